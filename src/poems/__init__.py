@@ -1,0 +1,71 @@
+"""POEMS: product-of-experts integration of multi-omic cohorts with sparse decoding.
+
+>>> import poems
+>>> cohort = poems.simulate(n_samples=60, seed=0).cohort
+>>> model = poems.fit(cohort, seed=0, epochs=20, progress=False)
+>>> model.latent.shape[0]
+60
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from poems._version import __version__
+
+if TYPE_CHECKING:
+    from poems.config import Settings
+    from poems.data import MultiOmics, check, read
+    from poems.errors import DataError, PoemsError, ReadError, SettingsError, StorageError, TrainingError
+    from poems.fitting import fit
+    from poems.fitted import FittedPoems, load
+    from poems.simulation import simulate
+
+# Where each public name lives. Loaded on first use, so that `import poems` is quick.
+_HOMES = {
+    "DataError": "poems.errors",
+    "FittedPoems": "poems.fitted",
+    "MultiOmics": "poems.data",
+    "PoemsError": "poems.errors",
+    "ReadError": "poems.errors",
+    "Settings": "poems.config",
+    "SettingsError": "poems.errors",
+    "StorageError": "poems.errors",
+    "TrainingError": "poems.errors",
+    "check": "poems.data",
+    "fit": "poems.fitting",
+    "load": "poems.fitted",
+    "read": "poems.data",
+    "simulate": "poems.simulation",
+}
+
+__all__ = [
+    "DataError",
+    "FittedPoems",
+    "MultiOmics",
+    "PoemsError",
+    "ReadError",
+    "Settings",
+    "SettingsError",
+    "StorageError",
+    "TrainingError",
+    "__version__",
+    "check",
+    "fit",
+    "load",
+    "read",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'poems' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

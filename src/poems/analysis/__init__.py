@@ -1,0 +1,1 @@
+"""Tables computed from a fitted model; nothing here trains."""

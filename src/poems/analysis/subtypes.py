@@ -1,0 +1,286 @@
+"""Subtypes: groups of samples that lie together in a fitted embedding.
+
+A subtype is found either by k-means on the embedding, the number of subtypes
+chosen by the mean silhouette, or as a component of the mixture prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from poems.config import Metric
+from poems.errors import DataError, SettingsError
+from poems.findings import name_some
+
+if TYPE_CHECKING:
+    from poems.fitted import FittedPoems
+
+Method = Literal["kmeans", "mixture"]
+
+# Restarts of k-means; the best of them is kept.
+_RESTARTS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Subtypes:
+    """Samples assigned to subtypes, ``"S1"`` the largest.
+
+    Parameters
+    ----------
+    assignment
+        Subtype of each sample: Series named ``"subtype"``, of length n_samples.
+    silhouette
+        Mean silhouette by number of subtypes tried; ``NaN`` where it is not
+        defined (a single subtype, or one sample each).
+    sample_silhouette
+        Silhouette of each sample in its subtype, from -1 to 1.
+    method
+        ``"kmeans"`` or ``"mixture"``.
+    metric
+        Name of the embedding clustered; ``None`` for the model's default.
+    probability
+        Probability of the assigned subtype under the mixture prior;
+        ``None`` for k-means, which has none.
+    """
+
+    assignment: pd.Series
+    silhouette: pd.Series
+    sample_silhouette: pd.Series
+    method: Method = "kmeans"
+    metric: Metric | None = None
+    probability: pd.Series | None = None
+
+    @property
+    def n_subtypes(self) -> int:
+        """Number of subtypes that hold at least one sample."""
+        return int(self.assignment.nunique())
+
+    @property
+    def sizes(self) -> pd.Series:
+        """Number of samples by subtype, in the order S1, S2, …."""
+        counts = self.assignment.value_counts()
+        return counts.loc[[f"S{rank + 1}" for rank in range(self.n_subtypes)]]
+
+    def table(self) -> pd.DataFrame:
+        """Return one row a sample: subtype, silhouette and, for a mixture, probability."""
+        columns = {"subtype": self.assignment, "silhouette": self.sample_silhouette}
+        if self.probability is not None:
+            columns["probability"] = self.probability
+        return pd.DataFrame(columns)
+
+
+def find_subtypes(
+    model: FittedPoems,
+    n_subtypes: int | None = None,
+    *,
+    candidates: Iterable[int] = range(2, 11),
+    metric: Metric | None = None,
+    method: Method = "kmeans",
+    seed: int = 0,
+) -> Subtypes:
+    """Assign the training samples of ``model`` to subtypes.
+
+    Parameters
+    ----------
+    model
+        The fitted model.
+    n_subtypes
+        Number of subtypes; ``None`` chooses among ``candidates``. With
+        ``method="mixture"`` the prior fixes it and it must be ``None``.
+    candidates
+        Numbers of subtypes to try.
+    metric
+        Embedding to cluster in; ``None`` is the model's default.
+    method
+        ``"kmeans"`` on the embedding, or ``"mixture"``: the most probable
+        component of the mixture prior.
+    seed
+        Seed of k-means.
+
+    Raises
+    ------
+    SettingsError
+        If there are more subtypes than samples, no candidate is possible, or
+        the model has no mixture prior to read subtypes from.
+    """
+    points = model.embedding(metric)
+    if method == "kmeans":
+        return kmeans_subtypes(points, n_subtypes, candidates=candidates, metric=metric, seed=seed)
+    if method != "mixture":
+        raise SettingsError(f"method must be 'kmeans' or 'mixture', not '{method}'")
+    if model.component_probabilities is None:
+        raise SettingsError(
+            "method='mixture' reads the subtypes from a mixture prior, but this model was fitted "
+            "with prior='normal'; fit with prior=\"mixture\", or use method='kmeans'"
+        )
+    if n_subtypes is not None:
+        raise SettingsError(
+            f"n_subtypes={n_subtypes} has no meaning with method='mixture': the prior's components "
+            "are the subtypes; fit with another n_components, or use method='kmeans'"
+        )
+    return mixture_subtypes(points, model.component_probabilities, metric=metric)
+
+
+def kmeans_subtypes(
+    points: pd.DataFrame,
+    n_subtypes: int | None = None,
+    *,
+    candidates: Iterable[int] = range(2, 11),
+    metric: Metric | None = None,
+    seed: int = 0,
+) -> Subtypes:
+    """Cluster ``points`` by k-means, the number of clusters chosen by the mean silhouette.
+
+    The silhouette of a sample is (b - a) / max(a, b), a its mean distance to
+    its own cluster and b to the nearest other one (Rousseeuw 1987). Of equal
+    means the smallest number of clusters is taken.
+
+    Parameters
+    ----------
+    points
+        Embedding of shape (n_samples, n_dimensions), finite.
+    n_subtypes
+        Number of clusters; ``None`` chooses among ``candidates``.
+    candidates
+        Numbers of clusters to try; those above n_samples - 1, or above the
+        number of distinct points, are passed over.
+    metric
+        Name of the embedding, kept in the result.
+    seed
+        Seed of k-means.
+
+    Raises
+    ------
+    SettingsError
+        If ``n_subtypes`` does not fit the number of samples, or no candidate
+        is possible.
+    DataError
+        If a point is not finite, or there are fewer distinct points than
+        clusters asked for.
+
+    Examples
+    --------
+    >>> points = pd.DataFrame({"x": [0.0, 0.1, 0.2, 5.0, 5.1]}, index=list("abcde"))
+    >>> kmeans_subtypes(points).assignment.to_dict()
+    {'a': 'S1', 'b': 'S1', 'c': 'S1', 'd': 'S2', 'e': 'S2'}
+    """
+    values = _finite(points)
+    n_samples = len(values)
+    # A model without factors leaves points without coordinates, all at one place.
+    distinct = len(np.unique(values, axis=0)) if values.shape[1] else 1
+    if n_subtypes is not None:
+        _check_count(n_subtypes, n_samples, distinct)
+        tried = [n_subtypes]
+    else:
+        limit = min(n_samples - 1, distinct)
+        wanted = sorted(set(candidates))
+        tried = [k for k in wanted if 2 <= k <= limit]
+        if not tried:
+            raise SettingsError(
+                f"none of the numbers of subtypes {wanted} can be chosen for {n_samples} samples "
+                f"at {distinct} distinct points: from 2 to {max(limit, 2)} are possible, with at "
+                "least 3 samples; give n_subtypes, or other candidates"
+            )
+    clusterings = {k: _kmeans(values, k, seed) for k in tried}
+    silhouettes = {k: _silhouettes(values, labels) for k, labels in clusterings.items()}
+    means = pd.Series(
+        {k: float(values.mean()) for k, values in silhouettes.items()}, name="silhouette"
+    ).rename_axis("n_subtypes")
+    best = tried[int(means.fillna(-1.0).to_numpy().argmax())]
+    names = _names_by_size(clusterings[best])
+    return Subtypes(
+        assignment=pd.Series(names, index=points.index, name="subtype"),
+        silhouette=means,
+        sample_silhouette=pd.Series(silhouettes[best], index=points.index, name="silhouette"),
+        metric=metric,
+    )
+
+
+def mixture_subtypes(
+    points: pd.DataFrame, probabilities: pd.DataFrame, *, metric: Metric | None = None
+) -> Subtypes:
+    """Assign each sample to its most probable component; components without a sample vanish.
+
+    Parameters
+    ----------
+    points
+        Embedding of shape (n_samples, n_dimensions), in which the silhouette
+        is measured.
+    probabilities
+        Array of shape (n_samples, n_components), rows sum to 1.
+    metric
+        Name of the embedding, kept in the result.
+    """
+    values = _finite(points)
+    weights = probabilities.loc[points.index].to_numpy()
+    labels = weights.argmax(axis=1)
+    silhouettes = _silhouettes(values, labels)
+    names = _names_by_size(labels)
+    means = pd.Series({len(set(names)): float(silhouettes.mean())}, name="silhouette")
+    return Subtypes(
+        assignment=pd.Series(names, index=points.index, name="subtype"),
+        silhouette=means.rename_axis("n_subtypes"),
+        sample_silhouette=pd.Series(silhouettes, index=points.index, name="silhouette"),
+        method="mixture",
+        metric=metric,
+        probability=pd.Series(weights.max(axis=1), index=points.index, name="probability"),
+    )
+
+
+def _finite(points: pd.DataFrame) -> npt.NDArray[np.float64]:
+    values = points.to_numpy(dtype=np.float64)
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any():
+        raise DataError(
+            f"the embedding of {bad.sum()} of {len(bad)} samples is not finite: "
+            f"{name_some(points.index[bad])}; the fit diverged, try a smaller learning_rate"
+        )
+    return values
+
+
+def _check_count(n_subtypes: int, n_samples: int, distinct: int) -> None:
+    if n_subtypes < 1:
+        raise SettingsError(f"n_subtypes must be at least 1, not {n_subtypes}")
+    if n_subtypes > n_samples:
+        raise SettingsError(
+            f"n_subtypes is {n_subtypes}, but there are only {n_samples} samples; "
+            "ask for fewer subtypes"
+        )
+    if n_subtypes > distinct:
+        raise DataError(
+            f"n_subtypes is {n_subtypes}, but the {n_samples} samples lie at only {distinct} "
+            "distinct points of the embedding; ask for fewer subtypes, or look for copied samples"
+        )
+
+
+def _kmeans(values: npt.NDArray[np.float64], k: int, seed: int) -> npt.NDArray[np.intp]:
+    if k == 1:
+        return np.zeros(len(values), dtype=np.intp)
+    from sklearn.cluster import KMeans
+
+    labels = KMeans(k, n_init=_RESTARTS, random_state=seed).fit_predict(values)
+    return np.asarray(labels, dtype=np.intp)
+
+
+def _silhouettes(
+    values: npt.NDArray[np.float64], labels: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    from sklearn.metrics import silhouette_samples
+
+    if not 2 <= len(np.unique(labels)) < len(values):
+        return np.full(len(values), np.nan)
+    return np.asarray(silhouette_samples(values, labels), dtype=np.float64)
+
+
+def _names_by_size(labels: npt.NDArray[np.intp]) -> list[str]:
+    # Equal sizes go by the first sample, so that the names do not depend on k-means' numbering.
+    found, first, counts = np.unique(labels, return_index=True, return_counts=True)
+    order = sorted(range(len(found)), key=lambda at: (-counts[at], first[at]))
+    names = {found[at]: f"S{rank + 1}" for rank, at in enumerate(order)}
+    return [names[label] for label in labels]

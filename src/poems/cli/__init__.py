@@ -1,0 +1,77 @@
+"""The command line: parse, then one public call.
+
+What a command needs is imported when it runs, so that ``poems --help`` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from poems._version import __version__
+from poems.cli import commands_cohort, commands_demo, commands_fit, commands_run
+from poems.errors import PoemsError
+
+app = typer.Typer(
+    name="poems",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 data or settings at fault, 2 wrong usage, 130 interrupted.",
+)
+commands_demo.register(app)
+commands_cohort.register(app)
+commands_fit.register(app)
+commands_run.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"poems {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _poems(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Integrate a multi-omic cohort: subtypes, sparse biomarkers, contributions of each omic."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code.
+
+    Parameters
+    ----------
+    arguments
+        What follows the program's name; by default those it was started with.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without, say, '²' gets a question mark rather than a crash.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="poems")
+    except PoemsError as error:
+        _fail(str(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}")
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(130)
+
+
+def _fail(message: str) -> None:
+    from poems.cli.console import clean
+
+    typer.echo(clean(f"error: {message}"), err=True)
+    sys.exit(1)

@@ -1,0 +1,119 @@
+"""``poems check`` and ``poems simulate``: cohorts before any model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from poems.cli import inputs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from poems.simulation import Simulation
+
+
+# As in poems.simulation_effects, which takes long to import; a test holds them equal.
+Truth = Literal["linear", "saturating", "threshold", "u_shaped", "mixed"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command("check")(check)
+    app.command("simulate")(simulate)
+
+
+def check(
+    files: inputs.Files = None,
+    view: inputs.Views = None,
+    obs: inputs.Obs = None,
+    features_in_rows: inputs.FeaturesInRows = False,
+    samples: inputs.SamplesOption = "union",
+) -> None:
+    """Say what is in the tables of a cohort, and what is wrong with them."""
+    tables = inputs.parse_views(files, view)
+
+    from poems.cli.console import output, print_findings, print_table, say
+    from poems.data import check as check_cohort
+
+    report = check_cohort(tables, obs=obs, features_in_rows=features_in_rows, samples=samples)
+    console = output()
+    if report.cohort is not None:
+        columns = report.cohort.obs.columns
+        held = f", {len(columns)} columns of obs" if len(columns) else ""
+        say(console, f"{report.cohort.n_samples} samples{held}", "bold")
+    if len(report.summary):
+        print_table(console, report.summary, index="view")
+        console.print()
+    print_findings(console, report.findings, all_notes=True)
+    if not report.ok:
+        say(console, "not ready for a fit: mend the errors above", "bold red")
+        raise typer.Exit(1)
+    worst = any(finding.severity == "warning" for finding in report.findings)
+    say(console, "ready for a fit" + (", with the warnings above" if worst else ""), "bold green")
+
+
+def simulate(
+    out: inputs.Out,
+    n_samples: Annotated[int, typer.Option(help="Samples.")] = 300,
+    n_features: Annotated[int, typer.Option(help="Features of each view.")] = 500,
+    n_views: Annotated[int, typer.Option(help="Views.")] = 3,
+    n_factors: Annotated[int, typer.Option(help="Planted factors.")] = 8,
+    n_subtypes: Annotated[int, typer.Option(help="Planted subtypes.")] = 4,
+    density: Annotated[float, typer.Option(help="Share of features a factor drives.")] = 0.05,
+    truth: Annotated[Truth, typer.Option(help="Shape of the effects.")] = "linear",
+    separation: Annotated[
+        float, typer.Option(help="Distance of subtypes, in standard deviations within them.")
+    ] = 5.0,
+    noise: Annotated[float, typer.Option(help="Standard deviation of the noise.")] = 1.0,
+    missing_views: Annotated[
+        float, typer.Option(help="Share of samples on which a view is unmeasured.")
+    ] = 0.0,
+    missing_entries: Annotated[float, typer.Option(help="Share of entries left blank.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    overwrite: inputs.Overwrite = False,
+) -> None:
+    """Write a cohort with planted subtypes and effects, and the truth about it."""
+    from poems.cli.console import output, say
+    from poems.output_folder import claim_folder, write_marker
+    from poems.simulation import simulate as simulate_cohort
+
+    simulation = simulate_cohort(
+        n_samples,
+        n_features,
+        n_factors,
+        n_views=n_views,
+        density=density,
+        truth=truth,
+        n_subtypes=n_subtypes,
+        separation=separation,
+        noise=noise,
+        missing_views=missing_views,
+        missing_entries=missing_entries,
+        seed=seed,
+    )
+    folder = claim_folder(out, "simulation", overwrite=overwrite)
+    _write_simulation(folder, simulation)
+    write_marker(folder, "simulation", {"seed": seed, "truth": truth})
+    console = output()
+    say(console, repr(simulation.cohort))
+    views = " ".join(f"{folder / name}.csv.gz" for name in simulation.cohort.views)
+    say(console, f"Written to {folder}. To fit it:", "bold")
+    say(console, f"  poems fit {views} --obs {folder / 'obs.csv'} --out {folder}-run")
+
+
+def _write_simulation(folder: Path, simulation: Simulation) -> None:
+    from poems.csv_tables import write_csv
+
+    cohort = simulation.cohort
+    for name, view in cohort.views.items():
+        # A sample on which the view was not measured has no row, as in a cohort of real files.
+        table = cohort.frame(name).loc[view.measured].rename_axis("sample")
+        write_csv(folder / f"{name}.csv.gz", table)
+        loadings = simulation.loadings[name].rename_axis("feature")
+        write_csv(folder / "truth" / "loadings" / f"{name}.csv", loadings)
+    write_csv(folder / "obs.csv", cohort.obs.rename_axis("sample"))
+    write_csv(folder / "truth" / "latent.csv", simulation.latent.rename_axis("sample"))
+    subtypes = simulation.subtypes.rename("subtype").to_frame()
+    write_csv(folder / "truth" / "subtypes.csv", subtypes.rename_axis("sample"))

@@ -1,0 +1,81 @@
+"""``poems fit``: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from poems.cli import inputs
+from poems.cli.settings_flags import SettingsCommand, resolve_settings
+
+Preset = Annotated[str, typer.Option(metavar="default|paper", help="Settings to start from.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="TOML file of settings, such as a run's settings.toml."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads to compute with; chosen if not given.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("fit", cls=SettingsCommand)(fit)
+
+
+def fit(
+    ctx: typer.Context,
+    out: inputs.Out,
+    files: inputs.Files = None,
+    view: inputs.Views = None,
+    obs: inputs.Obs = None,
+    features_in_rows: inputs.FeaturesInRows = False,
+    samples: inputs.SamplesOption = "union",
+    preset: Preset = "default",
+    config: Config = None,
+    seed: Seed = 0,
+    threads: Threads = None,
+    device: Annotated[str, typer.Option(help="Torch device to compute on.")] = "cpu",
+    n_subtypes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of subtypes; by the silhouette if not given."),
+    ] = None,
+    metric: inputs.MetricOption = None,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(min=1, help="Save the state of training every so many epochs."),
+    ] = None,
+    overwrite: inputs.Overwrite = False,
+    quiet: inputs.Quiet = False,
+) -> None:
+    """Fit a model to a cohort, find subtypes, and write a run folder.
+
+    Settings come from flags first, then --config, then --preset. Ctrl-C ends
+    training early and keeps the best state so far.
+    """
+    from poems.output_folder import claim_folder
+
+    tables = inputs.parse_views(files, view)
+    settings = resolve_settings(ctx, preset, config)
+    cohort = inputs.read_cohort(tables, obs, features_in_rows=features_in_rows, samples=samples)
+    claim_folder(out, "run", overwrite=overwrite)
+
+    from poems.cli.fitting import FitRequest, fit_and_write
+
+    fit_and_write(
+        cohort,
+        FitRequest(
+            settings=settings,
+            out=out,
+            seed=seed,
+            threads=threads,
+            device=device,
+            n_subtypes=n_subtypes,
+            metric=metric,
+            checkpoint_every=checkpoint_every,
+            quiet=quiet,
+        ),
+    )

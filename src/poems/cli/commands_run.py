@@ -1,0 +1,167 @@
+"""``poems transform``, ``evaluate`` and ``info``: what to do with a fitted run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from poems.cli import inputs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from poems.config import Metric
+    from poems.fitted import FittedPoems
+    from poems.run_folder import Run
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that poems fit wrote.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command("transform")(transform)
+    app.command("evaluate")(evaluate)
+    app.command("info")(info)
+
+
+def transform(
+    run: RunFolder,
+    out: inputs.Out,
+    files: inputs.Files = None,
+    view: inputs.Views = None,
+    features_in_rows: inputs.FeaturesInRows = False,
+    overwrite: inputs.Overwrite = False,
+    quiet: inputs.Quiet = False,
+) -> None:
+    """Project new samples into the latent space of a run, from any of its views."""
+    tables = inputs.parse_views(files, view)
+
+    from poems._version import __version__
+    from poems.cli.console import output, print_findings, print_table, say
+    from poems.csv_tables import write_csv, write_findings
+    from poems.output_folder import claim_folder, write_marker
+    from poems.run_folder import read_run
+
+    model = read_run(run).model
+    cohort = inputs.read_cohort(tables, None, features_in_rows=features_in_rows)
+    projection = model.transform(cohort)
+    folder = claim_folder(out, "projection", overwrite=overwrite)
+    write_marker(folder, "projection", {}, complete=False)
+    for name in ("latent", "latent_variance", "gates"):
+        write_csv(folder / f"{name}.csv", getattr(projection, name).rename_axis("sample"))
+    write_findings(folder / "findings.csv", projection.findings)
+    about = {"poems": __version__, "run": str(run), "n_samples": len(projection.latent)}
+    write_marker(folder, "projection", about)
+    if quiet:
+        return
+    console = output()
+    print_findings(console, projection.findings, all_notes=False)
+    n_samples, n_factors = projection.latent.shape
+    say(console, f"{n_samples} samples projected on {n_factors} factors.", "bold")
+    weights = projection.gates.mean().map("{:.2f}".format).to_frame("mean weight")
+    print_table(console, weights, index="view")
+    say(console, f"Written to {folder}: latent.csv, latent_variance.csv, gates.csv, findings.csv")
+
+
+def evaluate(
+    run: RunFolder,
+    labels: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column of the run's obs table that holds labels.")
+    ],
+    metric: inputs.MetricOption = None,
+) -> None:
+    """Compare the embedding and the subtypes of a run with known labels."""
+    from poems.cli.console import heading, output, print_table, say
+    from poems.run_folder import read_run
+
+    found = read_run(run)
+    known = _labels(found, labels)
+    console = output()
+    n_classes = known.nunique()
+    say(console, f"{known.notna().sum()} of {len(known)} samples labelled, {n_classes} classes.")
+    heading(console, "Embeddings: k-means into as many clusters as classes, and neighbours")
+    names: list[Metric] = ["latent", "gram", "decoded"] if metric is None else [metric]
+    print_table(console, _score_embeddings(found.model, known, names), index="embedding")
+    say(console, "mean ± sd: of k-means over 5 seeds, of neighbours over 5 splits", "dim")
+    heading(console, "Subtypes found, against the labels")
+    _print_subtypes(found, known)
+
+
+def info(
+    path: Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model.")],
+) -> None:
+    """Say what a run folder or a saved model holds."""
+    import pandas as pd
+
+    from poems.cli.console import heading, output, print_findings, print_table, say
+    from poems.fitted import load
+    from poems.run_folder import read_run
+    from poems.settings_file import settings_to_toml
+
+    is_run = path.is_dir() and ((path / "run.json").exists() or not any(path.glob("*.json")))
+    model = read_run(path).model if is_run else load(path)
+    console = output()
+    say(console, repr(model))
+    heading(console, "Versions")
+    versions = pd.DataFrame({"version": dict(model.versions)})
+    print_table(console, versions)
+    heading(console, f"Settings (seed {model.seed})")
+    lines = settings_to_toml(model.settings).splitlines()
+    say(console, "\n".join(line for line in lines if not line.startswith("#")).rstrip())
+    if model.findings:
+        heading(console, "Findings")
+        print_findings(console, model.findings, all_notes=True)
+
+
+def _labels(run: Run, column: str) -> pd.Series:
+    from poems.errors import DataError
+
+    if column not in run.obs.columns:
+        columns = ", ".join(map(str, run.obs.columns))
+        there = f"there are: {columns}" if columns else "it has none; fit with --obs"
+        raise DataError(f"the obs table of {run.folder} has no column '{column}'; {there}")
+    known = run.obs[column]
+    n_classes, n_known = known.nunique(), int(known.notna().sum())
+    if n_classes > max(n_known // 2, 1):
+        raise DataError(
+            f"column '{column}' has {n_classes} different values on {n_known} samples; it does "
+            "not hold labels of groups, choose another with --labels"
+        )
+    return known
+
+
+def _score_embeddings(model: FittedPoems, known: pd.Series, names: list[Metric]) -> pd.DataFrame:
+    import pandas as pd
+
+    from poems.evaluation.protocol import kmeans_scores, knn_accuracy
+
+    rows = {}
+    for name in names:
+        points = model.embedding(name)
+        clusters = kmeans_scores(points, known)
+        neighbours = knn_accuracy(points, known)
+        mean, sd = clusters.mean, clusters.sd
+        mean["kNN"], sd["kNN"] = neighbours.mean["accuracy"], neighbours.sd["accuracy"]
+        rows[name] = {each: f"{mean[each]:.2f} ± {sd[each]:.2f}" for each in mean.index}
+    return pd.DataFrame.from_dict(rows, orient="index").rename(columns={"nmi": "NMI", "ari": "ARI"})
+
+
+def _print_subtypes(run: Run, known: pd.Series) -> None:
+    import pandas as pd
+
+    from poems.cli.console import output, print_table, say
+    from poems.evaluation.metrics import ari, clustering_accuracy, nmi
+
+    labelled = known.notna()
+    truth, found = known[labelled].astype(str), run.subtypes.loc[labelled, "subtype"]
+    table = pd.crosstab(found, truth)
+    table = table.loc[sorted(table.index, key=lambda name: int(str(name).removeprefix("S")))]
+    console = output()
+    print_table(console, table, index="subtype")
+    say(
+        console,
+        f"accuracy {clustering_accuracy(truth, found):.2f}, NMI {nmi(truth, found):.2f}, "
+        f"ARI {ari(truth, found):.2f}",
+    )

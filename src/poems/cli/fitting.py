@@ -1,0 +1,145 @@
+"""From a cohort to a run folder, with what is printed on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from poems.cli.console import heading, output, print_findings, print_table, say
+from poems.cli.progress import TrainingProgress
+from poems.errors import DataError
+from poems.findings import Finding
+
+if TYPE_CHECKING:
+    from poems.analysis.subtypes import Subtypes
+    from poems.config import Metric, Settings
+    from poems.data import MultiOmics
+    from poems.fitted import FittedPoems
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What to fit with, and where to write it."""
+
+    settings: Settings
+    out: Path
+    seed: int = 0
+    threads: int | None = None
+    device: str = "cpu"
+    n_subtypes: int | None = None
+    metric: Metric | None = None
+    checkpoint_every: int | None = None
+    quiet: bool = False
+
+
+def fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems, Subtypes]:
+    """Fit ``cohort``, find subtypes, write the run folder and print a summary.
+
+    Raises
+    ------
+    DataError
+        If the cohort cannot be fitted.
+    typer.Exit
+        With 130, if training was interrupted before its first epoch ended.
+    """
+    from poems.analysis.subtypes import find_subtypes
+    from poems.data import quality_findings
+    from poems.run_folder import write_run
+    from poems.run_log import log_findings, run_log
+
+    console = output()
+    start = time.monotonic()
+    with run_log(request.out):
+        known = (*cohort.findings, *quality_findings(cohort))
+        log_findings(known)
+        if not request.quiet:
+            say(console, repr(cohort))
+            print_findings(console, known, all_notes=False)
+        _refuse(known)
+        model = _fit(cohort, request)
+        log_findings(finding for finding in model.findings if finding not in known)
+        if not len(model.history):
+            raise typer.Exit(130)
+        n_subtypes = request.n_subtypes if model.latent.shape[1] else 1
+        subtypes = find_subtypes(model, n_subtypes, metric=request.metric, seed=request.seed)
+        write_run(request.out, model, cohort, subtypes)
+    if not request.quiet:
+        late = [finding for finding in model.findings if finding not in known]
+        print_findings(console, late, all_notes=False)
+        _print_summary(model, subtypes, request.out, time.monotonic() - start)
+    return model, subtypes
+
+
+def _fit(cohort: MultiOmics, request: FitRequest) -> FittedPoems:
+    from poems.fitting import fit
+
+    checkpoint = None
+    if request.checkpoint_every:
+        checkpoint = request.out / "checkpoint.poems"
+    options = {"checkpoint_every": request.checkpoint_every} if request.checkpoint_every else {}
+    with TrainingProgress() as progress:
+        return fit(
+            cohort,
+            seed=request.seed,
+            threads=request.threads,
+            settings=request.settings,
+            progress=False if request.quiet else progress,
+            checkpoint=checkpoint,
+            device=request.device,
+            **options,
+        )
+
+
+def _refuse(findings: Sequence[Finding]) -> None:
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        raise DataError("; ".join(str(error).removeprefix("error: ") for error in errors))
+
+
+def _print_summary(model: FittedPoems, subtypes: Subtypes, out: Path, seconds: float) -> None:
+    import pandas as pd
+
+    console = output()
+    n_epochs = len(model.history)
+    n_factors = model.latent.shape[1]
+    heading(console, f"{model.status} {n_epochs} epochs, {seconds:.0f} s in all.")
+    say(console, f"{n_factors} of {model.settings.model.n_latent} factors kept.")
+    if not n_factors:
+        say(
+            console,
+            "warning: no factor drives any feature; train longer (--epochs), or penalise less "
+            "(--lambda-spike-scale)",
+            "yellow",
+        )
+    heading(console, "Views")
+    views = pd.DataFrame(
+        {
+            "features": [len(model.loadings[view]) for view in model.view_names],
+            "driven": [int((model.loadings[v] != 0).any(axis=1).sum()) for v in model.view_names],
+            "R²": [f"{model.r2[view]:.2f}" for view in model.view_names],
+            "mean weight": [f"{model.gates[view].mean():.2f}" for view in model.view_names],
+        },
+        index=list(model.view_names),
+    )
+    print_table(console, views, index="view")
+    heading(console, "Subtypes")
+    widths = subtypes.sample_silhouette.groupby(subtypes.assignment).mean()
+    table = pd.DataFrame(
+        {
+            "samples": subtypes.sizes,
+            "silhouette": [_decimal(widths[name]) for name in subtypes.sizes.index],
+        }
+    )
+    print_table(console, table, index="subtype")
+    say(console, f"mean silhouette {_decimal(subtypes.sample_silhouette.mean())}")
+    heading(console, f"Written to {out}")
+    say(console, "  latent.csv, gates.csv, subtypes.csv, loadings/, figures/, model.poems, …")
+
+
+def _decimal(value: float) -> str:
+    return "–" if value != value else f"{value:.2f}"

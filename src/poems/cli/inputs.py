@@ -1,0 +1,127 @@
+"""The arguments that commands share, and how they become a call of ``poems.read``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from poems.data import MultiOmics
+
+_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".h5ad", ".h5mu")
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
+
+
+# As in poems.config and poems.data, which take longer to import; a test holds them equal.
+Samples = Literal["union", "intersection"]
+MetricName = Literal["latent", "gram", "decoded"]
+
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="\\[NAME=]FILE...",
+        help="Tables, one a view (CSV, TSV, Parquet, h5ad), or one .h5mu file. A view is named "
+        "after its file unless a name is given.",
+        show_default=False,
+    ),
+]
+Views = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--view", metavar="NAME=FILE", help="A view and its table; repeatable.", show_default=False
+    ),
+]
+Obs = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Table of the samples: labels, clinical columns."),
+]
+FeaturesInRows = Annotated[
+    bool, typer.Option("--features-in-rows", help="The tables have features in rows.")
+]
+SamplesOption = Annotated[
+    Samples, typer.Option(help="Keep samples measured in any view, or in every view.")
+]
+MetricOption = Annotated[
+    MetricName | None,
+    typer.Option(help="Embedding to cluster in; the model's default if not given."),
+]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an earlier result in the folder.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+
+
+def parse_views(files: Sequence[str] | None, views: Sequence[str] | None) -> dict[str, Path] | Path:
+    """Return the table of each view, or the one .h5mu file.
+
+    Raises
+    ------
+    typer.BadParameter
+        If nothing is given, a name is given twice, or ``--view`` lacks one.
+
+    Examples
+    --------
+    >>> parse_views(["data/mrna.csv.gz"], ["protein=p.tsv"])
+    {'mrna': PosixPath('data/mrna.csv.gz'), 'protein': PosixPath('p.tsv')}
+    """
+    pairs = [_named(text) for text in files or ()]
+    for text in views or ():
+        name, _, file = text.partition("=")
+        if not name or not file:
+            raise typer.BadParameter(f"--view takes NAME=FILE, for example --view mrna={text}")
+        pairs.append((name, Path(file)))
+    if not pairs:
+        raise typer.BadParameter("no table given; pass --view NAME=FILE for each view")
+    if len(pairs) == 1 and pairs[0][1].suffix == ".h5mu":
+        return pairs[0][1]
+    found: dict[str, Path] = {}
+    for name, path in pairs:
+        if name in found:
+            raise typer.BadParameter(
+                f"two tables are named '{name}': {found[name]} and {path}; name them apart with "
+                "NAME=FILE"
+            )
+        found[name] = path
+    return found
+
+
+def view_name(path: Path) -> str:
+    """Return the name of a file without folders and known endings.
+
+    Examples
+    --------
+    >>> view_name(Path("data/mrna.v2.csv.gz"))
+    'mrna.v2'
+    """
+    name = path.name
+    for endings in (_COMPRESSED, _ENDINGS):
+        for ending in endings:
+            if name.lower().endswith(ending) and len(name) > len(ending):
+                name = name[: -len(ending)]
+                break
+    return name
+
+
+def read_cohort(
+    tables: dict[str, Path] | Path,
+    obs: Path | None,
+    *,
+    features_in_rows: bool,
+    samples: Samples = "union",
+) -> MultiOmics:
+    """Read the tables into a cohort."""
+    from poems.data import read
+
+    return read(tables, obs=obs, features_in_rows=features_in_rows, samples=samples)
+
+
+def _named(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    # A file may have '=' in its name: what exists as it stands is a file.
+    if not equals or Path(text).exists():
+        return view_name(Path(text)), Path(text)
+    return name, Path(path)

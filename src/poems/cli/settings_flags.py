@@ -1,0 +1,139 @@
+"""One flag a setting, derived from :mod:`poems.config`; how flags, file and preset mix."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+
+import typer
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from poems.config import Settings
+
+_KEY = "poems.settings"
+
+
+class SettingsCommand(TyperCommand):
+    """A command that takes every setting as a flag; :func:`resolve_settings` returns them.
+
+    The flags are made when the command's parameters are first asked for, so
+    that listing the commands does not load the settings.
+    """
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the command's own parameters, the settings', and ``--help``."""
+        own = super().get_params(ctx)
+        return [*own[: len(self.params)], *_settings_parameters(), *own[len(self.params) :]]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command without the settings, which go into the context."""
+        names = [parameter.name for parameter in _settings_parameters()]
+        given = {name: ctx.params.pop(name, None) for name in names}
+        ctx.meta[_KEY] = {name: value for name, value in given.items() if value is not None}
+        return super().invoke(ctx)
+
+
+def resolve_settings(ctx: typer.Context, preset: str, config: Path | None) -> Settings:
+    """Return the settings: flags first, then the file, then the preset.
+
+    Raises
+    ------
+    SettingsError
+        If the file, a name or a value is not right.
+    """
+    from poems.config import Settings, settings_from_mapping
+    from poems.settings_file import read_settings
+
+    groups = Settings.preset(preset).model_dump()
+    if config is not None:
+        for group, values in read_settings(config).items():
+            groups[group].update(values)
+    settings = settings_from_mapping(groups)
+    flags = ctx.meta[_KEY]
+    return settings.updated(**{name: _value(name, raw) for name, raw in flags.items()})
+
+
+@cache
+def _settings_parameters() -> list[Any]:
+    from poems.config import Settings, setting_groups
+
+    defaults = Settings().model_dump()
+    parameters = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=_flag(name, field, defaults[group][name], group),
+        )
+        for group, fields in setting_groups().items()
+        for name, field in fields.model_fields.items()
+    ]
+
+    def probe() -> None: ...
+
+    # The flags are read off a function made for it: only typer knows how to turn one into flags.
+    probe.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    probe.__annotations__ = {each.name: each.annotation for each in parameters}
+    made = typer.Typer(add_completion=False)
+    made.command()(probe)
+    return [each for each in typer.main.get_command(made).params if each.name != "help"]
+
+
+def _flag(name: str, field: FieldInfo, default: object, group: str) -> object:
+    kind = field.annotation
+    dashed = name.replace("_", "-")
+    declaration = f"--{dashed}/--no-{dashed}" if kind is bool else f"--{dashed}"
+    accepted, metavar = _accepted(kind)
+    option = typer.Option(
+        declaration,
+        help=_escape(field.description or ""),
+        show_default=_shown(default),
+        metavar=metavar,
+        rich_help_panel=f"Settings: {group}",
+    )
+    return Annotated[Union[accepted, None], option]  # noqa: UP007  # built at run time
+
+
+def _accepted(kind: Any) -> tuple[Any, str | None]:
+    # Numbers, choices and switches are checked by typer; the rest is text that pydantic reads.
+    if kind in (bool, int, float, str) or get_origin(kind) is Literal:
+        return kind, None
+    if get_origin(kind) is tuple:
+        return str, f"{get_args(kind)[0].__name__.upper()},..."
+    inner = [each for each in get_args(kind) if each is not types.NoneType]
+    return str, f"{inner[0].__name__.upper()}|none"
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if isinstance(default, tuple):
+        return ",".join(map(str, default)) or "empty"
+    return (
+        "none"
+        if default is None
+        else f"{default:g}"
+        if isinstance(default, float)
+        else str(default)
+    )
+
+
+def _value(name: str, raw: object) -> object:
+    from poems.config import group_of, setting_groups
+    from poems.settings_file import none_if_off
+
+    kind = setting_groups()[group_of(name)].model_fields[name].annotation
+    if get_origin(kind) is tuple:
+        return tuple(part.strip() for part in str(raw).split(",") if part.strip())
+    return none_if_off(name, raw)
+
+
+def _escape(text: str) -> str:
+    # Help is markup, descriptions are not.
+    return text.replace("[", "\\[")

@@ -1,0 +1,257 @@
+"""Settings of a fit: frozen, validated, and the only home of every default.
+
+The command line's flags, the TOML file and the keyword arguments of
+:func:`poems.fit` are all derived from the classes here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from poems.errors import SettingsError
+
+Metric = Literal["latent", "gram", "decoded"]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class PreprocessingSettings(_Group):
+    """How each view is brought to a common scale."""
+
+    scale: Literal["standard", "minmax", "none"] = Field(
+        "standard", description="Scaling of each feature, learned on the training samples."
+    )
+    winsorise: float | None = Field(
+        5.0,
+        gt=0,
+        description="Clip to this many standard deviations (none to switch off); touched cells are counted.",
+    )
+    log1p: tuple[str, ...] = Field(
+        (), description="Views to transform by log(1 + x) first, for raw counts."
+    )
+    most_variable: int | None = Field(
+        None, ge=1, description="Keep at most this many features a view, the most variable ones."
+    )
+
+
+class ModelSettings(_Group):
+    """The architecture."""
+
+    n_latent: int = Field(16, ge=1, description="Factors to start from; unneeded ones are pruned.")
+    encoder_layers: tuple[int, ...] = Field(
+        (100, 100), description="Hidden units of each encoder layer."
+    )
+    encoder_dropout: float = Field(0.2, ge=0, lt=1, description="Dropout in the encoders.")
+    gate: Literal["learned", "linear", "equal"] = Field(
+        "learned", description="How the views' weights are computed for each sample."
+    )
+    gate_hidden: int = Field(64, ge=1, description="Hidden units of the learned gate.")
+    fusion: Literal["poe", "poe_prior", "moe"] = Field(
+        "poe",
+        description="Fusion of the views: product of experts, with a prior expert, or mixture.",
+    )
+    decoder: Literal["sparse", "dense"] = Field(
+        "sparse", description="Sparse decoder (POEMS) or an ordinary dense one (POEM)."
+    )
+    decoder_hidden: int = Field(32, ge=1, description="Hidden units of each view's decoder.")
+    decoder_dropout: float = Field(
+        0.0, ge=0, lt=1, description="Dropout on the decoder's hidden units."
+    )
+    normalise: bool = Field(
+        True, description="Hold the decoder's norms fixed, so that loadings are comparable."
+    )
+    prior: Literal["normal", "mixture"] = Field(
+        "normal", description="Prior on the latents: N(0, I) or a learned Gaussian mixture."
+    )
+    n_components: int = Field(8, ge=1, description="Components of the mixture prior.")
+    start: Literal["sparse_linear", "random"] = Field(
+        "sparse_linear", description="Start the loadings from a rotated PCA, or at random."
+    )
+
+
+class SparsitySettings(_Group):
+    """The spike-and-slab lasso on the loadings."""
+
+    proximal: bool = Field(
+        True, description="Exact zeros by a proximal step; otherwise the penalty is differentiated."
+    )
+    lambda_slab: float = Field(1.0, gt=0, description="Rate of the slab, for loadings that are in.")
+    lambda_spike: float | None = Field(
+        None, gt=0, description="Fixed rate of the spike; none sets it from the data."
+    )
+    lambda_spike_scale: float = Field(
+        1.5, gt=0, description="Constant c of the data-driven rate c sqrt(2 N log(D K)) / sigma."
+    )
+    theta_b: float = Field(
+        1.0, gt=0, description="Second parameter of the Beta prior on inclusion, per feature."
+    )
+    density_ratio: bool = Field(
+        True, description="Keep log(lambda_slab / lambda_spike) in the inclusion log-odds."
+    )
+    ramp_start: float = Field(0.2, ge=0, le=1, description="Share of training before the spike.")
+    ramp_end: float = Field(0.7, ge=0, le=1, description="Share of training at its full rate.")
+
+    @model_validator(mode="after")
+    def _ramp_in_order(self) -> SparsitySettings:
+        if self.ramp_end < self.ramp_start:
+            raise ValueError("ramp_end must not be before ramp_start")
+        return self
+
+
+class TrainingSettings(_Group):
+    """The optimisation."""
+
+    epochs: int = Field(150, ge=1, description="Most passes over the cohort.")
+    batch_size: int = Field(128, ge=1, description="Samples in a mini-batch.")
+    learning_rate: float = Field(3e-3, gt=0, description="Step size of AdamW.")
+    weight_decay: float = Field(
+        0.0, ge=0, description="Weight decay of encoders and gate (never of the loadings)."
+    )
+    kl_weight: float = Field(1.0, ge=0, description="Weight (beta) of the KL term.")
+    kl_warmup: float = Field(
+        0.2, ge=0, le=1, description="Share of training over which the KL weight rises from 0."
+    )
+    reduction: Literal["sum", "mean"] = Field(
+        "sum", description="Sum over features and latents, or the paper's means."
+    )
+    stopping: Literal["plateau", "held_out", "none"] = Field(
+        "plateau", description="Stop when the objective, or a held-out one, no longer falls."
+    )
+    patience: int = Field(30, ge=1, description="Epochs without progress before stopping.")
+    held_out: float = Field(
+        0.1, gt=0, lt=1, description="Share of the samples held out when stopping is 'held_out'."
+    )
+    max_grad_norm: float = Field(100.0, gt=0, description="Gradients are scaled down to this norm.")
+
+
+class Settings(_Group):
+    """All settings of a fit, in four groups.
+
+    Examples
+    --------
+    >>> Settings().model.n_latent
+    16
+    >>> Settings.preset("paper").sparsity.lambda_spike
+    5.0
+    >>> Settings().updated(n_latent=32, epochs=50).training.epochs
+    50
+    """
+
+    preprocessing: PreprocessingSettings = PreprocessingSettings()
+    model: ModelSettings = ModelSettings()
+    sparsity: SparsitySettings = SparsitySettings()
+    training: TrainingSettings = TrainingSettings()
+
+    @classmethod
+    def preset(cls, name: str) -> Settings:
+        """Return the settings called ``name``: ``"default"`` or ``"paper"``.
+
+        Raises
+        ------
+        SettingsError
+            If there is no such preset.
+        """
+        if name not in PRESETS:
+            raise SettingsError(f"no preset '{name}'; there are {', '.join(PRESETS)}")
+        return settings_from_mapping(PRESETS[name])
+
+    def updated(self, **changes: Any) -> Settings:
+        """Return a copy with single settings changed, named without their group.
+
+        Raises
+        ------
+        SettingsError
+            If a name is unknown or a value out of range.
+        """
+        groups = self.model_dump()
+        for name, value in changes.items():
+            groups[group_of(name)][name] = value
+        return settings_from_mapping(groups)
+
+
+# The published settings (arXiv 2511.03464 and its code); everything else is the default.
+PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "default": {},
+    "paper": {
+        "preprocessing": {"scale": "minmax", "winsorise": None},
+        "model": {
+            "n_latent": 32,
+            "decoder_hidden": 100,
+            "decoder_dropout": 0.2,
+            "normalise": False,
+            "start": "random",
+        },
+        "sparsity": {
+            "proximal": False,
+            "lambda_spike": 5.0,
+            "lambda_slab": 0.5,
+            "theta_b": 0.1,
+            "density_ratio": False,
+            "ramp_start": 0.0,
+            "ramp_end": 0.0,
+        },
+        "training": {
+            "epochs": 5000,
+            "batch_size": 512,
+            "learning_rate": 9e-4,
+            "weight_decay": 1e-4,
+            "kl_warmup": 0.0,
+            "reduction": "mean",
+            "stopping": "held_out",
+            "patience": 30,
+        },
+    },
+}
+
+
+def setting_groups() -> dict[str, type[BaseModel]]:
+    """Return the settings classes by the name of their group."""
+    return {
+        name: info.annotation
+        for name, info in Settings.model_fields.items()
+        if isinstance(info.annotation, type)
+    }
+
+
+def group_of(name: str) -> str:
+    """Return the group that holds the setting ``name``.
+
+    Raises
+    ------
+    SettingsError
+        If no group holds it.
+
+    Examples
+    --------
+    >>> group_of("n_latent")
+    'model'
+    """
+    groups = setting_groups()
+    for group, settings in groups.items():
+        if name in settings.model_fields:
+            return group
+    known = sorted(key for settings in groups.values() for key in settings.model_fields)
+    raise SettingsError(f"no setting '{name}'; there are {', '.join(known)}")
+
+
+def settings_from_mapping(values: Mapping[str, Any]) -> Settings:
+    """Validate nested settings, as read from TOML or JSON.
+
+    Raises
+    ------
+    SettingsError
+        If a name is unknown or a value is not allowed; the text names it.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']} (got {item['input']!r})"
+            for item in error.errors()
+        ]
+        raise SettingsError("settings are not valid: " + "; ".join(lines)) from None

@@ -1,0 +1,67 @@
+"""Tables as CSV files, written whole and read back with the same names and numbers."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from poems._files import atomic_path
+from poems.errors import StorageError
+from poems.findings import Finding
+
+
+def write_findings(path: str | Path, findings: Iterable[Finding]) -> None:
+    """Write findings as a CSV table; the names concerned are a JSON list in one cell."""
+    rows = [
+        {
+            "severity": finding.severity,
+            "code": finding.code,
+            "view": finding.view,
+            "message": finding.message,
+            "items": json.dumps(finding.items, ensure_ascii=False),
+        }
+        for finding in findings
+    ]
+    columns = ["severity", "code", "view", "message", "items"]
+    write_csv(path, pd.DataFrame(rows, columns=columns), index=False)
+
+
+def write_csv(path: str | Path, table: pd.DataFrame, *, index: bool = True) -> None:
+    """Write a table as CSV, atomically; ``.gz`` at the end of the name compresses it."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=index, lineterminator="\n")
+
+
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """Read a table that :func:`write_csv` wrote, its first column the index, as text.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing or damaged.
+    """
+    # Only an empty cell is missing: 'NA' and 'None' may be names or labels. The header is read
+    # apart, for pandas would rename columns of one name.
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            header = next(csv.reader(file))
+        names = [str(at) for at in range(len(header))]
+        table: pd.DataFrame = pd.read_csv(
+            path,
+            header=0,
+            names=names,
+            dtype={"0": str},
+            keep_default_na=False,
+            na_values={name: [""] for name in names[1:]},
+            float_precision="round_trip",
+        )
+    except (OSError, ValueError, StopIteration, csv.Error) as error:
+        reason = str(error) or "the file is empty"
+        raise StorageError(f"cannot read {path}: {reason}; fit again") from None
+    table = table.set_index("0")
+    table.columns = pd.Index(header[1:])
+    return table.rename_axis(header[0])

@@ -1,0 +1,169 @@
+"""Matching the samples of several tables by name into one cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from poems.data.container import MultiOmics, View
+from poems.data.tables import Table, has_values
+from poems.errors import DataError
+from poems.findings import Finding, name_some
+
+SampleRule = Literal["union", "intersection"]
+
+
+def assemble(
+    tables: Mapping[str, Table],
+    *,
+    obs: pd.DataFrame | None = None,
+    samples: SampleRule = "union",
+    order: pd.Index | None = None,
+    findings: tuple[Finding, ...] = (),
+) -> MultiOmics:
+    """Return the cohort of tables whose names are unique and fit each other.
+
+    Parameters
+    ----------
+    tables
+        Mapping of view name to table.
+    obs
+        Sample annotations, unique names in the index.
+    samples
+        ``"union"`` keeps every sample, with views unmeasured where they are
+        missing; ``"intersection"`` keeps those measured in every view.
+    order
+        The order of the samples; that of first appearance without.
+    findings
+        What was noticed before, carried on.
+
+    Raises
+    ------
+    DataError
+        If a sample has no value in any view, or the intersection is empty.
+    """
+    names = dict.fromkeys(sample for table in tables.values() for sample in table.samples)
+    if order is not None:
+        names = {sample: None for sample in order if sample in names}
+    index = pd.Index(list(names), dtype=object)
+    views = {name: _aligned(table, index) for name, table in tables.items()}
+    measured = np.column_stack([view.measured for view in views.values()])
+    empty = index[~measured.any(axis=1)]
+    if len(empty):
+        raise DataError(
+            f"{len(empty)} samples have no value in any view: {name_some(empty)}. Remove their rows"
+        )
+    notes = [finding for name, table in tables.items() for finding in _empty_rows(name, table)]
+    if samples == "intersection":
+        keep = np.flatnonzero(measured.all(axis=1))
+        notes += _dropped(views, index, keep)
+        views = {name: view.take(keep) for name, view in views.items()}
+        index = index[keep]
+    notes += [finding for name, view in views.items() for finding in _unmeasured(name, view, index)]
+    aligned_obs, obs_notes = _aligned_obs(obs, index)
+    return MultiOmics(views, index, aligned_obs, (*findings, *notes, *obs_notes))
+
+
+def merge_obs(tables: Mapping[str, Table]) -> tuple[pd.DataFrame | None, tuple[Finding, ...]]:
+    """Return the annotations that came with the tables, joined by sample and column name.
+
+    Where two views annotate a sample differently the first one counts, with
+    a finding.
+    """
+    merged: pd.DataFrame | None = None
+    findings = []
+    for name, table in tables.items():
+        obs = table.obs
+        if obs is None or not len(obs.columns) or obs.index.has_duplicates:
+            continue
+        if merged is None:
+            merged = obs
+            continue
+        rows = merged.index.union(obs.index, sort=False)
+        merged, obs = merged.reindex(rows), obs.reindex(rows)
+        for column in obs.columns:
+            if column not in merged:
+                merged[column] = obs[column]
+                continue
+            ours, theirs = merged[column].astype(object), obs[column].astype(object)
+            conflict = rows[ours.notna() & theirs.notna() & (ours != theirs)]
+            if len(conflict):
+                text = (
+                    f"obs column '{column}' differs from that of an earlier view for "
+                    f"{len(conflict)} samples ({name_some(conflict)}); the earlier one was kept"
+                )
+                findings.append(
+                    Finding("warning", "obs-conflict", text, view=name, items=tuple(conflict))
+                )
+            filled = ours.where(ours.notna(), theirs)
+            merged[column] = filled.infer_objects()
+    return merged, tuple(findings)
+
+
+def _aligned(table: Table, index: pd.Index) -> View:
+    values = np.full((len(index), len(table.features)), np.nan, dtype=np.float32)
+    values[index.get_indexer(table.samples)] = table.values
+    return View(values, table.features, has_values(values))
+
+
+def _empty_rows(name: str, table: Table) -> Iterator[Finding]:
+    empty = tuple(table.samples[~has_values(table.values)])
+    if empty:
+        text = (
+            f"{len(empty)} samples have a row but no value ({name_some(empty)}); they count as "
+            "unmeasured"
+        )
+        yield Finding("note", "rows-all-missing", text, view=name, items=empty)
+
+
+def _unmeasured(name: str, view: View, index: pd.Index) -> Iterator[Finding]:
+    unmeasured = tuple(index[~view.measured])
+    if unmeasured:
+        text = (
+            f"not measured on {len(unmeasured)} of {len(index)} samples ({name_some(unmeasured)}); "
+            "they are kept and rest on the other views"
+        )
+        yield Finding("note", "samples-unmeasured", text, view=name, items=unmeasured)
+
+
+def _dropped(
+    views: Mapping[str, View], index: pd.Index, keep: npt.NDArray[np.intp]
+) -> Iterator[Finding]:
+    if not len(keep):
+        counts = ", ".join(f"'{name}' on {view.measured.sum()}" for name, view in views.items())
+        raise DataError(
+            f"no sample is measured in every view (of {len(index)}: {counts}). Pass "
+            "samples='union' to keep samples with views unmeasured, or leave a view out"
+        )
+    dropped = tuple(np.delete(index.to_numpy(), keep))
+    if dropped:
+        text = (
+            f"{len(dropped)} of {len(index)} samples were dropped as not measured in every view "
+            f"({name_some(dropped)})"
+        )
+        yield Finding("note", "samples-dropped", text, items=dropped)
+
+
+def _aligned_obs(obs: pd.DataFrame | None, index: pd.Index) -> tuple[pd.DataFrame, list[Finding]]:
+    if obs is None:
+        return pd.DataFrame(index=index), []
+    findings = []
+    without = tuple(index.difference(obs.index, sort=False))
+    if without:
+        text = (
+            f"{len(without)} of {len(index)} samples have no row in the obs table "
+            f"({name_some(without)}); their annotations are missing"
+        )
+        findings.append(Finding("warning", "samples-without-obs", text, items=without))
+    extra = tuple(obs.index.difference(index, sort=False))
+    if extra:
+        text = (
+            f"{len(extra)} rows of the obs table belong to no sample of the cohort "
+            f"({name_some(extra)}); they were left out"
+        )
+        findings.append(Finding("note", "obs-rows-unused", text, items=extra))
+    return obs.reindex(index), findings

@@ -1,0 +1,90 @@
+"""Bytes and text of a file, with errors that say what the file really is."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+from poems.errors import ReadError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZIP_MAGIC = b"PK\x03\x04"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def existing_file(path: Path) -> Path:
+    """Return ``path`` if it is a file.
+
+    Raises
+    ------
+    ReadError
+        If nothing is there, or a folder.
+    """
+    try:
+        is_file, exists = path.is_file(), path.exists()
+    except (OSError, ValueError) as error:
+        raise ReadError(f"{str(path)!r} cannot be looked up: {error}") from None
+    if is_file:
+        return path
+    if exists:
+        raise ReadError(f"{path} is not a file; name the table itself")
+    raise ReadError(f"{path} does not exist; check the path (it was looked up from {Path.cwd()})")
+
+
+def read_text(path: Path) -> str:
+    r"""Return the text of a UTF-8 file, plain or gzip-compressed.
+
+    A byte order mark is dropped and line ends become ``\n``.
+
+    Raises
+    ------
+    ReadError
+        If the file is missing, empty, truncated, not what its name says, or
+        not UTF-8.
+    """
+    data = _unpacked(path, _bytes(existing_file(path)))
+    if data.startswith(_ZIP_MAGIC):
+        raise ReadError(f"{path} is a zip archive or an Excel workbook; export the table as CSV")
+    if data.startswith(_UTF16_MARKS):
+        raise ReadError(f"{path} is encoded as UTF-16; save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ReadError(
+            f"{path} is not UTF-8 text: byte 0x{data[error.start]:02x} on line {line}; "
+            "save it as UTF-8"
+        ) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ReadError(f"{path} is not text: there is a zero byte on line {line}")
+    if not text.strip():
+        raise ReadError(f"{path} is empty")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ReadError(f"{path} cannot be opened: {error.strerror}") from None
+
+
+def _unpacked(path: Path, data: bytes) -> bytes:
+    if not data:
+        raise ReadError(f"{path} is empty")
+    if not data.startswith(_GZIP_MAGIC):
+        if path.suffix == ".gz":
+            raise ReadError(
+                f"{path} ends in .gz but is not gzip-compressed; rename it to {path.stem}"
+            )
+        return data
+    try:
+        return gzip.decompress(data)
+    except EOFError:
+        raise ReadError(f"{path} is truncated: its gzip data stops early; copy it again") from None
+    except (OSError, zlib.error) as error:
+        raise ReadError(f"{path} holds damaged gzip data ({error}); copy it again") from None

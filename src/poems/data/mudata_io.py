@@ -1,0 +1,158 @@
+"""To and from MuData and AnnData, one AnnData a view."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from poems.data.container import MultiOmics
+from poems.data.tables import plain_types
+from poems.errors import DataError, ReadError
+
+# MuData orders its samples by view; the order of the cohort is kept under this key of `uns`.
+ORDER_KEY = "poems_samples"
+
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def to_mudata(cohort: MultiOmics) -> Any:
+    """Return the cohort as a MuData, for muon and scverse tools.
+
+    Each view becomes an AnnData of the samples on which it was measured,
+    missing entries as NaN; ``obs`` becomes that of the MuData. Nothing is
+    stored in ``obsm``, where MuData keeps its own masks under the views' names.
+
+    Examples
+    --------
+    >>> import pandas as pd, poems
+    >>> rna = pd.DataFrame([[1.0, 2.0], [3.0, 4.0]], index=["s1", "s2"], columns=["g1", "g2"])
+    >>> cnv = pd.DataFrame([[0.0, -1.0]], index=["s2"], columns=["g1", "g2"])
+    >>> mudata = to_mudata(poems.read({"rna": rna, "cnv": cnv}))
+    >>> mudata["cnv"].obs_names.tolist(), mudata["cnv"].var_names.tolist()
+    (['s2'], ['g1', 'g2'])
+    """
+    import anndata
+    import mudata
+
+    views = {
+        name: anndata.AnnData(
+            X=view.values[view.measured],
+            obs=pd.DataFrame(index=cohort.samples[view.measured]),
+            var=pd.DataFrame(index=view.features),
+        )
+        for name, view in cohort.views.items()
+    }
+    with _quiet(), mudata.set_options(pull_on_update=False):
+        result = mudata.MuData(views)
+        result.obs = _storable(cohort.obs).reindex(result.obs_names)
+    result.uns[ORDER_KEY] = cohort.samples.to_numpy(dtype=object)
+    return result
+
+
+def split_mudata(data: Any) -> tuple[dict[str, Any], pd.DataFrame | None, pd.Index]:
+    """Return the views of a MuData, its global obs (``None`` without columns) and sample order.
+
+    Raises
+    ------
+    DataError
+        If it holds no views, or views that do not share samples by design.
+    """
+    if not data.mod:
+        raise DataError("the MuData holds no views")
+    if data.axis != 0:
+        raise DataError(
+            f"the views of the MuData do not share samples (axis={data.axis}); expected axis=0"
+        )
+    order = data.obs_names
+    stored = data.uns.get(ORDER_KEY)
+    if stored is not None:
+        stored_order = pd.Index(np.asarray(stored, dtype=object))
+        if order.isin(stored_order).all():  # some may have been removed since
+            order = stored_order[stored_order.isin(order)]
+    obs = data.obs if len(data.obs.columns) else None
+    return dict(data.mod), obs, order
+
+
+def read_h5mu(path: Path) -> Any:
+    """Return the MuData in a file.
+
+    Raises
+    ------
+    ReadError
+        If the file is not h5mu, or damaged.
+    """
+    import mudata
+
+    if "mod" not in _hdf5_groups(path):
+        raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
+    try:
+        with _quiet(), mudata.set_options(pull_on_update=False):
+            return mudata.read_h5mu(path)
+    except Exception as error:  # h5py and anndata raise many kinds on damaged files
+        raise ReadError(f"{path} cannot be read as h5mu: {error}") from error
+
+
+def read_h5ad(path: Path) -> Any:
+    """Return the AnnData in a file.
+
+    Raises
+    ------
+    ReadError
+        If the file is not h5ad, or damaged.
+    """
+    import anndata
+
+    groups = _hdf5_groups(path)
+    if "mod" in groups and "X" not in groups:
+        raise ReadError(f"{path} is h5mu (several views): name it so, and pass it by itself")
+    try:
+        with _quiet():
+            return anndata.read_h5ad(path)
+    except Exception as error:  # h5py and anndata raise many kinds on damaged files
+        raise ReadError(f"{path} cannot be read as h5ad: {error}") from error
+
+
+def _hdf5_groups(path: Path) -> set[str]:
+    import h5py  # type: ignore[import-untyped]
+
+    with path.open("rb") as file:
+        if file.read(len(_HDF5_MAGIC)) != _HDF5_MAGIC:
+            raise ReadError(f"{path} is not an HDF5 file, as .h5ad and .h5mu must be")
+    try:
+        with h5py.File(path, "r") as file:
+            return set(file.keys())
+    except OSError as error:
+        raise ReadError(f"{path} is a damaged HDF5 file: {error}") from None
+
+
+def _storable(obs: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with columns of mixed types and dates as text, which HDF5 can hold."""
+    obs = plain_types(obs)
+    for position, dtype in enumerate(obs.dtypes):
+        column = obs.iloc[:, position]
+        if dtype.kind not in "OMm" or isinstance(dtype, pd.CategoricalDtype):
+            continue
+        kind = pd.api.types.infer_dtype(column, skipna=True)
+        if kind == "boolean":
+            obs.isetitem(position, column.astype("boolean").array)
+        elif kind not in ("string", "empty"):
+            obs.isetitem(position, column.map(str, na_action="ignore").to_numpy(dtype=object))
+    return obs
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what mudata and anndata say about their own workings, and no more."""
+    with warnings.catch_warnings():
+        for module in ("anndata", "mudata"):
+            for category in (FutureWarning, DeprecationWarning):
+                warnings.filterwarnings("ignore", category=category, module=module)
+        # Genes measured both ways share a name; here names are unique within a view.
+        warnings.filterwarnings("ignore", message="var_names are not unique", category=UserWarning)
+        yield

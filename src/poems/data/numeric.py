@@ -1,0 +1,149 @@
+"""Turning the cells of a table into numbers, or saying which cells are not."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from poems.errors import DataError
+from poems.findings import Finding
+
+MISSING_TOKENS = ("", "NA", "NaN", "nan", "N/A", "null", "None", "-")
+
+_BOOLEANS = {"true": 1.0, "false": 0.0}
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*(\.\d{3})*,\d+")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
+_LONGEST = 40
+_MOST_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class CellNames:
+    """What the rows and columns of a table stand for, to name a cell in an error."""
+
+    where: str
+    row_kind: str = "sample"
+    column_kind: str = "feature"
+
+    def cell(self, frame: pd.DataFrame, row: int, column: int) -> str:
+        """Name one cell by its row and column."""
+        return (
+            f"{self.row_kind} {shorten(frame.index[row])}, "
+            f"{self.column_kind} {shorten(frame.columns[column])}"
+        )
+
+
+def shorten(name: object) -> str:
+    """Quote a name or cell for a message, cut to a readable length.
+
+    >>> shorten("TP53")
+    "'TP53'"
+    """
+    text = str(name)
+    return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
+
+
+def as_numbers(
+    frame: pd.DataFrame, names: CellNames
+) -> tuple[npt.NDArray[np.float64], tuple[Finding, ...]]:
+    """Return the cells of ``frame`` as float64, ``NaN`` where they are missing.
+
+    Numbers may be stored as such or as text; the missing tokens become
+    ``NaN`` and booleans 1 and 0 (with a finding).
+
+    Raises
+    ------
+    DataError
+        If a cell is anything else; the text names the first such cells, what
+        they hold, and how many there are.
+    """
+    values = np.empty(frame.shape, dtype=np.float64)
+    bad: list[tuple[int, int]] = []
+    n_booleans = 0
+    for position in range(frame.shape[1]):
+        column = frame.iloc[:, position]
+        kind = column.dtype.kind
+        if kind in "fiub":
+            values[:, position] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            n_booleans += int(column.notna().sum()) if kind == "b" else 0
+        else:
+            cells = column.astype(object).to_numpy()
+            values[:, position], rows, booleans = _parse(cells, numeric=kind == "O")
+            bad += [(row, position) for row in rows]
+            n_booleans += booleans
+    if bad:
+        raise DataError(_bad_cells_text(frame, names, sorted(bad)))
+    if not n_booleans:
+        return values, ()
+    text = f"{n_booleans} true/false entries were read as 1 and 0"
+    return values, (Finding("note", "booleans", text),)
+
+
+def check_finite(frame: pd.DataFrame, values: npt.NDArray[np.float64], names: CellNames) -> None:
+    """Check that no value is infinite or beyond the range of float32.
+
+    Raises
+    ------
+    DataError
+        If one is; the text names the first such cells.
+    """
+    with np.errstate(over="ignore"):
+        too_large = np.isinf(values.astype(np.float32))
+    if not too_large.any():
+        return
+    cells = [(int(row), int(column)) for row, column in np.argwhere(too_large)[:_MOST_SHOWN]]
+    shown = "; ".join(f"{values[cell]:g} ({names.cell(frame, *cell)})" for cell in cells)
+    count = int(too_large.sum())
+    raise DataError(
+        f"{names.where}: {count} {'value is' if count == 1 else 'values are'} infinite or too "
+        f"large for single precision (beyond 3.4e38): {shown}{_more(count)}. Write NA where the "
+        "value is unknown"
+    )
+
+
+def _parse(
+    cells: npt.NDArray[np.object_], numeric: bool
+) -> tuple[npt.NDArray[np.float64], list[int], int]:
+    """Return the numbers of a column of objects, the rows that are none, and how many booleans."""
+    missing = np.asarray(pd.isna(cells), dtype=np.bool_)
+    if not numeric:  # dates, for one, would become nanoseconds
+        return np.full(len(cells), np.nan), np.flatnonzero(~missing).tolist(), 0
+    numbers = np.array(pd.to_numeric(pd.Series(cells), errors="coerce"), dtype=np.float64)
+    n_booleans = sum(isinstance(cell, bool | np.bool_) for cell in cells)
+    bad = []
+    for row in np.flatnonzero(np.isnan(numbers) & ~missing).tolist():
+        text = str(cells[row]).strip()
+        if text.lower() in _BOOLEANS:
+            numbers[row] = _BOOLEANS[text.lower()]
+            n_booleans += 1
+        elif _NUMBER.fullmatch(text):  # beyond the range of a float64
+            numbers[row] = float(text)
+        elif text not in MISSING_TOKENS:
+            bad.append(row)
+    return numbers, bad, n_booleans
+
+
+def _bad_cells_text(frame: pd.DataFrame, names: CellNames, bad: list[tuple[int, int]]) -> str:
+    shown = "; ".join(
+        f"{shorten(frame.iat[cell])} ({names.cell(frame, *cell)})" for cell in bad[:_MOST_SHOWN]
+    )
+    count = len(bad)
+    are_not = "cell is not a number" if count == 1 else "cells are not numbers"
+    text = f"{names.where}: {count} {are_not}: {shown}{_more(count)}. "
+    if any(_DECIMAL_COMMA.fullmatch(str(frame.iat[cell]).strip()) for cell in bad):
+        return text + "Write decimals with a point, and thousands without a comma"
+    column = bad[0][1]
+    if len(bad) == len(frame) and {position for _, position in bad} == {column}:
+        return text + (
+            f"If column {shorten(frame.columns[column])} holds the row names, make it the first "
+            "column (the index of a DataFrame); if it holds labels, move it to the obs table"
+        )
+    return text + "Leave a missing value empty, or write NA"
+
+
+def _more(count: int) -> str:
+    return f" and {count - _MOST_SHOWN} more" if count > _MOST_SHOWN else ""

@@ -1,0 +1,212 @@
+"""Do the sample names of the views fit each other, and if not, why not?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+
+import pandas as pd
+
+from poems.data.tables import Table
+from poems.findings import Finding, name_some
+
+# Names that no sample has: CpG probes, Ensembl genes and transcripts, microRNAs, SNPs.
+_FEATURE_NAME = re.compile(r"cg\d{8}|ENS[A-Z]*[GTP]\d{11}(\.\d+)?|hsa-(mir|miR|let)-.+|rs\d{3,}")
+_TCGA_BARCODE = re.compile(r"TCGA[-._]\w{2}[-._]\w{4}([-._].*)?", re.IGNORECASE)
+_TCGA_PATIENT = 12
+# Above this many views, trying all ways to turn them would take too long.
+_MOST_TURNED = 10
+
+_SIMPLE_CHANGES: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("if upper and lower case are ignored", str.casefold),
+    ("if '.', '_' and blanks are read as '-'", lambda name: re.sub(r"[._ ]", "-", name)),
+    (
+        f"if TCGA barcodes are cut to their first {_TCGA_PATIENT} characters (the patient)",
+        lambda name: name[:_TCGA_PATIENT] if _TCGA_BARCODE.fullmatch(name) else name,
+    ),
+    (
+        "if the 'X' that R puts before numbers is removed",
+        lambda name: re.sub(r"^X(?=\d)", "", name),
+    ),
+    ("if leading zeros are ignored", lambda name: re.sub(r"^0+(?=\d)", "", name)),
+)
+
+
+def _all_changes(name: str) -> str:
+    for _, change in _SIMPLE_CHANGES[1:]:  # case last: the others look for capitals
+        name = change(name)
+    return name.casefold()
+
+
+_CHANGES = (
+    *_SIMPLE_CHANGES,
+    ("if case, separators, TCGA suffixes and leading zeros are ignored", _all_changes),
+)
+
+
+def name_problems(tables: Mapping[str, Table], obs_names: pd.Index | None) -> list[Finding]:
+    """Return what is wrong with how the names of views and obs fit together.
+
+    Errors: a view that shares no sample with any other, an obs table that
+    shares none with the views, and views whose features stand in rows. A
+    warning where a simple change of the names would match far more samples.
+    """
+    isolated = _isolated({name: set(table.samples) for name, table in tables.items()}, obs_names)
+    if isolated:
+        swapped = _swapped(tables, obs_names)
+        if swapped is not None:
+            return [swapped]
+    findings = [_no_overlap(name, tables) for name in isolated if name is not None]
+    findings += _nearly_matching(tables, isolated)
+    if obs_names is not None:
+        findings += _obs_overlap(tables, obs_names)
+    return findings + list(_feature_like(tables))
+
+
+def _isolated(samples: Mapping[str, set[str]], obs_names: pd.Index | None) -> list[str | None]:
+    """Return the views that share no sample with another; ``None`` stands for the obs table."""
+    isolated: list[str | None] = [
+        name
+        for name, names in samples.items()
+        if len(samples) > 1
+        and all(names.isdisjoint(rest) for other, rest in samples.items() if other != name)
+    ]
+    if obs_names is not None and set().union(*samples.values()).isdisjoint(obs_names):
+        isolated.append(None)
+    return isolated
+
+
+def _swapped(tables: Mapping[str, Table], obs_names: pd.Index | None) -> Finding | None:
+    """Return an error if turning some views round makes all names fit, else ``None``."""
+    for n_turned in range(1, len(tables) + 1):
+        if len(tables) > _MOST_TURNED and 1 < n_turned < len(tables):
+            continue
+        fits = [
+            turned
+            for turned in combinations(tables, n_turned)
+            if not _isolated(
+                {
+                    name: set(table.features if name in turned else table.samples)
+                    for name, table in tables.items()
+                },
+                obs_names,
+            )
+        ]
+        if fits:
+            return _swapped_finding(tables, fits)
+    return None
+
+
+def _swapped_finding(tables: Mapping[str, Table], fits: Sequence[Sequence[str]]) -> Finding:
+    first = fits[0]
+    table = tables[first[0]]
+    if len(fits) == 1:
+        quoted = ", ".join(map(repr, first))
+        text = (
+            f"samples and features look swapped in {'views' if len(first) > 1 else 'view'} "
+            f"{quoted}: the sample names ({name_some(table.samples, 2)}) match nothing, but the "
+            f"feature names ({name_some(table.features, 2)}) match the samples elsewhere. "
+            f"{_remedy(tables, first)}"
+        )
+    else:
+        text = "samples and features look swapped in one of several ways. " + "; ".join(
+            f"if {name_some(tables[turned[0]].features, 2)} are samples: {_remedy(tables, turned)}"
+            for turned in fits
+        )
+    return Finding(
+        "error", "swapped", text, view=first[0] if len(fits) == len(first) == 1 else None
+    )
+
+
+def _remedy(tables: Mapping[str, Table], turned: Sequence[str]) -> str:
+    rows = [name for name, table in tables.items() if table.transposed != (name in turned)]
+    if not rows:
+        return "Leave out features_in_rows (--features-in-rows on the command line)"
+    which = "True" if len(rows) == len(tables) else repr(rows)
+    return f"Pass features_in_rows={which} (--features-in-rows on the command line)"
+
+
+def _no_overlap(name: str, tables: Mapping[str, Table]) -> Finding:
+    table = tables[name]
+    others = _other_samples(tables, name)
+    text = (
+        f"none of its {len(table.samples)} samples ({name_some(table.samples)}) is in any other "
+        f"view ({name_some(others)}). "
+    )
+    change = _best_change(table.samples, others)
+    if change is None:
+        text += "Samples are matched by name: rename them, or leave this view out"
+    else:
+        text += f"{change[1]} would match {change[0]}: rename the samples"
+    return Finding("error", "no-overlap", text, view=name)
+
+
+def _nearly_matching(
+    tables: Mapping[str, Table], isolated: Sequence[str | None]
+) -> Iterator[Finding]:
+    for name, table in tables.items():
+        if len(tables) == 1 or name in isolated:
+            continue
+        others = _other_samples(tables, name)
+        matched = int(table.samples.isin(others).sum())
+        change = _best_change(table.samples, others)
+        if change is not None and change[0] > 2 * matched:
+            text = (
+                f"only {matched} of its {len(table.samples)} samples are in another view, but "
+                f"{change[0]} would be {change[1]}. Compare {name_some(table.samples, 2)} with "
+                f"{name_some(others, 2)}"
+            )
+            yield Finding("warning", "names-nearly-match", text, view=name)
+
+
+def _obs_overlap(tables: Mapping[str, Table], obs_names: pd.Index) -> Iterator[Finding]:
+    samples = _samples_of(tables.values())
+    matched = int(obs_names.isin(samples).sum())
+    change = _best_change(obs_names, samples)
+    hint = f"; {change[0]} would match {change[1]}" if change is not None else ""
+    if matched == 0:
+        text = (
+            f"none of the {len(obs_names)} rows of the obs table ({name_some(obs_names)}) names a "
+            f"sample ({name_some(samples)}){hint}. Its first column must hold the sample names"
+        )
+        yield Finding("error", "obs-no-overlap", text)
+    elif change is not None and change[0] > 2 * matched:
+        text = (
+            f"only {matched} of the {len(obs_names)} rows of the obs table name a sample{hint}. "
+            f"Compare {name_some(obs_names, 2)} with {name_some(samples, 2)}"
+        )
+        yield Finding("warning", "names-nearly-match", text)
+
+
+def _feature_like(tables: Mapping[str, Table]) -> Iterator[Finding]:
+    for name, table in tables.items():
+        if not all(_FEATURE_NAME.fullmatch(sample) for sample in table.samples):
+            continue
+        text = (
+            f"samples and features look swapped: {name_some(table.samples)} are names of "
+            f"features, yet stand where samples are expected. "
+            f"{_remedy(tables, [name])}"
+        )
+        yield Finding("warning", "looks-swapped", text, view=name)
+
+
+def _other_samples(tables: Mapping[str, Table], name: str) -> pd.Index:
+    return _samples_of([table for other, table in tables.items() if other != name])
+
+
+def _samples_of(tables: Iterable[Table]) -> pd.Index:
+    names = dict.fromkeys(sample for table in tables for sample in table.samples)
+    index: pd.Index = pd.Index(list(names), dtype=object)
+    return index
+
+
+def _best_change(names: pd.Index, others: pd.Index) -> tuple[int, str] | None:
+    """Return how many names match after the change that helps most, and that change in words."""
+    best: tuple[int, str] | None = None
+    for text, change in _CHANGES:
+        there = {change(name) for name in others}
+        count = sum(change(name) in there for name in names)
+        if count > (best[0] if best else 0):
+            best = count, text
+    return best

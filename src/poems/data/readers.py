@@ -1,0 +1,205 @@
+"""read(): from files, DataFrames, AnnData or MuData to one checked cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+
+from poems.data.assemble import SampleRule, assemble, merge_obs
+from poems.data.container import MultiOmics
+from poems.data.mudata_io import read_h5mu, split_mudata
+from poems.data.names import view_name_problems
+from poems.data.overlap import name_problems
+from poems.data.tables import Table, is_anndata, load_obs, load_table
+from poems.errors import DataError, ReadError, SettingsError
+from poems.findings import Finding, name_some
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What came of reading: the tables that could be read, all findings, and the cohort if any."""
+
+    tables: Mapping[str, Table]
+    findings: tuple[Finding, ...]
+    cohort: MultiOmics | None = None
+
+
+def read(
+    views: Any,
+    *,
+    obs: Any = None,
+    features_in_rows: bool | Collection[str] = False,
+    samples: SampleRule = "union",
+) -> MultiOmics:
+    """Read the views of a cohort and match their samples by name.
+
+    Parameters
+    ----------
+    views
+        Mapping of view name to a path (``.csv``, ``.tsv``, ``.txt``, each
+        also ``.gz``; ``.parquet``; ``.h5ad``), DataFrame or AnnData; or one
+        ``.h5mu`` or ``.h5ad`` path, a MuData or an AnnData. In a table the
+        first row holds feature names and the first column sample names; empty
+        cells, ``NA``, ``NaN``, ``nan``, ``N/A``, ``null``, ``None`` and ``-``
+        are missing values.
+    obs
+        Sample annotations (path or DataFrame), matched by name. Without, those
+        of the MuData or AnnData are taken.
+    features_in_rows
+        ``True`` if features stand in rows in every view, or the names of the
+        views in which they do.
+    samples
+        ``"union"`` keeps every sample, with views marked unmeasured where
+        they are missing; ``"intersection"`` keeps the samples measured in
+        every view.
+
+    Returns
+    -------
+    MultiOmics
+        Samples in order of first appearance. Whatever was assumed or left out
+        is told in its ``findings``.
+
+    Raises
+    ------
+    ReadError
+        If files cannot be read.
+    DataError
+        If names are duplicated or do not fit each other, or cells are not
+        numbers. All problems found are listed.
+    SettingsError
+        If an option has a value that is not allowed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rna = pd.DataFrame([[1.0, 2.0], [3.0, 4.0]], index=["s1", "s2"], columns=["g1", "g2"])
+    >>> protein = pd.DataFrame({"s2": [0.5]}, index=["p1"])
+    >>> cohort = read({"rna": rna, "protein": protein}, features_in_rows=["protein"])
+    >>> print(cohort.findings[0])
+    note: protein: not measured on 1 of 2 samples (s1); they are kept and rest on the other views
+    """
+    loaded = load(views, obs=obs, features_in_rows=features_in_rows, samples=samples)
+    if loaded.cohort is None:
+        raise _error(loaded.findings)
+    return loaded.cohort
+
+
+def load(
+    views: Any,
+    *,
+    obs: Any = None,
+    features_in_rows: bool | Collection[str] = False,
+    samples: SampleRule = "union",
+) -> Loaded:
+    """Read as :func:`read` does, but return what is wrong with the data as findings.
+
+    Raises
+    ------
+    SettingsError
+        If an option has a value that is not allowed.
+    """
+    if samples not in get_args(SampleRule):
+        raise SettingsError(f"samples must be 'union' or 'intersection', not {samples!r}")
+    order = None
+    try:
+        sources, own_obs, order = _sources(views)
+    except DataError as error:
+        return Loaded({}, (_problem(error),))
+    findings = list(view_name_problems(sources))
+    rows = _views_in_rows(features_in_rows, sources)
+    tables = {}
+    for name, source in sources.items():
+        try:
+            table = load_table(source, features_in_rows=name in rows)
+        except DataError as error:
+            findings.append(_problem(error, name))
+        else:
+            tables[name] = table
+            findings += [replace(finding, view=name) for finding in table.findings]
+    obs_table = None
+    try:
+        obs_table, obs_findings = (
+            load_obs(obs if obs is not None else own_obs)
+            if obs is not None or own_obs is not None
+            else merge_obs(tables)
+        )
+        findings += obs_findings
+    except DataError as error:
+        findings.append(_problem(error))
+    if _no_errors(findings):
+        findings += name_problems(tables, None if obs_table is None else obs_table.index)
+    if not _no_errors(findings):
+        return Loaded(tables, tuple(findings))
+    try:
+        cohort = assemble(
+            tables, obs=obs_table, samples=samples, order=order, findings=tuple(findings)
+        )
+    except DataError as error:
+        return Loaded(tables, (*findings, _problem(error)))
+    return Loaded(tables, cohort.findings, cohort)
+
+
+def _sources(views: Any) -> tuple[dict[str, Any], pd.DataFrame | None, pd.Index | None]:
+    """Return the source of each view, and what a MuData says of obs and the order of samples."""
+    if isinstance(views, str | Path):
+        path = Path(views)
+        suffix = path.suffix.lower()
+        if suffix == ".h5mu":
+            return split_mudata(read_h5mu(path))
+        if suffix == ".h5ad":
+            return {path.stem: path}, None, None
+        raise DataError(
+            f"a single path must be .h5mu or .h5ad, not {path.name}; give the view a name: "
+            f"{{'{path.name.partition('.')[0] or 'view'}': {str(path)!r}}}"
+        )
+    if type(views).__module__.partition(".")[0] == "mudata":
+        return split_mudata(views)
+    if is_anndata(views):
+        return {"view": views}, None, None
+    if not isinstance(views, Mapping):
+        raise DataError(
+            "expected a mapping of view name to table, such as {'rna': 'rna.csv'}, not "
+            f"{type(views).__name__}"
+        )
+    if not views:
+        raise DataError("no views given; a cohort needs at least one")
+    return dict(views), None, None
+
+
+def _views_in_rows(features_in_rows: bool | Collection[str], sources: Collection[str]) -> set[str]:
+    if isinstance(features_in_rows, bool):
+        return set(sources) if features_in_rows else set()
+    names = {features_in_rows} if isinstance(features_in_rows, str) else set(features_in_rows)
+    unknown = names.difference(sources)
+    if unknown:
+        raise SettingsError(
+            f"features_in_rows names {name_some(map(repr, sorted(unknown)))}, but there are views "
+            f"{name_some(map(repr, sources), 20)}"
+        )
+    return names
+
+
+def _problem(error: DataError, view: str | None = None) -> Finding:
+    code = "unreadable" if isinstance(error, ReadError) else "unusable"
+    return Finding("error", code, str(error), view=view)
+
+
+def _no_errors(findings: Collection[Finding]) -> bool:
+    return all(finding.severity != "error" for finding in findings)
+
+
+def _error(findings: Collection[Finding]) -> DataError:
+    """Return one exception that lists all errors among the findings."""
+    errors = [finding for finding in findings if finding.severity == "error"]
+    kind = ReadError if all(finding.code == "unreadable" for finding in errors) else DataError
+    texts = [
+        finding.message if finding.view is None else f"view '{finding.view}': {finding.message}"
+        for finding in errors
+    ]
+    if len(texts) == 1:
+        return kind(texts[0])
+    return kind(f"{len(texts)} problems:\n" + "\n".join(f"- {text}" for text in texts))

@@ -1,0 +1,211 @@
+"""One view as it was handed in: a file, DataFrame or AnnData becomes a named table of numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from poems.data.files import existing_file
+from poems.data.names import clean_names
+from poems.data.numeric import CellNames, as_numbers, check_finite
+from poems.data.text_tables import DELIMITERS, read_text_table, table_suffix
+from poems.errors import DataError, ReadError
+from poems.findings import Finding
+
+_SUPPORTED = ".csv, .tsv, .txt (each also .gz), .parquet or .h5ad"
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A view before its samples are matched with those of the others.
+
+    Parameters
+    ----------
+    values
+        Array of shape (n_samples, n_features), float64, NaN where missing.
+    samples, features
+        The names, as strings; may hold duplicates.
+    where
+        The file, or what kind of object it was, for messages.
+    transposed
+        Whether features stood in rows.
+    findings
+        What was assumed, and what is wrong with the names.
+    obs
+        The sample annotations that came with the values (AnnData).
+    """
+
+    values: npt.NDArray[np.float64]
+    samples: pd.Index
+    features: pd.Index
+    where: str
+    transposed: bool = False
+    findings: tuple[Finding, ...] = ()
+    obs: pd.DataFrame | None = None
+
+
+def load_table(source: object, *, features_in_rows: bool = False) -> Table:
+    """Return the table of numbers in a file, DataFrame or AnnData.
+
+    Raises
+    ------
+    ReadError
+        If a file cannot be read.
+    DataError
+        If the source is of another kind, or a cell is not a finite number.
+    """
+    if isinstance(source, pd.DataFrame):
+        return _from_frame(source, "the DataFrame", features_in_rows)
+    if isinstance(source, str | Path):
+        return _from_file(Path(source), features_in_rows)
+    if is_anndata(source):
+        return _from_anndata(source, "the AnnData", features_in_rows)
+    raise DataError(
+        f"expected a path, a DataFrame or an AnnData, not {type(source).__name__}; an array has "
+        "no names, so wrap it in a DataFrame that has"
+    )
+
+
+def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+    """Return the table of sample annotations in a file or DataFrame, its index as strings.
+
+    Raises
+    ------
+    ReadError
+        If a file cannot be read.
+    DataError
+        If the source is of another kind, or names are missing.
+    """
+    findings: tuple[Finding, ...] = ()
+    if isinstance(source, pd.DataFrame):
+        frame, where = source, "the obs table"
+    elif isinstance(source, str | Path):
+        path = existing_file(Path(source))
+        where = str(path)
+        if table_suffix(path) in DELIMITERS:
+            table = read_text_table(path)
+            frame, findings = table.inferred(), table.findings
+        elif table_suffix(path) == ".parquet":
+            frame, findings = _read_parquet(path)
+        else:
+            raise ReadError(f"{path}: the obs table must be .csv, .tsv, .txt or .parquet")
+    else:
+        raise DataError(f"obs must be a path or a DataFrame, not {type(source).__name__}")
+    index, index_findings = clean_names(frame.index, "sample", where)
+    columns, column_findings = clean_names(frame.columns, "column", where)
+    frame = plain_types(frame).set_axis(index, axis=0).set_axis(columns, axis=1)
+    return frame, (*findings, *index_findings, *column_findings)
+
+
+def plain_types(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with pandas' nullable columns as NumPy ones, NaN where missing."""
+    frame = frame.copy()
+    for position, dtype in enumerate(frame.dtypes):
+        if not pd.api.types.is_extension_array_dtype(dtype) or dtype.kind not in "fiubO":
+            continue
+        column = frame.iloc[:, position]
+        if isinstance(dtype, pd.CategoricalDtype):
+            continue
+        if dtype.kind in "fiu":
+            plain = np.float64 if column.hasnans else dtype.type
+        else:
+            plain = np.bool_ if dtype.kind == "b" and not column.hasnans else np.object_
+        values = column.to_numpy(dtype=plain, na_value=np.nan)
+        frame.isetitem(position, values)
+    return frame
+
+
+def has_values(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.bool_]:
+    """Say for each row of an array whether it holds any value, of shape (n_rows,)."""
+    rows: npt.NDArray[np.bool_] = np.count_nonzero(~np.isnan(values), axis=1) > 0
+    return rows
+
+
+def is_anndata(source: object) -> bool:
+    """Say whether ``source`` is an AnnData, without importing anndata for other things."""
+    return type(source).__module__.partition(".")[0] == "anndata"
+
+
+def _from_file(path: Path, features_in_rows: bool) -> Table:
+    existing_file(path)
+    suffix = table_suffix(path)
+    if suffix == ".h5ad":
+        from poems.data.mudata_io import read_h5ad
+
+        return _from_anndata(read_h5ad(path), str(path), features_in_rows)
+    if suffix == ".parquet":
+        frame, findings = _read_parquet(path)
+        return _from_frame(frame, str(path), features_in_rows, findings)
+    if suffix in DELIMITERS:
+        table = read_text_table(path)
+        numbers = table.numbers()
+        # The slower way finds out which cells are no numbers.
+        cells = table.texts() if numbers is None else numbers
+        return _from_frame(cells, str(path), features_in_rows, table.findings)
+    if suffix == ".h5mu":
+        raise ReadError(
+            f"{path} holds several views; pass the path by itself rather than as one view"
+        )
+    remedy = "; export the sheet as CSV" if suffix in (".xls", ".xlsx", ".ods") else ""
+    raise ReadError(f"{path} has extension '{suffix}', expected {_SUPPORTED}{remedy}")
+
+
+def _read_parquet(path: Path) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+    import pyarrow
+
+    try:
+        frame = pd.read_parquet(path, engine="pyarrow")
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise ReadError(f"{path} is not a readable Parquet file: {error}") from None
+    if isinstance(frame.index, pd.RangeIndex) and frame.shape[1] > 1:
+        first = frame.columns[0]
+        if not pd.api.types.is_numeric_dtype(frame[first].dtype):
+            text = f"{path} was saved without an index; its first column '{first}' names the rows"
+            return frame.set_index(first), (Finding("note", "first-column-index", text),)
+    return frame, ()
+
+
+def _from_anndata(data: Any, where: str, features_in_rows: bool) -> Table:
+    from scipy import sparse
+
+    if data.X is None:
+        raise DataError(f"{where} has no X; put the values to fit there")
+    values = data.X[:]  # a backed matrix is read into memory
+    values = values.toarray() if sparse.issparse(values) else np.asarray(values)
+    frame = pd.DataFrame(values, index=data.obs_names, columns=data.var_names)
+    return _from_frame(frame, where, features_in_rows, obs=None if features_in_rows else data.obs)
+
+
+def _from_frame(
+    frame: pd.DataFrame,
+    where: str,
+    features_in_rows: bool,
+    findings: tuple[Finding, ...] = (),
+    obs: pd.DataFrame | None = None,
+) -> Table:
+    if 0 in frame.shape:
+        raise DataError(f"{where} is empty: {frame.shape[0]} rows and {frame.shape[1]} columns")
+    kinds = ("feature", "sample") if features_in_rows else ("sample", "feature")
+    names = CellNames(where, *kinds)
+    rows, row_findings = clean_names(frame.index, kinds[0], where)
+    columns, column_findings = clean_names(frame.columns, kinds[1], where)
+    values, value_findings = as_numbers(frame, names)
+    check_finite(frame, values, names)
+    if features_in_rows:
+        rows, columns, values = columns, rows, values.T
+    if obs is not None:
+        obs = plain_types(obs).set_axis(rows, axis=0)
+    return Table(
+        values=values,
+        samples=rows,
+        features=columns,
+        where=where,
+        transposed=features_in_rows,
+        findings=(*findings, *row_findings, *column_findings, *value_findings),
+        obs=obs,
+    )

@@ -1,0 +1,1 @@
+"""Pure tensor maths: fusion, spike-and-slab lasso, likelihoods, priors."""

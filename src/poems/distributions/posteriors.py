@@ -1,0 +1,137 @@
+"""Posteriors over the latents: one Gaussian, or a mixture of the views' Gaussians."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+LOG_2PI = math.log(2.0 * math.pi)
+
+
+def gaussian_log_prob(z: Tensor, loc: Tensor, log_precision: Tensor) -> Tensor:
+    """Compute the log density of a diagonal Gaussian, summed over the last dimension."""
+    squared = (z - loc).square() * log_precision.exp()
+    return 0.5 * (log_precision - squared - LOG_2PI).sum(dim=-1)
+
+
+class Posterior(Protocol):
+    """What the objective and the result need of q(z | x) for a batch of samples."""
+
+    @property
+    def mean(self) -> Tensor:
+        """Posterior mean, of shape (n_samples, n_latent)."""
+        ...
+
+    @property
+    def variance(self) -> Tensor:
+        """Posterior variance of each latent, of shape (n_samples, n_latent)."""
+        ...
+
+    def rsample(self) -> tuple[Tensor, Tensor]:
+        """Draw z of shape (n_draws, n_samples, n_latent) with weights (n_draws, n_samples)."""
+        ...
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log density of z, of shape (n_draws, n_samples)."""
+        ...
+
+    def kl_standard_normal(self) -> Tensor | None:
+        """KL(q || N(0, I)) per sample in closed form, or None where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class GaussianPosterior:
+    """A diagonal Gaussian a sample; ``loc`` and ``log_precision``: (n_samples, n_latent)."""
+
+    loc: Tensor
+    log_precision: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """Posterior mean."""
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        """Posterior variance."""
+        return torch.exp(-self.log_precision)
+
+    def rsample(self) -> tuple[Tensor, Tensor]:
+        """Draw once a sample."""
+        noise = torch.randn_like(self.loc)
+        z = self.loc + noise * torch.exp(-0.5 * self.log_precision)
+        return z[None], z.new_ones(1, z.shape[0])
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log density of z."""
+        return gaussian_log_prob(z, self.loc, self.log_precision)
+
+    def kl_standard_normal(self) -> Tensor:
+        """KL(q || N(0, I)) a sample."""
+        variance = self.variance
+        return 0.5 * (variance + self.loc.square() - 1.0 + self.log_precision).sum(dim=-1)
+
+
+@dataclass(frozen=True)
+class MixturePosterior:
+    """A gated mixture of the views' Gaussians.
+
+    ``loc`` and ``log_precision``: (n_views, n_samples, n_latent); ``gates``:
+    (n_samples, n_views), rows summing to one.
+    """
+
+    loc: Tensor
+    log_precision: Tensor
+    gates: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean of the mixture."""
+        return torch.einsum("vbk,bv->bk", self.loc, self.gates)
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance of the mixture: the mean of the variances plus the variance of the means."""
+        second = torch.exp(-self.log_precision) + self.loc.square()
+        return torch.einsum("vbk,bv->bk", second, self.gates) - self.mean.square()
+
+    def rsample(self) -> tuple[Tensor, Tensor]:
+        """Draw once from every expert, weighted by its gate (stratified sampling)."""
+        noise = torch.randn_like(self.loc)
+        return self.loc + noise * torch.exp(-0.5 * self.log_precision), self.gates.T
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log density of the mixture at z: (n_draws, n_samples, n_latent)."""
+        parts = gaussian_log_prob(z[:, None], self.loc[None], self.log_precision[None])
+        # An expert of weight zero must not count; a finite floor keeps its gradient finite.
+        log_gates = torch.log(self.gates.T.clamp_min(1e-30))
+        log_gates = log_gates.masked_fill(self.gates.T == 0, -math.inf)
+        return torch.logsumexp(parts + log_gates[None], dim=1)
+
+    def kl_standard_normal(self) -> None:
+        """No closed form."""
+
+
+def kl_to_prior(
+    posterior: Posterior, z: Tensor, weights: Tensor, prior_log_prob: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Estimate KL(q || p) per sample from draws.
+
+        sum_s weight_s (log q(z_s) - log p(z_s))
+
+    Parameters
+    ----------
+    posterior
+        The posterior that ``z`` was drawn from.
+    z, weights
+        Draws of shape (n_draws, n_samples, n_latent) and weights (n_draws, n_samples).
+    prior_log_prob
+        Log density of the prior.
+    """
+    return (weights * (posterior.log_prob(z) - prior_log_prob(z))).sum(dim=0)

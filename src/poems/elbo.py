@@ -1,0 +1,94 @@
+"""The objective and its named terms. The scaling of every term is decided here alone.
+
+Minimised, with sums over features and latents and the mean over samples:
+
+    L = mean_n [ sum_v sum_j o_nvj (-log p(x_nvj | z_n)) + beta KL(q(z_n | x_n) || p(z)) ]
+        + (1 / N) sum_v [ spike-and-slab penalty + noise prior ]
+
+``reduction="mean"`` is the paper's published code instead: means over features
+and over latents, and priors divided by the batch size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from poems.config import Settings
+from poems.model import POEMS
+from poems.nn.batch import Batch
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms of the objective for one batch, as zero-dimensional tensors.
+
+    ``nll`` maps view name to the negative log-likelihood a sample; ``kl`` is
+    unweighted; ``penalty`` and ``noise_prior`` carry their division by N.
+    ``loss`` is what is differentiated: with a proximal step the penalty is in
+    ``objective`` only.
+    """
+
+    nll: dict[str, Tensor]
+    kl: Tensor
+    penalty: Tensor
+    noise_prior: Tensor
+    objective: Tensor
+    loss: Tensor
+
+
+def elbo_terms(
+    model: POEMS, batch: Batch, settings: Settings, *, n_samples: int, kl_weight: float
+) -> Terms:
+    """Compute the objective of one batch.
+
+    Parameters
+    ----------
+    model
+        The model; its decoders hold the current prior rates.
+    batch
+        Some samples.
+    settings
+        ``training.reduction`` and ``sparsity.proximal`` matter here.
+    n_samples
+        Number N of training samples.
+    kl_weight
+        Weight beta of the KL term at this point of its warm-up.
+    """
+    mean = settings.training.reduction == "mean"
+    encoded = model.encode(batch)
+    z, weights = encoded.posterior.rsample()
+
+    nll: dict[str, Tensor] = {}
+    for i, name in enumerate(model.views):
+        rows = batch.measured[:, i]
+        nll[name] = z.new_zeros(())
+        if not rows.any():
+            continue
+        x, observed = batch.values[name][rows], batch.observed[name]
+        mask = None if observed is None else observed[rows]
+        for draw, weight in zip(z, weights, strict=True):
+            eta = model.decoders[i](draw[rows])
+            per_sample = model.likelihood(i).nll(x, eta, mask)
+            nll[name] = nll[name] + (weight[rows] * per_sample).sum() / len(batch)
+        if mean:
+            nll[name] = nll[name] / x.shape[1]
+
+    kl = model.prior.kl(encoded.posterior, z, weights).mean()
+    if mean:
+        kl = kl / model.n_latent
+
+    divisor = len(batch) if mean else n_samples
+    penalty = z.new_zeros(())
+    for _, decoder in model.sparse_decoders():
+        penalty = penalty + decoder.penalty(decoder.penalty_rate()) / divisor
+    noise_prior = torch.stack(
+        [model.likelihood(i).prior_penalty() for i in range(len(model.views))]
+    ).sum() / divisor
+
+    smooth = torch.stack(list(nll.values())).sum() + kl_weight * kl + noise_prior
+    objective = smooth + penalty
+    loss = smooth if settings.sparsity.proximal else objective
+    return Terms(nll, kl, penalty, noise_prior, objective, loss)

@@ -1,0 +1,52 @@
+"""Findings: what was noticed, assumed or left out while handling a cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["note", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the user should know about the data.
+
+    Parameters
+    ----------
+    severity
+        ``"note"`` for what was assumed, ``"warning"`` for what may hurt the
+        result, ``"error"`` for what prevents a fit.
+    code
+        A stable slug such as ``"constant-features"``, for programs.
+    message
+        A sentence that says what was found, where, and what to do about it.
+    view
+        The view it concerns, or ``None`` for the whole cohort.
+    items
+        All the names concerned (samples or features); the message may show
+        only the first few.
+    """
+
+    severity: Severity
+    code: str
+    message: str
+    view: str | None = None
+    items: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        where = f"{self.view}: " if self.view is not None else ""
+        return f"{self.severity}: {where}{self.message}"
+
+
+def name_some(names: Iterable[object], limit: int = 3) -> str:
+    """List the first ``limit`` names and count the rest.
+
+    >>> name_some(["a", "b", "c", "d"])
+    'a, b, c and 1 more'
+    """
+    items = [str(name) for name in names]
+    shown = ", ".join(items[:limit])
+    rest = len(items) - limit
+    return f"{shown} and {rest} more" if rest > 0 else shown

@@ -1,0 +1,354 @@
+"""FittedPoems: the immutable result of a fit, saved and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from poems.config import Metric, Settings
+from poems.data import MultiOmics, read
+from poems.errors import SettingsError
+from poems.estimates import FeatureEstimates, SampleEstimates, estimate_samples
+from poems.findings import Finding
+from poems.model import POEMS
+from poems.nn.linear_start import principal_scores
+from poems.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from mudata import MuData
+
+DEFAULT_METRIC: Metric = "latent"
+# Principal components kept of the decoded means.
+_DECODED_COMPONENTS = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """New samples in a fitted model's latent space.
+
+    ``latent`` and ``latent_variance``: (n_samples, n_active); ``gates``:
+    (n_samples, n_views); ``component_probabilities``: (n_samples,
+    n_components), or ``None`` for a prior without components. ``findings`` say
+    what was absent or unknown.
+    """
+
+    latent: pd.DataFrame
+    latent_variance: pd.DataFrame
+    gates: pd.DataFrame
+    component_probabilities: pd.DataFrame | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedPoems:
+    """A fitted POEMS model and its tables. Made by :func:`poems.fit` or :func:`poems.load`.
+
+    Factors without a single non-zero loading are pruned from every table; the
+    others are called ``factor_1``, ``factor_2``, … by decreasing effect.
+
+    Attributes
+    ----------
+    settings, seed
+        What the model was fitted with.
+    samples
+        Names of the training samples.
+    history
+        Terms of the objective, a row an epoch.
+    findings
+        What was noticed about the data.
+    status
+        A sentence: how training ended.
+    versions
+        Versions of the software that fitted it.
+
+    Examples
+    --------
+    >>> import poems
+    >>> cohort = poems.simulate(n_samples=60, n_features=40, seed=0).cohort
+    >>> model = poems.fit(cohort, seed=0, epochs=30, progress=False)
+    >>> model.gates.sum(axis=1).round(5).eq(1).all()
+    np.True_
+    >>> model.transform(cohort.take([0])).latent.shape[0]
+    1
+    """
+
+    settings: Settings
+    seed: int
+    samples: pd.Index
+    history: pd.DataFrame
+    findings: tuple[Finding, ...]
+    status: str
+    versions: Mapping[str, str]
+    preprocessing: Preprocessing
+    module: POEMS
+    sample_estimates: SampleEstimates
+    feature_estimates: FeatureEstimates
+
+    def __repr__(self) -> str:
+        lines = [
+            f"FittedPoems: {len(self.samples)} samples, {self.n_active} active factors of "
+            f"{self.settings.model.n_latent}. {self.status}"
+        ]
+        for name in self.view_names:
+            loadings = self.loadings[name].to_numpy()
+            lines.append(
+                f"  {name}: {loadings.shape[0]} features, "
+                f"{np.count_nonzero(loadings)} non-zero loadings, "
+                f"R² {self.r2[name]:.2f}, mean gate {self.gates[name].mean():.2f}"
+            )
+        return "\n".join(lines)
+
+    @property
+    def view_names(self) -> tuple[str, ...]:
+        """Names of the views, in the order of the gates' columns."""
+        return tuple(self.preprocessing.views)
+
+    def features(self, view: str) -> pd.Index:
+        """Return the features of a view that the model uses."""
+        return self.preprocessing.views[view].features
+
+    @cached_property
+    def active(self) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """Latent dimensions with a non-zero loading, by decreasing effect."""
+        used = np.zeros(self.settings.model.n_latent, dtype=bool)
+        for size in self.feature_estimates.size.values():
+            used |= (size != 0).any(dim=0).numpy()
+        strength = self.feature_estimates.gram.diagonal().numpy()
+        by_strength = np.argsort(-strength, kind="stable")
+        return by_strength[used[by_strength]]
+
+    @property
+    def n_active(self) -> int:
+        """Number of factors that were not pruned."""
+        return len(self.active)
+
+    @property
+    def factor_names(self) -> list[str]:
+        """Names of the active factors."""
+        return [f"factor_{i + 1}" for i in range(self.n_active)]
+
+    @cached_property
+    def latent(self) -> pd.DataFrame:
+        """Posterior means of the active factors, (n_samples, n_active)."""
+        return self._by_factor(self.sample_estimates.loc, self.samples)
+
+    @cached_property
+    def latent_variance(self) -> pd.DataFrame:
+        """Posterior variances of the active factors, (n_samples, n_active)."""
+        return self._by_factor(self.sample_estimates.variance, self.samples)
+
+    @cached_property
+    def gates(self) -> pd.DataFrame:
+        """Weight of each view on each sample; rows sum to 1, 0 where unmeasured."""
+        return pd.DataFrame(
+            self.sample_estimates.gates.numpy(), index=self.samples, columns=list(self.view_names)
+        )
+
+    @cached_property
+    def loadings(self) -> dict[str, pd.DataFrame]:
+        """Signed effects, view to (n_features, n_active), exactly zero where W is.
+
+        The size is E |d eta_j / d z_k| over the training samples: by how much
+        the feature moves, on the preprocessed scale (standard deviations, by
+        default), for one unit of the factor. The sign is that of the mean
+        derivative. The raw weights W are in :attr:`weights`.
+        """
+        return {
+            name: self._by_factor(
+                torch.copysign(self.feature_estimates.size[name], self.feature_estimates.slope[name]),
+                self.features(name),
+            )
+            for name in self.view_names
+        }
+
+    @cached_property
+    def weights(self) -> dict[str, pd.DataFrame]:
+        """Raw loadings W of sparse decoders, view to (n_features, n_active); signs mean nothing."""
+        return {
+            name: self._by_factor(decoder.loadings.detach(), self.features(name))
+            for name, decoder in self.module.sparse_decoders()
+        }
+
+    @cached_property
+    def inclusion(self) -> dict[str, pd.DataFrame]:
+        """Probability that each loading is in, view to (n_features, n_active)."""
+        return {
+            name: self._by_factor(self.module.decoder(i).inclusion(), self.features(name))
+            for i, name in enumerate(self.view_names)
+        }
+
+    @cached_property
+    def noise(self) -> dict[str, pd.Series]:
+        """Noise standard deviation of each feature on the preprocessed scale, by view."""
+        return {
+            name: pd.Series(
+                self.module.likelihood(i).scale.detach().numpy(),
+                index=self.features(name),
+                name="noise",
+            )
+            for i, name in enumerate(self.view_names)
+        }
+
+    @property
+    def r2(self) -> pd.Series:
+        """Share of each view's variance that the decoder explains on the training samples."""
+        return pd.Series(dict(self.feature_estimates.r2), name="r2", dtype=float)
+
+    @cached_property
+    def component_probabilities(self) -> pd.DataFrame | None:
+        """Soft assignment to the mixture prior's components; ``None`` for other priors."""
+        return _components(self.sample_estimates, self.samples)
+
+    def embedding(self, metric: Metric | None = None) -> pd.DataFrame:
+        """Return the training samples in the space to cluster or plot them in.
+
+        ``"latent"`` (the default): posterior means of the active factors.
+        ``"gram"``: z G^(1/2) with G = sum_v E[J_v^T J_v] / n_features_v, where
+        distances are those between predictions, to first order.
+        ``"decoded"``: principal components of the block-scaled predictions.
+
+        Raises
+        ------
+        SettingsError
+            If the metric is unknown.
+        """
+        metric = DEFAULT_METRIC if metric is None else metric
+        loc = self.sample_estimates.loc
+        if metric == "latent":
+            return self.latent
+        if metric == "gram":
+            values, vectors = torch.linalg.eigh(self.feature_estimates.gram.double())
+            root = vectors * values.clamp_min(0).sqrt() @ vectors.T
+            points = (loc.double() @ root)[:, self.active.copy()].float()
+        elif metric == "decoded":
+            points = self._decoded(loc)
+        else:
+            raise SettingsError(f"no metric '{metric}'; there are latent, gram, decoded")
+        columns = [f"{metric}_{i + 1}" for i in range(points.shape[1])]
+        return pd.DataFrame(points.numpy(), index=self.samples, columns=columns)
+
+    def transform(self, cohort: MultiOmics | Mapping[str, Any]) -> Projection:
+        """Project new samples, with any subset of the model's views.
+
+        Parameters
+        ----------
+        cohort
+            A cohort, or a mapping as for :func:`poems.read`. Views and features
+            are matched by name; what is absent or unknown is in the findings.
+
+        Raises
+        ------
+        DataError
+            If no view or no feature is known, or a sample has nothing measured.
+        """
+        given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
+        batch, findings = self.preprocessing.apply(given)
+        estimates = estimate_samples(self.module, batch)
+        return Projection(
+            latent=self._by_factor(estimates.loc, given.samples),
+            latent_variance=self._by_factor(estimates.variance, given.samples),
+            gates=pd.DataFrame(
+                estimates.gates.numpy(), index=given.samples, columns=list(self.view_names)
+            ),
+            component_probabilities=_components(estimates, given.samples),
+            findings=(*given.findings, *findings),
+        )
+
+    @torch.no_grad()
+    def reconstruct(self, cohort: MultiOmics | None = None) -> dict[str, pd.DataFrame]:
+        """Predict every view of every sample from its latents, in the units of the input.
+
+        Parameters
+        ----------
+        cohort
+            New samples; the training samples by default.
+
+        Returns
+        -------
+        View name to DataFrame of shape (n_samples, n_features), also for views
+        that were not measured on a sample.
+        """
+        if cohort is None:
+            loc, samples = self.sample_estimates.loc, self.samples
+        else:
+            batch, _ = self.preprocessing.apply(cohort)
+            loc, samples = estimate_samples(self.module, batch).loc, cohort.samples
+        return {
+            name: pd.DataFrame(
+                self.preprocessing.views[name].invert(eta.numpy()),
+                index=samples,
+                columns=self.features(name),
+            )
+            for name, eta in self.module.decode(loc).items()
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to one file: safetensors with checked JSON, nothing pickled."""
+        from poems.fitted_storage import save
+
+        save(self, path)
+
+    def to_mudata(self, cohort: MultiOmics) -> MuData:
+        """Return the training cohort as MuData with the model's tables in its slots.
+
+        ``obsm["X_poems"]``, ``obsm["poems_gates"]``, ``varm["poems_loadings"]``,
+        ``varm["poems_inclusion"]``, ``uns["poems"]``. Features that the model
+        left out have ``NaN`` in ``varm``.
+
+        Parameters
+        ----------
+        cohort
+            The cohort that the model was fitted on.
+
+        Raises
+        ------
+        DataError
+            If the cohort's samples are not the training samples.
+        """
+        from poems.fitted_mudata import to_mudata
+
+        return to_mudata(self, cohort)
+
+    def _by_factor(self, values: Tensor, index: pd.Index) -> pd.DataFrame:
+        """Label the active columns of values (n, n_latent)."""
+        return pd.DataFrame(
+            values.numpy()[:, self.active], index=index, columns=self.factor_names
+        )
+
+    @torch.no_grad()
+    def _decoded(self, loc: Tensor) -> Tensor:
+        """Principal components of the block-scaled predictions."""
+        decoded = [eta - eta.mean(dim=0) for eta in self.module.decode(loc).values()]
+        rank = min(_DECODED_COMPONENTS, self.n_active, len(loc) - 1)
+        scores, loadings = principal_scores(decoded, rank)
+        return (scores * loadings.norm(dim=0)).float()
+
+
+def load(path: str | Path) -> FittedPoems:
+    """Read a model that :meth:`FittedPoems.save` wrote.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing, damaged, not a POEMS model, or of another version.
+    """
+    from poems.fitted_storage import load_fitted
+
+    return load_fitted(path)
+
+
+def _components(estimates: SampleEstimates, samples: pd.Index) -> pd.DataFrame | None:
+    """Label the component probabilities, if there are any."""
+    if estimates.components is None:
+        return None
+    values = estimates.components.numpy()
+    columns = [f"component_{i + 1}" for i in range(values.shape[1])]
+    return pd.DataFrame(values, index=samples, columns=columns)

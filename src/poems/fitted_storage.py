@@ -1,0 +1,188 @@
+"""FittedPoems to and from a model file; every field is checked on the way in."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from poems.config import Settings
+from poems.errors import StorageError
+from poems.estimates import FeatureEstimates, SampleEstimates
+from poems.findings import Finding
+from poems.fitted import FittedPoems
+from poems.model import POEMS
+from poems.preprocessing import Preprocessing, ViewScaling
+from poems.storage import read_state, write_state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SCALING_ARRAYS = ("lower", "upper", "offset", "scale", "fill", "variance")
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class _ViewRecord(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    features: list[str]
+    log1p: bool
+    r2: float
+
+
+class _Record(BaseModel):
+    """The JSON part of a model file."""
+
+    model_config = ConfigDict(extra="forbid")
+    settings: Settings
+    seed: int
+    status: str
+    versions: dict[str, str]
+    samples: list[str]
+    views: list[_ViewRecord]
+    findings: list[Finding]
+    history: dict[str, list[float]]
+
+
+def save(fitted: FittedPoems, path: str | Path) -> None:
+    """Write a fitted model to one file."""
+    samples, features = fitted.sample_estimates, fitted.feature_estimates
+    tensors: Arrays = {
+        f"module.{name}": value.numpy() for name, value in fitted.module.state_dict().items()
+    }
+    for field in fields(samples):
+        value = getattr(samples, field.name)
+        if value is not None:
+            tensors[f"samples.{field.name}"] = value.numpy()
+    tensors["features.gram"] = features.gram.numpy()
+    for i, (name, scaling) in enumerate(fitted.preprocessing.views.items()):
+        tensors[f"features.slope.{i}"] = features.slope[name].numpy()
+        tensors[f"features.size.{i}"] = features.size[name].numpy()
+        for array in _SCALING_ARRAYS:
+            tensors[f"scaling.{array}.{i}"] = getattr(scaling, array)
+    record = _Record(
+        settings=fitted.settings,
+        seed=fitted.seed,
+        status=fitted.status,
+        versions=dict(fitted.versions),
+        samples=list(map(str, fitted.samples)),
+        views=[
+            _ViewRecord(
+                name=name,
+                features=list(map(str, scaling.features)),
+                log1p=scaling.log1p,
+                r2=features.r2[name],
+            )
+            for name, scaling in fitted.preprocessing.views.items()
+        ],
+        findings=list(fitted.findings),
+        history={str(k): v for k, v in fitted.history.to_dict(orient="list").items()},
+    )
+    write_state(path, tensors, record.model_dump(mode="json"))
+
+
+def load_fitted(path: str | Path) -> FittedPoems:
+    """Read a fitted model from a file.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing, damaged, or its parts do not fit together.
+    """
+    tensors, raw = read_state(path)
+    try:
+        record = _Record.model_validate(raw)
+        return _assemble(record, tensors)
+    except (ValidationError, KeyError, RuntimeError, ValueError) as error:
+        raise StorageError(
+            f"{path} is not a model that this version can read: {_first_line(error)}. "
+            "Use the version of POEMS that wrote it, or fit again."
+        ) from error
+
+
+def _assemble(record: _Record, tensors: Arrays) -> FittedPoems:
+    """Build the result; shapes that do not agree raise ValueError or RuntimeError."""
+    names = [view.name for view in record.views]
+    scalings = {}
+    for i, view in enumerate(record.views):
+        shape = (len(view.features),)
+        arrays = {array: _take(tensors, f"scaling.{array}.{i}", shape) for array in _SCALING_ARRAYS}
+        scalings[view.name] = ViewScaling(
+            features=pd.Index(view.features), log1p=view.log1p, **arrays
+        )
+    n_latent, n_samples = record.settings.model.n_latent, len(record.samples)
+
+    # Built without memory of its own: wrong sizes in the record cannot allocate anything.
+    with torch.device("meta"):
+        module = POEMS(
+            {name: torch.empty(len(scaling.features)) for name, scaling in scalings.items()},
+            record.settings,
+        )
+    state = {
+        name.removeprefix("module."): torch.from_numpy(value)
+        for name, value in tensors.items()
+        if name.startswith("module.")
+    }
+    module.load_state_dict(state, strict=True, assign=True)
+    module.requires_grad_(False).eval()
+
+    components = None
+    if "samples.components" in tensors:
+        shape = (n_samples, record.settings.model.n_components)
+        components = _tensor(tensors, "samples.components", shape)
+    samples = SampleEstimates(
+        loc=_tensor(tensors, "samples.loc", (n_samples, n_latent)),
+        variance=_tensor(tensors, "samples.variance", (n_samples, n_latent)),
+        gates=_tensor(tensors, "samples.gates", (n_samples, len(names))),
+        components=components,
+    )
+    by_view: Mapping[str, tuple[int, int]] = {
+        view.name: (len(view.features), n_latent) for view in record.views
+    }
+    features = FeatureEstimates(
+        slope={v: _tensor(tensors, f"features.slope.{i}", by_view[v]) for i, v in enumerate(names)},
+        size={v: _tensor(tensors, f"features.size.{i}", by_view[v]) for i, v in enumerate(names)},
+        gram=_tensor(tensors, "features.gram", (n_latent, n_latent)),
+        r2={view.name: view.r2 for view in record.views},
+    )
+    history = pd.DataFrame(record.history)
+    history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
+    return FittedPoems(
+        settings=record.settings,
+        seed=record.seed,
+        samples=pd.Index(record.samples),
+        history=history,
+        findings=tuple(record.findings),
+        status=record.status,
+        versions=record.versions,
+        preprocessing=Preprocessing(scalings),
+        module=module,
+        sample_estimates=samples,
+        feature_estimates=features,
+    )
+
+
+def _take(tensors: Arrays, name: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return an array of the expected shape."""
+    if tensors[name].shape != shape:
+        raise ValueError(f"'{name}' has shape {tensors[name].shape}, expected {shape}")
+    return tensors[name]
+
+
+def _tensor(tensors: Arrays, name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return a tensor of the expected shape."""
+    return torch.from_numpy(_take(tensors, name, shape))
+
+
+def _first_line(error: Exception) -> str:
+    """The gist of an error whose text may be long."""
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    return str(error).strip().splitlines()[0]

@@ -1,0 +1,233 @@
+"""fit(): from a cohort to a FittedPoems."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from poems._version import __version__
+from poems.config import Settings
+from poems.data import MultiOmics, quality_findings, read
+from poems.errors import DataError, SettingsError
+from poems.estimates import estimate_features, estimate_samples
+from poems.findings import Finding
+from poems.fitted import FittedPoems
+from poems.model import POEMS
+from poems.nn.batch import Batch
+from poems.nn.linear_start import sparse_linear_start
+from poems.preprocessing import Preprocessing, fit_preprocessing
+from poems.training.checkpoints import Checkpoints
+from poems.training.loop import Callback, Training, train
+from poems.training.progress import progress_bar
+
+logger = logging.getLogger(__name__)
+
+_RECORDED_VERSIONS = ("torch", "numpy", "pandas", "scikit-learn")
+
+
+def fit(
+    cohort: MultiOmics | Mapping[str, Any] | Any,
+    *,
+    seed: int = 0,
+    settings: Settings | str = "default",
+    threads: int | None = None,
+    device: str = "cpu",
+    progress: bool | Callback = True,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 25,
+    **overrides: Any,
+) -> FittedPoems:
+    """Fit POEMS to a cohort.
+
+    The same cohort, settings, seed and number of threads give the same result,
+    bit for bit, on the same machine and versions. ``Ctrl-C`` during training
+    keeps the best state so far.
+
+    Parameters
+    ----------
+    cohort
+        A cohort, or anything that :func:`poems.read` takes.
+    seed
+        Seeds the start, the mini-batches, dropout and the draws.
+    settings
+        Settings, or the name of a preset: ``"default"`` or ``"paper"``.
+    threads
+        Threads for the arithmetic; by default as torch is set up
+        (``OMP_NUM_THREADS``). One is often fastest for small cohorts.
+    device
+        A torch device such as ``"cpu"`` or ``"cuda"``.
+    progress
+        Whether to show a progress bar, or a function called after each epoch.
+    checkpoint
+        A file that receives the model every ``checkpoint_every`` epochs, to be
+        read with :func:`poems.load` should the run be lost.
+    **overrides
+        Single settings by name, such as ``n_latent=32``; see
+        :mod:`poems.config`.
+
+    Raises
+    ------
+    DataError
+        If the cohort cannot be fitted: too few samples, no usable feature.
+    SettingsError
+        If a setting is unknown or out of range, or the device is not there.
+    TrainingError
+        If the objective or a gradient is no longer finite.
+
+    Examples
+    --------
+    >>> import poems
+    >>> cohort = poems.simulate(n_samples=60, n_features=40, seed=0).cohort
+    >>> model = poems.fit(cohort, seed=0, epochs=30, progress=False)
+    >>> model.latent.index.equals(cohort.samples)
+    True
+    """
+    chosen = Settings.preset(settings) if isinstance(settings, str) else settings
+    chosen = chosen.updated(**overrides)
+    place = _device(device)
+    given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
+    prepared = _prepare(given, chosen, seed)
+
+    with _reproducible(seed, threads):
+        module, training_part, held_out = _start(prepared, place)
+
+        def save_checkpoint(training: Training) -> None:
+            if checkpoint is not None:
+                _finish(prepared, module, training).save(checkpoint)
+
+        every = checkpoint_every if checkpoint is not None else None
+        with _callbacks(progress, every, save_checkpoint) as callbacks:
+            training = train(module, training_part, chosen, held_out=held_out, callbacks=callbacks)
+        if not training.history:
+            # Interrupted before the first epoch ended: there is nothing to keep.
+            raise KeyboardInterrupt
+        fitted = _finish(prepared, module, training)
+    logger.info("%r", fitted)
+    return fitted
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """All that a fit needs besides the model."""
+
+    cohort: MultiOmics
+    settings: Settings
+    seed: int
+    preprocessing: Preprocessing
+    data: Batch
+    findings: tuple[Finding, ...]
+
+
+def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
+    """Check the cohort and bring it to the model's scale."""
+    quality = quality_findings(cohort)
+    fatal = [finding for finding in quality if finding.severity == "error"]
+    if fatal:
+        raise DataError("the cohort cannot be fitted: " + "; ".join(f.message for f in fatal))
+    preprocessing, left_out = fit_preprocessing(cohort, settings.preprocessing)
+    data, touched = preprocessing.apply(cohort)
+    # What preprocessing did to constant features supersedes what the checks foresaw.
+    foreseen = ("constant-features", "all-missing-features")
+    kept = [finding for finding in quality if finding.code not in foreseen]
+    # The selection itself makes features unknown to the model: that is reported already.
+    touched = tuple(finding for finding in touched if finding.code != "features-unknown")
+    findings = (*cohort.findings, *kept, *left_out, *touched)
+    return _Prepared(cohort, settings, seed, preprocessing, data, findings)
+
+
+def _start(prepared: _Prepared, device: torch.device) -> tuple[POEMS, Batch, Batch | None]:
+    """Build the model at its start; split off a held-out part if stopping needs one."""
+    settings, data = prepared.settings, prepared.data
+    variances = {
+        name: torch.tensor(scaling.variance, dtype=torch.float32)
+        for name, scaling in prepared.preprocessing.views.items()
+    }
+    module = POEMS(variances, settings)
+    training_part, held_out = data, None
+    if settings.training.stopping == "held_out":
+        order = torch.randperm(len(data))
+        n_held_out = max(1, round(settings.training.held_out * len(data)))
+        held_out = data.take(order[:n_held_out]).to(device)
+        training_part = data.take(order[n_held_out:].sort().values)
+    if settings.model.start == "sparse_linear":
+        start = sparse_linear_start(training_part, settings.model.n_latent)
+        with torch.no_grad():
+            for name, decoder in module.sparse_decoders():
+                loadings, noise = start[name]
+                decoder.loadings.copy_(loadings)
+                module.likelihood(module.views.index(name)).log_scale.copy_(noise.log())
+    return module.to(device), training_part.to(device), held_out
+
+
+def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoems:
+    """Compute the tables of a trained model, leaving the model itself alone."""
+    frozen = copy.deepcopy(module).cpu().requires_grad_(False).eval()
+    samples = estimate_samples(frozen, prepared.data)
+    features = estimate_features(frozen, prepared.data, samples.loc)
+    history = pd.DataFrame([row.terms for row in training.history])
+    history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
+    return FittedPoems(
+        settings=prepared.settings,
+        seed=prepared.seed,
+        samples=prepared.cohort.samples,
+        history=history,
+        findings=prepared.findings,
+        status=training.status.value,
+        versions={"poems": __version__} | {name: version(name) for name in _RECORDED_VERSIONS},
+        preprocessing=prepared.preprocessing,
+        module=frozen,
+        sample_estimates=samples,
+        feature_estimates=features,
+    )
+
+
+@contextmanager
+def _callbacks(
+    progress: bool | Callback, every: int | None, save: Callable[[Training], None]
+) -> Iterator[tuple[Callback, ...]]:
+    """Gather what is called after each epoch; the progress bar closes at the end."""
+    checkpoints = () if every is None else (Checkpoints(every, save),)
+    if callable(progress):
+        yield (progress, *checkpoints)
+    elif progress:
+        with progress_bar() as bar:
+            yield (bar, *checkpoints)
+    else:
+        yield checkpoints
+
+
+@contextmanager
+def _reproducible(seed: int, threads: int | None) -> Iterator[None]:
+    """Seed torch and set its threads for a while, then put everything back."""
+    before = torch.get_num_threads()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        # Numbers too small to matter are a hundred times slower to add.
+        torch.set_flush_denormal(True)
+        try:
+            yield
+        finally:
+            torch.set_flush_denormal(False)
+            torch.set_num_threads(before)
+
+
+def _device(name: str) -> torch.device:
+    """Check that a device can be used."""
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise SettingsError(f"device '{name}' cannot be used ({reason}); try 'cpu'") from error
+    return device

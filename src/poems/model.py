@@ -1,0 +1,102 @@
+"""POEMS, the model: encoders, gate, fusion, prior, decoders and likelihoods wired together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from poems.config import Settings
+from poems.distributions.fusion import FUSIONS
+from poems.distributions.posteriors import Posterior
+from poems.nn.batch import Batch
+from poems.nn.decoder import DECODERS, DenseDecoder, SparseDecoder
+from poems.nn.encoder import Encoder
+from poems.nn.gate import GATES
+from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood
+from poems.nn.prior import PRIORS
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What the inference side says of a batch.
+
+    ``posterior`` over the latents; ``gates`` of shape (n_samples, n_views).
+    """
+
+    posterior: Posterior
+    gates: Tensor
+
+
+class POEMS(nn.Module):
+    """Product-of-experts model with one encoder and one decoder a view.
+
+    Parameters
+    ----------
+    variances
+        View name to the variance of each of its features, of shape (n_features,).
+    settings
+        Architecture and sparsity.
+    """
+
+    def __init__(self, variances: Mapping[str, Tensor], settings: Settings) -> None:
+        super().__init__()
+        model = settings.model
+        self.views = tuple(variances)
+        self.n_latent = model.n_latent
+        self.fuse = FUSIONS[model.fusion]
+        # Lists in the order of the views, for a view may have any name and modules may not.
+        sizes = [len(variance) for variance in variances.values()]
+        self.encoders = nn.ModuleList(
+            Encoder(size, model.n_latent, model.encoder_layers, model.encoder_dropout)
+            for size in sizes
+        )
+        self.gate = GATES[model.gate](len(sizes), model.n_latent, model.gate_hidden)
+        self.prior = PRIORS[model.prior](model.n_latent, model.n_components)
+        self.decoders = nn.ModuleList(
+            DECODERS[model.decoder](size, model.n_latent, model, settings.sparsity)
+            for size in sizes
+        )
+        self.likelihoods = nn.ModuleList(
+            LIKELIHOODS["gaussian"](variance) for variance in variances.values()
+        )
+
+    def decoder(self, view: int) -> SparseDecoder | DenseDecoder:
+        """Return a view's decoder."""
+        decoder = self.decoders[view]
+        assert isinstance(decoder, SparseDecoder | DenseDecoder)
+        return decoder
+
+    def sparse_decoders(self) -> list[tuple[str, SparseDecoder]]:
+        """Return the decoders with a prior on their loadings, by view."""
+        decoders = [(name, self.decoder(i)) for i, name in enumerate(self.views)]
+        return [(name, d) for name, d in decoders if isinstance(d, SparseDecoder)]
+
+    def likelihood(self, view: int) -> GaussianLikelihood:
+        """Return a view's likelihood."""
+        likelihood = self.likelihoods[view]
+        assert isinstance(likelihood, GaussianLikelihood)
+        return likelihood
+
+    def encode(self, batch: Batch) -> Encoded:
+        """Fuse the measured views of each sample into a posterior.
+
+        Only rows on which a view was measured reach its encoder, so what the
+        other rows hold cannot matter.
+        """
+        n_samples, n_views = batch.measured.shape
+        reference = next(self.parameters())
+        loc = reference.new_zeros(n_views, n_samples, self.n_latent)
+        log_precision = torch.zeros_like(loc)
+        for i, name in enumerate(self.views):
+            rows = batch.measured[:, i]
+            if rows.any():
+                loc[i, rows], log_precision[i, rows] = self.encoders[i](batch.values[name][rows])
+        gates = self.gate(loc, batch.measured)
+        return Encoded(self.fuse(loc, log_precision, gates), gates)
+
+    def decode(self, z: Tensor) -> dict[str, Tensor]:
+        """Predict every view: name to (n_samples, n_features)."""
+        return {name: self.decoders[i](z) for i, name in enumerate(self.views)}

@@ -1,0 +1,61 @@
+"""Batch: the tensors of some samples, the model's only input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Preprocessed values of some samples.
+
+    Parameters
+    ----------
+    values
+        View name to tensor of shape (n_samples, n_features). Entries that were
+        not measured hold any number: they are never read where ``observed``
+        or ``measured`` is false, except that the encoder is given the values
+        of missing entries in measured rows, which preprocessing sets to the
+        feature's mean.
+    observed
+        View name to a boolean tensor of the same shape, or ``None`` if every
+        entry of every measured row is there.
+    measured
+        Boolean tensor of shape (n_samples, n_views), in the order of
+        ``values``: was the view measured on the sample?
+    """
+
+    values: Mapping[str, Tensor]
+    observed: Mapping[str, Tensor | None]
+    measured: Tensor
+
+    def __len__(self) -> int:
+        return int(self.measured.shape[0])
+
+    def take(self, rows: Tensor) -> Batch:
+        """Return the samples at positions ``rows``."""
+        return Batch(
+            {name: x[rows] for name, x in self.values.items()},
+            {name: None if m is None else m[rows] for name, m in self.observed.items()},
+            self.measured[rows],
+        )
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on ``device``."""
+        return Batch(
+            {name: x.to(device) for name, x in self.values.items()},
+            {name: None if m is None else m.to(device) for name, m in self.observed.items()},
+            self.measured.to(device),
+        )
+
+    def n_measured(self, name: str) -> Tensor:
+        """Count the samples in which each feature of a view was measured: (n_features,)."""
+        rows = self.measured[:, list(self.values).index(name)]
+        mask = self.observed[name]
+        if mask is None:
+            return rows.sum().to(torch.float32).expand(self.values[name].shape[1])
+        return (mask & rows[:, None]).sum(dim=0).to(torch.float32)

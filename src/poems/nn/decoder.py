@@ -1,0 +1,158 @@
+"""Decoders: from the latents to a prediction of every feature of a view.
+
+To add one, write the class and register it in ``DECODERS``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from poems.config import ModelSettings, SparsitySettings
+from poems.distributions import spike_slab
+from poems.nn.blockwise import blockwise_decode, blockwise_jacobian
+
+# relu(A (w * z)) is homogeneous: shrinking w and growing A or u changes nothing
+# but the penalty. Holding these norms makes |w| a bound on the effect, comparable
+# across features, factors and views. The data-driven spike rate's constant is
+# calibrated to them.
+_MIXING_NORM = math.sqrt(2.0)
+_HEAD_NORM = 1.5
+
+
+class SparseDecoder(nn.Module):
+    """eta_j(z) = u_j . relu(A (w_j * z)) + b_j with a spike-and-slab lasso on W.
+
+    Parameters
+    ----------
+    n_features, n_latent
+        Shape of the loadings W.
+    settings
+        Hidden units, dropout, and whether norms are held.
+    sparsity
+        The prior on the loadings.
+    """
+
+    theta_logit: Tensor
+    lambda_spike: Tensor
+
+    def __init__(
+        self, n_features: int, n_latent: int, settings: ModelSettings, sparsity: SparsitySettings
+    ) -> None:
+        super().__init__()
+        hidden = settings.decoder_hidden
+        self.normalise = settings.normalise
+        self.dropout = settings.decoder_dropout
+        self.sparsity = sparsity
+        self.loadings = nn.Parameter(torch.randn(n_features, n_latent) / math.sqrt(n_latent))
+        self.mixing = nn.Parameter(torch.randn(hidden, n_latent) / math.sqrt(hidden))
+        self.heads = nn.Parameter(torch.randn(n_features, hidden) / math.sqrt(hidden))
+        self.bias = nn.Parameter(torch.zeros(n_features))
+        self.register_buffer("theta_logit", torch.zeros(n_latent))
+        self.register_buffer("lambda_spike", torch.full((n_features,), sparsity.lambda_slab))
+
+    def weights(self) -> tuple[Tensor, Tensor]:
+        """Return A (n_hidden, n_latent) and u (n_features, n_hidden), norms held if asked."""
+        if not self.normalise:
+            return self.mixing, self.heads
+        A = self.mixing * (_MIXING_NORM / self.mixing.norm(dim=0, keepdim=True))
+        u = self.heads * (_HEAD_NORM / self.heads.norm(dim=1, keepdim=True))
+        return A, u
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Predict (n_samples, n_features) from z (n_samples, n_latent)."""
+        dropout = self.dropout if self.training else 0.0
+        return blockwise_decode(z, self.loadings, *self.weights(), self.bias, dropout=dropout)
+
+    def jacobian(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean, mean size and Gram matrix of d eta / d z over samples (see blockwise)."""
+        with torch.no_grad():
+            return blockwise_jacobian(z, self.loadings, *self.weights())
+
+    def inclusion(self) -> Tensor:
+        """Probability that each loading comes from the slab: (n_features, n_latent)."""
+        with torch.no_grad():
+            return torch.sigmoid(
+                spike_slab.inclusion_log_odds(
+                    self.loadings,
+                    self.theta_logit,
+                    self.lambda_spike,
+                    self.sparsity.lambda_slab,
+                    density_ratio=self.sparsity.density_ratio,
+                )
+            )
+
+    def penalty_rate(self) -> Tensor:
+        """L1 rate of each loading, detached: (n_features, n_latent)."""
+        return spike_slab.penalty_rate(
+            self.inclusion(), self.lambda_spike, self.sparsity.lambda_slab
+        )
+
+    def penalty(self, rate: Tensor) -> Tensor:
+        """The spike-and-slab penalty sum_jk rate_jk |w_jk|."""
+        return (rate * self.loadings.abs()).sum()
+
+    @torch.no_grad()
+    def update_prior(self, ramp: float, noise: Tensor, n_measured: Tensor) -> None:
+        """Set the spike's rate at this point of the ramp, then theta by its EM update.
+
+        ``ramp`` runs from 0 (the spike is as flat as the slab) to 1; ``noise``
+        and ``n_measured``: (n_features,).
+        """
+        sparsity = self.sparsity
+        n_features, n_latent = self.loadings.shape
+        if sparsity.lambda_spike is not None:
+            full = torch.full_like(self.lambda_spike, sparsity.lambda_spike)
+        else:
+            full = spike_slab.universal_spike_rate(
+                n_measured, noise, n_features * n_latent, sparsity.lambda_spike_scale
+            )
+        self.lambda_spike.copy_((ramp * full).clamp_min(sparsity.lambda_slab))
+        b = sparsity.theta_b * n_features
+        self.theta_logit.copy_(spike_slab.theta_logit_update(self.inclusion(), 1.0, b))
+
+
+class DenseDecoder(nn.Module):
+    """An ordinary multilayer perceptron with one hidden layer (POEM, the ablation)."""
+
+    def __init__(
+        self, n_features: int, n_latent: int, settings: ModelSettings, sparsity: SparsitySettings
+    ) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(n_latent, settings.decoder_hidden)
+        self.dropout = nn.Dropout(settings.decoder_dropout)
+        self.out = nn.Linear(settings.decoder_hidden, n_features)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Predict (n_samples, n_features) from z (n_samples, n_latent)."""
+        eta: Tensor = self.out(self.dropout(torch.relu(self.hidden(z))))
+        return eta
+
+    @torch.no_grad()
+    def jacobian(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean, mean size and Gram matrix of d eta / d z over samples."""
+        mean = z.new_zeros(self.out.out_features, z.shape[1])
+        mean_abs = torch.zeros_like(mean)
+        gram = z.new_zeros(z.shape[1], z.shape[1])
+        active = (self.hidden(z) > 0).to(z.dtype)
+        for row in active:
+            jacobian = self.out.weight @ (row[:, None] * self.hidden.weight)
+            mean += jacobian / len(z)
+            mean_abs += jacobian.abs() / len(z)
+            gram += jacobian.T @ jacobian / len(z)
+        return mean, mean_abs, gram
+
+    def inclusion(self) -> Tensor:
+        """Every factor reaches every feature: ones of shape (n_features, n_latent)."""
+        return self.out.weight.new_ones(self.out.out_features, self.hidden.in_features)
+
+
+DECODERS: Mapping[
+    str, Callable[[int, int, ModelSettings, SparsitySettings], SparseDecoder | DenseDecoder]
+] = {
+    "sparse": SparseDecoder,
+    "dense": DenseDecoder,
+}

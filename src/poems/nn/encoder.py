@@ -1,0 +1,46 @@
+"""Encoder: one view's values to a Gaussian expert over the latents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+# Log precisions are bounded smoothly to +- this, so that exp() cannot overflow.
+_LOG_PRECISION_BOUND = 12.0
+
+
+class Encoder(nn.Module):
+    """A multilayer perceptron that returns a Gaussian's location and log precision.
+
+    Parameters
+    ----------
+    n_features
+        Width of the input.
+    n_latent
+        Width of each output.
+    layers
+        Hidden units of each layer.
+    dropout
+        Dropout after each hidden layer.
+    """
+
+    def __init__(
+        self, n_features: int, n_latent: int, layers: Sequence[int], dropout: float
+    ) -> None:
+        super().__init__()
+        sizes = [n_features, *layers]
+        hidden: list[nn.Module] = []
+        for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+            hidden += [nn.Linear(n_in, n_out), nn.ReLU(), nn.Dropout(dropout)]
+        self.hidden = nn.Sequential(*hidden)
+        self.loc = nn.Linear(sizes[-1], n_latent)
+        self.log_precision = nn.Linear(sizes[-1], n_latent)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``loc`` and ``log_precision``, each (n_samples, n_latent)."""
+        h = self.hidden(x)
+        raw = self.log_precision(h)
+        bounded = _LOG_PRECISION_BOUND * torch.tanh(raw / _LOG_PRECISION_BOUND)
+        return self.loc(h), bounded

@@ -1,0 +1,125 @@
+"""The sparse linear start: rotated principal components give the first loadings and noise."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from poems.nn.batch import Batch
+
+# Share of a feature's variance that its noise keeps at the start, at the least.
+_LEAST_NOISE_SHARE = 0.05
+
+
+def varimax(loadings: Tensor, *, max_iter: int = 200, tolerance: float = 1e-7) -> Tensor:
+    """Compute the rotation that maximises the varimax criterion of the loadings.
+
+    Kaiser (1958), by repeated singular value decompositions: with L = loadings R,
+    the next rotation is the orthogonal part of loadings^T (L^3 - L diag(mean L^2)).
+
+    Parameters
+    ----------
+    loadings
+        Tensor of shape (n_features, n_latent).
+    max_iter, tolerance
+        Stop when the criterion's relative gain falls below the tolerance.
+
+    Returns
+    -------
+    Orthogonal tensor of shape (n_latent, n_latent).
+    """
+    rotation = torch.eye(loadings.shape[1], dtype=loadings.dtype, device=loadings.device)
+    criterion = 0.0
+    for _ in range(max_iter):
+        rotated = loadings @ rotation
+        target = rotated**3 - rotated * rotated.square().mean(dim=0)
+        left, singular, right = torch.linalg.svd(loadings.T @ target)
+        rotation = left @ right
+        previous, criterion = criterion, float(singular.sum())
+        if criterion <= previous * (1.0 + tolerance):
+            break
+    return rotation
+
+
+def principal_scores(blocks: list[Tensor], n_components: int) -> tuple[Tensor, Tensor]:
+    """Compute whitened principal scores and loadings of the blocks side by side.
+
+    Each block is divided by the square root of its width, so that views count alike.
+    The smaller of the two cross-products is decomposed, in double precision.
+
+    Parameters
+    ----------
+    blocks
+        Centred tensors of shape (n_samples, n_features_v).
+    n_components
+        Number of components; at most the rank.
+
+    Returns
+    -------
+    scores
+        Columns of unit variance, of shape (n_samples, n_components).
+    loadings
+        Of shape (sum of n_features_v, n_components): scores @ loadings.T
+        approximates the scaled blocks.
+    """
+    x = torch.cat([block / block.shape[1] ** 0.5 for block in blocks], dim=1).double()
+    n = x.shape[0]
+    if n <= x.shape[1]:
+        values, vectors = torch.linalg.eigh(x @ x.T)
+        left = vectors[:, -n_components:].flip(1)
+    else:
+        values, vectors = torch.linalg.eigh(x.T @ x)
+        spread = values[-n_components:].flip(0).clamp_min(1e-12).sqrt()
+        left = x @ vectors[:, -n_components:].flip(1) / spread
+    scores = left * n**0.5
+    return scores, x.T @ scores / n
+
+
+def sparse_linear_start(batch: Batch, n_latent: int) -> dict[str, tuple[Tensor, Tensor]]:
+    """Compute loadings and noise of a varimax-rotated PCA of the block-scaled views.
+
+    Values that are missing, and rows of views that were not measured, count as
+    the feature's mean. Where there are fewer components than factors (a very
+    small cohort), the remaining columns are zero.
+
+    Parameters
+    ----------
+    batch
+        All training samples.
+    n_latent
+        Number of factors.
+
+    Returns
+    -------
+    View name to W of shape (n_features, n_latent) and noise standard deviations
+    of shape (n_features,).
+
+    Examples
+    --------
+    >>> x = torch.randn(50, 1) @ torch.ones(1, 4)
+    >>> batch = Batch({"a": x}, {"a": None}, torch.ones(50, 1, dtype=torch.bool))
+    >>> W, noise = sparse_linear_start(batch, 1)["a"]
+    >>> W.shape, noise.shape
+    (torch.Size([4, 1]), torch.Size([4]))
+    """
+    blocks = {}
+    for i, (name, values) in enumerate(batch.values.items()):
+        rows = batch.measured[:, i]
+        mean = values[rows].mean(dim=0)
+        blocks[name] = torch.where(rows[:, None], values - mean, 0.0)
+    rank = min(n_latent, len(batch) - 1, sum(x.shape[1] for x in blocks.values()))
+    scores, stacked = principal_scores(list(blocks.values()), rank)
+    rotated = scores @ varimax(stacked)
+
+    start = {}
+    for i, (name, x) in enumerate(blocks.items()):
+        n_rows = batch.measured[:, i].sum()
+        W = x.double().T @ rotated / n_rows
+        # Rotated scores are uncorrelated with unit variance, so the explained
+        # share of the variance is the sum of squares.
+        variance = x.double().square().sum(dim=0) / n_rows
+        left_over = (variance - W.square().sum(dim=1)).clamp_min(_LEAST_NOISE_SHARE * variance)
+        padded = torch.zeros(x.shape[1], n_latent, dtype=x.dtype, device=x.device)
+        padded[:, :rank] = W.to(x.dtype)
+        start[name] = (padded, left_over.sqrt().to(x.dtype))
+    return start

@@ -1,0 +1,95 @@
+"""Folders that commands write into: claimed before computing, marked complete at the end.
+
+A marker ``<kind>.json`` tells a folder of ours from one that holds something
+else, which is never overwritten.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from poems._files import write_json
+from poems.errors import ReadError, SettingsError, StorageError
+
+Kind = Literal["run", "projection", "simulation"]
+
+_VERSION = 1
+_COMMANDS = {"run": "fit", "projection": "transform", "simulation": "simulate"}
+
+
+def claim_folder(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> Path:
+    """Make sure that ``folder`` may be written to, and mark it as a ``kind`` not yet complete.
+
+    An earlier result of the same kind stays as it is until it is replaced.
+
+    Raises
+    ------
+    SettingsError
+        If the folder holds such a result and ``overwrite`` is not asked for,
+        or if it holds anything else.
+    """
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise SettingsError(f"{path} is a file, not a folder; choose another --out")
+    if path.is_dir() and any(path.iterdir()):
+        if _read(path, kind) is None:
+            raise SettingsError(
+                f"the folder {path} is not empty and is not a POEMS {kind}, so nothing in it will "
+                "be overwritten; choose another --out"
+            )
+        if not overwrite:
+            raise SettingsError(
+                f"the folder {path} holds a POEMS {kind} already; pass --overwrite to replace it, "
+                "or choose another --out"
+            )
+        return path
+    write_marker(path, kind, {}, complete=False)
+    return path
+
+
+def write_marker(
+    folder: Path, kind: Kind, contents: Mapping[str, Any], *, complete: bool = True
+) -> None:
+    """Mark ``folder`` as a ``kind``, complete or about to be written."""
+    head = {"format": f"poems-{kind}", "version": _VERSION, "complete": complete}
+    write_json(folder / f"{kind}.json", {**head, **contents})
+
+
+def read_marker(folder: Path, kind: Kind) -> dict[str, Any]:
+    """Return what the marker of a complete ``kind`` says.
+
+    Raises
+    ------
+    ReadError
+        If the folder does not exist, is not of this kind, or is not complete.
+    StorageError
+        If it is of a format that this version does not read.
+    """
+    remedy = f"give the --out of an earlier `poems {_COMMANDS[kind]}`"
+    if not folder.is_dir():
+        raise ReadError(f"there is no folder {folder}; {remedy}")
+    found = _read(folder, kind)
+    if found is None:
+        raise ReadError(f"{folder} is not a POEMS {kind} (no valid {kind}.json in it); {remedy}")
+    if found.get("version") != _VERSION:
+        raise StorageError(
+            f"{folder} is a {kind} of format {found.get('version')}, but this POEMS reads format "
+            f"{_VERSION}; use the version that wrote it, or make it again"
+        )
+    if not found.get("complete"):
+        raise ReadError(
+            f"the {kind} in {folder} did not finish; repeat it with `poems {_COMMANDS[kind]} "
+            "--overwrite`"
+        )
+    return found
+
+
+def _read(folder: Path, kind: Kind) -> dict[str, Any] | None:
+    try:
+        found = json.loads((folder / f"{kind}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("format") == f"poems-{kind}" else None

@@ -1,0 +1,98 @@
+"""The course of training: one small panel a term, for the terms differ in scale."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from poems.plots.style import PALETTE, label, labels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLUMNS = 3
+_TITLES = {
+    "objective": "Objective",
+    "kl": "KL to the prior",
+    "penalty": "Sparsity penalty",
+    "kl_weight": "KL weight",
+    "spike_ramp": "Spike, share of full rate",
+    "nonzero": "Non-zero loadings",
+}
+
+
+def plot_history(history: pd.DataFrame, figure: Figure | None = None) -> Figure:
+    """Draw every column of a training history over the epochs, each in its own panel.
+
+    Parameters
+    ----------
+    history
+        Indexed by epoch, one column a term of the objective; columns without
+        any finite value are left out.
+    figure
+        Figure to draw in; a new one by default.
+
+    Returns
+    -------
+    Figure
+        The panels, three a row, with a shared axis of epochs.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing finite to draw.
+
+    Examples
+    --------
+    >>> figure = plot_history(pd.DataFrame({"objective": [3.0, 2.0], "kl": [0.1, 0.2]}))
+    >>> [ax.get_title(loc="left") for ax in figure.axes]
+    ['Objective', 'KL to the prior']
+    """
+    drawn = history.loc[:, np.isfinite(history.to_numpy(dtype=float)).any(axis=0)]
+    if drawn.empty:
+        raise ValueError("the history holds no finite value to draw")
+    n_panels = drawn.shape[1]
+    n_rows = -(-n_panels // _COLUMNS)
+    n_columns = min(n_panels, _COLUMNS)
+    if figure is None:
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(3.2 * n_columns, 1.9 * n_rows + 0.3), layout="constrained")
+    grid = figure.subplots(n_rows, n_columns, sharex=True, squeeze=False)
+    for at, (name, title) in enumerate(zip(drawn.columns, _titles(drawn.columns), strict=True)):
+        ax = grid.flat[at]
+        _draw_term(ax, drawn[name])
+        ax.set_title(title, loc="left", fontsize="medium")
+        if at + n_columns >= n_panels:
+            ax.set_xlabel("Epoch")
+            ax.tick_params(labelbottom=True)
+    for ax in grid.flat[n_panels:]:
+        ax.remove()
+    return figure
+
+
+def _draw_term(ax: Axes, values: pd.Series) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    # A single epoch makes no line: the marker shows it.
+    ax.plot(
+        values.index, values.to_numpy(), color=PALETTE[0], marker="o" if len(values) == 1 else ""
+    )
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize="small")
+
+
+def _titles(names: pd.Index) -> list[str]:
+    views = [str(name).removeprefix("nll_") for name in names if str(name).startswith("nll_")]
+    shown = dict(zip(views, labels(views, 18), strict=True))
+    return [
+        f"Misfit of {shown[str(name).removeprefix('nll_')]}"
+        if str(name).startswith("nll_")
+        else _TITLES.get(str(name), label(name, 30))
+        for name in names
+    ]

@@ -1,0 +1,101 @@
+"""Samples in the plane of an embedding, coloured by subtype."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from poems.plots.style import colours, label, natural_order, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Shapes tell subtypes apart where colours repeat or are printed grey.
+_MARKERS = "os^DvP*X<>hp"
+
+
+def principal_plane(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the first two principal components of ``points``, with their shares of variance.
+
+    Parameters
+    ----------
+    points
+        Embedding of shape (n_samples, n_dimensions).
+
+    Returns
+    -------
+    DataFrame
+        Shape (n_samples, 2); the columns' names state the share of variance.
+        A component that the points do not have is zero. Each component is
+        turned so that its largest coordinate is positive.
+
+    Examples
+    --------
+    >>> list(principal_plane(pd.DataFrame({"x": [1.0, 2.0, 4.0]})).columns)
+    ['PC1 (100 %)', 'PC2 (0 %)']
+    """
+    values = points.to_numpy(dtype=np.float64)
+    left, singular, _ = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
+    scores = np.zeros((len(values), 2))
+    n_found = min(2, len(singular))
+    scores[:, :n_found] = (left * singular)[:, :n_found]
+    scores *= np.sign(scores[np.abs(scores).argmax(axis=0), [0, 1]] + 1e-300)
+    shares = np.zeros(2)
+    if singular.any():
+        shares[:n_found] = (singular**2 / (singular**2).sum())[:n_found]
+    names = [f"PC{at + 1} ({share:.0%})".replace("%", " %") for at, share in enumerate(shares)]
+    return pd.DataFrame(scores, index=points.index, columns=names)
+
+
+def plot_latent(
+    plane: pd.DataFrame, subtypes: pd.Series | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw samples as points in a plane, coloured and shaped by subtype.
+
+    Parameters
+    ----------
+    plane
+        Two columns, as from :func:`principal_plane`; they name the axes.
+    subtypes
+        Subtype by sample; ``None`` draws all alike. Samples without one are
+        drawn grey.
+    ax
+        Axes to draw in; new ones by default.
+    """
+    ax = new_axes(6.0, 4.6) if ax is None else ax
+    x, y = plane.columns[:2]
+    size = float(np.clip(9000 / max(len(plane), 1), 6, 40))
+    style: dict[str, Any] = {"s": size, "alpha": 0.85, "linewidths": 0.3, "edgecolors": "white"}
+    if subtypes is None:
+        ax.scatter(plane[x], plane[y], color="#0072B2", **style)
+    else:
+        groups = subtypes.reindex(plane.index)
+        _draw_groups(ax, plane, groups, style)
+    ax.set_xlabel(label(x))
+    ax.set_ylabel(label(y))
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def _draw_groups(ax: Axes, plane: pd.DataFrame, groups: pd.Series, style: dict[str, Any]) -> None:
+    x, y = plane.columns[:2]
+    alone = plane.loc[groups.isna()]
+    if len(alone):
+        ax.scatter(alone[x], alone[y], color="#BBBBBB", label=f"no subtype ({len(alone)})", **style)
+    palette = colours(sorted(groups.dropna().unique(), key=natural_order))
+    for at, (name, colour) in enumerate(palette.items()):
+        found = plane.loc[groups == name]
+        marker = _MARKERS[at % len(_MARKERS)]
+        text = f"{label(name)} ({len(found)})"
+        ax.scatter(found[x], found[y], color=colour, marker=marker, label=text, **style)
+    ax.legend(
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        frameon=False,
+        fontsize="small",
+        markerscale=(30.0 / style["s"]) ** 0.5,
+        ncols=-(-len(palette) // 18) or 1,
+    )

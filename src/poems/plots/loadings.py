@@ -1,0 +1,191 @@
+"""What the factors drive: the strongest features, and how sparse the loadings are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from poems.plots.style import DIVERGING, SEQUENTIAL, label, labels, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+# Inches for one row or column of a heat map whose every row is named.
+_ROW = 0.16
+_COLUMN = 0.34
+
+
+def top_features(loadings: Mapping[str, pd.DataFrame], top: int) -> pd.DataFrame:
+    """Return the loadings of the ``top`` strongest features of each view, stacked.
+
+    A feature's strength is its largest absolute loading. Within a view the
+    features go by the factor on which they load most, then by strength.
+    Features without any loading are not shown.
+
+    Parameters
+    ----------
+    loadings
+        Mapping of view to a table of shape (n_features, n_factors).
+    top
+        Features to take from each view, at most.
+
+    Returns
+    -------
+    DataFrame
+        Index of (view, feature), one column a factor.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"factor_1": [0.0, 2.0, 0.0], "factor_2": [0.5, 0.0, 0.0]})
+    >>> top_features({"rna": table}, 5).index.tolist()
+    [('rna', 1), ('rna', 0)]
+    """
+    parts: dict[str, pd.DataFrame] = {}
+    for view, table in loadings.items():
+        size = table.abs().to_numpy()
+        strength = size.max(axis=1, initial=0.0)
+        chosen = np.argsort(-strength, kind="stable")[:top]
+        chosen = chosen[strength[chosen] > 0]
+        if len(chosen):
+            factor = size[chosen].argmax(axis=1)
+            parts[view] = table.iloc[chosen[np.lexsort([-strength[chosen], factor])]]
+    if not parts:
+        columns = next(iter(loadings.values())).columns if loadings else None
+        return pd.DataFrame(columns=columns, dtype=float)
+    stacked: pd.DataFrame = pd.concat(parts, names=["view", "feature"])
+    return stacked
+
+
+def plot_loadings(
+    loadings: Mapping[str, pd.DataFrame], top: int = 12, ax: Axes | None = None
+) -> Axes:
+    """Draw the strongest features of each view against the factors, as a heat map.
+
+    Red raises the feature as the factor rises, blue lowers it, white is
+    exactly zero; the colours reach as far as the 99th percentile of what is
+    shown.
+
+    Parameters
+    ----------
+    loadings
+        Mapping of view to a table of shape (n_features, n_factors), in
+        standard deviations of the feature per unit of the factor.
+    top
+        Features to show of each view, at most.
+    ax
+        Axes to draw in; by default new ones, tall enough to name every row.
+    """
+    table = top_features(loadings, top)
+    n_rows, n_columns = table.shape
+    if ax is None:
+        ax = new_axes(max(3.6 + _COLUMN * n_columns, 4.5), max(1.4 + _ROW * n_rows, 2.0))
+    if table.empty:
+        return _say(ax, "every loading is zero")
+    values = table.to_numpy(dtype=float)
+    limit = float(np.quantile(np.abs(values[values != 0]), 0.99))
+    image = ax.imshow(values, aspect="auto", cmap=DIVERGING, vmin=-limit, vmax=limit)
+    ax.set_yticks(range(n_rows), labels=labels(table.index.get_level_values(1)))
+    ax.tick_params(axis="y", labelsize=7, length=0)
+    _name_factors(ax, table.columns)
+    _name_views(ax, table.index.get_level_values(0))
+    _colour_bar(ax, image, "Effect, sd per unit of factor")
+    return ax
+
+
+def plot_sparsity(loadings: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Axes:
+    """Draw how many features of each view each factor drives: the count, shaded by the share.
+
+    Parameters
+    ----------
+    loadings
+        Mapping of view to a table of shape (n_features, n_factors), exactly
+        zero where a factor does not drive a feature.
+    ax
+        Axes to draw in; new ones by default.
+    """
+    counts = pd.DataFrame({view: (table != 0).sum() for view, table in loadings.items()}).T
+    n_views, n_columns = counts.shape
+    if ax is None:
+        ax = new_axes(max(2.8 + 0.46 * n_columns, 4.5), 1.3 + 0.36 * n_views)
+    if counts.empty:
+        return _say(ax, "no factor is left")
+    features = np.array([[max(len(loadings[view]), 1)] for view in counts.index])
+    share = counts.to_numpy() / features
+    image = ax.imshow(
+        share, aspect="auto", cmap=SEQUENTIAL, vmin=0, vmax=max(float(share.max()), 1e-9)
+    )
+    for (row, column), count in np.ndenumerate(counts.to_numpy()):
+        dark = share[row, column] > 0.6 * share.max()
+        ax.text(
+            column,
+            row,
+            str(count),
+            ha="center",
+            va="center",
+            fontsize=7,
+            color="white" if dark else "black",
+        )
+    names = [
+        f"{text} ({len(loadings[view])})"
+        for view, text in zip(loadings, labels(loadings, 20), strict=True)
+    ]
+    ax.set_yticks(range(n_views), labels=names)
+    ax.tick_params(axis="y", length=0)
+    _name_factors(ax, counts.columns)
+    _colour_bar(ax, image, "Share of features", percent=True)
+    return ax
+
+
+def _say(ax: Axes, text: str) -> Axes:
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
+    return ax
+
+
+def _name_factors(ax: Axes, names: pd.Index) -> None:
+    shown = [label(str(name).removeprefix("factor_"), 8) for name in names]
+    upright = max(len(text) for text in shown) > 3
+    ax.set_xticks(range(len(shown)), labels=shown, rotation=90 if upright else 0)
+    ax.tick_params(axis="x", length=0, labelsize=8)
+    ax.set_xlabel("Factor")
+    ax.spines[:].set_visible(False)
+
+
+def _name_views(ax: Axes, views: pd.Index) -> None:
+    # The names stand at the right, between the map and its scale, read from top to bottom.
+    rows = np.arange(len(views))
+    distinct = list(dict.fromkeys(views))
+    # A name longer than its rows would run into the next one.
+    fewest = min(int((views == view).sum()) for view in distinct)
+    shown = labels(distinct, min(max(int(fewest * _ROW * 72 / 5.2), 3), 15))
+    for view, text in zip(distinct, shown, strict=True):
+        own = rows[views == view]
+        if own[0] > 0:
+            ax.axhline(own[0] - 0.5, color="black", linewidth=0.8)
+        ax.annotate(
+            text,
+            (1.01, own.mean()),
+            xycoords=("axes fraction", "data"),
+            rotation=270,
+            ha="left",
+            va="center",
+            fontsize=8,
+        )
+
+
+def _colour_bar(ax: Axes, image: AxesImage, text: str, *, percent: bool = False) -> None:
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        return
+    bar = figure.colorbar(image, ax=ax, shrink=0.6, aspect=20, pad=0.04)
+    bar.set_label(text, fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    bar.outline.set_visible(False)
+    if percent:
+        from matplotlib.ticker import PercentFormatter
+
+        bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0))

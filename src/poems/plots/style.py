@@ -1,0 +1,111 @@
+"""What the plots share: colours that colour-blind readers can tell apart, and label texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe & Ito (2008) without black, then Paul Tol's "muted" scheme; yellow last, for it is weak
+# on white paper.
+PALETTE = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#332288",
+    "#999933",
+    "#882255",
+    "#44AA99",
+    "#CC6677",
+    "#117733",
+    "#AA4499",
+    "#DDCC77",
+    "#88CCEE",
+    "#F0E442",
+)
+
+# Blue to red through white; its ends differ in lightness from its middle, not from each other.
+DIVERGING = "RdBu_r"
+SEQUENTIAL = "Blues"
+
+
+def colours(names: Iterable[object]) -> dict[object, str]:
+    """Return a colour for each distinct name, in order of appearance; they repeat after 16.
+
+    Examples
+    --------
+    >>> colours(["a", "b", "a"])
+    {'a': '#0072B2', 'b': '#E69F00'}
+    """
+    return {name: PALETTE[at % len(PALETTE)] for at, name in enumerate(dict.fromkeys(names))}
+
+
+def label(name: object, width: int = 24) -> str:
+    """Return ``name`` as a label of at most ``width`` characters, its middle left out if longer.
+
+    The middle goes because names of features differ at either end. Dollar
+    signs are escaped: matplotlib would read a formula between them.
+
+    Examples
+    --------
+    >>> label("cg00000029_TSS1500_chr16:53434200_N_Shore")
+    'cg00000029_T…200_N_Shore'
+    >>> print(label("$x"))
+    \\$x
+    """
+    text = " ".join(str(name).split())
+    if len(text) > width:
+        head = width // 2
+        text = text[:head] + "…" + text[len(text) - (width - head - 1) :]
+    return text.replace("$", r"\$")
+
+
+def labels(names: Iterable[object], width: int = 24) -> list[str]:
+    """Return the labels of ``names``, told apart even where cutting makes them alike.
+
+    They may be twice as wide if that is enough to tell them apart; otherwise
+    those that collide are numbered.
+
+    Examples
+    --------
+    >>> labels(["protein_1_normalised", "protein_2_normalised"], 10)
+    ['protein_1_normalised', 'protein_2_normalised']
+    >>> labels(["a" * 40 + "1" + "b" * 40, "a" * 40 + "2" + "b" * 40], 6)
+    ['aaa…bb (1)', 'aaa…bb (2)']
+    """
+    texts = [str(name) for name in names]
+    for room in (width, 2 * width):
+        cut = [label(text, room) for text in texts]
+        if len(set(cut)) == len(set(texts)):
+            return cut
+    cut = [label(text, width) for text in texts]
+    return [
+        f"{text} ({cut[: at + 1].count(text)})" if cut.count(text) > 1 else text
+        for at, text in enumerate(cut)
+    ]
+
+
+def new_axes(width: float, height: float) -> Axes:
+    """Return the axes of a new figure of ``width`` x ``height`` inches, apart from pyplot."""
+    from matplotlib.figure import Figure
+
+    axes: Axes = Figure(figsize=(width, height), layout="constrained").subplots()
+    return axes
+
+
+def natural_order(name: object) -> tuple[tuple[int, int | str], ...]:
+    """Return a key that sorts names by the numbers in them: S2 before S10.
+
+    Examples
+    --------
+    >>> sorted(["S10", "S2", "a"], key=natural_order)
+    ['S2', 'S10', 'a']
+    """
+    parts = re.split(r"(\d+)", str(name))
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts if part)

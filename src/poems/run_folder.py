@@ -1,0 +1,208 @@
+"""The folder of one fit: tables that other programs read, the model, figures and the log.
+
+::
+
+    run/
+      run.json             what it is: format, versions, seed, how training ended, a summary
+      model.poems          the fitted model, for ``poems.load``
+      settings.toml        the settings used, for ``--config``
+      latent.csv  latent_variance.csv  gates.csv  subtypes.csv  silhouette.csv  r2.csv
+      obs.csv  history.csv  findings.csv
+      loadings/<view>.csv  inclusion/<view>.csv
+      figures/*.png
+      run.log
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from poems._files import atomic_path, write_text
+from poems._version import __version__
+from poems.analysis.subtypes import Subtypes
+from poems.csv_tables import read_csv, write_csv, write_findings
+from poems.errors import StorageError
+from poems.output_folder import claim_folder, read_marker, write_marker
+from poems.settings_file import settings_to_toml
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from poems.data import MultiOmics
+    from poems.fitted import FittedPoems
+
+logger = logging.getLogger(__name__)
+
+_KIND: Final = "run"
+_MODEL = "model.poems"
+# What an overwritten run leaves behind where the new one has other views or figures.
+_OWN_FOLDERS = {"loadings": "*.csv", "inclusion": "*.csv", "figures": "*.png"}
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a run folder holds.
+
+    Parameters
+    ----------
+    folder
+        Where it lies.
+    model
+        The fitted model.
+    obs
+        The clinical table, one row a sample, in the model's order.
+    subtypes
+        One row a sample: subtype, silhouette and perhaps probability.
+    summary
+        The contents of ``run.json``.
+    """
+
+    folder: Path
+    model: FittedPoems
+    obs: pd.DataFrame
+    subtypes: pd.DataFrame
+    summary: dict[str, Any]
+
+
+def write_run(
+    folder: str | Path,
+    model: FittedPoems,
+    cohort: MultiOmics,
+    subtypes: Subtypes,
+    *,
+    figures: bool = True,
+) -> Path:
+    """Write a fit and its subtypes into ``folder``, each file whole or not at all.
+
+    ``run.json`` comes last: a folder in which it says ``"complete": true``
+    holds everything. Tables hold names as they are in the data, also those
+    that a spreadsheet would take for a formula.
+
+    Parameters
+    ----------
+    folder
+        The run folder, claimed before the fit, or a new one.
+    model
+        The fitted model.
+    cohort
+        The cohort it was fitted to.
+    subtypes
+        Subtypes of its samples.
+    figures
+        Draw ``figures/*.png`` as well.
+
+    Raises
+    ------
+    SettingsError
+        If the folder holds something other than a run.
+    """
+    path = claim_folder(folder, _KIND, overwrite=True)
+    # A run killed from here on is known to be half old, half new.
+    write_marker(path, _KIND, {}, complete=False)
+    for name, pattern in _OWN_FOLDERS.items():
+        for stale in (path / name).glob(pattern):
+            stale.unlink()
+    for name, table in _tables(model, cohort, subtypes).items():
+        write_csv(path / f"{name}.csv", table)
+    write_findings(path / "findings.csv", model.findings)
+    write_text(path / "settings.toml", settings_to_toml(model.settings))
+    model.save(path / _MODEL)
+    if figures:
+        for name, figure in _figures(model, subtypes).items():
+            with atomic_path(path / "figures" / f"{name}.png") as temporary:
+                figure.savefig(temporary, dpi=150)
+    write_marker(path, _KIND, _summary(model, subtypes))
+    logger.info("wrote the run to %s", path)
+    return path
+
+
+def read_run(folder: str | Path) -> Run:
+    """Read back the run that :func:`write_run` wrote.
+
+    Raises
+    ------
+    ReadError
+        If the folder does not exist, is not a run, or the run did not finish.
+    StorageError
+        If its model cannot be loaded, or its tables are of other samples.
+    """
+    from poems.fitted import load
+
+    path = Path(folder)
+    summary = read_marker(path, _KIND)
+    model = load(path / _MODEL)
+    tables = {name: read_csv(path / f"{name}.csv") for name in ("obs", "subtypes")}
+    for name, table in tables.items():
+        if list(table.index) != [str(sample) for sample in model.samples]:
+            raise StorageError(
+                f"{path / name}.csv does not list the model's {len(model.samples)} samples in "
+                "their order; was it edited? Fit again"
+            )
+    return Run(path, model, tables["obs"], tables["subtypes"], summary)
+
+
+def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[str, pd.DataFrame]:
+    tables = {
+        "latent": model.latent.rename_axis("sample"),
+        "latent_variance": model.latent_variance.rename_axis("sample"),
+        "gates": model.gates.rename_axis("sample"),
+        "subtypes": subtypes.table().rename_axis("sample"),
+        "silhouette": subtypes.silhouette.to_frame(),
+        "r2": model.r2.rename("r2").rename_axis("view").to_frame(),
+        "obs": cohort.obs.rename_axis("sample"),
+        "history": model.history.rename_axis("epoch"),
+    }
+    for kind, by_view in (("loadings", model.loadings), ("inclusion", model.inclusion)):
+        for view, table in by_view.items():
+            tables[f"{kind}/{view}"] = table.rename_axis("feature")
+    return tables
+
+
+def _figures(model: FittedPoems, subtypes: Subtypes) -> dict[str, Figure]:
+    from matplotlib.figure import Figure
+
+    from poems import plots
+
+    drawn: dict[str, Any] = {
+        "latent": plots.plot_latent(
+            plots.principal_plane(model.embedding(subtypes.metric)), subtypes.assignment
+        ),
+        "gates": plots.plot_gates(model.gates, subtypes.assignment),
+        "loadings": plots.plot_loadings(model.loadings),
+        "sparsity": plots.plot_sparsity(model.loadings),
+    }
+    figures = {name: ax.get_figure(root=True) for name, ax in drawn.items()}
+    if len(model.history):
+        figures["history"] = plots.plot_history(model.history)
+    return {name: figure for name, figure in figures.items() if isinstance(figure, Figure)}
+
+
+def _summary(model: FittedPoems, subtypes: Subtypes) -> dict[str, Any]:
+    silhouette = subtypes.sample_silhouette.mean()
+    return {
+        "poems": __version__,
+        "versions": dict(model.versions),
+        "seed": model.seed,
+        "status": model.status,
+        "n_samples": len(model.samples),
+        "n_factors": model.latent.shape[1],
+        "n_epochs": len(model.history),
+        "r2": {view: _number(value) for view, value in model.r2.items()},
+        "mean_gate": {view: _number(value) for view, value in model.gates.mean().items()},
+        "subtypes": {
+            "method": subtypes.method,
+            "metric": subtypes.metric,
+            "sizes": {name: int(size) for name, size in subtypes.sizes.items()},
+            "silhouette": _number(silhouette),
+        },
+    }
+
+
+def _number(value: float) -> float | None:
+    # JSON has no name for a number that is not defined.
+    return round(float(value), 6) if pd.notna(value) else None

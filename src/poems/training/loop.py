@@ -1,0 +1,229 @@
+"""The training loop: mini-batches, AdamW, the proximal step, schedules and stopping."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from poems.config import Settings
+from poems.elbo import Terms, elbo_terms
+from poems.errors import TrainingError
+from poems.model import POEMS
+from poems.nn.batch import Batch
+from poems.training.proximal import proximal_step
+from poems.training.schedule import decayed, ramp
+from poems.training.stopping import Never, Plateau, StoppingRule
+
+# The learning rate falls to this share of its value while loadings settle.
+_FINAL_LEARNING_RATE = 0.1
+
+
+class Status(Enum):
+    """How training ended, as a sentence."""
+
+    CONVERGED = "Converged: the objective no longer fell."
+    STOPPED_EARLY = "Stopped early: the held-out objective no longer fell."
+    ALL_EPOCHS = "Ran for all epochs."
+    UNFINISHED = "Unfinished: a checkpoint taken during training."
+    INTERRUPTED = "Interrupted: the best state so far was kept."
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What a callback is told after each epoch: a row of the history."""
+
+    epoch: int
+    n_epochs: int
+    terms: dict[str, float]
+
+
+@dataclass
+class Training:
+    """The outcome: status, best epoch (1-based), and a row of terms an epoch."""
+
+    status: Status = Status.ALL_EPOCHS
+    best_epoch: int = 0
+    history: list[Epoch] = field(default_factory=list)
+
+
+Callback = Callable[[Epoch], None]
+
+
+def train(
+    model: POEMS,
+    data: Batch,
+    settings: Settings,
+    *,
+    held_out: Batch | None = None,
+    callbacks: tuple[Callback, ...] = (),
+) -> Training:
+    """Train the model in place.
+
+    Random numbers come from torch's generator, which the caller seeds. A
+    ``KeyboardInterrupt`` ends training and keeps the best state so far: the one
+    with the least monitored objective once all schedules are at full strength,
+    the latest one before.
+
+    Parameters
+    ----------
+    model
+        The model, at its start.
+    data
+        The training samples, on the model's device.
+    settings
+        ``training`` and ``sparsity`` matter here.
+    held_out
+        Samples to monitor, for ``stopping="held_out"``.
+    callbacks
+        Called after each epoch.
+
+    Raises
+    ------
+    TrainingError
+        If the objective is no longer finite.
+    """
+    options = settings.training
+    optimizer = make_optimizer(model, settings)
+    rule: StoppingRule = Never() if options.stopping == "none" else Plateau(options.patience)
+    stopped = Status.STOPPED_EARLY if held_out is not None else Status.CONVERGED
+    n_measured = {name: data.n_measured(name) for name in model.views}
+    full_strength = max(settings.sparsity.ramp_end, options.kl_warmup)
+
+    training = Training()
+    best, best_value = copy.deepcopy(model.state_dict()), math.inf
+    try:
+        for epoch in range(1, options.epochs + 1):
+            progress = (epoch - 1) / options.epochs
+            spike_ramp = ramp(progress, settings.sparsity.ramp_start, settings.sparsity.ramp_end)
+            kl_weight = options.kl_weight * ramp(progress, -1e-9, options.kl_warmup)
+            _set_learning_rate(optimizer, settings, progress)
+            for name, decoder in model.sparse_decoders():
+                noise = model.likelihood(model.views.index(name)).scale
+                decoder.update_prior(spike_ramp, noise, n_measured[name])
+
+            terms = _train_epoch(model, data, settings, optimizer, kl_weight, epoch)
+            terms |= {"kl_weight": kl_weight, "spike_ramp": spike_ramp}
+            terms["nonzero"] = float(
+                sum(int((d.loadings != 0).sum()) for _, d in model.sparse_decoders())
+            )
+            if held_out is not None:
+                terms["held_out"] = evaluate(model, held_out, settings)
+            monitored = terms["objective"] if held_out is None else terms["held_out"]
+            row = Epoch(epoch, options.epochs, terms)
+            training.history.append(row)
+            settled = progress >= full_strength
+            if not settled or monitored < best_value:
+                best, training.best_epoch = copy.deepcopy(model.state_dict()), epoch
+                best_value = monitored if settled else math.inf
+            for callback in callbacks:
+                callback(row)
+            if settled and rule.stops(monitored):
+                training.status = stopped
+                break
+    except KeyboardInterrupt:
+        training.status = Status.INTERRUPTED
+    model.load_state_dict(best)
+    model.eval()
+    return training
+
+
+def make_optimizer(model: POEMS, settings: Settings) -> torch.optim.AdamW:
+    """Build AdamW; weight decay reaches the encoders and the gate only."""
+    options = settings.training
+    decayed_parts = [*model.encoders.parameters(), *model.gate.parameters()]
+    decayed_ids = {id(p) for p in decayed_parts}
+    others = [p for p in model.parameters() if id(p) not in decayed_ids]
+    return torch.optim.AdamW(
+        [
+            {"params": decayed_parts, "weight_decay": options.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ],
+        lr=options.learning_rate,
+    )
+
+
+def evaluate(model: POEMS, data: Batch, settings: Settings) -> float:
+    """Compute the negative evidence lower bound of held-out samples, dropout off.
+
+    The data's terms alone, at the full KL weight: the prior on the parameters
+    does not depend on the samples.
+    """
+    weight = settings.training.kl_weight
+    model.eval()
+    with torch.no_grad():
+        terms = elbo_terms(model, data, settings, n_samples=len(data), kl_weight=weight)
+    model.train()
+    return sum(value.item() for value in terms.nll.values()) + weight * terms.kl.item()
+
+
+def _train_epoch(
+    model: POEMS,
+    data: Batch,
+    settings: Settings,
+    optimizer: torch.optim.AdamW,
+    kl_weight: float,
+    epoch: int,
+) -> dict[str, float]:
+    """Pass over the data once; return the sample-weighted mean of every term."""
+    model.train()
+    sums: dict[str, float] = {}
+    for rows in _mini_batches(len(data), settings.training.batch_size, data.measured.device):
+        terms = elbo_terms(
+            model, data.take(rows), settings, n_samples=len(data), kl_weight=kl_weight
+        )
+        _require_finite(terms, epoch)
+        optimizer.zero_grad(set_to_none=True)
+        terms.loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(
+            model.parameters(), settings.training.max_grad_norm
+        )
+        if not torch.isfinite(norm):
+            raise TrainingError(
+                f"a gradient is not finite in epoch {epoch}, though the objective is. "
+                "Try a smaller learning_rate, and look for extreme values in the views."
+            )
+        optimizer.step()
+        if settings.sparsity.proximal:
+            for _, decoder in model.sparse_decoders():
+                proximal_step(decoder.loadings, optimizer, decoder.penalty_rate() / len(data))
+        for name, value in _named(terms).items():
+            sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / len(data)
+    return sums
+
+
+def _mini_batches(n_samples: int, batch_size: int, device: torch.device) -> Iterator[Tensor]:
+    """Shuffle the samples into batches of nearly equal size."""
+    order = torch.randperm(n_samples).to(device)
+    return iter(order.tensor_split(math.ceil(n_samples / batch_size)))
+
+
+def _set_learning_rate(
+    optimizer: torch.optim.AdamW, settings: Settings, progress: float
+) -> None:
+    """Let the learning rate fall once the spike is at its full rate."""
+    factor = decayed(progress, settings.sparsity.ramp_end, _FINAL_LEARNING_RATE)
+    for group in optimizer.param_groups:
+        group["lr"] = settings.training.learning_rate * factor
+
+
+def _named(terms: Terms) -> dict[str, Tensor]:
+    """The terms by the names of the history's columns."""
+    named = {"objective": terms.objective, "kl": terms.kl, "penalty": terms.penalty}
+    return named | {f"nll_{name}": value for name, value in terms.nll.items()}
+
+
+def _require_finite(terms: Terms, epoch: int) -> None:
+    """Stop with the names of the terms that are not finite."""
+    if torch.isfinite(terms.objective):
+        return
+    bad = [name for name, value in _named(terms).items() if not torch.isfinite(value)]
+    raise TrainingError(
+        f"the objective is not finite in epoch {epoch} ({', '.join(bad)}). Try a smaller "
+        "learning_rate, and look for extreme values in the views (winsorise clips them)."
+    )

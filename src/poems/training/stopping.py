@@ -1,0 +1,52 @@
+"""Stopping rules: when training has gone on for long enough."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class StoppingRule(Protocol):
+    """Watches one number an epoch, lower being better."""
+
+    def stops(self, value: float) -> bool:
+        """Take in the epoch's value; is it time to stop?"""
+        ...
+
+
+class Never:
+    """Train for all epochs."""
+
+    def stops(self, value: float) -> bool:
+        """Do not stop."""
+        return False
+
+
+@dataclass
+class Plateau:
+    """Stop when the value has not fallen enough for ``patience`` epochs.
+
+    An epoch counts as progress if value < best - min_delta |best|. Used on the
+    training objective (convergence) or on a held-out one (early stopping).
+
+    Examples
+    --------
+    >>> rule = Plateau(patience=2)
+    >>> [rule.stops(value) for value in (3.0, 2.0, 2.0, 2.0)]
+    [False, False, False, True]
+    """
+
+    patience: int
+    min_delta: float = 1e-4
+    best: float = math.inf
+    waited: int = 0
+
+    def stops(self, value: float) -> bool:
+        """Take in the epoch's value; is it time to stop?"""
+        needed = self.best - self.min_delta * abs(self.best) if math.isfinite(self.best) else math.inf
+        if value < needed:
+            self.best, self.waited = value, 0
+        else:
+            self.waited += 1
+        return self.waited >= self.patience
