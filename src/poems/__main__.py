@@ -1,4 +1,4 @@
-"""``python -m poems``: the command line."""
+"""`python -m poems` is the `poems` command."""
 
 from poems.cli import main
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,8 +46,8 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     # Only an empty cell is missing: 'NA' and 'None' may be names or labels. The header is read
     # apart, for pandas would rename columns of one name.
     try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
-            header = next(csv.reader(file))
+        head = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False)
+        header = head.iloc[0].tolist()
         names = [str(at) for at in range(len(header))]
         table: pd.DataFrame = pd.read_csv(
             path,
@@ -59,9 +58,8 @@ def read_csv(path: str | Path) -> pd.DataFrame:
             na_values={name: [""] for name in names[1:]},
             float_precision="round_trip",
         )
-    except (OSError, ValueError, StopIteration, csv.Error) as error:
-        reason = str(error) or "the file is empty"
-        raise StorageError(f"cannot read {path}: {reason}; fit again") from None
+    except (OSError, ValueError) as error:
+        raise StorageError(f"cannot read {path}: {error}; fit again") from None
     table = table.set_index("0")
     table.columns = pd.Index(header[1:])
     return table.rename_axis(header[0])

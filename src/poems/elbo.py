@@ -80,7 +80,7 @@ def elbo_terms(
     if mean:
         kl = kl / model.n_latent
 
-    divisor = len(batch) if mean else n_samples
+    divisor = prior_divisor(settings, len(batch), n_samples)
     penalty = z.new_zeros(())
     for _, decoder in model.sparse_decoders():
         penalty = penalty + decoder.penalty(decoder.penalty_rate()) / divisor
@@ -92,3 +92,8 @@ def elbo_terms(
     objective = smooth + penalty
     loss = smooth if settings.sparsity.proximal else objective
     return Terms(nll, kl, penalty, noise_prior, objective, loss)
+
+
+def prior_divisor(settings: Settings, n_batch: int, n_samples: int) -> int:
+    """Return what the priors on the parameters are divided by in the objective of one batch."""
+    return n_batch if settings.training.reduction == "mean" else n_samples

@@ -156,6 +156,11 @@ def _start(prepared: _Prepared, device: torch.device) -> tuple[POEMS, Batch, Bat
     if settings.training.stopping == "held_out":
         order = torch.randperm(len(data))
         n_held_out = max(1, round(settings.training.held_out * len(data)))
+        if len(data) - n_held_out < 2:
+            raise SettingsError(
+                f"held_out={settings.training.held_out:g} leaves {len(data) - n_held_out} of "
+                f"{len(data)} samples for training, which needs 2. Hold out fewer."
+            )
         held_out = data.take(order[:n_held_out]).to(device)
         training_part = data.take(order[n_held_out:].sort().values)
     if settings.model.start == "sparse_linear":
@@ -164,7 +169,9 @@ def _start(prepared: _Prepared, device: torch.device) -> tuple[POEMS, Batch, Bat
             for name, decoder in module.sparse_decoders():
                 loadings, noise = start[name]
                 decoder.loadings.copy_(loadings)
-                module.likelihood(module.views.index(name)).log_scale.copy_(noise.log())
+                likelihood = module.likelihood(module.views.index(name))
+                # A feature may be constant once samples are held out; it keeps its own variance.
+                likelihood.log_scale.copy_(noise.where(noise > 0, likelihood.scale).log())
     return module.to(device), training_part.to(device), held_out
 
 

@@ -18,8 +18,9 @@ from poems.nn.batch import Batch
 
 Array = npt.NDArray[np.float64]
 
-# Enough to bring one value at a million standard deviations to within the limits.
-_WINSORISE_ROUNDS = 50
+# Rounds of clipping, and how close to the limit (as a share of it) they have to come.
+_WINSORISE_ROUNDS = 100
+_WINSORISE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +162,8 @@ def _fit_view(
 
     n_there = np.count_nonzero(~np.isnan(x), axis=0)
     usable = n_there > 1
-    usable[usable] = np.nanmin(x[:, usable], axis=0) < np.nanmax(x[:, usable], axis=0)
+    if usable.any():
+        usable[usable] = np.nanmin(x[:, usable], axis=0) < np.nanmax(x[:, usable], axis=0)
     if not usable.any():
         raise DataError(
             f"view '{name}' has no usable feature: every one is constant or missing. "
@@ -197,6 +199,19 @@ def _fit_view(
 
     x = x[:, usable]
     lower, upper = _limits(x, settings.winsorise)
+    if settings.winsorise is not None and np.isinf(upper).any():
+        uneven = tuple(map(str, view.features[usable][np.isinf(upper)]))
+        findings.append(
+            Finding(
+                "note",
+                "not-winsorised",
+                f"no clipping brings {len(uneven)} features within {settings.winsorise:g} standard "
+                "deviations, usually because nearly all of their entries are equal; they were "
+                f"left as they are: {name_some(uneven)}",
+                name,
+                uneven,
+            )
+        )
     x = np.clip(x, lower, upper)
     if settings.scale == "standard":
         offset, scale = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
@@ -234,20 +249,32 @@ def _limits(x: Array, n_sd: float | None) -> tuple[Array, Array]:
     """Find limits ``n_sd`` standard deviations from the mean of each feature.
 
     An outlier inflates the very standard deviation that it is judged by, so the
-    limits are found anew from the clipped values until they settle.
+    limits are found anew from the clipped values until they settle. Where more
+    than a share of about 1 - 1 / n_sd^2 of the entries are equal (a rare
+    mutation) they never do: the limits would close in on that value and take
+    the feature with them. It gets infinite limits.
     """
     lower, upper = np.full(x.shape[1], -np.inf), np.full(x.shape[1], np.inf)
     if n_sd is None:
         return lower, upper
+    # About the median, so that entries equal to it are exact zeros throughout.
+    centre = np.nanmedian(x, axis=0)
+    x = x - centre
+    open_ = np.arange(x.shape[1])
+    beyond = np.ones(x.shape[1], dtype=bool)
     for _ in range(_WINSORISE_ROUNDS):
-        mean, sd = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
-        lower = np.maximum(lower, mean - n_sd * sd)
-        upper = np.minimum(upper, mean + n_sd * sd)
-        clipped = np.clip(x, lower, upper)
-        if np.array_equal(clipped, x, equal_nan=True):
+        part = x[:, open_]
+        mean, sd = np.nanmean(part, axis=0), np.nanstd(part, axis=0)
+        lower[open_] = np.maximum(lower[open_], mean - n_sd * sd)
+        upper[open_] = np.minimum(upper[open_], mean + n_sd * sd)
+        furthest = np.nanmax(np.abs(part - mean), axis=0)
+        beyond[open_] = furthest > n_sd * sd * (1.0 + _WINSORISE_TOLERANCE)
+        open_ = open_[furthest > n_sd * sd]
+        if not open_.size:
             break
-        x = clipped
-    return lower, upper
+        x[:, open_] = np.clip(x[:, open_], lower[open_], upper[open_])
+    lower[beyond], upper[beyond] = -np.inf, np.inf
+    return lower + centre, upper + centre
 
 
 def _align(view: View, name: str, features: pd.Index) -> tuple[View, list[Finding]]:
@@ -285,6 +312,8 @@ def _align(view: View, name: str, features: pd.Index) -> tuple[View, list[Findin
         )
     values = view.values[:, position]
     values[:, position < 0] = np.nan
+    # Whatever an unmeasured row holds must be neither counted nor refused.
+    values[~view.measured] = np.nan
     return View(values, features, view.measured), findings
 
 

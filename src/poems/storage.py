@@ -48,7 +48,11 @@ def write_state(path: str | Path, tensors: Tensors, record: Mapping[str, Any]) -
     """
     from safetensors.numpy import save_file
 
-    contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    # The file holds native bytes; np.ascontiguousarray would give a 0-d array a dimension.
+    contiguous = {
+        name: np.asarray(value, dtype=value.dtype.newbyteorder("="), order="C")
+        for name, value in tensors.items()
+    }
     text = json.dumps(record, allow_nan=False, ensure_ascii=False)
     metadata = {
         "format": FORMAT,
@@ -96,7 +100,10 @@ def read_state(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str,
             f"{file} is damaged: its contents do not match their checksum. "
             "Copy it again or fit again."
         )
-    record = json.loads(text)
+    try:
+        record = json.loads(text)
+    except ValueError as error:
+        raise StorageError(f"{file} is damaged: its record is not JSON ({error})") from error
     if not isinstance(record, dict):
         raise StorageError(f"{file} is damaged: its record is not a JSON object")
     return tensors, record

@@ -40,7 +40,13 @@ def _print_version(wanted: bool) -> None:
 def _poems(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version",
+            metavar="",
+            callback=_print_version,
+            is_eager=True,
+            help="Show the version.",
+        ),
     ] = False,
 ) -> None:
     """Integrate a multi-omic cohort: subtypes, sparse biomarkers, contributions of each omic."""

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from poems.cli import inputs
+from poems.findings import name_some
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pandas as pd
 
     from poems.simulation import Simulation
 
@@ -41,10 +44,10 @@ def check(
     console = output()
     if report.cohort is not None:
         columns = report.cohort.obs.columns
-        held = f", {len(columns)} columns of obs" if len(columns) else ""
+        held = f"; obs has {name_some(columns, 8)}" if len(columns) else ""
         say(console, f"{report.cohort.n_samples} samples{held}", "bold")
     if len(report.summary):
-        print_table(console, report.summary, index="view")
+        print_table(console, _readable(report.summary), index="view")
         console.print()
     print_findings(console, report.findings, all_notes=True)
     if not report.ok:
@@ -75,7 +78,7 @@ def simulate(
     overwrite: inputs.Overwrite = False,
 ) -> None:
     """Write a cohort with planted subtypes and effects, and the truth about it."""
-    from poems.cli.console import output, say
+    from poems.cli.console import clean, output, say
     from poems.output_folder import claim_folder, write_marker
     from poems.simulation import simulate as simulate_cohort
 
@@ -100,7 +103,15 @@ def simulate(
     say(console, repr(simulation.cohort))
     views = " ".join(f"{folder / name}.csv.gz" for name in simulation.cohort.views)
     say(console, f"Written to {folder}. To fit it:", "bold")
-    say(console, f"  poems fit {views} --obs {folder / 'obs.csv'} --out {folder}-run")
+    # Not wrapped: the line is there to be copied.
+    typer.echo(clean(f"  poems fit {views} --obs {folder / 'obs.csv'} --out {folder}-run"))
+
+
+def _readable(summary: pd.DataFrame) -> pd.DataFrame:
+    shown = summary.rename(columns={"missing_samples": "unmeasured", "missing_share": "missing"})
+    if "missing" in shown:
+        shown["missing"] = shown["missing"].map("{:.1%}".format)
+    return shown
 
 
 def _write_simulation(folder: Path, simulation: Simulation) -> None:

@@ -10,14 +10,17 @@ import typer
 from poems.cli import inputs
 from poems.cli.settings_flags import SettingsCommand, resolve_settings
 
-Preset = Annotated[str, typer.Option(metavar="default|paper", help="Settings to start from.")]
+Preset = Annotated[
+    str, typer.Option(metavar="NAME", help="Settings to start from: default or paper.")
+]
 Config = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="TOML file of settings, such as a run's settings.toml."),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of everything random.")]
 Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads to compute with; chosen if not given.")
+    int | None,
+    typer.Option(min=1, metavar="N", help="Threads to compute with; chosen if not given."),
 ]
 
 
@@ -38,15 +41,19 @@ def fit(
     config: Config = None,
     seed: Seed = 0,
     threads: Threads = None,
-    device: Annotated[str, typer.Option(help="Torch device to compute on.")] = "cpu",
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="Torch device to compute on.")
+    ] = "cpu",
     n_subtypes: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of subtypes; by the silhouette if not given."),
+        typer.Option(
+            min=1, metavar="N", help="Number of subtypes; by the silhouette if not given."
+        ),
     ] = None,
     metric: inputs.MetricOption = None,
     checkpoint_every: Annotated[
         int | None,
-        typer.Option(min=1, help="Save the state of training every so many epochs."),
+        typer.Option(min=1, metavar="N", help="Save the state of training every so many epochs."),
     ] = None,
     overwrite: inputs.Overwrite = False,
     quiet: inputs.Quiet = False,

@@ -100,8 +100,7 @@ def info(
     from poems.run_folder import read_run
     from poems.settings_file import settings_to_toml
 
-    is_run = path.is_dir() and ((path / "run.json").exists() or not any(path.glob("*.json")))
-    model = read_run(path).model if is_run else load(path)
+    model = read_run(path).model if path.is_dir() else load(path)
     console = output()
     say(console, repr(model))
     heading(console, "Versions")

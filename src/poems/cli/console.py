@@ -88,7 +88,7 @@ def print_table(console: Console, table: pd.DataFrame, *, index: str = "") -> No
         shown.add_column(Text(clean(name)), justify="right" if right else "left", overflow="fold")
     for row, cells in zip(table.index, table.itertuples(index=False), strict=True):
         shown.add_row(*(Text(clean(_cell(value))) for value in (row, *cells)))
-    console.print(Padding(shown, (0, 0, 0, 2)))
+    console.print(Padding(shown, (0, 0, 0, 2), expand=False))
 
 
 def _cell(value: object) -> str:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from poems.cli.console import heading, output, print_findings, print_table, say
 from poems.cli.progress import TrainingProgress
-from poems.errors import DataError
-from poems.findings import Finding
 
 if TYPE_CHECKING:
     from poems.analysis.subtypes import Subtypes
@@ -44,8 +39,8 @@ def fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems,
     ------
     DataError
         If the cohort cannot be fitted.
-    typer.Exit
-        With 130, if training was interrupted before its first epoch ended.
+    KeyboardInterrupt
+        If training was interrupted before its first epoch ended.
     """
     from poems.analysis.subtypes import find_subtypes
     from poems.data import quality_findings
@@ -60,16 +55,14 @@ def fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems,
         if not request.quiet:
             say(console, repr(cohort))
             print_findings(console, known, all_notes=False)
-        _refuse(known)
         model = _fit(cohort, request)
-        log_findings(finding for finding in model.findings if finding not in known)
-        if not len(model.history):
-            raise typer.Exit(130)
+        seen = {(finding.code, finding.view) for finding in known}
+        late = [each for each in model.findings if (each.code, each.view) not in seen]
+        log_findings(late)
         n_subtypes = request.n_subtypes if model.latent.shape[1] else 1
         subtypes = find_subtypes(model, n_subtypes, metric=request.metric, seed=request.seed)
         write_run(request.out, model, cohort, subtypes)
     if not request.quiet:
-        late = [finding for finding in model.findings if finding not in known]
         print_findings(console, late, all_notes=False)
         _print_summary(model, subtypes, request.out, time.monotonic() - start)
     return model, subtypes
@@ -93,12 +86,6 @@ def _fit(cohort: MultiOmics, request: FitRequest) -> FittedPoems:
             device=request.device,
             **options,
         )
-
-
-def _refuse(findings: Sequence[Finding]) -> None:
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if errors:
-        raise DataError("; ".join(str(error).removeprefix("error: ") for error in errors))
 
 
 def _print_summary(model: FittedPoems, subtypes: Subtypes, out: Path, seconds: float) -> None:

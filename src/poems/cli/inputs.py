@@ -22,7 +22,7 @@ MetricName = Literal["latent", "gram", "decoded"]
 Files = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="\\[NAME=]FILE...",
+        metavar="[NAME=]FILE",
         help="Tables, one a view (CSV, TSV, Parquet, h5ad), or one .h5mu file. A view is named "
         "after its file unless a name is given.",
         show_default=False,
@@ -39,20 +39,26 @@ Obs = Annotated[
     typer.Option(metavar="FILE", help="Table of the samples: labels, clinical columns."),
 ]
 FeaturesInRows = Annotated[
-    bool, typer.Option("--features-in-rows", help="The tables have features in rows.")
+    bool, typer.Option("--features-in-rows", metavar="", help="The tables have features in rows.")
 ]
 SamplesOption = Annotated[
-    Samples, typer.Option(help="Keep samples measured in any view, or in every view.")
+    Samples,
+    typer.Option(
+        metavar="NAME", help="Keep samples in any view (union) or in every one (intersection)."
+    ),
 ]
 MetricOption = Annotated[
     MetricName | None,
-    typer.Option(help="Embedding to cluster in; the model's default if not given."),
+    typer.Option(
+        metavar="NAME",
+        help="Embedding to cluster in: latent, gram or decoded; the model's default if not given.",
+    ),
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace an earlier result in the folder.")
+    bool, typer.Option("--overwrite", metavar="", help="Replace an earlier result in the folder.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="Print errors only.")]
 
 
 def parse_views(files: Sequence[str] | None, views: Sequence[str] | None) -> dict[str, Path] | Path:

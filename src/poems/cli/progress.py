@@ -25,7 +25,7 @@ class TrainingProgress:
         if self._console.is_terminal:
             self._bar = Progress(
                 TextColumn("training", style="bold"),
-                BarColumn(bar_width=16),
+                BarColumn(bar_width=10),
                 TextColumn("{task.fields[state]}", markup=False),
                 TimeElapsedColumn(),
                 console=self._console,

@@ -90,24 +90,29 @@ def _flag(name: str, field: FieldInfo, default: object, group: str) -> object:
     dashed = name.replace("_", "-")
     declaration = f"--{dashed}/--no-{dashed}" if kind is bool else f"--{dashed}"
     accepted, metavar = _accepted(kind)
+    choices = f" One of {', '.join(get_args(kind))}." if get_origin(kind) is Literal else ""
     option = typer.Option(
         declaration,
-        help=_escape(field.description or ""),
-        show_default=_shown(default),
+        help=f"{_escape(f'{field.description}{choices}')} [dim]\\[{_shown(default)}][/dim]",
+        show_default=False,
         metavar=metavar,
         rich_help_panel=f"Settings: {group}",
     )
     return Annotated[Union[accepted, None], option]  # noqa: UP007  # built at run time
 
 
-def _accepted(kind: Any) -> tuple[Any, str | None]:
+def _accepted(kind: Any) -> tuple[Any, str]:
     # Numbers, choices and switches are checked by typer; the rest is text that pydantic reads.
-    if kind in (bool, int, float, str) or get_origin(kind) is Literal:
-        return kind, None
+    plain = {bool: "", int: "N", float: "X", str: "TEXT"}
+    if get_origin(kind) is Literal:
+        return kind, "NAME"
+    if kind in plain:
+        return kind, plain[kind]
     if get_origin(kind) is tuple:
-        return str, f"{get_args(kind)[0].__name__.upper()},..."
+        each = plain.get(get_args(kind)[0], "TEXT")
+        return str, f"{each},…"
     inner = [each for each in get_args(kind) if each is not types.NoneType]
-    return str, f"{inner[0].__name__.upper()}|none"
+    return str, f"{plain.get(inner[0], 'TEXT')}|none"
 
 
 def _shown(default: object) -> str:

@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 
 from poems.data.container import MultiOmics
-from poems.data.tables import plain_types
+from poems.data.files import existing_file
+from poems.data.numeric import plain_types
 from poems.errors import DataError, ReadError
 
 # MuData orders its samples by view; the order of the cohort is kept under this key of `uns`.
 ORDER_KEY = "poems_samples"
-
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 def to_mudata(cohort: MultiOmics) -> Any:
@@ -121,9 +120,8 @@ def read_h5ad(path: Path) -> Any:
 def _hdf5_groups(path: Path) -> set[str]:
     import h5py  # type: ignore[import-untyped]
 
-    with path.open("rb") as file:
-        if file.read(len(_HDF5_MAGIC)) != _HDF5_MAGIC:
-            raise ReadError(f"{path} is not an HDF5 file, as .h5ad and .h5mu must be")
+    if not h5py.is_hdf5(existing_file(path)):
+        raise ReadError(f"{path} is not an HDF5 file, as .h5ad and .h5mu must be")
     try:
         with h5py.File(path, "r") as file:
             return set(file.keys())

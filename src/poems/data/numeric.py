@@ -105,6 +105,22 @@ def check_finite(frame: pd.DataFrame, values: npt.NDArray[np.float64], names: Ce
     )
 
 
+def plain_types(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with pandas' nullable columns as NumPy ones, NaN where missing."""
+    frame = frame.copy()
+    for position, dtype in enumerate(frame.dtypes):
+        if isinstance(dtype, np.dtype | pd.CategoricalDtype) or dtype.kind not in "fiubO":
+            continue
+        column = frame.iloc[:, position]
+        plain: type = np.object_
+        if dtype.kind in "fiu":
+            plain = np.float64 if column.hasnans else dtype.type
+        elif dtype.kind == "b" and not column.hasnans:
+            plain = np.bool_
+        frame.isetitem(position, column.to_numpy(dtype=plain, na_value=np.nan))
+    return frame
+
+
 def _parse(
     cells: npt.NDArray[np.object_], numeric: bool
 ) -> tuple[npt.NDArray[np.float64], list[int], int]:

@@ -102,11 +102,11 @@ def _swapped_finding(tables: Mapping[str, Table], fits: Sequence[Sequence[str]])
     first = fits[0]
     table = tables[first[0]]
     if len(fits) == 1:
-        quoted = ", ".join(map(repr, first))
+        where = f" in views {', '.join(map(repr, first))}" if len(first) > 1 else ""
         text = (
-            f"samples and features look swapped in {'views' if len(first) > 1 else 'view'} "
-            f"{quoted}: the sample names ({name_some(table.samples, 2)}) match nothing, but the "
-            f"feature names ({name_some(table.features, 2)}) match the samples elsewhere. "
+            f"samples and features look swapped{where}: the sample names "
+            f"({name_some(table.samples, 2)}) match nothing, but the feature names "
+            f"({name_some(table.features, 2)}) match the samples elsewhere. "
             f"{_remedy(tables, first)}"
         )
     else:
@@ -138,7 +138,7 @@ def _no_overlap(name: str, tables: Mapping[str, Table]) -> Finding:
     if change is None:
         text += "Samples are matched by name: rename them, or leave this view out"
     else:
-        text += f"{change[1]} would match {change[0]}: rename the samples"
+        text += f"{change[0]} would match {change[1]}: rename the samples"
     return Finding("error", "no-overlap", text, view=name)
 
 

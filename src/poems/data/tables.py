@@ -11,8 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.data.files import existing_file
+from poems.data.mudata_io import read_h5ad
 from poems.data.names import clean_names
-from poems.data.numeric import CellNames, as_numbers, check_finite
+from poems.data.numeric import CellNames, as_numbers, check_finite, plain_types
 from poems.data.text_tables import DELIMITERS, read_text_table, table_suffix
 from poems.errors import DataError, ReadError
 from poems.findings import Finding
@@ -102,24 +103,6 @@ def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     return frame, (*findings, *index_findings, *column_findings)
 
 
-def plain_types(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with pandas' nullable columns as NumPy ones, NaN where missing."""
-    frame = frame.copy()
-    for position, dtype in enumerate(frame.dtypes):
-        if not pd.api.types.is_extension_array_dtype(dtype) or dtype.kind not in "fiubO":
-            continue
-        column = frame.iloc[:, position]
-        if isinstance(dtype, pd.CategoricalDtype):
-            continue
-        if dtype.kind in "fiu":
-            plain = np.float64 if column.hasnans else dtype.type
-        else:
-            plain = np.bool_ if dtype.kind == "b" and not column.hasnans else np.object_
-        values = column.to_numpy(dtype=plain, na_value=np.nan)
-        frame.isetitem(position, values)
-    return frame
-
-
 def has_values(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.bool_]:
     """Say for each row of an array whether it holds any value, of shape (n_rows,)."""
     rows: npt.NDArray[np.bool_] = np.count_nonzero(~np.isnan(values), axis=1) > 0
@@ -135,8 +118,6 @@ def _from_file(path: Path, features_in_rows: bool) -> Table:
     existing_file(path)
     suffix = table_suffix(path)
     if suffix == ".h5ad":
-        from poems.data.mudata_io import read_h5ad
-
         return _from_anndata(read_h5ad(path), str(path), features_in_rows)
     if suffix == ".parquet":
         frame, findings = _read_parquet(path)
@@ -145,7 +126,7 @@ def _from_file(path: Path, features_in_rows: bool) -> Table:
         table = read_text_table(path)
         numbers = table.numbers()
         # The slower way finds out which cells are no numbers.
-        cells = table.texts() if numbers is None else numbers
+        cells = table.inferred() if numbers is None else numbers
         return _from_frame(cells, str(path), features_in_rows, table.findings)
     if suffix == ".h5mu":
         raise ReadError(

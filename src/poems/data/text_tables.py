@@ -70,17 +70,12 @@ class TextTable:
         if any(text in self.body for text in _BOOLEAN_TEXTS):
             return None
         try:
-            # Unlike ValueError, an overflow in the C parser is not about a single cell.
             return self._parse(dtype=np.float64)
-        except (ValueError, OverflowError):
+        except ValueError:
             return None
 
-    def texts(self) -> pd.DataFrame:
-        """Return the cells as strings, ``NaN`` where a missing token stands."""
-        return self._parse(dtype=object)
-
     def inferred(self) -> pd.DataFrame:
-        """Return the cells, each column with the type that fits it (for clinical tables)."""
+        """Return the cells, each column with the type that fits all of it, text if none does."""
         return self._parse(dtype=None)
 
     def _parse(self, dtype: type | None) -> pd.DataFrame:
@@ -112,8 +107,8 @@ def read_text_table(path: Path) -> TextTable:
 
     The delimiter goes by the extension (``.csv`` comma, ``.tsv`` and ``.txt``
     tab, each also with ``.gz``); a ``.csv`` that is clearly separated by
-    semicolons is accepted with a finding. A header that is one name short,
-    as R's ``write.table`` leaves it, has no corner.
+    semicolons is accepted with a finding, and so is a header that is one name
+    short, as R's ``write.table`` leaves it.
 
     Raises
     ------
@@ -134,7 +129,8 @@ def read_text_table(path: Path) -> TextTable:
     if not records:
         raise ReadError(f"{path} has a header but no rows")
     width = records[0].n_fields
-    has_corner = width != len(header) + 1
+    # A single column and decimal commas also make three fields under a header of two.
+    has_corner = width != len(header) + 1 or (delimiter == "," and len(header) == 2)
     expected = len(header) if has_corner else width
     ragged = [record for record in records if record.n_fields != expected]
     if ragged:
@@ -144,6 +140,12 @@ def read_text_table(path: Path) -> TextTable:
             f"{path} has a single column when split at {_DELIMITER_NAMES[delimiter]}; "
             "expected sample names and at least one more column"
         )
+    if not has_corner:
+        text = (
+            f"{path} names {len(header)} columns for {width} fields, as R's write.table does: the "
+            "first field was taken for the row name"
+        )
+        findings += (Finding("note", "no-corner", text),)
     return TextTable(
         path=path,
         columns=header[1:] if has_corner else header,

@@ -98,8 +98,9 @@ class MixturePosterior:
     @property
     def variance(self) -> Tensor:
         """Variance of the mixture: the mean of the variances plus the variance of the means."""
-        second = torch.exp(-self.log_precision) + self.loc.square()
-        return torch.einsum("vbk,bv->bk", second, self.gates) - self.mean.square()
+        # About the mean: E[z^2] - E[z]^2 would cancel to nothing where experts agree.
+        second = torch.exp(-self.log_precision) + (self.loc - self.mean).square()
+        return torch.einsum("vbk,bv->bk", second, self.gates)
 
     def rsample(self) -> tuple[Tensor, Tensor]:
         """Draw once from every expert, weighted by its gate (stratified sampling)."""

@@ -79,7 +79,7 @@ def penalty_rate(inclusion: Tensor, lambda_spike: Tensor, lambda_slab: float) ->
         Rate of the slab.
     """
     spike = lambda_spike[:, None]
-    return spike + (lambda_slab - spike) * inclusion
+    return lambda_slab * inclusion + spike * (1.0 - inclusion)
 
 
 def theta_logit_update(inclusion: Tensor, a: float, b: float) -> Tensor:
@@ -87,11 +87,13 @@ def theta_logit_update(inclusion: Tensor, a: float, b: float) -> Tensor:
 
         theta_k = (sum_j p*_jk + a - 1) / (a + b + n_features - 2)
 
-    Half a pseudo-count on either side keeps theta off 0 and 1.
+    Half a pseudo-count on either side keeps theta off 0 and 1. Where a or b is
+    below 1 the mode may lie beyond an end, and that end is taken.
     """
     included = inclusion.sum(dim=0) + (a - 1.0)
     total = a + b + inclusion.shape[0] - 2.0
-    return torch.log(included + 0.5) - torch.log(total - included + 0.5)
+    excluded = (total - included).clamp_min(0.0)
+    return torch.log(included.clamp_min(0.0) + 0.5) - torch.log(excluded + 0.5)
 
 
 def universal_spike_rate(

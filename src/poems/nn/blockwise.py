@@ -143,7 +143,7 @@ class _BlockwiseDecode(Function):
             grad_z.addmm_(flat.T, mixed)
             grad_mixed = (flat @ z).view(size, h, -1)
             torch.sum(grad_mixed * A, dim=1, out=grad_w[block])
-            grad_A += torch.einsum("dhk,dk->hk", grad_mixed, w[block])
+            grad_A += grad_mixed.mul_(w[block].unsqueeze(1)).sum(dim=0)
 
         grad_b = g.sum(dim=0)
         if rows is None:

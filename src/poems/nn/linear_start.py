@@ -66,11 +66,11 @@ def principal_scores(blocks: list[Tensor], n_components: int) -> tuple[Tensor, T
     n = x.shape[0]
     if n <= x.shape[1]:
         values, vectors = torch.linalg.eigh(x @ x.T)
-        left = vectors[:, -n_components:].flip(1)
+        left = vectors.flip(1)[:, :n_components]
     else:
         values, vectors = torch.linalg.eigh(x.T @ x)
-        spread = values[-n_components:].flip(0).clamp_min(1e-12).sqrt()
-        left = x @ vectors[:, -n_components:].flip(1) / spread
+        spread = values.flip(0)[:n_components].clamp_min(1e-12).sqrt()
+        left = x @ vectors.flip(1)[:, :n_components] / spread
     scores = left * n**0.5
     return scores, x.T @ scores / n
 
@@ -113,7 +113,7 @@ def sparse_linear_start(batch: Batch, n_latent: int) -> dict[str, tuple[Tensor, 
 
     start = {}
     for i, (name, x) in enumerate(blocks.items()):
-        n_rows = batch.measured[:, i].sum()
+        n_rows = batch.measured[:, i].sum().clamp_min(1)
         W = x.double().T @ rotated / n_rows
         # Rotated scores are uncorrelated with unit variance, so the explained
         # share of the variance is the sum of squares.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from poems.config import Settings
-from poems.elbo import Terms, elbo_terms
+from poems.elbo import Terms, elbo_terms, prior_divisor
 from poems.errors import TrainingError
 from poems.model import POEMS
 from poems.nn.batch import Batch
@@ -191,7 +191,8 @@ def _train_epoch(
         optimizer.step()
         if settings.sparsity.proximal:
             for _, decoder in model.sparse_decoders():
-                proximal_step(decoder.loadings, optimizer, decoder.penalty_rate() / len(data))
+                rate = decoder.penalty_rate() / prior_divisor(settings, len(rows), len(data))
+                proximal_step(decoder.loadings, optimizer, rate)
         for name, value in _named(terms).items():
             sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / len(data)
     return sums

@@ -1,0 +1,183 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import poems
+from poems import SettingsError
+from poems.data import quality_findings
+
+RNG = np.random.default_rng(0)
+
+
+def table(n_samples=40, n_features=12, values=None):
+    values = RNG.normal(size=(n_samples, n_features)) if values is None else values
+    frame = pd.DataFrame(np.asarray(values, dtype=float))
+    return frame.rename(index="s{}".format, columns="g{}".format)
+
+
+def found(views, **options):
+    return {finding.code: finding for finding in quality_findings(poems.read(views, **options))}
+
+
+def test_a_clean_cohort_has_no_findings():
+    assert found({"rna": table(), "protein": table(n_features=20)}) == {}
+
+
+def test_features_that_tell_nothing():
+    rna = table()
+    rna["g3"], rna["g5"] = 2.0, np.nan
+    rna.loc["s7":, "g3"] = np.nan
+    findings = found({"rna": rna})
+    assert findings["constant-features"].items == ("g3",)
+    assert findings["all-missing-features"].items == ("g5",)
+    assert findings["constant-features"].severity == "warning"
+    assert "no-usable-features" not in findings
+    # A feature that has no value at all is not also a missing entry.
+    assert "33 entries" in findings["missing-entries"].message
+
+
+def test_constant_on_the_measured_samples_only_is_constant():
+    rna, protein = table(), table()
+    protein = protein.iloc[:20].assign(g0=1.0)
+    assert found({"rna": rna, "protein": protein})["constant-features"].items == ("g0",)
+
+
+def test_a_view_without_usable_features_prevents_a_fit():
+    flat = table() * 0
+    findings = found({"rna": table(), "flat": flat})
+    assert findings["no-usable-features"].severity == "error"
+    assert findings["no-usable-features"].view == "flat"
+    assert not poems.check({"rna": table(), "flat": flat}).ok
+
+
+@pytest.mark.parametrize(
+    ("share", "code", "severity"),
+    [(0.05, "missing-entries", "note"), (0.3, "many-missing-entries", "warning")],
+)
+def test_missing_entries_are_told_with_their_share(share, code, severity):
+    values = RNG.normal(size=(40, 100))
+    values.flat[RNG.permutation(4000)[: int(4000 * share)]] = np.nan
+    finding = found({"rna": table(values=values)})[code]
+    assert finding.severity == severity
+    assert f"({100 * share:.1f} %)" in finding.message
+
+
+def test_unmeasured_samples_are_no_missing_entries():
+    findings = found({"rna": table(), "protein": table().iloc[:20]})
+    assert "missing-entries" not in findings
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "code", "severity"),
+    [
+        (7, "too-few-samples", "error"),
+        (8, "few-samples", "warning"),
+        (29, "few-samples", "warning"),
+    ],
+)
+def test_few_samples(n_samples, code, severity):
+    assert found({"rna": table(n_samples)})[code].severity == severity
+
+
+def test_few_features_and_few_measured_samples():
+    findings = found({"rna": table(), "protein": table(n_features=2).iloc[:9]})
+    assert "measured on 9 of 40 samples" in findings["few-measured-samples"].message
+    assert findings["few-features"].view == "protein"
+
+
+class TestValues:
+    counts = RNG.negative_binomial(0.5, 0.01, size=(40, 30))
+
+    def test_counts_and_unlogged_values(self):
+        raw = found({"rna": table(values=self.counts)})["unlogged-values"]
+        assert "looks like raw counts" in raw.message
+        assert "log1p" in raw.message
+        rpm = found({"rna": table(values=self.counts / 1.7)})["unlogged-values"]
+        assert "not on a log scale" in rpm.message
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            np.log1p(counts),
+            np.log2(1 + counts) + 3,
+            RNG.beta(0.5, 0.5, size=(40, 30)),
+            100 * RNG.beta(2, 2, size=(40, 30)),
+            RNG.standard_t(3, size=(40, 30)),
+            np.exp(RNG.normal(size=(40, 30))) - 0.1,
+        ],
+    )
+    def test_no_false_alarm(self, values):
+        assert found({"rna": table(values=values)}) == {}
+
+    def test_extreme_outliers_are_named(self):
+        rna = table(n_features=30)
+        rna.loc["s5", "g7"], rna.loc["s6", "g8"] = 631.0, -99.0
+        finding = found({"rna": rna})["extreme-outliers"]
+        assert finding.items == ("g7", "g8")
+        assert "2 values in 2 features" in finding.message
+        assert "631 in feature g7 of sample s5" in finding.message
+
+    def test_rarely_detected_features_are_no_outliers(self):
+        values = RNG.normal(5, 1, size=(40, 30))
+        values[:, 3] = 3.5 + 0.01 * RNG.normal(size=40)
+        values[:5, 3] = 8.0  # a gene that is on in few samples
+        values[:, 4], values[0, 4] = 0, 6
+        assert found({"rna": table(values=values)}) == {}
+
+    @pytest.mark.parametrize("levels", [2, 5])
+    def test_discrete_values(self, levels):
+        values = RNG.integers(0, levels, size=(40, 30))
+        finding = found({"mutation": table(values=values)})["discrete-values"]
+        assert finding.severity == "note"
+        assert f"only the values {', '.join(map(str, range(levels)))};" in finding.message
+
+    def test_scales(self):
+        finding = found({"rna": table() * 1000 - 1, "protein": table()})["view-scales"]
+        assert "'rna'" in finding.message
+        assert "Standardising (the default) takes care of it" in finding.message
+
+
+def test_samples_without_obs_are_told_once():
+    obs = pd.DataFrame({"age": 1.0}, index=[f"s{i}" for i in range(40)])
+    obs.loc["s3"] = np.nan
+    assert found({"rna": table()}, obs=obs)["samples-without-obs"].items == ("s3",)
+    report = poems.check({"rna": table()}, obs=obs.drop(index="s3"))
+    assert [finding.code for finding in report.findings] == ["samples-without-obs"]
+
+
+class TestReport:
+    def test_summary(self):
+        protein = table(n_features=20).iloc[:30]
+        protein.iloc[0, 0] = np.nan
+        report = poems.check({"rna": table(), "protein": protein})
+        assert report.ok
+        assert report.cohort is not None
+        row = report.summary.loc["protein"]
+        assert (row["samples"], row["features"], row["missing_samples"]) == (30, 20, 10)
+        assert row["missing_share"] == pytest.approx(1 / 600)
+        assert row["median"] == pytest.approx(np.nanmedian(protein))
+        assert row["max"] == pytest.approx(np.nanmax(protein))
+
+    def test_errors_become_findings_and_other_views_are_summed_up(self, tmp_path):
+        report = poems.check({"rna": table(), "protein": tmp_path / "no.csv"})
+        assert not report.ok
+        assert report.cohort is None
+        assert report.findings[0].view == "protein"
+        assert "does not exist" in report.findings[0].message
+        assert report.summary.index.tolist() == ["rna"]
+
+    @pytest.mark.parametrize("views", [{}, "rna.csv", 3, {"a": 1}, {"": table()}, "no.h5mu"])
+    def test_never_raises_for_bad_data(self, views):
+        report = poems.check(views)
+        assert not report.ok
+        assert report.cohort is None
+
+    def test_worst_comes_first(self):
+        report = poems.check({"rna": table(20), "flat": table(20) * 0, "few": table(20, 3)})
+        severities = [finding.severity for finding in report.findings]
+        assert severities == sorted(severities, key=["error", "warning", "note"].index)
+        assert len(set(severities)) == 3
+
+    def test_a_wrong_option_is_an_error(self):
+        with pytest.raises(SettingsError, match="samples must be"):
+            poems.check({"rna": table()}, samples="inner")

@@ -1,0 +1,376 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import get_args
+
+import pandas as pd
+import pytest
+
+import poems
+from poems.cli import inputs, main
+from poems.cli.commands_cohort import Truth
+from poems.cli.console import clean, output, print_findings, print_table
+from poems.config import Metric, Settings, setting_groups
+from poems.findings import Finding
+from poems.settings_file import settings_to_toml
+
+QUICK = ["--epochs", "15", "--encoder-layers", "16", "--n-latent", "6"]
+
+
+def poems_process(*arguments: str, cwd: Path, width: int = 80) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": str(width), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "poems", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def poems_here(*arguments: object) -> int:
+    """Run a command in this process, for speed; return its exit code."""
+    with pytest.raises(SystemExit) as stop:
+        main([str(each) for each in arguments])
+    code = stop.value.code
+    assert code is None or isinstance(code, int)
+    return code or 0
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "sim"
+    options = ["--n-samples", 60, "--n-features", 40, "--n-views", 2, "--missing-views", 0.1]
+    assert poems_here("simulate", "--out", folder, *options) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_folder(simulated: Path) -> Path:
+    """A run, fitted by the real command in its own process."""
+    done = poems_process(
+        *["fit", "sim/view1.csv.gz", "--view", "second=sim/view2.csv.gz"],
+        *["--obs", "sim/obs.csv", "--out", "run", "--seed", "5", *QUICK],
+        cwd=simulated.parent,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Written to run" in done.stdout
+    assert "Ran for all epochs." in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert re.search(r"^15/15  objective \d+\.\d  KL \d", done.stderr, re.MULTILINE)
+    assert "Traceback" not in done.stderr
+    return simulated.parent / "run"
+
+
+def test_fit_writes_a_run_that_the_library_reads(run_folder: Path) -> None:
+    model = poems.load(run_folder / "model.poems")
+    assert model.view_names == ("view1", "second")
+    assert model.settings == Settings().updated(epochs=15, encoder_layers=(16,), n_latent=6)
+    assert model.seed == 5
+    assert json.loads((run_folder / "run.json").read_text())["complete"] is True
+    subtypes = pd.read_csv(run_folder / "subtypes.csv", index_col="sample")
+    assert list(subtypes.index) == list(model.samples)
+    assert "not measured on" in (run_folder / "run.log").read_text(encoding="utf-8")
+    assert (run_folder / "figures" / "history.png").stat().st_size > 1000
+
+
+def test_flags_win_over_the_file_and_the_file_over_the_preset(
+    simulated: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "s.toml"
+    config.write_text('[training]\nepochs = 4\nbatch_size = 7\n[preprocessing]\nwinsorise = "none"')
+    code = poems_here(
+        *["fit", simulated / "view1.csv.gz", "--out", tmp_path / "run", "--quiet"],
+        *["--config", config, "--preset", "paper", "--epochs", "3", "--no-density-ratio"],
+        *["--encoder-layers", "8,8", "--lambda-spike", "none", "--n-subtypes", "2"],
+    )
+    assert code == 0
+    settings = poems.load(tmp_path / "run" / "model.poems").settings
+    expected = Settings.preset("paper").updated(
+        epochs=3, batch_size=7, winsorise=None, encoder_layers=(8, 8), lambda_spike=None
+    )
+    assert settings == expected
+    assert (
+        poems_here(
+            *["fit", simulated / "view1.csv.gz", "--out", tmp_path / "again", "-q"],
+            *["--config", tmp_path / "run" / "settings.toml"],
+        )
+        == 0
+    )
+    assert poems.load(tmp_path / "again" / "model.poems").settings == expected
+
+
+def test_quiet_prints_nothing(
+    simulated: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["fit", simulated / "view1.csv.gz", "--out", tmp_path / "run", "-q", *QUICK]
+    assert poems_here(*arguments, "--checkpoint-every", 5) == 0
+    assert capfd.readouterr() == ("", "")
+    assert poems.load(tmp_path / "run" / "checkpoint.poems").samples.size > 0
+
+
+def test_a_run_is_overwritten_only_on_request(
+    run_folder: Path, simulated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (run_folder / "run.json").read_bytes()
+    assert poems_here("fit", simulated / "view1.csv.gz", "--out", run_folder, *QUICK) == 1
+    assert "holds a POEMS run already; pass --overwrite" in capsys.readouterr().err
+    out = ["--out", simulated, "--overwrite"]
+    assert poems_here("fit", simulated / "view1.csv.gz", *out, *QUICK) == 1
+    assert "is not a POEMS run, so nothing in it will be overwritten" in capsys.readouterr().err
+    assert (run_folder / "run.json").read_bytes() == before
+
+
+def test_transform_takes_any_subset_of_the_views(
+    run_folder: Path, simulated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new"
+    table = f"second={simulated / 'view2.csv.gz'}"
+    assert poems_here("transform", run_folder, "--view", table, "--out", out) == 0
+    gates = pd.read_csv(out / "gates.csv", index_col="sample")
+    assert (gates["view1"] == 0).all()
+    assert (gates["second"] == 1).all()
+    latent = pd.read_csv(out / "latent.csv", index_col="sample")
+    assert list(latent.index) == list(gates.index)
+    assert "view1" in (out / "findings.csv").read_text(encoding="utf-8")
+    assert f"{len(gates)} samples projected" in capsys.readouterr().out
+    assert poems_here("transform", run_folder, "--view", table, "--out", out) == 1
+    assert "holds a POEMS projection already" in capsys.readouterr().err
+    assert poems_here("transform", run_folder, "--view", table, "--out", out, "--overwrite") == 0
+
+
+def test_evaluate_scores_every_embedding_and_the_subtypes(
+    run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert poems_here("evaluate", run_folder, "--labels", "subtype") == 0
+    text = capsys.readouterr().out
+    assert "60 of 60 samples labelled, 4 classes" in text
+    for metric in get_args(Metric):
+        assert re.search(rf"^  {metric} +0\.\d\d ± 0\.\d\d", text, re.MULTILINE)
+    assert re.search(r"^accuracy \d\.\d\d, NMI", text, re.MULTILINE)
+    assert poems_here("evaluate", run_folder, "--labels", "subtype", "--metric", "gram") == 0
+    assert "decoded" not in capsys.readouterr().out
+
+
+def test_evaluate_names_the_columns_there_are(
+    run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert poems_here("evaluate", run_folder, "--labels", "pam50") == 1
+    assert "has no column 'pam50'; there are: subtype" in capsys.readouterr().err
+
+
+def test_info_reads_a_run_and_a_model(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert poems_here("info", run_folder) == 0
+    text = capsys.readouterr().out
+    assert "n_latent = 6" in text
+    assert "Settings (seed 5)" in text
+    assert "not measured on" in text
+    assert poems_here("info", run_folder / "model.poems") == 0
+    assert capsys.readouterr().out == text
+    assert poems_here("info", tmp_path) == 1
+    assert "is not a POEMS run" in capsys.readouterr().err
+
+
+def test_check_reports_and_exits_by_what_it_found(
+    simulated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables = [simulated / "view1.csv.gz", f"b={simulated / 'view2.csv.gz'}"]
+    assert poems_here("check", *tables, "--obs", simulated / "obs.csv") == 0
+    text = capsys.readouterr().out
+    assert "60 samples; obs has subtype" in text
+    assert re.search(r"^  b +\d+ +40", text, re.MULTILINE)
+    assert "ready for a fit" in text
+    bad = tmp_path / "bad.csv"
+    bad.write_text("sample,g1\ns1,1.0\ns2,[red]x[/red]\n")
+    assert poems_here("check", bad) == 1
+    text = capsys.readouterr().out
+    assert "[red]x[/red]" in text
+    assert "not ready for a fit" in text
+
+
+def test_demo_compares_with_the_planted_truth(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "demo"
+    options = ["--n-samples", 60, "--n-features", 40, "--seed", 1]
+    assert poems_here("demo", "--out", out, *options, *QUICK) == 0
+    text = capsys.readouterr().out
+    assert "Beside the planted truth" in text
+    assert re.search(r"samples in their subtype +\d+% right", text)
+    assert (out / "run.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["fit", "absent.csv", "--out", "o"], 1, "absent.csv"),
+        (["fit", "bad.csv", "--out", "o"], 1, "bad"),
+        (["fit", "bad.csv", "--out", "o", "--n-latent", "0"], 1, "model.n_latent: Input should be"),
+        (["fit", "bad.csv", "--out", "o", "--encoder-layers", "3,x"], 1, "model.encoder_layers.1"),
+        (["fit", "bad.csv", "--out", "o", "--preset", "p"], 1, "no preset 'p'; there are default"),
+        (["fit", "bad.csv", "--out", "o", "--config", "s.toml"], 1, "no setting 'epoch' in"),
+        (["fit", "bad.csv"], 2, "Missing option '--out'"),
+        (["fit", "--out", "o"], 2, "no table given"),
+        (["fit", "bad.csv", "--view", "bad.csv", "--out", "o"], 2, "--view takes NAME=FILE"),
+        (["fit", "bad.csv", "bad=x.csv", "--out", "o"], 2, "two tables are named 'bad'"),
+        (["fit", "bad.csv", "--out", "o", "--gate", "open"], 2, "'--gate'"),
+        (["fit", "bad.csv", "--out", "o", "--epochs", "many"], 2, "'--epochs'"),
+        (["info", "absent"], 1, "absent"),
+        (["evaluate", "absent", "--labels", "x"], 1, "there is no folder absent"),
+        (["nonsense"], 2, "No such command 'nonsense'"),
+    ],
+)
+def test_what_is_wrong_is_said_without_a_traceback(
+    arguments: list[str],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    Path("bad.csv").write_text("sample,g1\ns1,1.0\ns2,many\n")
+    Path("s.toml").write_text("[training]\nepoch = 3\n")
+    assert poems_here(*arguments) == code
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.startswith("error: ") == (code == 1)
+    assert "Traceback" not in captured.err
+    assert not Path("o").exists()
+
+
+def test_help_is_complete_and_imports_nothing_heavy(tmp_path: Path) -> None:
+    heavy = {"torch", "pandas", "numpy", "sklearn", "matplotlib", "anndata", "pydantic"}
+    program = (
+        "import sys\nfrom poems.cli import main\n"
+        "try:\n    main(['--help'])\n"
+        f"finally:\n    print('LOADED', sorted({heavy!r} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0
+    for command in ("demo", "simulate", "check", "fit", "transform", "evaluate", "info"):
+        assert re.search(rf"^\W*{command} ", done.stdout, re.MULTILINE)
+    assert "LOADED []" in done.stdout
+
+
+def test_every_setting_is_a_flag_with_its_description_and_default(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    assert poems_here("fit", "--help") == 0
+    text = capsys.readouterr().out
+    for group in setting_groups().values():
+        for name, field in group.model_fields.items():
+            assert f"--{name.replace('_', '-')} " in text
+            assert str(field.description) in text
+    assert "[100,100]" in text
+    assert "One of learned, linear, equal. [learned]" in text
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert poems_here("--version") == 0
+    assert capsys.readouterr().out == f"poems {poems.__version__}\n"
+
+
+def test_choices_of_the_command_line_are_those_of_the_library() -> None:
+    from poems.simulation_effects import Truth as SimulatedTruth
+
+    assert get_args(inputs.MetricName) == get_args(Metric)
+    assert get_args(Truth) == get_args(SimulatedTruth)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("mrna.csv.gz", "mrna"),
+        ("a/b.c.tsv", "b.c"),
+        ("x.H5AD", "x"),
+        (".csv", ".csv"),
+        ("plain", "plain"),
+    ],
+)
+def test_view_names_come_from_files(path: str, name: str) -> None:
+    assert inputs.view_name(Path(path)) == name
+
+
+def test_a_single_h5mu_file_is_a_whole_cohort() -> None:
+    assert inputs.parse_views(["cohort.h5mu"], None) == Path("cohort.h5mu")
+
+
+def test_names_cannot_style_or_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    console = output()
+    name = "[bold]g[/bold]:smile:\x1b[31m"
+    print_findings(console, [Finding("warning", "x", name, view="[v]")], all_notes=True)
+    print_table(console, pd.DataFrame({name: [1.5, None]}, index=[name, "b"]), index="i")
+    text = capsys.readouterr().out
+    assert text.count("[bold]g[/bold]:smile:\N{REPLACEMENT CHARACTER}[31m") == 3
+    assert "\x1b" not in text
+    assert clean("a\x00b\nc") == "a\N{REPLACEMENT CHARACTER}b\nc"
+
+
+def test_many_notes_are_counted_and_warnings_never(capsys: pytest.CaptureFixture[str]) -> None:
+    findings = [Finding("note", "n", f"note number {at}") for at in range(20)]
+    findings += [Finding("warning", "w", f"warning number {at}") for at in range(20)]
+    print_findings(output(), findings, all_notes=False)
+    text = capsys.readouterr().out
+    assert text.count("warning number") == 20
+    assert text.count("note number") == 5
+    assert "… and 15 more notes" in text
+    assert text.index("warning number 19") < text.index("note number 0")
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_the_best_state_so_far(simulated: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [
+            *[sys.executable, "-m", "poems", "fit", str(simulated / "view1.csv.gz")],
+            *["--out", str(tmp_path / "run"), "--epochs", "100000", "--stopping", "none"],
+        ],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "1/100000" in process.stderr.readline()
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "Interrupted" in out
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["complete"] is True
+
+
+def test_an_interrupt_with_nothing_to_keep_exits_with_130(
+    simulated: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("poems.fitting.fit", interrupt)
+    assert poems_here("fit", simulated / "view1.csv.gz", "--out", tmp_path / "run") == 130
+    assert "Traceback" not in capsys.readouterr().err
+    assert poems_here("info", tmp_path / "run") == 1
+    assert "did not finish" in capsys.readouterr().err
+
+
+def test_settings_file_of_a_run_is_what_the_library_writes(run_folder: Path) -> None:
+    model = poems.load(run_folder / "model.poems")
+    assert (run_folder / "settings.toml").read_text() == settings_to_toml(model.settings)

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import poems
+from poems.analysis.subtypes import Subtypes, find_subtypes
+from poems.config import Settings, settings_from_mapping
+from poems.csv_tables import read_csv, write_csv, write_findings
+from poems.errors import ReadError, SettingsError, StorageError
+from poems.findings import Finding
+from poems.output_folder import claim_folder, read_marker, write_marker
+from poems.run_folder import read_run, write_run
+from poems.run_log import log_findings, run_log
+from poems.settings_file import read_settings
+
+Fitted = tuple[poems.FittedPoems, poems.MultiOmics, Subtypes]
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    cohort = poems.simulate(n_samples=40, n_features={"rna": 30, "=sum(A1)": 20}, seed=0).cohort
+    model = poems.fit(cohort, seed=3, epochs=8, winsorise=None, progress=False)
+    return model, cohort, find_subtypes(model, 3)
+
+
+def test_what_is_written_is_read_back(fitted: Fitted, tmp_path: Path) -> None:
+    model, cohort, subtypes = fitted
+    folder = write_run(tmp_path / "run", *fitted, figures=False)
+    run = read_run(folder)
+    pd.testing.assert_frame_equal(run.model.latent, model.latent)
+    assert run.obs["subtype"].tolist() == cohort.obs["subtype"].tolist()
+    pd.testing.assert_series_equal(
+        run.subtypes["subtype"], subtypes.assignment, check_names=False, check_index_type=False
+    )
+    assert run.summary["seed"] == 3
+    assert run.summary["n_factors"] == model.latent.shape[1]
+    assert sum(run.summary["subtypes"]["sizes"].values()) == 40
+    settings = settings_from_mapping(read_settings(folder / "settings.toml"))
+    assert settings == model.settings
+    assert settings != Settings()
+
+
+def test_tables_hold_the_models_numbers_and_names(fitted: Fitted, tmp_path: Path) -> None:
+    model, _, _ = fitted
+    folder = write_run(tmp_path, *fitted, figures=False)
+    tables = {"latent": model.latent, "gates": model.gates, "history": model.history}
+    for view in model.view_names:
+        tables[f"loadings/{view}"] = model.loadings[view]
+        tables[f"inclusion/{view}"] = model.inclusion[view]
+    for name, expected in tables.items():
+        found = read_csv(folder / f"{name}.csv")
+        assert list(found.index) == [str(label) for label in expected.index]
+        assert list(found.columns) == list(expected.columns)
+        np.testing.assert_array_equal(found.to_numpy(np.float32), expected.to_numpy(np.float32))
+
+
+def test_figures_are_drawn_and_old_views_vanish(fitted: Fitted, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", *fitted)
+    names = {"latent", "gates", "loadings", "sparsity", "history"}
+    assert {path.stem for path in (folder / "figures").iterdir()} == names
+    (folder / "loadings" / "gone.csv").write_text("")
+    (folder / "mine.txt").write_text("keep")
+    write_run(folder, *fitted, figures=False)
+    assert not (folder / "loadings" / "gone.csv").exists()
+    assert not list((folder / "figures").iterdir())
+    assert (folder / "mine.txt").read_text() == "keep"
+    assert not list(folder.rglob(".*"))
+
+
+def test_a_run_that_fails_half_way_is_not_read(
+    fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path, *fitted, figures=False)
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("poems.run_folder.write_findings", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_run(tmp_path, *fitted, figures=False)
+    with pytest.raises(ReadError, match="did not finish; repeat it with `poems fit --overwrite`"):
+        read_run(tmp_path)
+
+
+def test_other_samples_in_a_table_are_noticed(fitted: Fitted, tmp_path: Path) -> None:
+    write_run(tmp_path, *fitted, figures=False)
+    obs = (tmp_path / "obs.csv").read_text().splitlines()
+    (tmp_path / "obs.csv").write_text("\n".join(obs[:-1]) + "\n")
+    with pytest.raises(StorageError, match=r"obs\.csv does not list the model's 40 samples"):
+        read_run(tmp_path)
+    (tmp_path / "obs.csv").unlink()
+    with pytest.raises(StorageError, match=r"cannot read .*obs\.csv"):
+        read_run(tmp_path)
+
+
+def test_folders_are_claimed_once_and_others_never(tmp_path: Path) -> None:
+    run = claim_folder(tmp_path / "run", "run")
+    with pytest.raises(SettingsError, match="holds a POEMS run already; pass --overwrite"):
+        claim_folder(run, "run")
+    assert claim_folder(run, "run", overwrite=True) == run
+    with pytest.raises(SettingsError, match="not a POEMS projection"):
+        claim_folder(run, "projection", overwrite=True)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="is a file, not a folder"):
+        claim_folder(tmp_path / "file", "run", overwrite=True)
+    (tmp_path / "empty").mkdir()
+    assert claim_folder(tmp_path / "empty", "run") == tmp_path / "empty"
+
+
+def test_what_is_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match=r"there is no folder .*absent"):
+        read_run(tmp_path / "absent")
+    with pytest.raises(ReadError, match="not a POEMS run"):
+        read_run(tmp_path)
+    for text in ("{", "[]", '{"format": "other"}'):
+        (tmp_path / "run.json").write_text(text)
+        with pytest.raises(ReadError, match="not a POEMS run"):
+            read_run(tmp_path)
+    write_marker(tmp_path, "run", {"version": 99})
+    with pytest.raises(StorageError, match="format 99, but this POEMS reads format 1"):
+        read_marker(tmp_path, "run")
+
+
+# Control characters are refused at the border.
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)), max_size=8)
+
+
+@given(
+    names=st.lists(NAMES, min_size=1, max_size=5, unique=True),
+    columns=st.lists(NAMES, min_size=1, max_size=3),
+    value=st.floats(allow_nan=False, allow_infinity=False),
+)
+def test_csv_keeps_any_name_and_every_digit(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], columns: list[str], value: float
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    table = pd.DataFrame(value, index=names, columns=columns).rename_axis("sample")
+    write_csv(path, table)
+    pd.testing.assert_frame_equal(
+        read_csv(path).astype(float), table, check_index_type=False, check_column_type=False
+    )
+
+
+def test_csv_tells_missing_from_the_word(tmp_path: Path) -> None:
+    table = pd.DataFrame({"label": ["NA", None, "None"]}, index=["NA", "null", "001"])
+    write_csv(tmp_path / "a.csv.gz", table)
+    found = read_csv(tmp_path / "a.csv.gz")
+    assert list(found.index) == ["NA", "null", "001"]
+    assert found["label"].isna().tolist() == [False, True, False]
+
+
+def test_findings_keep_their_items(tmp_path: Path) -> None:
+    finding = Finding("note", "x", "a, \"quoted\" 'text'", view="rna", items=("=1+1", "a;b"))
+    write_findings(tmp_path / "f.csv", [finding])
+    table = pd.read_csv(tmp_path / "f.csv")
+    assert table.loc[0, "message"] == finding.message
+    assert json.loads(table.loc[0, "items"]) == ["=1+1", "a;b"]
+    write_findings(tmp_path / "none.csv", [])
+    assert list(pd.read_csv(tmp_path / "none.csv").columns) == list(table.columns)
+
+
+def test_the_log_takes_records_findings_and_warnings_and_then_stops(tmp_path: Path) -> None:
+    logger = logging.getLogger("poems.somewhere")
+    level = logging.getLogger("poems").level
+    with run_log(tmp_path / "run") as path:
+        logger.info("fitted")
+        log_findings([Finding("warning", "x", "odd", view="rna", items=("g1", "g2"))])
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("from elsewhere", UserWarning, stacklevel=1)
+    logger.warning("after")
+    text = path.read_text(encoding="utf-8")
+    assert "INFO    poems.somewhere: fitted" in text
+    assert "warning: rna: odd [g1, g2]" in text
+    assert "from elsewhere" in text
+    assert "after" not in text
+    assert logging.getLogger("poems").level == level
+    assert not logging.getLogger("poems").handlers
