@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+
 import poems
 from cohorts import LABELLED, read_labelled
 from poems.evaluation.baselines import pca_embedding
@@ -53,7 +54,9 @@ def main() -> None:
     for known in LABELLED:
         cohort = read_labelled(args.data, known)
         labels = cohort.obs[known.label]
-        rows.append({"cohort": known.folder, "method": "PCA", **score(pca_embedding(cohort), labels)})
+        rows.append(
+            {"cohort": known.folder, "method": "PCA", **score(pca_embedding(cohort), labels)}
+        )
         for seed in range(args.seeds):
             start = time.perf_counter()
             model = poems.fit(cohort, seed=seed, threads=args.threads, progress=False, **settings)
@@ -68,13 +71,15 @@ def main() -> None:
     by_cohort = table.groupby(["cohort", "method"])[SCORES]
     mean, sd = by_cohort.mean(), by_cohort.std().fillna(0.0)
     shown = mean.map("{:.2f}".format) + " ± " + sd.map("{:.2f}".format)
-    shown[["factors", "seconds"]] = table.groupby(["cohort", "method"])[["factors", "seconds"]].mean().round(1)
+    shown[["factors", "seconds"]] = (
+        table.groupby(["cohort", "method"])[["factors", "seconds"]].mean().round(1)
+    )
     print(shown.to_string())
     print("\nmean over cohorts")
     print(mean.groupby("method").mean().round(3).to_string())
-    pca = mean["nmi"].xs("PCA", level="method")
+    pca_nmi = mean["nmi"].xs("PCA", level="method")
     print("\nNMI minus PCA's")
-    print(mean["nmi"].unstack("method").sub(pca, axis=0).round(3).to_string())
+    print(mean["nmi"].unstack("method").sub(pca_nmi, axis=0).round(3).to_string())
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ import time
 from pathlib import Path
 
 import torch
-from decoders import LoopDecoder, VectorisedDecoder, Weights, agree, random_weights
-from poems.nn.blockwise import blockwise_decode
 from torch import Tensor
+
+from decoders import LoopDecoder, VectorisedDecoder, agree, random_weights
+from poems.nn.blockwise import blockwise_decode
 
 N_SAMPLES, N_FEATURES, N_LATENT, N_HIDDEN = 64, 1000, 32, 100
 WIDE = 20_000

@@ -1,4 +1,4 @@
-"""`poems fit` with defaults on every cohort of a folder: does it end well, how long, how much memory.
+"""`poems fit` with defaults on every cohort of a folder: exit, wall time, peak memory.
 
     python benchmarks/fit_cohorts.py DATA_DIR [--only brca_mogonet255] [--threads 1]
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
 from cohorts import view_files
 
 BLANKED = "brca_mogonet255"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
 import poems
 from poems.evaluation.matching import support_scores
 
@@ -56,7 +57,9 @@ def plot(table: pd.DataFrame, path: Path) -> None:
         by_signal = rows.groupby("signal")["f1"]
         mean, sd = by_signal.mean(), by_signal.std().fillna(0.0)
         ax.errorbar(mean.index, mean, yerr=sd, marker="o", capsize=3, label=truth)
-    ax.set(xlabel="signal (1 = effects of 0.6 to 1.4 noise sd)", ylabel="support F1", ylim=(0, 1.02))
+    ax.set(
+        xlabel="signal (1 = effects of 0.6 to 1.4 noise sd)", ylabel="support F1", ylim=(0, 1.02)
+    )
     ax.legend(frameon=False)
     figure.savefig(path, dpi=150)
 
@@ -74,7 +77,10 @@ def main() -> None:
         for signal in args.signals:
             for seed in range(args.seeds):
                 rows.append(run(truth, signal, seed, args.threads))
-                print({k: np.round(v, 3) if isinstance(v, float) else v for k, v in rows[-1].items()}, flush=True)
+                print(
+                    {k: np.round(v, 3) if isinstance(v, float) else v for k, v in rows[-1].items()},
+                    flush=True,
+                )
     table = pd.DataFrame(rows)
     summary = table.groupby(["truth", "signal"]).agg(
         f1=("f1", "mean"),

@@ -17,9 +17,16 @@ from poems._version import __version__
 if TYPE_CHECKING:
     from poems.config import Settings
     from poems.data import MultiOmics, check, read
-    from poems.errors import DataError, PoemsError, ReadError, SettingsError, StorageError, TrainingError
-    from poems.fitting import fit
+    from poems.errors import (
+        DataError,
+        PoemsError,
+        ReadError,
+        SettingsError,
+        StorageError,
+        TrainingError,
+    )
     from poems.fitted import FittedPoems, load
+    from poems.fitting import fit
     from poems.simulation import simulate
 
 # Where each public name lives. Loaded on first use, so that `import poems` is quick.

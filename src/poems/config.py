@@ -29,7 +29,7 @@ class PreprocessingSettings(_Group):
     winsorise: float | None = Field(
         5.0,
         gt=0,
-        description="Clip to this many standard deviations (none to switch off); touched cells are counted.",
+        description="Clip at this many standard deviations, counting the cells (none: do not).",
     )
     log1p: tuple[str, ...] = Field(
         (), description="Views to transform by log(1 + x) first, for raw counts."

@@ -84,9 +84,10 @@ def elbo_terms(
     penalty = z.new_zeros(())
     for _, decoder in model.sparse_decoders():
         penalty = penalty + decoder.penalty(decoder.penalty_rate()) / divisor
-    noise_prior = torch.stack(
-        [model.likelihood(i).prior_penalty() for i in range(len(model.views))]
-    ).sum() / divisor
+    noise_prior = (
+        torch.stack([model.likelihood(i).prior_penalty() for i in range(len(model.views))]).sum()
+        / divisor
+    )
 
     smooth = torch.stack(list(nll.values())).sum() + kl_weight * kl + noise_prior
     objective = smooth + penalty

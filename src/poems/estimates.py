@@ -49,18 +49,20 @@ class FeatureEstimates:
 def estimate_samples(model: POEMS, batch: Batch) -> SampleEstimates:
     """Compute latents, gates and component probabilities, dropout off."""
     model.eval()
-    parts = []
-    for rows in torch.arange(len(batch)).split(_CHUNK):
+    loc, variance, gates, components = [], [], [], []
+    for rows in torch.split(torch.arange(len(batch)), _CHUNK):
         encoded = model.encode(batch.take(rows.to(batch.measured.device)))
-        mean = encoded.posterior.mean
-        components = model.prior.component_probabilities(mean)
-        parts.append((mean, encoded.posterior.variance, encoded.gates, components))
-    loc, variance, gates, components = zip(*parts, strict=True)
+        loc.append(encoded.posterior.mean)
+        variance.append(encoded.posterior.variance)
+        gates.append(encoded.gates)
+        probabilities = model.prior.component_probabilities(loc[-1])
+        if probabilities is not None:
+            components.append(probabilities)
     return SampleEstimates(
         torch.cat(loc),
         torch.cat(variance),
         torch.cat(gates),
-        None if components[0] is None else torch.cat(components),
+        torch.cat(components) if components else None,
     )
 
 
@@ -75,7 +77,9 @@ def estimate_features(model: POEMS, batch: Batch, loc: Tensor) -> FeatureEstimat
         slope[name], size[name], view_gram = model.decoder(i).jacobian(loc)
         gram += view_gram / slope[name].shape[0]
         x, observed = batch.values[name][rows], batch.observed[name]
-        r2[name] = explained_share(x, model.decoders[i](loc[rows]), None if observed is None else observed[rows])
+        r2[name] = explained_share(
+            x, model.decoders[i](loc[rows]), None if observed is None else observed[rows]
+        )
     return FeatureEstimates(slope, size, gram, r2)
 
 

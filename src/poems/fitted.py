@@ -163,7 +163,9 @@ class FittedPoems:
         """
         return {
             name: self._by_factor(
-                torch.copysign(self.feature_estimates.size[name], self.feature_estimates.slope[name]),
+                torch.copysign(
+                    self.feature_estimates.size[name], self.feature_estimates.slope[name]
+                ),
                 self.features(name),
             )
             for name in self.view_names
@@ -319,9 +321,7 @@ class FittedPoems:
 
     def _by_factor(self, values: Tensor, index: pd.Index) -> pd.DataFrame:
         """Label the active columns of values (n, n_latent)."""
-        return pd.DataFrame(
-            values.numpy()[:, self.active], index=index, columns=self.factor_names
-        )
+        return pd.DataFrame(values.numpy()[:, self.active], index=index, columns=self.factor_names)
 
     @torch.no_grad()
     def _decoded(self, loc: Tensor) -> Tensor:
@@ -329,7 +329,8 @@ class FittedPoems:
         decoded = [eta - eta.mean(dim=0) for eta in self.module.decode(loc).values()]
         rank = min(_DECODED_COMPONENTS, self.n_active, len(loc) - 1)
         scores, loadings = principal_scores(decoded, rank)
-        return (scores * loadings.norm(dim=0)).float()
+        points: Tensor = scores * loadings.norm(dim=0)
+        return points.float()
 
 
 def load(path: str | Path) -> FittedPoems:

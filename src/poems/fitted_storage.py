@@ -6,7 +6,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
@@ -112,8 +111,8 @@ def _assemble(record: _Record, tensors: Arrays) -> FittedPoems:
     names = [view.name for view in record.views]
     scalings = {}
     for i, view in enumerate(record.views):
-        shape = (len(view.features),)
-        arrays = {array: _take(tensors, f"scaling.{array}.{i}", shape) for array in _SCALING_ARRAYS}
+        width = (len(view.features),)
+        arrays = {array: _take(tensors, f"scaling.{array}.{i}", width) for array in _SCALING_ARRAYS}
         scalings[view.name] = ViewScaling(
             features=pd.Index(view.features), log1p=view.log1p, **arrays
         )

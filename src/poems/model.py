@@ -16,7 +16,7 @@ from poems.nn.decoder import DECODERS, DenseDecoder, SparseDecoder
 from poems.nn.encoder import Encoder
 from poems.nn.gate import GATES
 from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood
-from poems.nn.prior import PRIORS
+from poems.nn.prior import PRIORS, Prior
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class POEMS(nn.Module):
             for size in sizes
         )
         self.gate = GATES[model.gate](len(sizes), model.n_latent, model.gate_hidden)
-        self.prior = PRIORS[model.prior](model.n_latent, model.n_components)
+        self.prior: Prior = PRIORS[model.prior](model.n_latent, model.n_components)
         self.decoders = nn.ModuleList(
             DECODERS[model.decoder](size, model.n_latent, model, settings.sparsity)
             for size in sizes

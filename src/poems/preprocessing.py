@@ -44,7 +44,9 @@ class ViewScaling:
     fill: Array
     variance: Array
 
-    def apply(self, values: npt.NDArray[np.float32], name: str) -> tuple[npt.NDArray[np.float32], int]:
+    def apply(
+        self, values: npt.NDArray[np.float32], name: str
+    ) -> tuple[npt.NDArray[np.float32], int]:
         """Scale values of shape (n_samples, n_features); also count the clipped entries.
 
         ``name`` is the view's, for errors.
@@ -91,7 +93,9 @@ class Preprocessing:
                 f"({name_some(cohort.views, 20)}). Give the views the names used in training."
             )
         findings = _unknown_views(cohort, self.views)
-        values, observed, measured = {}, {}, []
+        values: dict[str, torch.Tensor] = {}
+        observed: dict[str, torch.Tensor | None] = {}
+        measured = []
         for name, scaling in self.views.items():
             if name not in cohort.views:
                 shape = (cohort.n_samples, len(scaling.features))
@@ -114,10 +118,10 @@ class Preprocessing:
             observed[name] = None if there[rows].all() else torch.from_numpy(there)
             measured.append(rows)
         mask = np.column_stack(measured)
-        bare = ~mask.any(axis=1)
-        if bare.any():
+        bare = np.flatnonzero(~mask.any(axis=1))
+        if len(bare):
             raise DataError(
-                f"{bare.sum()} samples have no measured feature that the model knows: "
+                f"{len(bare)} samples have no measured feature that the model knows: "
                 f"{name_some(cohort.samples[bare])}. Remove them or add a view."
             )
         return Batch(values, observed, torch.from_numpy(mask)), tuple(findings)

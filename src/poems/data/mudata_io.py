@@ -118,7 +118,7 @@ def read_h5ad(path: Path) -> Any:
 
 
 def _hdf5_groups(path: Path) -> set[str]:
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
     if not h5py.is_hdf5(existing_file(path)):
         raise ReadError(f"{path} is not an HDF5 file, as .h5ad and .h5mu must be")

@@ -61,7 +61,9 @@ def blockwise_decode(
     """
     # The seed of the dropout masks is drawn here, so that the backward pass can redraw them.
     seed = int(torch.randint(2**62, (1,)).item()) if dropout > 0 else 0
-    eta: Tensor = _BlockwiseDecode.apply(z, W, A, u, b, dropout, seed)
+    eta: Tensor = _BlockwiseDecode.apply(  # type: ignore[no-untyped-call]
+        z, W, A, u, b, dropout, seed
+    )
     return eta
 
 
@@ -162,9 +164,7 @@ def _hidden(w: Tensor, A: Tensor, zt: Tensor) -> Tensor:
     return (mixed @ zt).relu_().view(w.shape[0], A.shape[0], zt.shape[1])
 
 
-def blockwise_jacobian(
-    z: Tensor, W: Tensor, A: Tensor, u: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def blockwise_jacobian(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Average the decoder's Jacobian over samples.
 
     With J_n = d eta / d z at sample n, of shape (n_features, n_latent):
@@ -192,5 +192,3 @@ def blockwise_jacobian(
         flat = jacobian.reshape(-1, W.shape[1])
         gram += flat.T @ flat / n
     return mean, mean_abs, gram
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class Encoder(nn.Module):
         super().__init__()
         sizes = [n_features, *layers]
         hidden: list[nn.Module] = []
-        for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+        for n_in, n_out in pairwise(sizes):
             hidden += [nn.Linear(n_in, n_out), nn.ReLU(), nn.Dropout(dropout)]
         self.hidden = nn.Sequential(*hidden)
         self.loc = nn.Linear(sizes[-1], n_latent)

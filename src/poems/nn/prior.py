@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 
 import torch
@@ -10,11 +11,27 @@ from torch import Tensor, nn
 from poems.distributions.posteriors import LOG_2PI, Posterior, gaussian_log_prob, kl_to_prior
 
 
-class NormalPrior(nn.Module):
-    """The standard normal N(0, I)."""
+class Prior(nn.Module):
+    """What the objective and the result need of p(z)."""
 
     def __init__(self, n_latent: int, n_components: int) -> None:
         super().__init__()
+
+    @abstractmethod
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log density of z, summed over the last dimension."""
+
+    def kl(self, posterior: Posterior, z: Tensor, weights: Tensor) -> Tensor:
+        """KL(q || p) a sample, estimated from draws z and their weights."""
+        return kl_to_prior(posterior, z, weights, self.log_prob)
+
+    def component_probabilities(self, z: Tensor) -> Tensor | None:
+        """Probability of each component given z: (n_samples, n_components), if there are any."""
+        return None
+
+
+class NormalPrior(Prior):
+    """The standard normal N(0, I)."""
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density of z, summed over the last dimension."""
@@ -23,18 +40,14 @@ class NormalPrior(nn.Module):
     def kl(self, posterior: Posterior, z: Tensor, weights: Tensor) -> Tensor:
         """KL(q || p) a sample, in closed form where there is one."""
         closed = posterior.kl_standard_normal()
-        return kl_to_prior(posterior, z, weights, self.log_prob) if closed is None else closed
-
-    def component_probabilities(self, z: Tensor) -> Tensor | None:
-        """No components."""
-        return None
+        return super().kl(posterior, z, weights) if closed is None else closed
 
 
-class MixturePrior(nn.Module):
+class MixturePrior(Prior):
     """A learned mixture of diagonal Gaussians, whose components are soft subtypes."""
 
     def __init__(self, n_latent: int, n_components: int) -> None:
-        super().__init__()
+        super().__init__(n_latent, n_components)
         self.logits = nn.Parameter(torch.zeros(n_components))
         self.loc = nn.Parameter(torch.randn(n_components, n_latent))
         self.log_precision = nn.Parameter(torch.zeros(n_components, n_latent))
@@ -50,17 +63,12 @@ class MixturePrior(nn.Module):
         """Log density of z, summed over the last dimension."""
         return torch.logsumexp(self._component_log_prob(z), dim=-1)
 
-    def kl(self, posterior: Posterior, z: Tensor, weights: Tensor) -> Tensor:
-        """KL(q || p) a sample, estimated from the draws."""
-        return kl_to_prior(posterior, z, weights, self.log_prob)
-
     def component_probabilities(self, z: Tensor) -> Tensor | None:
         """Probability of each component given z: (n_samples, n_components)."""
         return torch.softmax(self._component_log_prob(z), dim=-1)
 
 
-PRIORS: Mapping[str, Callable[[int, int], nn.Module]] = {
+PRIORS: Mapping[str, Callable[[int, int], Prior]] = {
     "normal": NormalPrior,
     "mixture": MixturePrior,
 }
-

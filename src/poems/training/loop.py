@@ -180,9 +180,7 @@ def _train_epoch(
         _require_finite(terms, epoch)
         optimizer.zero_grad(set_to_none=True)
         terms.loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(
-            model.parameters(), settings.training.max_grad_norm
-        )
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.training.max_grad_norm)
         if not torch.isfinite(norm):
             raise TrainingError(
                 f"a gradient is not finite in epoch {epoch}, though the objective is. "
@@ -204,9 +202,7 @@ def _mini_batches(n_samples: int, batch_size: int, device: torch.device) -> Iter
     return iter(order.tensor_split(math.ceil(n_samples / batch_size)))
 
 
-def _set_learning_rate(
-    optimizer: torch.optim.AdamW, settings: Settings, progress: float
-) -> None:
+def _set_learning_rate(optimizer: torch.optim.AdamW, settings: Settings, progress: float) -> None:
     """Let the learning rate fall once the spike is at its full rate."""
     factor = decayed(progress, settings.sparsity.ramp_end, _FINAL_LEARNING_RATE)
     for group in optimizer.param_groups:

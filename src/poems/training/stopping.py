@@ -44,8 +44,8 @@ class Plateau:
 
     def stops(self, value: float) -> bool:
         """Take in the epoch's value; is it time to stop?"""
-        needed = self.best - self.min_delta * abs(self.best) if math.isfinite(self.best) else math.inf
-        if value < needed:
+        first = math.isinf(self.best)
+        if first or value < self.best - self.min_delta * abs(self.best):
             self.best, self.waited = value, 0
         else:
             self.waited += 1

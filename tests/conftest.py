@@ -1,0 +1,102 @@
+"""Small cohorts and fitted models that many tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import poems
+from poems.data.container import MultiOmics, View
+from poems.fitted import FittedPoems
+from poems.nn.batch import Batch
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Give every test the same random numbers, whatever ran before it."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def simulation() -> poems.simulation.Simulation:
+    return poems.simulate(
+        n_samples=72, n_features={"rna": 40, "protein": 30}, n_factors=3, density=0.2, seed=1
+    )
+
+
+@pytest.fixture(scope="session")
+def incomplete() -> MultiOmics:
+    """Samples that lack a view, and missing entries."""
+    return poems.simulate(
+        n_samples=72,
+        n_features={"rna": 40, "protein": 30},
+        n_factors=3,
+        density=0.2,
+        missing_views=0.25,
+        missing_entries=0.05,
+        seed=1,
+    ).cohort
+
+
+@pytest.fixture(scope="session")
+def fitted(simulation: poems.simulation.Simulation) -> FittedPoems:
+    return poems.fit(simulation.cohort, seed=0, epochs=40, n_latent=6, progress=False)
+
+
+@pytest.fixture(scope="session")
+def fitted_incomplete(incomplete: MultiOmics) -> FittedPoems:
+    """A mixture prior on an incomplete cohort."""
+    return poems.fit(
+        incomplete, seed=3, epochs=15, n_latent=5, prior="mixture", n_components=3, progress=False
+    )
+
+
+@pytest.fixture(scope="session")
+def make_cohort() -> Callable[..., MultiOmics]:
+    return _make_cohort
+
+
+def _make_cohort(
+    *, measured: dict[str, np.ndarray] | None = None, **tables: np.ndarray
+) -> MultiOmics:
+    """Wrap arrays by view name; features are called after their view and position."""
+    n = len(next(iter(tables.values())))
+    samples = pd.Index([f"s{i}" for i in range(n)])
+    views = {}
+    for name, x in tables.items():
+        rows = (measured or {}).get(name, np.ones(n, dtype=bool))
+        features = pd.Index([f"{name}_{j}" for j in range(x.shape[1])])
+        views[name] = View(np.array(x, dtype=np.float32), features, rows)
+    return MultiOmics(views, samples, pd.DataFrame(index=samples))
+
+
+@pytest.fixture(scope="session")
+def spoil() -> Callable[[MultiOmics], MultiOmics]:
+    """Return a function that fills unmeasured rows with NaN, infinities and huge numbers."""
+
+    def spoiled(cohort: MultiOmics) -> MultiOmics:
+        garbage = np.array([np.nan, np.inf, -np.inf, 1e30, -7.0], dtype=np.float32)
+        views = {}
+        for name, view in cohort.views.items():
+            values = view.values.copy()
+            values[~view.measured] = np.resize(garbage, values.shape)[~view.measured]
+            views[name] = replace(view, values=values)
+        return replace(cohort, views=views)
+
+    return spoiled
+
+
+@pytest.fixture
+def batch() -> Batch:
+    """Ten samples of two views; the second lacks samples 0 to 2, the first an entry."""
+    values = {"a": torch.randn(10, 6), "b": torch.randn(10, 4)}
+    measured = torch.ones(10, 2, dtype=torch.bool)
+    measured[:3, 1] = False
+    observed = torch.ones(10, 6, dtype=torch.bool)
+    observed[4, 2] = False
+    return Batch(values, {"a": observed, "b": None}, measured)
