@@ -9,11 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import settings
 
 import poems
 from poems.data.container import MultiOmics, View
 from poems.fitted import FittedPoems
 from poems.nn.batch import Batch
+
+# The first call into torch is slow, and shared machines pause: time limits would be noise.
+settings.register_profile("poems", deadline=None, max_examples=50)
+settings.load_profile("poems")
 
 
 @pytest.fixture(autouse=True)

@@ -125,6 +125,18 @@ class FittedPoems:
         by_strength = np.argsort(-strength, kind="stable")
         return by_strength[used[by_strength]]
 
+    @cached_property
+    def orientation(self) -> Tensor:
+        """Sign by which each latent dimension is shown, of shape (n_latent,).
+
+        The model does not care which end of a factor is up. It is shown with
+        its strong loadings mostly positive (those of all views, by their squares).
+        """
+        weight = torch.zeros(self.settings.model.n_latent)
+        for slope in self.feature_estimates.slope.values():
+            weight += (slope * slope.abs()).sum(dim=0) / len(slope)
+        return torch.where(weight < 0, -1.0, 1.0)
+
     @property
     def n_active(self) -> int:
         """Number of factors that were not pruned."""
@@ -138,7 +150,7 @@ class FittedPoems:
     @cached_property
     def latent(self) -> pd.DataFrame:
         """Posterior means of the active factors, (n_samples, n_active)."""
-        return self._by_factor(self.sample_estimates.loc, self.samples)
+        return self._by_factor(self.sample_estimates.loc * self.orientation, self.samples)
 
     @cached_property
     def latent_variance(self) -> pd.DataFrame:
@@ -161,15 +173,12 @@ class FittedPoems:
         default), for one unit of the factor. The sign is that of the mean
         derivative. The raw weights W are in :attr:`weights`.
         """
-        return {
-            name: self._by_factor(
-                torch.copysign(
-                    self.feature_estimates.size[name], self.feature_estimates.slope[name]
-                ),
-                self.features(name),
-            )
-            for name in self.view_names
-        }
+        tables = {}
+        for name in self.view_names:
+            size, slope = self.feature_estimates.size[name], self.feature_estimates.slope[name]
+            effects = torch.copysign(size, slope) * self.orientation
+            tables[name] = self._by_factor(effects, self.features(name))
+        return tables
 
     @cached_property
     def weights(self) -> dict[str, pd.DataFrame]:
@@ -255,7 +264,7 @@ class FittedPoems:
         batch, findings = self.preprocessing.apply(given)
         estimates = estimate_samples(self.module, batch)
         return Projection(
-            latent=self._by_factor(estimates.loc, given.samples),
+            latent=self._by_factor(estimates.loc * self.orientation, given.samples),
             latent_variance=self._by_factor(estimates.variance, given.samples),
             gates=pd.DataFrame(
                 estimates.gates.numpy(), index=given.samples, columns=list(self.view_names)

@@ -108,7 +108,8 @@ class _BlockwiseDecode(Function):
             torch.bmm(heads[block].unsqueeze(1), hidden, out=eta[block].unsqueeze(1))
         if rows is None:
             return (eta + b[:, None]).T.contiguous()
-        full = b.expand(n, -1).contiguous()
+        # A copy: what expand() gives for a single sample is b itself, also once contiguous.
+        full = b.repeat(n, 1)
         full[:, rows] += eta.T
         return full
 

@@ -101,7 +101,7 @@ def train(
         for epoch in range(1, options.epochs + 1):
             progress = (epoch - 1) / options.epochs
             spike_ramp = ramp(progress, settings.sparsity.ramp_start, settings.sparsity.ramp_end)
-            kl_weight = options.kl_weight * ramp(progress, -1e-9, options.kl_warmup)
+            kl_weight = options.kl_weight * ramp(progress, 0.0, options.kl_warmup)
             _set_learning_rate(optimizer, settings, progress)
             for name, decoder in model.sparse_decoders():
                 noise = model.likelihood(model.views.index(name)).scale

@@ -8,7 +8,7 @@ import math
 def ramp(progress: float, start: float, end: float) -> float:
     """Rise linearly from 0 at ``start`` to 1 at ``end``; all are shares of training.
 
-    >>> ramp(0.1, 0.2, 0.7), ramp(0.45, 0.2, 0.7), ramp(0.9, 0.2, 0.7)
+    >>> ramp(0.1, 0.25, 0.75), ramp(0.5, 0.25, 0.75), ramp(0.9, 0.25, 0.75)
     (0.0, 0.5, 1.0)
     """
     if progress >= end:

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from poems.config import ModelSettings, SparsitySettings
+from poems.nn.decoder import DECODERS, DenseDecoder, SparseDecoder
+
+f64 = torch.float64
+
+
+def sparse(
+    n_features: int = 9, n_latent: int = 3, normalise: bool = True, dropout: float = 0.0, **sparsity: float
+) -> SparseDecoder:
+    settings = ModelSettings(decoder_hidden=5, normalise=normalise, decoder_dropout=dropout)
+    return SparseDecoder(n_features, n_latent, settings, SparsitySettings(**sparsity))
+
+
+def scale_weights(decoder: SparseDecoder) -> None:
+    with torch.no_grad():
+        decoder.mixing *= torch.tensor([3.0, 0.1, 40.0])
+        decoder.heads *= torch.rand(9, 1) + 0.5
+
+
+def test_the_scale_of_normalised_weights_changes_nothing() -> None:
+    decoder, z = sparse(), torch.randn(6, 3)
+    before = decoder(z), *decoder.jacobian(z)
+    scale_weights(decoder)
+    for old, new in zip(before, (decoder(z), *decoder.jacobian(z)), strict=True):
+        torch.testing.assert_close(new, old)
+
+
+def test_without_normalising_the_scale_matters() -> None:
+    decoder, z = sparse(normalise=False), torch.randn(6, 3)
+    before = decoder(z)
+    scale_weights(decoder)
+    assert not torch.allclose(decoder(z), before)
+    A, u = decoder.weights()
+    assert A is decoder.mixing
+    assert u is decoder.heads
+
+
+def test_a_loading_bounds_the_effect_of_its_factor() -> None:
+    decoder = sparse(n_features=30)
+    # |d eta_j / d z_k| <= |u_j| |A_k| |w_jk|, with both norms held.
+    bound = 1.5 * math.sqrt(2.0) * decoder.loadings.detach().abs()
+    for scale in (0.01, 1.0, 100.0):
+        for row in scale * torch.randn(50, 1, 3):
+            _, size, _ = decoder.jacobian(row)
+            assert (size <= bound * (1 + 1e-5)).all()
+    z = torch.randn(20, 3)
+    change = (decoder(z) - decoder.bias).abs()
+    assert (change <= z.abs() @ bound.T * (1 + 1e-5)).all()
+
+
+def test_dropout_is_off_in_evaluation() -> None:
+    decoder, z = sparse(dropout=0.5), torch.randn(6, 3)
+    assert not torch.equal(decoder(z), decoder(z))
+    decoder.eval()
+    assert torch.equal(decoder(z), decoder(z))
+
+
+def test_updating_the_prior_follows_the_ramp() -> None:
+    decoder = sparse(lambda_spike=20.0)
+    noise, n_measured = torch.ones(9), torch.full((9,), 50.0)
+    for ramp, rate in ((0.0, 1.0), (0.5, 10.0), (1.0, 20.0)):
+        decoder.update_prior(ramp, noise, n_measured)
+        torch.testing.assert_close(decoder.lambda_spike, torch.full((9,), rate))
+    # With spike and slab alike, no loading is told from another.
+    decoder.update_prior(0.0, noise, n_measured)
+    assert decoder.inclusion().std(dim=0).max() < 1e-6
+    torch.testing.assert_close(decoder.penalty_rate(), torch.ones(9, 3))
+
+
+def test_the_rate_from_the_data_knows_noise_and_samples() -> None:
+    decoder = sparse()
+    noise, n_measured = torch.linspace(0.2, 2, 9), torch.arange(10.0, 100.0, 10.0)
+    decoder.update_prior(1.0, noise, n_measured)
+    expected = 1.5 * torch.sqrt(2 * n_measured * math.log(27)) / noise
+    torch.testing.assert_close(decoder.lambda_spike, expected)
+
+
+def test_inclusion_theta_and_penalty_fit_together() -> None:
+    decoder = sparse(lambda_spike=30.0, theta_b=2.0)
+    decoder.update_prior(1.0, torch.ones(9), torch.full((9,), 50.0))
+    before = torch.full((3,), 0.0)  # Theta started at one half.
+    size = decoder.loadings.detach().abs()
+    p = torch.sigmoid(before + math.log(1 / 30) + 29.0 * size)
+    theta = (p.sum(dim=0) + 0.5) / (2.0 * 9 + 9 - 1 + 1)
+    torch.testing.assert_close(torch.sigmoid(decoder.theta_logit), theta)
+    rate = decoder.penalty_rate()
+    assert not rate.requires_grad
+    assert ((rate >= 1.0) & (rate <= 30.0)).all()
+    torch.testing.assert_close(decoder.penalty(rate), (rate * size).sum())
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_the_sparse_jacobian_is_that_of_torch(normalise: bool) -> None:
+    decoder, z = sparse(normalise=normalise).double().eval(), torch.randn(8, 3, dtype=f64)
+    A, u = (value.detach() for value in decoder.weights())
+    W = decoder.loadings.detach()
+
+    def one(row: Tensor) -> Tensor:
+        return (torch.relu((A[None] * W[:, None]) @ row) * u).sum(dim=1)
+
+    check_jacobian(decoder, torch.func.vmap(torch.func.jacrev(one))(z), z)
+
+
+def test_the_dense_jacobian_is_that_of_torch() -> None:
+    decoder = DenseDecoder(9, 3, ModelSettings(decoder_hidden=5), SparsitySettings()).double()
+    z = torch.randn(8, 3, dtype=f64)
+    exact = torch.func.vmap(torch.func.jacrev(decoder))(z)
+    check_jacobian(decoder, exact.detach(), z)
+    assert torch.equal(decoder.inclusion(), torch.ones(9, 3, dtype=f64))
+
+
+def check_jacobian(decoder: SparseDecoder | DenseDecoder, exact: Tensor, z: Tensor) -> None:
+    mean, mean_abs, gram = decoder.jacobian(z)
+    torch.testing.assert_close(mean, exact.mean(dim=0))
+    torch.testing.assert_close(mean_abs, exact.abs().mean(dim=0))
+    torch.testing.assert_close(gram, torch.einsum("njk,njl->kl", exact, exact) / len(z))
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_every_decoder_predicts_every_feature(name: str) -> None:
+    decoder = DECODERS[name](4, 2, ModelSettings(), SparsitySettings())
+    assert decoder(torch.randn(3, 2)).shape == (3, 4)
+    assert decoder.inclusion().shape == (4, 2)
