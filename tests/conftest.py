@@ -50,7 +50,9 @@ def incomplete() -> MultiOmics:
 
 @pytest.fixture(scope="session")
 def fitted(simulation: poems.simulation.Simulation) -> FittedPoems:
-    return poems.fit(simulation.cohort, seed=0, epochs=40, n_latent=6, progress=False)
+    return poems.fit(
+        simulation.cohort, seed=0, epochs=80, batch_size=24, n_latent=6, progress=False
+    )
 
 
 @pytest.fixture(scope="session")

@@ -374,3 +374,22 @@ def test_an_interrupt_with_nothing_to_keep_exits_with_130(
 def test_settings_file_of_a_run_is_what_the_library_writes(run_folder: Path) -> None:
     model = poems.load(run_folder / "model.poems")
     assert (run_folder / "settings.toml").read_text() == settings_to_toml(model.settings)
+
+
+def test_subtypes_can_be_the_components_of_the_mixture_prior(
+    simulated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit = ("fit", simulated / "view1.csv.gz", "--out", tmp_path / "run", "--subtypes-by", "mixture")
+    assert poems_here(*fit) == 1
+    assert "add --prior mixture" in capsys.readouterr().err
+    assert poems_here(*fit, "--prior", "mixture", "--n-subtypes", 3) == 1
+    assert "leave out --n-subtypes" in capsys.readouterr().err.replace("\n", " ")
+    assert not (tmp_path / "run").exists()
+
+    assert poems_here(*fit, "--prior", "mixture", "--epochs", 5) == 0
+    components = pd.read_csv(tmp_path / "run" / "components.csv", index_col=0)
+    subtypes = pd.read_csv(tmp_path / "run" / "subtypes.csv", index_col=0)
+    together = components["component"].groupby(subtypes["subtype"]).nunique()
+    assert (together == 1).all()
+    assert poems_here(*fit[:4], "--epochs", 5, "--overwrite") == 0
+    assert not (tmp_path / "run" / "components.csv").exists()

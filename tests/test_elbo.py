@@ -15,7 +15,9 @@ def make(**changes: object) -> tuple[POEMS, Settings]:
     settings = Settings().updated(n_latent=3, encoder_layers=(8,), encoder_dropout=0.0, **changes)
     model = POEMS({"a": torch.ones(6), "b": torch.full((4,), 2.0)}, settings)
     for i, (_, decoder) in enumerate(model.sparse_decoders()):
-        decoder.update_prior(1.0, model.likelihood(i).scale.detach(), torch.full_like(decoder.bias, 9))
+        decoder.update_prior(
+            1.0, model.likelihood(i).scale.detach(), torch.full_like(decoder.bias, 9)
+        )
     return model, settings
 
 
@@ -53,7 +55,9 @@ def test_the_terms_are_those_of_the_formula(batch: Batch, monkeypatch: pytest.Mo
         torch.testing.assert_close(terms.nll[name], -density[there].sum() / 10)
         priors = priors + likelihood.prior_penalty() / 50
     torch.testing.assert_close(terms.noise_prior, priors)
-    penalty = sum((d.penalty_rate() * d.loadings.abs()).sum() / 50 for _, d in model.sparse_decoders())
+    penalty = sum(
+        (d.penalty_rate() * d.loadings.abs()).sum() / 50 for _, d in model.sparse_decoders()
+    )
     torch.testing.assert_close(terms.penalty, penalty)
     smooth = sum(terms.nll.values()) + 0.3 * kl + priors
     torch.testing.assert_close(terms.objective, smooth + penalty)

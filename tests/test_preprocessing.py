@@ -214,9 +214,7 @@ def test_a_view_without_a_usable_feature_is_refused(make_cohort: Make, x: np.nda
 
 
 def test_a_view_without_a_measured_sample_is_refused(make_cohort: Make) -> None:
-    cohort = make_cohort(
-        rna=normal(9), bad=normal(9), measured={"bad": np.zeros(9, dtype=bool)}
-    )
+    cohort = make_cohort(rna=normal(9), bad=normal(9), measured={"bad": np.zeros(9, dtype=bool)})
     with pytest.raises(DataError, match="view 'bad' has no usable feature"):
         fit_preprocessing(cohort, PreprocessingSettings())
 
@@ -267,7 +265,9 @@ def test_absent_features_count_as_missing_entries(make_cohort: Make) -> None:
         pd.Index(["rna_3", "rna_1", "new"]),
         rna.measured,
     )
-    batch, findings = preprocessing.apply(replace(cohort, views=dict(cohort.views) | {"rna": extra}))
+    batch, findings = preprocessing.apply(
+        replace(cohort, views=dict(cohort.views) | {"rna": extra})
+    )
     assert [(f.severity, f.code, f.view, f.items) for f in findings] == [
         ("warning", "features-absent", "rna", ("rna_0", "rna_2", "rna_4")),
         ("note", "features-unknown", "rna", ("new",)),
@@ -321,7 +321,9 @@ def test_cohorts_that_share_nothing_with_the_model_are_refused(make_cohort: Make
         "none of the model's views (rna, protein) is among the cohort's (mrna). "
         "Give the views the names used in training."
     )
-    turned = View(normal(5, 80).astype(np.float32), pd.Index([f"s{i}" for i in range(80)]), np.ones(5, bool))
+    turned = View(
+        normal(5, 80).astype(np.float32), pd.Index([f"s{i}" for i in range(80)]), np.ones(5, bool)
+    )
     samples = pd.Index([f"rna_{j}" for j in range(5)])
     with pytest.raises(DataError, match=r"shares no feature with the model.*--features-in-rows"):
         preprocessing.apply(MultiOmics({"rna": turned}, samples, pd.DataFrame(index=samples)))
@@ -339,7 +341,9 @@ def test_what_unmeasured_rows_hold_does_not_matter(
     measured = {"rna": np.arange(80) % 3 > 0, "protein": np.arange(80) % 5 > 0}
     measured["rna"][0] = True
     cohort = make_cohort(
-        rna=np.abs(normal()), protein=np.abs(normal(d=3)), measured={**measured, "rna": measured["rna"] | ~measured["protein"]}
+        rna=np.abs(normal()),
+        protein=np.abs(normal(d=3)),
+        measured={**measured, "rna": measured["rna"] | ~measured["protein"]},
     )
     results = []
     for each in (cohort, spoil(cohort)):

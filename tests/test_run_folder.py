@@ -17,7 +17,7 @@ from poems.config import Settings, settings_from_mapping
 from poems.csv_tables import read_csv, write_csv, write_findings
 from poems.errors import ReadError, SettingsError, StorageError
 from poems.findings import Finding
-from poems.output_folder import claim_folder, read_marker, write_marker
+from poems.output_folder import CHECKPOINT, claim_folder, read_marker, write_marker
 from poems.run_folder import read_run, write_run
 from poems.run_log import log_findings, run_log
 from poems.settings_file import read_settings
@@ -104,6 +104,12 @@ def test_other_samples_in_a_table_are_noticed(fitted: Fitted, tmp_path: Path) ->
 
 def test_folders_are_claimed_once_and_others_never(tmp_path: Path) -> None:
     run = claim_folder(tmp_path / "run", "run")
+    assert claim_folder(run, "run") == run, "what did not finish is free"
+    (run / CHECKPOINT).write_bytes(b"")
+    with pytest.raises(SettingsError, match="holds a POEMS run already"):
+        claim_folder(run, "run")
+    (run / CHECKPOINT).unlink()
+    write_marker(run, "run", {})
     with pytest.raises(SettingsError, match="holds a POEMS run already; pass --overwrite"):
         claim_folder(run, "run")
     assert claim_folder(run, "run", overwrite=True) == run

@@ -15,16 +15,33 @@ from hypothesis.extra import numpy as hnp
 from poems.errors import StorageError
 from poems.storage import FORMAT, FORMAT_VERSION, read_state, write_state
 
-DTYPES = ["bool", "int8", "uint8", "int16", "int32", "int64", "uint64", "float16", "float32", "float64"]
+DTYPES = [
+    "bool",
+    "int8",
+    "uint8",
+    "int16",
+    "int32",
+    "int64",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+]
 
 arrays = st.sampled_from([np.dtype(name) for name in DTYPES]).flatmap(
-    lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
+    lambda dtype: hnp.arrays(
+        dtype, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+    )
 )
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(
     lambda name: name != "__metadata__"
 )
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | names,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | names,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
     max_leaves=8,
 )
@@ -44,7 +61,10 @@ def craft(path: Path, tensors: dict[str, Any], **metadata: str) -> Path:
     return path
 
 
-@given(tensors=st.dictionaries(names, arrays, max_size=4), record=st.dictionaries(names, json_values, max_size=4))
+@given(
+    tensors=st.dictionaries(names, arrays, max_size=4),
+    record=st.dictionaries(names, json_values, max_size=4),
+)
 def test_what_is_written_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, tensors: dict[str, Any], record: dict[str, Any]
 ) -> None:
@@ -70,18 +90,22 @@ def test_the_order_of_bytes_and_axes_in_memory_does_not_matter(tmp_path: Path) -
 
 def test_any_changed_byte_is_noticed(saved: Path) -> None:
     whole, reference = saved.read_bytes(), read_state(saved)
+    header_end = 8 + int.from_bytes(whole[:8], "little")
+    blanks = range(len(whole[:header_end].rstrip(b" ")), header_end)
     for position in range(len(whole)):
         for mask in (0x01, 0x20, 0x80):
             damaged = bytearray(whole)
             damaged[position] ^= mask
             saved.write_bytes(damaged)
+            if position not in blanks:
+                with pytest.raises(StorageError, match=saved.name):
+                    read_state(saved)
+                continue
+            # Only the blanks between header and data may differ unnoticed.
             try:
                 tensors, record = read_state(saved)
-            except StorageError as error:
-                assert str(saved) in str(error)
+            except StorageError:
                 continue
-            # Only blanks between header and data may differ unnoticed.
-            assert whole[position : position + 1] == b" "
             assert record == reference[1]
             assert all(np.array_equal(tensors[name], reference[0][name]) for name in reference[0])
 
@@ -102,8 +126,7 @@ def test_a_changed_record_does_not_match_its_checksum(saved: Path) -> None:
     with pytest.raises(StorageError) as error:
         read_state(saved)
     assert str(error.value) == (
-        f"{saved} is damaged: its contents do not match their checksum. "
-        "Copy it again or fit again."
+        f"{saved} is damaged: its contents do not match their checksum. Copy it again or fit again."
     )
 
 
@@ -118,7 +141,9 @@ def test_other_files_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"table\.csv is not a POEMS model, or is damaged"):
         read_state(text)
     foreign = craft(tmp_path / "foreign.safetensors", {"w": np.ones(3)})
-    with pytest.raises(StorageError, match="is not a POEMS model .its format is not 'poems-model'"):
+    with pytest.raises(
+        StorageError, match=r"is not a POEMS model \(its format is not 'poems-model'\)"
+    ):
         read_state(foreign)
 
 

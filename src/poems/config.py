@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from poems.errors import SettingsError
 
@@ -72,6 +72,13 @@ class ModelSettings(_Group):
     start: Literal["sparse_linear", "random"] = Field(
         "sparse_linear", description="Start the loadings from a rotated PCA, or at random."
     )
+
+    @field_validator("encoder_layers")
+    @classmethod
+    def _layers_have_units(cls, layers: tuple[int, ...]) -> tuple[int, ...]:
+        if any(units < 1 for units in layers):
+            raise ValueError("every layer needs at least 1 hidden unit")
+        return layers
 
 
 class SparsitySettings(_Group):

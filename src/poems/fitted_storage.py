@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
@@ -99,7 +100,7 @@ def load_fitted(path: str | Path) -> FittedPoems:
     try:
         record = _Record.model_validate(raw)
         return _assemble(record, tensors)
-    except (ValidationError, KeyError, RuntimeError, ValueError) as error:
+    except (ValidationError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         raise StorageError(
             f"{path} is not a model that this version can read: {_first_line(error)}. "
             "Use the version of POEMS that wrote it, or fit again."
@@ -107,12 +108,18 @@ def load_fitted(path: str | Path) -> FittedPoems:
 
 
 def _assemble(record: _Record, tensors: Arrays) -> FittedPoems:
-    """Build the result; shapes that do not agree raise ValueError or RuntimeError."""
+    """Build the result; shapes and types that do not agree raise one of torch's or our errors."""
     names = [view.name for view in record.views]
+    _require_distinct("views", names)
+    _require_distinct("samples", record.samples)
     scalings = {}
     for i, view in enumerate(record.views):
+        _require_distinct(f"features of view '{view.name}'", view.features)
         width = (len(view.features),)
-        arrays = {array: _take(tensors, f"scaling.{array}.{i}", width) for array in _SCALING_ARRAYS}
+        arrays = {
+            array: _take(tensors, f"scaling.{array}.{i}", width, np.float64)
+            for array in _SCALING_ARRAYS
+        }
         scalings[view.name] = ViewScaling(
             features=pd.Index(view.features), log1p=view.log1p, **arrays
         )
@@ -125,7 +132,7 @@ def _assemble(record: _Record, tensors: Arrays) -> FittedPoems:
             record.settings,
         )
     state = {
-        name.removeprefix("module."): torch.from_numpy(value)
+        name.removeprefix("module."): _tensor(tensors, name, value.shape)
         for name, value in tensors.items()
         if name.startswith("module.")
     }
@@ -168,16 +175,28 @@ def _assemble(record: _Record, tensors: Arrays) -> FittedPoems:
     )
 
 
-def _take(tensors: Arrays, name: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Return an array of the expected shape."""
-    if tensors[name].shape != shape:
-        raise ValueError(f"'{name}' has shape {tensors[name].shape}, expected {shape}")
-    return tensors[name]
+def _require_distinct(what: str, names: list[str]) -> None:
+    """Refuse an empty list of names, and one that names something twice."""
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"the {what} are none, or one is named twice")
+
+
+def _take(
+    tensors: Arrays, name: str, shape: tuple[int, ...], dtype: type[np.floating[Any]]
+) -> npt.NDArray[Any]:
+    """Return an array of the expected shape and type."""
+    value = tensors[name]
+    if value.shape != shape or value.dtype != dtype:
+        raise ValueError(
+            f"'{name}' has shape {value.shape} and type {value.dtype}, expected {shape} and "
+            f"{np.dtype(dtype)}"
+        )
+    return value
 
 
 def _tensor(tensors: Arrays, name: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """Return a tensor of the expected shape."""
-    return torch.from_numpy(_take(tensors, name, shape))
+    """Return a single-precision tensor of the expected shape."""
+    return torch.from_numpy(_take(tensors, name, shape, np.float32))
 
 
 def _first_line(error: Exception) -> str:

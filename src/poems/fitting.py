@@ -39,7 +39,7 @@ def fit(
     *,
     seed: int = 0,
     settings: Settings | str = "default",
-    threads: int | None = None,
+    threads: int = 1,
     device: str = "cpu",
     progress: bool | Callback = True,
     checkpoint: str | Path | None = None,
@@ -61,8 +61,9 @@ def fit(
     settings
         Settings, or the name of a preset: ``"default"`` or ``"paper"``.
     threads
-        Threads for the arithmetic; by default as torch is set up
-        (``OMP_NUM_THREADS``). One is often fastest for small cohorts.
+        Threads for the arithmetic. With one, the default, the result does not
+        depend on the machine's number of cores, and nothing slows down when it
+        is shared; more pay for views of thousands of features.
     device
         A torch device such as ``"cpu"`` or ``"cuda"``.
     progress
@@ -93,6 +94,8 @@ def fit(
     """
     chosen = Settings.preset(settings) if isinstance(settings, str) else settings
     chosen = chosen.updated(**overrides)
+    if threads < 1:
+        raise SettingsError(f"threads must be at least 1, not {threads}")
     place = _device(device)
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
     prepared = _prepare(given, chosen, seed)
@@ -213,13 +216,12 @@ def _callbacks(
 
 
 @contextmanager
-def _reproducible(seed: int, threads: int | None) -> Iterator[None]:
+def _reproducible(seed: int, threads: int) -> Iterator[None]:
     """Seed torch and set its threads for a while, then put everything back."""
     before = torch.get_num_threads()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        if threads is not None:
-            torch.set_num_threads(threads)
+        torch.set_num_threads(threads)
         # Numbers too small to matter are a hundred times slower to add.
         torch.set_flush_denormal(True)
         try:

@@ -16,6 +16,8 @@ from poems.errors import ReadError, SettingsError, StorageError
 
 Kind = Literal["run", "projection", "simulation"]
 
+CHECKPOINT = "checkpoint.poems"
+
 _VERSION = 1
 _COMMANDS = {"run": "fit", "projection": "transform", "simulation": "simulate"}
 
@@ -23,24 +25,26 @@ _COMMANDS = {"run": "fit", "projection": "transform", "simulation": "simulate"}
 def claim_folder(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> Path:
     """Make sure that ``folder`` may be written to, and mark it as a ``kind`` not yet complete.
 
-    An earlier result of the same kind stays as it is until it is replaced.
+    An earlier result of the same kind stays as it is until it is replaced. What
+    did not finish and left no checkpoint needs no leave to be replaced.
 
     Raises
     ------
     SettingsError
-        If the folder holds such a result and ``overwrite`` is not asked for,
-        or if it holds anything else.
+        If the folder holds such a result, or a checkpoint, and ``overwrite``
+        is not asked for, or if it holds anything else.
     """
     path = Path(folder)
     if path.exists() and not path.is_dir():
         raise SettingsError(f"{path} is a file, not a folder; choose another --out")
     if path.is_dir() and any(path.iterdir()):
-        if _read(path, kind) is None:
+        found = _read(path, kind)
+        if found is None:
             raise SettingsError(
                 f"the folder {path} is not empty and is not a POEMS {kind}, so nothing in it will "
                 "be overwritten; choose another --out"
             )
-        if not overwrite:
+        if not overwrite and (found.get("complete") or (path / CHECKPOINT).exists()):
             raise SettingsError(
                 f"the folder {path} holds a POEMS {kind} already; pass --overwrite to replace it, "
                 "or choose another --out"

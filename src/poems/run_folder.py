@@ -41,7 +41,12 @@ logger = logging.getLogger(__name__)
 _KIND: Final = "run"
 _MODEL = "model.poems"
 # What an overwritten run leaves behind where the new one has other views or figures.
-_OWN_FOLDERS = {"loadings": "*.csv", "inclusion": "*.csv", "figures": "*.png"}
+_OWN_FOLDERS = {
+    "loadings": "*.csv",
+    "inclusion": "*.csv",
+    "figures": "*.png",
+    ".": "components.csv",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +162,11 @@ def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[
         "obs": cohort.obs.rename_axis("sample"),
         "history": model.history.rename_axis("epoch"),
     }
+    components = model.component_probabilities
+    if components is not None:
+        tables["components"] = components.assign(component=components.idxmax(axis=1)).rename_axis(
+            "sample"
+        )
     for kind, by_view in (("loadings", model.loadings), ("inclusion", model.inclusion)):
         for view, table in by_view.items():
             tables[f"{kind}/{view}"] = table.rename_axis("feature")

@@ -73,7 +73,9 @@ def test_values_and_gradients_equal_the_loop_over_features(dead: tuple[int, ...]
     torch.testing.assert_close(eta, expected)
     out = torch.randn_like(eta)
     for got, wanted in zip(
-        torch.autograd.grad(eta, inputs, out), torch.autograd.grad(expected, inputs, out), strict=True
+        torch.autograd.grad(eta, inputs, out),
+        torch.autograd.grad(expected, inputs, out),
+        strict=True,
     ):
         torch.testing.assert_close(got, wanted)
 
@@ -157,7 +159,9 @@ def test_dropout_equals_the_loop_with_the_masks_that_were_drawn(
     torch.testing.assert_close(eta, expected)
     out = torch.randn_like(eta)
     for got, wanted in zip(
-        torch.autograd.grad(eta, inputs, out), torch.autograd.grad(expected, inputs, out), strict=True
+        torch.autograd.grad(eta, inputs, out),
+        torch.autograd.grad(expected, inputs, out),
+        strict=True,
     ):
         torch.testing.assert_close(got, wanted)
 
@@ -205,9 +209,7 @@ class LargestTensor(TorchDispatchMode):
         super().__init__()
         self.entries = 0
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         for value in out if isinstance(out, tuple | list) else (out,):
             if isinstance(value, Tensor):

@@ -13,7 +13,11 @@ f64 = torch.float64
 
 
 def sparse(
-    n_features: int = 9, n_latent: int = 3, normalise: bool = True, dropout: float = 0.0, **sparsity: float
+    n_features: int = 9,
+    n_latent: int = 3,
+    normalise: bool = True,
+    dropout: float = 0.0,
+    **sparsity: float,
 ) -> SparseDecoder:
     settings = ModelSettings(decoder_hidden=5, normalise=normalise, decoder_dropout=dropout)
     return SparseDecoder(n_features, n_latent, settings, SparsitySettings(**sparsity))

@@ -42,7 +42,9 @@ def test_varimax_finds_simple_structure_behind_a_rotation() -> None:
     found = (simple @ mixed) @ varimax(simple @ mixed)
     # Up to sign and order: each column is one of the blocks again.
     overlap = (found.T @ simple).abs() / (found.norm(dim=0)[:, None] * simple.norm(dim=0))
-    torch.testing.assert_close(overlap.max(dim=0).values, torch.ones(3, dtype=f64), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        overlap.max(dim=0).values, torch.ones(3, dtype=f64), atol=1e-4, rtol=0
+    )
 
 
 @pytest.mark.parametrize("n", [30, 90])

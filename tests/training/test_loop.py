@@ -21,7 +21,13 @@ def data() -> Batch:
 
 def make(**changes: object) -> tuple[POEMS, Settings]:
     torch.manual_seed(1)
-    base = {"n_latent": 3, "encoder_layers": (8,), "decoder_hidden": 8, "epochs": 6, "batch_size": 16}
+    base = {
+        "n_latent": 3,
+        "encoder_layers": (8,),
+        "decoder_hidden": 8,
+        "epochs": 6,
+        "batch_size": 16,
+    }
     settings = Settings().updated(**(base | changes))
     return POEMS({"a": torch.ones(6), "b": torch.ones(4)}, settings), settings
 
@@ -58,7 +64,9 @@ def test_training_lowers_the_objective(data: Batch) -> None:
 def test_weights_follow_their_schedules(data: Batch) -> None:
     model, settings = make(epochs=10, kl_weight=2.0, kl_warmup=0.4, ramp_start=0.2, ramp_end=0.6)
     terms = [row.terms for row in train(model, data, settings).history]
-    assert [row["kl_weight"] for row in terms] == pytest.approx([0, 0.5, 1, 1.5] + [2] * 6, abs=1e-6)
+    assert [row["kl_weight"] for row in terms] == pytest.approx(
+        [0, 0.5, 1, 1.5] + [2] * 6, abs=1e-6
+    )
     ramp = [0, 0, 0, 0.25, 0.5, 0.75, 1, 1, 1, 1]
     assert [row["spike_ramp"] for row in terms] == pytest.approx(ramp)
 
@@ -224,7 +232,9 @@ def test_evaluating_switches_dropout_off_and_back_on(data: Batch) -> None:
 def test_weight_decay_reaches_encoders_and_gate_alone() -> None:
     model, settings = make(weight_decay=0.1)
     optimizer = make_optimizer(model, settings)
-    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    decay = {
+        id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]
+    }
     for name, parameter in model.named_parameters():
         expected = 0.1 if name.startswith(("encoders.", "gate.")) else 0.0
         assert decay.pop(id(parameter)) == expected

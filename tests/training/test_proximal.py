@@ -28,7 +28,9 @@ def test_the_step_minimises_the_penalised_problem_in_adams_metric() -> None:
     rate = 5.0 * torch.rand_like(before)
     proximal_step(parameter, optimizer, rate)
     metric = (moment.sqrt() + 1e-8) / 0.05
-    for w, v, r, m in zip(*(x.flatten().tolist() for x in (parameter, before, rate, metric)), strict=True):
+    for w, v, r, m in zip(
+        *(x.flatten().tolist() for x in (parameter, before, rate, metric)), strict=True
+    ):
 
         def cost(x: float, v: float = v, r: float = r, m: float = m) -> float:
             return 0.5 * m * (x - v) ** 2 + r * abs(x)
@@ -63,6 +65,19 @@ def test_entries_that_never_had_a_gradient_are_zeroed_at_once() -> None:
     proximal_step(parameter, optimizer, torch.full((2,), 0.5))
     assert parameter[0] == 0
     assert parameter[1] > 0.5
+
+
+def test_without_a_step_of_adam_nothing_is_shrunk() -> None:
+    parameter, optimizer, _ = stepped()
+    before = parameter.detach().clone()
+    optimizer.zero_grad()
+    optimizer.step()
+    proximal_step(parameter, optimizer, torch.full_like(before, 9.0))
+    assert torch.equal(parameter, before)
+    # Nor does it matter that Adam has no moments yet.
+    fresh = torch.nn.Parameter(torch.ones(2))
+    proximal_step(fresh, torch.optim.AdamW([fresh]), torch.ones(2))
+    assert torch.equal(fresh, torch.ones(2))
 
 
 def test_no_gradient_flows_through_the_step() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,10 +17,11 @@ Config = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="TOML file of settings, such as a run's settings.toml."),
 ]
+SubtypeMethod = Literal["kmeans", "mixture"]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of everything random.")]
 Threads = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Threads to compute with; chosen if not given."),
+    int,
+    typer.Option(min=1, metavar="N", help="Threads; more pay for views of thousands of features."),
 ]
 
 
@@ -40,7 +41,7 @@ def fit(
     preset: Preset = "default",
     config: Config = None,
     seed: Seed = 0,
-    threads: Threads = None,
+    threads: Threads = 1,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="Torch device to compute on.")
     ] = "cpu",
@@ -51,6 +52,14 @@ def fit(
         ),
     ] = None,
     metric: inputs.MetricOption = None,
+    subtypes_by: Annotated[
+        SubtypeMethod,
+        typer.Option(
+            metavar="NAME",
+            help="k-means in the embedding (kmeans), or the components of the mixture prior "
+            "(mixture; needs --prior mixture).",
+        ),
+    ] = "kmeans",
     checkpoint_every: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Save the state of training every so many epochs."),
@@ -63,26 +72,22 @@ def fit(
     Settings come from flags first, then --config, then --preset. Ctrl-C ends
     training early and keeps the best state so far.
     """
+    from poems.cli.fitting import FitRequest, fit_and_write
     from poems.output_folder import claim_folder
 
     tables = inputs.parse_views(files, view)
-    settings = resolve_settings(ctx, preset, config)
+    request = FitRequest(
+        settings=resolve_settings(ctx, preset, config),
+        out=out,
+        seed=seed,
+        threads=threads,
+        device=device,
+        n_subtypes=n_subtypes,
+        metric=metric,
+        subtypes_by=subtypes_by,
+        checkpoint_every=checkpoint_every,
+        quiet=quiet,
+    )
     cohort = inputs.read_cohort(tables, obs, features_in_rows=features_in_rows, samples=samples)
     claim_folder(out, "run", overwrite=overwrite)
-
-    from poems.cli.fitting import FitRequest, fit_and_write
-
-    fit_and_write(
-        cohort,
-        FitRequest(
-            settings=settings,
-            out=out,
-            seed=seed,
-            threads=threads,
-            device=device,
-            n_subtypes=n_subtypes,
-            metric=metric,
-            checkpoint_every=checkpoint_every,
-            quiet=quiet,
-        ),
-    )
+    fit_and_write(cohort, request)

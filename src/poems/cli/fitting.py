@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from poems.cli.console import heading, output, print_findings, print_table, say
 from poems.cli.progress import TrainingProgress
+from poems.errors import SettingsError
+from poems.output_folder import CHECKPOINT
 
 if TYPE_CHECKING:
-    from poems.analysis.subtypes import Subtypes
+    from poems.analysis.subtypes import Method, Subtypes
     from poems.config import Metric, Settings
     from poems.data import MultiOmics
     from poems.fitted import FittedPoems
@@ -24,12 +26,27 @@ class FitRequest:
     settings: Settings
     out: Path
     seed: int = 0
-    threads: int | None = None
+    threads: int = 1
     device: str = "cpu"
     n_subtypes: int | None = None
     metric: Metric | None = None
+    subtypes_by: Method = "kmeans"
     checkpoint_every: int | None = None
     quiet: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse before the fit what finding subtypes would refuse after it."""
+        if self.subtypes_by != "mixture":
+            return
+        if self.settings.model.prior != "mixture":
+            raise SettingsError(
+                "--subtypes-by mixture needs the mixture prior; add --prior mixture"
+            )
+        if self.n_subtypes is not None:
+            raise SettingsError(
+                "--subtypes-by mixture takes the number of subtypes from the prior; leave out "
+                "--n-subtypes, or set --n-components"
+            )
 
 
 def fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems, Subtypes]:
@@ -59,8 +76,13 @@ def fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems,
         seen = {(finding.code, finding.view) for finding in known}
         late = [each for each in model.findings if (each.code, each.view) not in seen]
         log_findings(late)
-        n_subtypes = request.n_subtypes if model.latent.shape[1] else 1
-        subtypes = find_subtypes(model, n_subtypes, metric=request.metric, seed=request.seed)
+        subtypes = find_subtypes(
+            model,
+            request.n_subtypes if model.n_active else 1,
+            metric=request.metric,
+            method=request.subtypes_by if model.n_active else "kmeans",
+            seed=request.seed,
+        )
         write_run(request.out, model, cohort, subtypes)
     if not request.quiet:
         print_findings(console, late, all_notes=False)
@@ -73,7 +95,7 @@ def _fit(cohort: MultiOmics, request: FitRequest) -> FittedPoems:
 
     checkpoint = None
     if request.checkpoint_every:
-        checkpoint = request.out / "checkpoint.poems"
+        checkpoint = request.out / CHECKPOINT
     options = {"checkpoint_every": request.checkpoint_every} if request.checkpoint_every else {}
     with TrainingProgress() as progress:
         return fit(

@@ -26,6 +26,9 @@ def proximal_step(parameter: Tensor, optimizer: torch.optim.AdamW, rate: Tensor)
     rate
         L1 rate of each entry as it stands in the objective, of the same shape.
     """
+    if parameter.grad is None:
+        # No sample of the batch had the view, so Adam took no step.
+        return
     group = next(g for g in optimizer.param_groups if any(p is parameter for p in g["params"]))
     state = optimizer.state[parameter]
     beta2 = group["betas"][1]
