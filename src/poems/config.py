@@ -28,7 +28,7 @@ class PreprocessingSettings(_Group):
     )
     winsorise: float | None = Field(
         5.0,
-        gt=0,
+        ge=2,
         description="Clip at this many standard deviations, counting the cells (none: do not).",
     )
     log1p: tuple[str, ...] = Field(

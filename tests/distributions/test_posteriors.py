@@ -101,6 +101,13 @@ def test_mixture_kl_of_a_single_expert_is_the_gaussian_kl() -> None:
     assert q.kl_standard_normal() is None
 
 
+def test_an_expert_of_weight_zero_does_not_count_even_where_it_alone_lies() -> None:
+    loc = torch.tensor([[[0.0]], [[100.0]]], dtype=f64)
+    q = MixturePosterior(loc, torch.zeros_like(loc), torch.tensor([[1.0, 0.0]], dtype=f64))
+    z = loc[1][None]
+    torch.testing.assert_close(q.log_prob(z), gaussian_log_prob(z, loc[0], torch.zeros_like(z)))
+
+
 def test_an_expert_of_weight_zero_neither_counts_nor_breaks_the_gradient() -> None:
     loc = torch.randn(2, 3, 2, dtype=f64)
     loc[1] = 1e6

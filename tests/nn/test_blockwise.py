@@ -166,6 +166,14 @@ def test_dropout_equals_the_loop_with_the_masks_that_were_drawn(
         torch.testing.assert_close(got, wanted)
 
 
+def test_blocks_are_dropped_independently(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blockwise, "_BLOCK_ENTRIES", 1)
+    n, h = 200, 4
+    ones = torch.ones(n, 1), torch.ones(2, 1), torch.ones(h, 1), torch.ones(2, h), torch.zeros(2)
+    eta = blockwise_decode(*ones, dropout=0.5)
+    assert torch.corrcoef(eta.T)[0, 1].abs() < 0.3
+
+
 def test_dropout_follows_the_generator() -> None:
     inputs = parts()
     first, second = (blockwise_decode(*inputs, dropout=0.5) for _ in range(2))

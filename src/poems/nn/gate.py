@@ -31,7 +31,8 @@ class _NetworkGate(nn.Module):
 
     def forward(self, loc: Tensor, measured: Tensor) -> Tensor:
         """Return weights (n_samples, n_views) for ``loc`` (n_views, n_samples, n_latent)."""
-        normalised = functional.layer_norm(loc, loc.shape[-1:])
+        # A layer norm of a single number is always zero, so a lone latent stays as it is.
+        normalised = functional.layer_norm(loc, loc.shape[-1:]) if loc.shape[-1] > 1 else loc
         # The layer norm of zeros is zeros, so an unmeasured view enters as zeros.
         flat = normalised.permute(1, 0, 2).flatten(start_dim=1)
         logits = self.network(torch.cat([flat, measured.to(loc.dtype)], dim=1))

@@ -18,6 +18,7 @@ _TITLES = {
     "objective": "Objective",
     "kl": "KL to the prior",
     "penalty": "Sparsity penalty",
+    "noise_prior": "Noise prior",
     "kl_weight": "KL weight",
     "spike_ramp": "Spike, share of full rate",
     "nonzero": "Non-zero loadings",

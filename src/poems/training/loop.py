@@ -114,6 +114,11 @@ def train(
             )
             if held_out is not None:
                 terms["held_out"] = evaluate(model, held_out, settings)
+                if not math.isfinite(terms["held_out"]):
+                    raise TrainingError(
+                        f"the held-out objective is not finite in epoch {epoch}. Try a smaller "
+                        "learning_rate, and look for extreme values in the views."
+                    )
             monitored = terms["objective"] if held_out is None else terms["held_out"]
             row = Epoch(epoch, options.epochs, terms)
             training.history.append(row)
@@ -211,7 +216,12 @@ def _set_learning_rate(optimizer: torch.optim.AdamW, settings: Settings, progres
 
 def _named(terms: Terms) -> dict[str, Tensor]:
     """The terms by the names of the history's columns."""
-    named = {"objective": terms.objective, "kl": terms.kl, "penalty": terms.penalty}
+    named = {
+        "objective": terms.objective,
+        "kl": terms.kl,
+        "penalty": terms.penalty,
+        "noise_prior": terms.noise_prior,
+    }
     return named | {f"nll_{name}": value for name, value in terms.nll.items()}
 
 
