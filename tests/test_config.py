@@ -94,7 +94,7 @@ def test_single_settings_are_changed_by_name(epochs: int, rate: float, fusion: s
         ({"fusion": "sum"}, r"model\.fusion: .*'poe', 'poe_prior' or 'moe' \(got 'sum'\)"),
         ({"learning_rate": float("nan")}, r"training\.learning_rate: .*finite"),
         ({"kl_weight": float("inf")}, r"training\.kl_weight: .*finite"),
-        ({"winsorise": -1.0}, r"preprocessing\.winsorise: .*greater than 0"),
+        ({"winsorise": -1.0}, r"preprocessing\.winsorise: .*greater than or equal to 2"),
         ({"held_out": 1.0}, r"training\.held_out: .*less than 1"),
         ({"ramp_start": 0.8}, "ramp_end must not be before ramp_start"),
         ({"epochs": 0, "patience": 0}, r"training\.epochs: .*; training\.patience: "),
