@@ -64,7 +64,7 @@ def usable_cohort(make: Make, table: np.ndarray) -> MultiOmics | None:
     return make(rna=table, other=np.arange(float(len(table)))[:, None])
 
 
-@given(table=tables, limit=st.floats(1.5, 6.0))
+@given(table=tables, limit=st.floats(2.0, 6.0))
 def test_winsorised_values_lie_within_the_limit_or_are_reported(
     make_cohort: Make, table: np.ndarray, limit: float
 ) -> None:

@@ -15,19 +15,17 @@ from torch import Tensor
 
 from poems.config import Metric, Settings
 from poems.data import MultiOmics, read
+from poems.embeddings import decoded_embedding, gram_embedding
 from poems.errors import SettingsError
 from poems.estimates import FeatureEstimates, SampleEstimates, estimate_samples
 from poems.findings import Finding
 from poems.model import POEMS
-from poems.nn.linear_start import principal_scores
 from poems.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from mudata import MuData
 
 DEFAULT_METRIC: Metric = "latent"
-# Principal components kept of the decoded means.
-_DECODED_COMPONENTS = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,11 +234,9 @@ class FittedPoems:
         if metric == "latent":
             return self.latent
         if metric == "gram":
-            values, vectors = torch.linalg.eigh(self.feature_estimates.gram.double())
-            root = vectors * values.clamp_min(0).sqrt() @ vectors.T
-            points = (loc.double() @ root)[:, self.active.copy()].float()
+            points = gram_embedding(loc, self.feature_estimates.gram)[:, self.active.copy()]
         elif metric == "decoded":
-            points = self._decoded(loc)
+            points = decoded_embedding(self.module, loc, self.n_active)
         else:
             raise SettingsError(f"no metric '{metric}'; there are latent, gram, decoded")
         columns = [f"{metric}_{i + 1}" for i in range(points.shape[1])]
@@ -331,15 +327,6 @@ class FittedPoems:
     def _by_factor(self, values: Tensor, index: pd.Index) -> pd.DataFrame:
         """Label the active columns of values (n, n_latent)."""
         return pd.DataFrame(values.numpy()[:, self.active], index=index, columns=self.factor_names)
-
-    @torch.no_grad()
-    def _decoded(self, loc: Tensor) -> Tensor:
-        """Principal components of the block-scaled predictions."""
-        decoded = [eta - eta.mean(dim=0) for eta in self.module.decode(loc).values()]
-        rank = min(_DECODED_COMPONENTS, self.n_active, len(loc) - 1)
-        scores, loadings = principal_scores(decoded, rank)
-        points: Tensor = scores * loadings.norm(dim=0)
-        return points.float()
 
 
 def load(path: str | Path) -> FittedPoems:

@@ -18,7 +18,8 @@ from poems.estimates import FeatureEstimates, SampleEstimates
 from poems.findings import Finding
 from poems.fitted import FittedPoems
 from poems.model import POEMS
-from poems.preprocessing import Preprocessing, ViewScaling
+from poems.preprocessing import Preprocessing
+from poems.scaling import ViewScaling
 from poems.storage import read_state, write_state
 
 if TYPE_CHECKING:

@@ -1,0 +1,53 @@
+"""Embeddings: the spaces in which samples are clustered and drawn."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from poems.model import POEMS
+from poems.nn.linear_start import principal_scores
+
+# Principal components kept of the decoded means, at most.
+_DECODED_COMPONENTS = 32
+
+
+def gram_embedding(loc: Tensor, gram: Tensor) -> Tensor:
+    """Compute z G^(1/2), in which distances are those between predictions, to first order.
+
+    Parameters
+    ----------
+    loc
+        Latents z, of shape (n_samples, n_latent).
+    gram
+        G = sum_v E[J_v^T J_v] / n_features_v, of shape (n_latent, n_latent).
+
+    Examples
+    --------
+    >>> gram_embedding(torch.ones(1, 2), torch.diag(torch.tensor([4.0, 0.0]))).tolist()
+    [[2.0, 0.0]]
+    """
+    values, vectors = torch.linalg.eigh(gram.double())
+    root = vectors * values.clamp_min(0).sqrt() @ vectors.T
+    points: Tensor = loc.double() @ root
+    return points.float()
+
+
+@torch.no_grad()
+def decoded_embedding(module: POEMS, loc: Tensor, n_components: int) -> Tensor:
+    """Compute principal components of the block-scaled predictions.
+
+    Parameters
+    ----------
+    module
+        The trained model.
+    loc
+        Latents, of shape (n_samples, n_latent).
+    n_components
+        Components wanted; at most 32 and n_samples - 1 are returned.
+    """
+    decoded = [eta - eta.mean(dim=0) for eta in module.decode(loc).values()]
+    rank = min(_DECODED_COMPONENTS, n_components, len(loc) - 1)
+    scores, loadings = principal_scores(decoded, rank)
+    points: Tensor = scores * loadings.norm(dim=0)
+    return points.float()
