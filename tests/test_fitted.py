@@ -70,14 +70,18 @@ def test_loadings_are_the_effects_that_finite_differences_show(fitted: FittedPoe
     for name, table in fitted.loadings.items():
         difference = (up[name] - down[name]) / 2e-2
         sizes = difference.abs().mean(dim=0).numpy()
-        np.testing.assert_allclose(table["factor_1"].abs(), sizes, atol=0.02)
+        # Per standard deviation of the factor, so that factors compare.
+        spread = fitted.latent["factor_1"].std(ddof=0)
+        np.testing.assert_allclose(table["factor_1"].abs(), spread * sizes, atol=0.02 * spread)
+        assert not np.signbit(table.to_numpy()[table.to_numpy() == 0]).any()
         clear = difference.mean(dim=0).abs().numpy() > 0.02
         sign = np.sign(difference.mean(dim=0).numpy())
         assert np.array_equal(np.sign(table["factor_1"])[clear], sign[clear])
 
 
 def test_factors_are_ordered_by_effect_and_unused_ones_are_pruned(fitted: FittedPoems) -> None:
-    strength = np.diag(fitted.feature_estimates.gram.numpy())
+    spread = fitted.sample_estimates.loc.numpy().std(axis=0)
+    strength = np.diag(fitted.feature_estimates.gram.numpy()) * spread**2
     assert (np.diff(strength[fitted.active]) <= 0).all()
     unused = np.setdiff1d(np.arange(6), fitted.active)
     for _, decoder in fitted.module.sparse_decoders():
@@ -273,3 +277,16 @@ def test_a_result_without_factors_works(pruned: FittedPoems, tmp_path: object) -
     path = tmp_path / "empty.poems"  # type: ignore[operator]
     pruned.save(path)
     assert poems.load(path).latent.shape == (72, 0)
+
+
+def test_less_measured_means_less_certain(fitted: FittedPoems, simulation: Simulation) -> None:
+    """Down to the prior: the fewer features of a view are there, the wider the posterior."""
+    rna = simulation.cohort.frame("rna")
+    rng = np.random.default_rng(0)
+    order = rng.permutation(rna.shape[1])
+    widths = []
+    for n_there in (40, 30, 20, 10, 1):
+        part = poems.read({"rna": rna.iloc[:, order[:n_there]]})
+        widths.append(fitted.transform(part).latent_variance.to_numpy().mean())
+    assert widths == sorted(widths)
+    assert 0.8 < widths[-1] < 1.2

@@ -167,11 +167,11 @@ def test_interrupted_training_gives_a_model(simulation: Simulation, tmp_path: Pa
             raise KeyboardInterrupt
 
     model = quick(simulation.cohort, progress=callback)
-    assert model.status == Status.INTERRUPTED.value
+    assert model.status == Status.INTERRUPTED_EARLY.value
     assert len(model.history) == 2
     assert_finite(model)
     model.save(tmp_path / "x.poems")
-    assert poems.load(tmp_path / "x.poems").status == Status.INTERRUPTED.value
+    assert poems.load(tmp_path / "x.poems").status == Status.INTERRUPTED_EARLY.value
 
 
 def test_an_interrupt_before_the_first_epoch_is_passed_on(
@@ -258,7 +258,8 @@ def test_findings_of_every_stage_are_kept(simulation: Simulation) -> None:
     views = dict(simulation.cohort.views) | {"rna": View(values, rna.features, rna.measured)}
     model = quick(replace(simulation.cohort, views=views))
     codes = [finding.code for finding in model.findings]
-    assert "features-left-out" in codes
+    assert "constant-features" in codes
+    assert "features-left-out" not in codes, "told once"
     assert "winsorised" in codes
     assert "features-unknown" not in codes
     assert len(model.features("rna")) == 39
@@ -277,3 +278,31 @@ def test_settings_travel_with_the_result(simulation: Simulation) -> None:
 def test_a_fitted_module_is_frozen(fitted: FittedPoems) -> None:
     assert not fitted.module.training
     assert not any(p.requires_grad for p in fitted.module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": -1}, "seed must be a whole number of at least 0, not -1"),
+        ({"seed": 1.5}, r"seed must be a whole number of at least 0, not 1\.5"),
+        ({"threads": "2"}, "threads must be a whole number of at least 1, not '2'"),
+        ({"threads": True}, "threads must be a whole number"),
+        ({"checkpoint_every": 0}, "checkpoint_every must be a whole number of at least 1"),
+        ({"settings": {"model": {"latents": 3}}}, "settings are not valid: model.latents"),
+    ],
+)
+def test_arguments_are_checked_before_anything_else(
+    arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        poems.fit(None, progress=False, **arguments)  # type: ignore[arg-type]
+
+
+def test_settings_may_be_a_mapping(simulation: Simulation) -> None:
+    model = quick(simulation.cohort, settings={"training": {"kl_weight": 0.5}})
+    assert model.settings.training.kl_weight == 0.5
+
+
+def test_a_model_that_learned_nothing_says_so(simulation: Simulation) -> None:
+    model = quick(simulation.cohort, epochs=1)
+    assert "explains-nothing" in [finding.code for finding in model.findings]

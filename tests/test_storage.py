@@ -197,7 +197,13 @@ def test_a_crash_while_writing_leaves_the_old_file(
         raise OSError("no space left on device")
 
     monkeypatch.setattr("safetensors.numpy.save_file", crash)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(StorageError, match="cannot write the model to .*no space"):
         write_state(saved, {"a": np.zeros(3)}, {})
     assert saved.read_bytes() == before
     assert [item.name for item in saved.parent.iterdir()] == [saved.name]
+
+
+def test_a_model_is_as_readable_as_any_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_state(tmp_path / "model.poems", {"a": np.zeros(3)}, {})
+    assert (tmp_path / "model.poems").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -87,12 +87,20 @@ class SparsitySettings(_Group):
     proximal: bool = Field(
         True, description="Exact zeros by a proximal step; otherwise the penalty is differentiated."
     )
-    lambda_slab: float = Field(1.0, gt=0, description="Rate of the slab, for loadings that are in.")
+    lambda_slab: float = Field(
+        1.0, gt=0, description="Rate of the slab, for loadings that are in; larger is sparser."
+    )
     lambda_spike: float | None = Field(
         None, gt=0, description="Fixed rate of the spike; none sets it from the data."
     )
+    # Beyond its default the inclusion probability of every small loading nears one before the
+    # ramp has had time to shrink it, and the result is denser again: hence the bound.
     lambda_spike_scale: float = Field(
-        1.5, gt=0, description="Constant c of the data-driven rate c sqrt(2 N log(D K)) / sigma."
+        1.5,
+        gt=0,
+        le=2,
+        description="Constant c of the spike's rate c sqrt(2 N log(D K)) / sigma; smaller is "
+        "denser (for sparser, raise lambda_slab).",
     )
     theta_b: float = Field(
         1.0, gt=0, description="Second parameter of the Beta prior on inclusion, per feature."

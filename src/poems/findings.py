@@ -50,3 +50,12 @@ def name_some(names: Iterable[object], limit: int = 3) -> str:
     shown = ", ".join(items[:limit])
     rest = len(items) - limit
     return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun, which takes an ``s`` where ``plural`` is not given.
+
+    >>> count(1, "sample"), count(2, "sample"), count(0, "entry", "entries")
+    ('1 sample', '2 samples', '0 entries')
+    """
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -16,9 +16,9 @@ from torch import Tensor
 from poems.config import Metric, Settings
 from poems.data import MultiOmics, read
 from poems.embeddings import decoded_embedding, gram_embedding
-from poems.errors import SettingsError
+from poems.errors import DataError, SettingsError
 from poems.estimates import FeatureEstimates, SampleEstimates, estimate_samples
-from poems.findings import Finding
+from poems.findings import Finding, name_some
 from poems.model import POEMS
 from poems.preprocessing import Preprocessing
 
@@ -110,7 +110,15 @@ class FittedPoems:
         return tuple(self.preprocessing.views)
 
     def features(self, view: str) -> pd.Index:
-        """Return the features of a view that the model uses."""
+        """Return the features of a view that the model uses.
+
+        Raises
+        ------
+        DataError
+            If the model has no such view.
+        """
+        if view not in self.preprocessing.views:
+            raise DataError(f"no view '{view}'; there are {name_some(self.view_names, 20)}")
         return self.preprocessing.views[view].features
 
     @cached_property
@@ -119,9 +127,14 @@ class FittedPoems:
         used = np.zeros(self.settings.model.n_latent, dtype=bool)
         for size in self.feature_estimates.size.values():
             used |= (size != 0).any(dim=0).numpy()
-        strength = self.feature_estimates.gram.diagonal().numpy()
+        strength = (self.feature_estimates.gram.diagonal() * self._spread.square()).numpy()
         by_strength = np.argsort(-strength, kind="stable")
         return by_strength[used[by_strength]]
+
+    @cached_property
+    def _spread(self) -> Tensor:
+        """Standard deviation of each latent's posterior means over the training samples."""
+        return self.sample_estimates.loc.std(dim=0, unbiased=False)
 
     @cached_property
     def orientation(self) -> Tensor:
@@ -166,16 +179,19 @@ class FittedPoems:
     def loadings(self) -> dict[str, pd.DataFrame]:
         """Signed effects, view to (n_features, n_active), exactly zero where W is.
 
-        The size is E |d eta_j / d z_k| over the training samples: by how much
-        the feature moves, on the preprocessed scale (standard deviations, by
-        default), for one unit of the factor. The sign is that of the mean
-        derivative. The raw weights W are in :attr:`weights`.
+        The size is sd(z_k) E |d eta_j / d z_k| over the training samples: by
+        how much the feature moves, on the preprocessed scale (standard
+        deviations, by default), when the factor moves by one standard
+        deviation. So loadings compare across features, factors and views. The
+        sign is that of the mean derivative. The raw weights W are in
+        :attr:`weights`.
         """
         tables = {}
         for name in self.view_names:
             size, slope = self.feature_estimates.size[name], self.feature_estimates.slope[name]
-            effects = torch.copysign(size, slope) * self.orientation
-            tables[name] = self._by_factor(effects, self.features(name))
+            effects = torch.copysign(size, slope) * (self.orientation * self._spread)
+            # Adding zero turns a negative zero into zero.
+            tables[name] = self._by_factor(effects + 0.0, self.features(name))
         return tables
 
     @cached_property
@@ -256,7 +272,7 @@ class FittedPoems:
         DataError
             If no view or no feature is known, or a sample has nothing measured.
         """
-        given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
+        given = _as_cohort(cohort)
         batch, findings = self.preprocessing.apply(given)
         estimates = estimate_samples(self.module, batch)
         return Projection(
@@ -270,24 +286,29 @@ class FittedPoems:
         )
 
     @torch.no_grad()
-    def reconstruct(self, cohort: MultiOmics | None = None) -> dict[str, pd.DataFrame]:
+    def reconstruct(
+        self, cohort: MultiOmics | Mapping[str, Any] | None = None
+    ) -> dict[str, pd.DataFrame]:
         """Predict every view of every sample from its latents, in the units of the input.
 
         Parameters
         ----------
         cohort
-            New samples; the training samples by default.
+            New samples, as for :meth:`transform`; the training samples by
+            default.
 
         Returns
         -------
         View name to DataFrame of shape (n_samples, n_features), also for views
-        that were not measured on a sample.
+        that were not measured on a sample. Predictions follow no limits: that
+        of a log1p-transformed count may be a little below zero.
         """
         if cohort is None:
             loc, samples = self.sample_estimates.loc, self.samples
         else:
-            batch, _ = self.preprocessing.apply(cohort)
-            loc, samples = estimate_samples(self.module, batch).loc, cohort.samples
+            given = _as_cohort(cohort)
+            batch, _ = self.preprocessing.apply(given)
+            loc, samples = estimate_samples(self.module, batch).loc, given.samples
         return {
             name: pd.DataFrame(
                 self.preprocessing.views[name].invert(eta.numpy()),
@@ -303,7 +324,7 @@ class FittedPoems:
 
         save(self, path)
 
-    def to_mudata(self, cohort: MultiOmics) -> MuData:
+    def to_mudata(self, cohort: MultiOmics | Mapping[str, Any]) -> MuData:
         """Return the training cohort as MuData with the model's tables in its slots.
 
         ``obsm["X_poems"]``, ``obsm["poems_gates"]``, ``varm["poems_loadings"]``,
@@ -313,7 +334,7 @@ class FittedPoems:
         Parameters
         ----------
         cohort
-            The cohort that the model was fitted on.
+            The cohort that the model was fitted on, or what it was read from.
 
         Raises
         ------
@@ -322,7 +343,7 @@ class FittedPoems:
         """
         from poems.fitted_mudata import to_mudata
 
-        return to_mudata(self, cohort)
+        return to_mudata(self, _as_cohort(cohort))
 
     def _by_factor(self, values: Tensor, index: pd.Index) -> pd.DataFrame:
         """Label the active columns of values (n, n_latent)."""
@@ -340,6 +361,11 @@ def load(path: str | Path) -> FittedPoems:
     from poems.fitted_storage import load_fitted
 
     return load_fitted(path)
+
+
+def _as_cohort(cohort: MultiOmics | Mapping[str, Any]) -> MultiOmics:
+    """Read what is not a cohort yet."""
+    return cohort if isinstance(cohort, MultiOmics) else read(cohort)
 
 
 def _components(estimates: SampleEstimates, samples: pd.Index) -> pd.DataFrame | None:

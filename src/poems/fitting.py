@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import numbers
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import pandas as pd
 import torch
 
 from poems._version import __version__
-from poems.config import Settings
+from poems.config import Settings, settings_from_mapping
 from poems.data import MultiOmics, quality_findings, read
 from poems.errors import DataError, SettingsError
 from poems.estimates import estimate_features, estimate_samples
@@ -26,6 +27,7 @@ from poems.nn.batch import Batch
 from poems.nn.linear_start import sparse_linear_start
 from poems.preprocessing import Preprocessing, fit_preprocessing
 from poems.training.checkpoints import Checkpoints
+from poems.training.findings import training_findings
 from poems.training.loop import Callback, Training, train
 from poems.training.progress import progress_bar
 
@@ -38,7 +40,7 @@ def fit(
     cohort: MultiOmics | Mapping[str, Any] | Any,
     *,
     seed: int = 0,
-    settings: Settings | str = "default",
+    settings: Settings | Mapping[str, Any] | str = "default",
     threads: int = 1,
     device: str = "cpu",
     progress: bool | Callback = True,
@@ -59,7 +61,8 @@ def fit(
     seed
         Seeds the start, the mini-batches, dropout and the draws.
     settings
-        Settings, or the name of a preset: ``"default"`` or ``"paper"``.
+        Settings, a mapping of groups as in a TOML file, or the name of a
+        preset: ``"default"`` or ``"paper"``.
     threads
         Threads for the arithmetic. With one, the default, the result does not
         depend on the machine's number of cores, and nothing slows down when it
@@ -92,10 +95,10 @@ def fit(
     >>> model.latent.index.equals(cohort.samples)
     True
     """
-    chosen = Settings.preset(settings) if isinstance(settings, str) else settings
-    chosen = chosen.updated(**overrides)
-    if threads < 1:
-        raise SettingsError(f"threads must be at least 1, not {threads}")
+    chosen = _settings(settings).updated(**overrides)
+    _require_whole("seed", seed, 0)
+    _require_whole("threads", threads, 1)
+    _require_whole("checkpoint_every", checkpoint_every, 1)
     place = _device(device)
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
     prepared = _prepare(given, chosen, seed)
@@ -138,12 +141,10 @@ def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
         raise DataError("the cohort cannot be fitted: " + "; ".join(f.message for f in fatal))
     preprocessing, left_out = fit_preprocessing(cohort, settings.preprocessing)
     data, touched = preprocessing.apply(cohort)
-    # What preprocessing did to constant features supersedes what the checks foresaw.
-    foreseen = ("constant-features", "all-missing-features")
-    kept = [finding for finding in quality if finding.code not in foreseen]
-    # The selection itself makes features unknown to the model: that is reported already.
-    touched = tuple(finding for finding in touched if finding.code != "features-unknown")
-    findings = (*cohort.findings, *kept, *left_out, *touched)
+    # Features left out are named by the checks, and unknown to the model because of that.
+    told = ("features-left-out", "features-unknown")
+    done = [finding for finding in (*left_out, *touched) if finding.code not in told]
+    findings = (*cohort.findings, *quality, *done)
     return _Prepared(cohort, settings, seed, preprocessing, data, findings)
 
 
@@ -183,6 +184,8 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
     frozen = copy.deepcopy(module).cpu().requires_grad_(False).eval()
     samples = estimate_samples(frozen, prepared.data)
     features = estimate_features(frozen, prepared.data, samples.loc)
+    n_features = sum(len(view.features) for view in prepared.preprocessing.views.values())
+    learned = training_findings(training, features.r2, n_features)
     history = pd.DataFrame([row.terms for row in training.history])
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     return FittedPoems(
@@ -190,7 +193,7 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
         seed=prepared.seed,
         samples=prepared.cohort.samples,
         history=history,
-        findings=prepared.findings,
+        findings=(*prepared.findings, *learned),
         status=training.status.value,
         versions={"poems": __version__} | {name: version(name) for name in _RECORDED_VERSIONS},
         preprocessing=prepared.preprocessing,
@@ -229,6 +232,19 @@ def _reproducible(seed: int, threads: int) -> Iterator[None]:
         finally:
             torch.set_flush_denormal(False)
             torch.set_num_threads(before)
+
+
+def _settings(given: Settings | Mapping[str, Any] | str) -> Settings:
+    """Resolve a preset's name or a mapping."""
+    if isinstance(given, Settings):
+        return given
+    return Settings.preset(given) if isinstance(given, str) else settings_from_mapping(given)
+
+
+def _require_whole(name: str, value: object, least: int) -> None:
+    """Refuse what is not a whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < least:
+        raise SettingsError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
 def _device(name: str) -> torch.device:

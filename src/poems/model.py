@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from poems.config import Settings
 from poems.distributions.fusion import FUSIONS
-from poems.distributions.posteriors import Posterior
+from poems.distributions.posteriors import Posterior, tempered
 from poems.nn.batch import Batch
 from poems.nn.decoder import DECODERS, DenseDecoder, SparseDecoder
 from poems.nn.encoder import Encoder
@@ -84,7 +84,10 @@ class POEMS(nn.Module):
         """Fuse the measured views of each sample into a posterior.
 
         Only rows on which a view was measured reach its encoder, so what the
-        other rows hold cannot matter.
+        other rows hold cannot matter. An encoder that was given a share s of
+        its features, the rest filled with their means, does not know so; its
+        expert is tempered to N(mu, 1 / tau)^s N(0, 1)^(1 - s), which is the
+        expert for s = 1 and goes to the prior as s goes to 0.
         """
         n_samples, n_views = batch.measured.shape
         reference = next(self.parameters())
@@ -92,8 +95,14 @@ class POEMS(nn.Module):
         log_precision = torch.zeros_like(loc)
         for i, name in enumerate(self.views):
             rows = batch.measured[:, i]
-            if rows.any():
-                loc[i, rows], log_precision[i, rows] = self.encoders[i](batch.values[name][rows])
+            if not rows.any():
+                continue
+            mu, log_tau = self.encoders[i](batch.values[name][rows])
+            observed = batch.observed[name]
+            if observed is not None:
+                share = observed[rows].to(reference.dtype).mean(dim=1, keepdim=True)
+                mu, log_tau = tempered(mu, log_tau, share)
+            loc[i, rows], log_precision[i, rows] = mu, log_tau
         gates = self.gate(loc, batch.measured)
         return Encoded(self.fuse(loc, log_precision, gates), gates)
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 
@@ -16,6 +15,9 @@ from poems.errors import DataError, SettingsError
 from poems.findings import Finding, name_some
 from poems.nn.batch import Batch
 from poems.scaling import ViewScaling, fit_scaling
+
+# Of one's own cohort, a few entries in a thousand lie beyond the limits.
+_MANY_CLIPPED = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,8 @@ class Preprocessing:
             findings += some
             scaled, n_clipped = scaling.apply(aligned.values, name)
             if n_clipped:
-                findings.append(_winsorised(name, n_clipped, scaled, aligned.measured))
+                n_entries = int(np.count_nonzero(~np.isnan(scaled[aligned.measured])))
+                findings.append(_winsorised(name, n_clipped, n_entries))
             there = ~np.isnan(scaled)
             rows = aligned.measured & there.any(axis=1)
             filled = np.where(there, scaled, scaling.fill.astype(np.float32))
@@ -157,15 +160,14 @@ def _unknown_views(cohort: MultiOmics, known: Mapping[str, object]) -> list[Find
     ]
 
 
-def _winsorised(
-    name: str, n_clipped: int, values: npt.NDArray[np.float32], measured: npt.NDArray[np.bool_]
-) -> Finding:
-    """Report how many entries were clipped."""
-    total = int(measured.sum()) * values.shape[1]
-    return Finding(
-        "note",
-        "winsorised",
-        f"{n_clipped} of {total} entries ({n_clipped / total:.2%}) lay beyond the limits of the "
-        "training samples and were clipped to them",
-        name,
+def _winsorised(name: str, n_clipped: int, n_measured: int) -> Finding:
+    """Report how many of the measured entries were clipped."""
+    share = n_clipped / n_measured
+    text = (
+        f"{n_clipped} of {n_measured} entries ({share:.2%}) lay beyond the limits of the training "
+        "samples and were clipped to them"
     )
+    if share > _MANY_CLIPPED:
+        text += "; that many suggest another unit, scale or platform: check that they match"
+        return Finding("warning", "winsorised", text, name)
+    return Finding("note", "winsorised", text, name)

@@ -64,71 +64,26 @@ class ViewScaling:
 def fit_scaling(
     name: str, view: View, settings: PreprocessingSettings
 ) -> tuple[ViewScaling, list[Finding]]:
-    """Learn how one view is scaled; also report what is left out or as it was.
+    """Learn how one view is scaled; also report the features that are left out.
 
     Raises
     ------
     DataError
         If no feature is usable, or log1p meets values below zero.
     """
+    findings = []
     x = view.values[view.measured].astype(np.float64)
     log1p = name in settings.log1p
     if log1p:
         x = _log1p(x, name)
-    chosen, findings = _choose_features(name, view.features, x, settings.most_variable)
-    x = x[:, chosen]
-    lower, upper = _limits(x, settings.winsorise)
-    if settings.winsorise is not None and np.isinf(upper).any():
-        uneven = tuple(map(str, view.features[chosen][np.isinf(upper)]))
-        findings.append(
-            Finding(
-                "note",
-                "not-winsorised",
-                f"no clipping brings {len(uneven)} features within {settings.winsorise:g} standard "
-                "deviations, usually because nearly all of their entries are equal; they were "
-                f"left as they are: {name_some(uneven)}",
-                name,
-                uneven,
-            )
-        )
-    x = np.clip(x, lower, upper)
-    if settings.scale == "standard":
-        offset, scale = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
-    elif settings.scale == "minmax":
-        offset = np.nanmin(x, axis=0)
-        scale = np.nanmax(x, axis=0) - offset
-    else:
-        offset, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
-    scaled = (x - offset) / scale
-    scaling = ViewScaling(
-        features=view.features[chosen],
-        log1p=log1p,
-        lower=lower,
-        upper=upper,
-        offset=offset,
-        scale=scale,
-        fill=np.nanmean(scaled, axis=0),
-        variance=np.nanvar(scaled, axis=0),
-    )
-    return scaling, findings
-
-
-def _choose_features(
-    name: str, features: pd.Index, x: Array, most_variable: int | None
-) -> tuple[npt.NDArray[np.bool_], list[Finding]]:
-    """Choose the features that vary and, if asked, the most variable of them."""
-    findings = []
-    n_there = np.count_nonzero(~np.isnan(x), axis=0)
-    usable = n_there > 1
-    if usable.any():
-        usable[usable] = np.nanmin(x[:, usable], axis=0) < np.nanmax(x[:, usable], axis=0)
-    if not usable.any():
+    kept = np.flatnonzero(_varies(x))
+    if not len(kept):
         raise DataError(
             f"view '{name}' has no usable feature: every one is constant or missing. "
             "Leave the view out."
         )
-    if not usable.all():
-        left_out = tuple(map(str, features[~usable]))
+    if len(kept) < len(view.features):
+        left_out = tuple(map(str, view.features.delete(kept)))
         findings.append(
             Finding(
                 "warning",
@@ -139,22 +94,57 @@ def _choose_features(
                 left_out,
             )
         )
-    if most_variable is not None and usable.sum() > most_variable:
-        spread = np.full(len(usable), -np.inf)
-        spread[usable] = np.nanvar(x[:, usable], axis=0)
-        keep = np.sort(np.argsort(-spread, kind="stable")[:most_variable])
-        findings.append(
-            Finding(
-                "note",
-                "most-variable",
-                f"the {most_variable} most variable of {usable.sum()} features were kept",
-                name,
-                tuple(map(str, features[keep])),
-            )
-        )
-        usable = np.zeros_like(usable)
-        usable[keep] = True
-    return usable, findings
+    limits = _limits(x[:, kept], settings.winsorise)
+    clipped = np.clip(x[:, kept], limits.lower, limits.upper)
+    if settings.most_variable is not None and len(kept) > settings.most_variable:
+        most = np.argsort(-np.nanvar(clipped, axis=0), kind="stable")[: settings.most_variable]
+        most.sort()
+        text = f"the {len(most)} most variable of {len(kept)} features were kept"
+        kept, clipped, limits = kept[most], clipped[:, most], limits.take(most)
+        names = tuple(map(str, view.features[kept]))
+        findings.append(Finding("note", "most-variable", text, name, names))
+    if settings.scale == "standard":
+        # Where the limits could not settle, the deviation is that before clipping: taken
+        # after it, a value that nearly all others differ from would be stretched out again.
+        basis = np.where(limits.settled, clipped, x[:, kept])
+        offset, scale = np.nanmean(basis, axis=0), np.nanstd(basis, axis=0)
+    elif settings.scale == "minmax":
+        offset = np.nanmin(clipped, axis=0)
+        scale = np.nanmax(clipped, axis=0) - offset
+    else:
+        offset, scale = np.zeros(len(kept)), np.ones(len(kept))
+    scaled = (clipped - offset) / scale
+    scaling = ViewScaling(
+        features=view.features[kept],
+        log1p=log1p,
+        lower=limits.lower,
+        upper=limits.upper,
+        offset=offset,
+        scale=scale,
+        fill=np.nanmean(scaled, axis=0),
+        variance=np.nanvar(scaled, axis=0),
+    )
+    return scaling, findings
+
+
+def _varies(x: Array) -> npt.NDArray[np.bool_]:
+    """Which features have at least two different values?"""
+    varies: npt.NDArray[np.bool_] = np.count_nonzero(~np.isnan(x), axis=0) > 1
+    if varies.any():
+        varies[varies] = np.nanmin(x[:, varies], axis=0) < np.nanmax(x[:, varies], axis=0)
+    return varies
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Limits of each feature, and whether they settled; all (n_features,)."""
+
+    lower: Array
+    upper: Array
+    settled: npt.NDArray[np.bool_]
+
+    def take(self, columns: npt.NDArray[np.intp]) -> _Limits:
+        return _Limits(self.lower[columns], self.upper[columns], self.settled[columns])
 
 
 def _log1p(x: Array, name: str) -> Array:
@@ -168,33 +158,41 @@ def _log1p(x: Array, name: str) -> Array:
     return np.log1p(x)
 
 
-def _limits(x: Array, n_sd: float | None) -> tuple[Array, Array]:
+def _limits(x: Array, n_sd: float | None) -> _Limits:
     """Find limits ``n_sd`` standard deviations from the mean of each feature.
 
     An outlier inflates the very standard deviation that it is judged by, so the
-    limits are found anew from the clipped values until they settle. Where more
-    than a share of about 1 - 1 / n_sd^2 of the entries are equal (a rare
-    mutation) they never do: the limits would close in on that value and take
-    the feature with them. It gets infinite limits.
+    limits are found anew from the clipped values until they settle. Where a
+    share of more than about 1 - 1 / n_sd^2 of the entries are equal (a rare
+    mutation) they never do: they would close in on that value and take the
+    feature with them. Such a feature gets the limits of the first round.
     """
-    lower, upper = np.full(x.shape[1], -np.inf), np.full(x.shape[1], np.inf)
+    n_features = x.shape[1]
     if n_sd is None:
-        return lower, upper
+        unlimited = np.full(n_features, np.inf)
+        return _Limits(-unlimited, unlimited, np.ones(n_features, dtype=bool))
+    mean, sd = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
+    first = (mean - n_sd * sd, mean + n_sd * sd)
+
     # About the median, so that entries equal to it are exact zeros throughout.
     centre = np.nanmedian(x, axis=0)
     x = x - centre
-    open_ = np.arange(x.shape[1])
-    beyond = np.ones(x.shape[1], dtype=bool)
+    lower, upper = np.full(n_features, -np.inf), np.full(n_features, np.inf)
+    open_ = np.arange(n_features)
+    settled = np.zeros(n_features, dtype=bool)
     for _ in range(_WINSORISE_ROUNDS):
         part = x[:, open_]
         mean, sd = np.nanmean(part, axis=0), np.nanstd(part, axis=0)
         lower[open_] = np.maximum(lower[open_], mean - n_sd * sd)
         upper[open_] = np.minimum(upper[open_], mean + n_sd * sd)
         furthest = np.nanmax(np.abs(part - mean), axis=0)
-        beyond[open_] = furthest > n_sd * sd * (1.0 + _WINSORISE_TOLERANCE)
+        settled[open_] = furthest <= n_sd * sd * (1.0 + _WINSORISE_TOLERANCE)
         open_ = open_[furthest > n_sd * sd]
         if not open_.size:
             break
         x[:, open_] = np.clip(x[:, open_], lower[open_], upper[open_])
-    lower[beyond], upper[beyond] = -np.inf, np.inf
-    return lower + centre, upper + centre
+    return _Limits(
+        np.where(settled, lower + centre, first[0]),
+        np.where(settled, upper + centre, first[1]),
+        settled,
+    )

@@ -37,6 +37,11 @@ def write_state(path: str | Path, tensors: Tensors, record: Mapping[str, Any]) -
     record
         Anything JSON can hold, without NaN or infinities.
 
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+
     Examples
     --------
     >>> import tempfile
@@ -60,8 +65,15 @@ def write_state(path: str | Path, tensors: Tensors, record: Mapping[str, Any]) -
         "record": text,
         "sha256": _digest(contiguous, text),
     }
-    with atomic_path(path) as temporary:
-        save_file(contiguous, temporary, metadata=metadata)
+    try:
+        with atomic_path(path) as temporary:
+            # safetensors lets nobody but the owner read; a model is shared like any file.
+            temporary.touch()
+            mode = temporary.stat().st_mode
+            save_file(contiguous, temporary, metadata=metadata)
+            temporary.chmod(mode)
+    except OSError as error:
+        raise StorageError(f"cannot write the model to {path}: {error}") from error
 
 
 def read_state(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:

@@ -93,7 +93,7 @@ def test_numbers_that_are_not_finite_stop_training(
 def test_an_interrupt_keeps_the_state_of_its_epoch(epoch: int, data: Batch) -> None:
     model, settings = make()
     training = train(model, data, settings, callbacks=(interrupt_at(epoch),))
-    assert training.status is Status.INTERRUPTED
+    assert training.status is Status.INTERRUPTED_EARLY
     assert len(training.history) == training.best_epoch == epoch
     assert not model.training
 
@@ -132,7 +132,7 @@ def test_an_interrupt_amid_an_epoch_goes_back_to_the_last_whole_one(
         states.append({name: value.clone() for name, value in model.state_dict().items()})
 
     training = train(model, data, settings, callbacks=(copy_state,))
-    assert training.status is Status.INTERRUPTED
+    assert training.status is Status.INTERRUPTED_EARLY
     assert len(training.history) == training.best_epoch == len(states) == 2
     for name, value in model.state_dict().items():
         assert torch.equal(value, states[1][name])
@@ -150,7 +150,7 @@ def test_an_interrupt_before_the_first_epoch_leaves_the_start(
     monkeypatch.setattr(torch.optim.AdamW, "step", step)
     training = train(model, data, settings)
     assert training.history == []
-    assert training.status is Status.INTERRUPTED
+    assert training.status is Status.INTERRUPTED_EARLY
     assert all(torch.equal(value, start[name]) for name, value in model.state_dict().items())
 
 
@@ -276,3 +276,9 @@ def test_every_sample_is_seen_once_an_epoch(data: Batch, monkeypatch: pytest.Mon
     orders = [torch.cat(seen[3 * epoch : 3 * epoch + 3]) for epoch in range(3)]
     assert all(torch.equal(order.sort().values, torch.arange(40)) for order in orders)
     assert not torch.equal(orders[0], orders[1])
+
+
+def test_an_interrupt_at_full_strength_is_no_early_one(data: Batch) -> None:
+    model, settings = make(ramp_start=0.0, ramp_end=0.0, kl_warmup=0.0)
+    training = train(model, data, settings, callbacks=(interrupt_at(2),))
+    assert training.status is Status.INTERRUPTED

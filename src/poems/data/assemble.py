@@ -12,7 +12,7 @@ import pandas as pd
 from poems.data.container import MultiOmics, View
 from poems.data.tables import Table, has_values
 from poems.errors import DataError
-from poems.findings import Finding, name_some
+from poems.findings import Finding, count, name_some
 
 SampleRule = Literal["union", "intersection"]
 
@@ -55,7 +55,8 @@ def assemble(
     empty = index[~measured.any(axis=1)]
     if len(empty):
         raise DataError(
-            f"{len(empty)} samples have no value in any view: {name_some(empty)}. Remove their rows"
+            f"{count(len(empty), 'sample has', 'samples have')} no value in any view: "
+            f"{name_some(empty)}. Remove {'its row' if len(empty) == 1 else 'their rows'}"
         )
     notes = [finding for name, table in tables.items() for finding in _empty_rows(name, table)]
     if samples == "intersection":
@@ -94,7 +95,8 @@ def merge_obs(tables: Mapping[str, Table]) -> tuple[pd.DataFrame | None, tuple[F
             if len(conflict):
                 text = (
                     f"obs column '{column}' differs from that of an earlier view for "
-                    f"{len(conflict)} samples ({name_some(conflict)}); the earlier one was kept"
+                    f"{count(len(conflict), 'sample')} ({name_some(conflict)}); the earlier one "
+                    "was kept"
                 )
                 findings.append(
                     Finding("warning", "obs-conflict", text, view=name, items=tuple(conflict))
@@ -114,8 +116,8 @@ def _empty_rows(name: str, table: Table) -> Iterator[Finding]:
     empty = tuple(table.samples[~has_values(table.values)])
     if empty:
         text = (
-            f"{len(empty)} samples have a row but no value ({name_some(empty)}); they count as "
-            "unmeasured"
+            f"{count(len(empty), 'sample has', 'samples have')} a row but no value "
+            f"({name_some(empty)}); taken as unmeasured"
         )
         yield Finding("note", "rows-all-missing", text, view=name, items=empty)
 
@@ -125,7 +127,8 @@ def _unmeasured(name: str, view: View, index: pd.Index) -> Iterator[Finding]:
     if unmeasured:
         text = (
             f"not measured on {len(unmeasured)} of {len(index)} samples ({name_some(unmeasured)}); "
-            "they are kept and rest on the other views"
+            + ("it is kept and rests" if len(unmeasured) == 1 else "they are kept and rest")
+            + " on the other views"
         )
         yield Finding("note", "samples-unmeasured", text, view=name, items=unmeasured)
 
@@ -142,7 +145,8 @@ def _dropped(
     dropped = tuple(np.delete(index.to_numpy(), keep))
     if dropped:
         text = (
-            f"{len(dropped)} of {len(index)} samples were dropped as not measured in every view "
+            f"{len(dropped)} of {len(index)} samples "
+            f"{'was' if len(dropped) == 1 else 'were'} dropped as not measured in every view "
             f"({name_some(dropped)})"
         )
         yield Finding("note", "samples-dropped", text, items=dropped)
@@ -155,15 +159,18 @@ def _aligned_obs(obs: pd.DataFrame | None, index: pd.Index) -> tuple[pd.DataFram
     without = tuple(index.difference(obs.index, sort=False))
     if without:
         text = (
-            f"{len(without)} of {len(index)} samples have no row in the obs table "
-            f"({name_some(without)}); their annotations are missing"
+            f"{len(without)} of {count(len(index), 'sample')} "
+            f"{'has' if len(without) == 1 else 'have'} no row in the obs table "
+            f"({name_some(without)}); {'its' if len(without) == 1 else 'their'} annotations are "
+            "missing"
         )
         findings.append(Finding("warning", "samples-without-obs", text, items=without))
     extra = tuple(obs.index.difference(index, sort=False))
     if extra:
         text = (
-            f"{len(extra)} rows of the obs table belong to no sample of the cohort "
-            f"({name_some(extra)}); they were left out"
+            f"{count(len(extra), 'row')} of the obs table "
+            f"{'belongs' if len(extra) == 1 else 'belong'} to no sample of the cohort "
+            f"({name_some(extra)}); left out"
         )
         findings.append(Finding("note", "obs-rows-unused", text, items=extra))
     return obs.reindex(index), findings

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.errors import DataError
-from poems.findings import Finding, name_some
+from poems.findings import Finding, count, name_some
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +39,9 @@ class View:
         n_samples, n_features = self.values.shape
         if len(self.features) != n_features or self.measured.shape != (n_samples,):
             raise DataError(
-                f"values of shape {self.values.shape} do not fit {len(self.features)} feature "
-                f"names and a measured mask of shape {self.measured.shape}"
+                f"values of shape {self.values.shape} do not fit "
+                f"{count(len(self.features), 'feature name')} and a measured mask of "
+                f"shape {self.measured.shape}"
             )
         if self.values.dtype != np.float32:
             raise DataError(f"values must be float32, not {self.values.dtype}")
@@ -108,7 +109,8 @@ class MultiOmics:
         for name, view in self.views.items():
             if view.values.shape[0] != len(self.samples):
                 raise DataError(
-                    f"view '{name}' has {view.values.shape[0]} rows for {len(self.samples)} samples"
+                    f"view '{name}' has {count(view.values.shape[0], 'row')} for "
+                    f"{count(len(self.samples), 'sample')}"
                 )
             if view.features.has_duplicates:
                 raise DataError(
@@ -118,14 +120,16 @@ class MultiOmics:
         without = np.count_nonzero(self.measured, axis=1) == 0
         if without.any():
             raise DataError(
-                f"{without.sum()} samples have no view at all: "
-                f"{name_some(self.samples[without])}. Remove them."
+                f"{count(int(without.sum()), 'sample has', 'samples have')} no view at all: "
+                f"{name_some(self.samples[without])}. "
+                f"Remove {'it' if without.sum() == 1 else 'them'}."
             )
 
     def __repr__(self) -> str:
-        lines = [f"MultiOmics: {self.n_samples} samples"]
+        lines = [f"MultiOmics: {count(self.n_samples, 'sample')}"]
         lines += [
-            f"  {name}: {view.n_features} features, measured on {view.measured.sum()} samples"
+            f"  {name}: {count(view.n_features, 'feature')}, measured on "
+            f"{count(int(view.measured.sum()), 'sample')}"
             for name, view in self.views.items()
         ]
         return "\n".join(lines)

@@ -10,6 +10,8 @@ from poems.errors import ReadError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZIP_MAGIC = b"PK\x03\x04"
+_OLE_MAGIC = b"\xd0\xcf\x11\xe0"
+_HDF5_MAGIC = b"\x89HDF\r\n"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -44,8 +46,7 @@ def read_text(path: Path) -> str:
         not UTF-8.
     """
     data = _unpacked(path, _bytes(existing_file(path)))
-    if data.startswith(_ZIP_MAGIC):
-        raise ReadError(f"{path} is a zip archive or an Excel workbook; export the table as CSV")
+    _check_is_text(path, data)
     if data.startswith(_UTF16_MARKS):
         raise ReadError(f"{path} is encoded as UTF-16; save it as UTF-8")
     try:
@@ -64,6 +65,19 @@ def read_text(path: Path) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text
+
+
+def _check_is_text(path: Path, data: bytes) -> None:
+    if data.startswith(_OLE_MAGIC):
+        raise ReadError(f"{path} is an Excel workbook (.xls), not text; export the sheet as CSV")
+    if data.startswith(_ZIP_MAGIC):
+        if b"xl/" in data:
+            raise ReadError(
+                f"{path} is an Excel workbook (.xlsx), not text; export the sheet as CSV"
+            )
+        raise ReadError(f"{path} is a zip archive or an Excel workbook; export the table as CSV")
+    if data.startswith(_HDF5_MAGIC):
+        raise ReadError(f"{path} is an HDF5 file, not text; name it .h5ad or .h5mu if it is one")
 
 
 def _bytes(path: Path) -> bytes:

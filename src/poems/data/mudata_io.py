@@ -47,7 +47,7 @@ def to_mudata(cohort: MultiOmics) -> Any:
         )
         for name, view in cohort.views.items()
     }
-    with _quiet(), mudata.set_options(pull_on_update=False):
+    with _quiet(), _no_pull():
         result = mudata.MuData(views)
         result.obs = _storable(cohort.obs).reindex(result.obs_names)
     result.uns[ORDER_KEY] = cohort.samples.to_numpy(dtype=object)
@@ -91,7 +91,7 @@ def read_h5mu(path: Path) -> Any:
     if "mod" not in _hdf5_groups(path):
         raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
     try:
-        with _quiet(), mudata.set_options(pull_on_update=False):
+        with _quiet(), _no_pull():
             return mudata.read_h5mu(path)
     except Exception as error:  # h5py and anndata raise many kinds on damaged files
         raise ReadError(f"{path} cannot be read as h5mu: {error}") from error
@@ -154,3 +154,20 @@ def _quiet() -> Iterator[None]:
         # Genes measured both ways share a name; here names are unique within a view.
         warnings.filterwarnings("ignore", message="var_names are not unique", category=UserWarning)
         yield
+
+
+@contextmanager
+def _no_pull() -> Iterator[None]:
+    """Keep the annotations of views out of the table that they share.
+
+    ``with mudata.set_options(...)`` would do, but it logs to the root logger
+    on its way in and out, and thereby installs a handler that prints the
+    messages of every library.
+    """
+    import mudata
+
+    earlier = mudata.set_options(pull_on_update=False).opts
+    try:
+        yield
+    finally:
+        mudata.set_options(**earlier)

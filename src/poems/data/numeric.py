@@ -10,13 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.errors import DataError
-from poems.findings import Finding
+from poems.findings import Finding, count
 
 MISSING_TOKENS = ("", "NA", "NaN", "nan", "N/A", "null", "None", "-")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*(\.\d{3})*,\d+")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 _LONGEST = 40
 _MOST_SHOWN = 5
 
@@ -79,7 +79,8 @@ def as_numbers(
         raise DataError(_bad_cells_text(frame, names, sorted(bad)))
     if not n_booleans:
         return values, ()
-    text = f"{n_booleans} true/false entries were read as 1 and 0"
+    entries = count(n_booleans, "true/false entry was", "true/false entries were")
+    text = f"{entries} read as 1 and 0"
     return values, (Finding("note", "booleans", text),)
 
 
@@ -97,11 +98,11 @@ def check_finite(frame: pd.DataFrame, values: npt.NDArray[np.float64], names: Ce
         return
     cells = [(int(row), int(column)) for row, column in np.argwhere(too_large)[:_MOST_SHOWN]]
     shown = "; ".join(f"{values[cell]:g} ({names.cell(frame, *cell)})" for cell in cells)
-    count = int(too_large.sum())
+    n_large = int(too_large.sum())
     raise DataError(
-        f"{names.where}: {count} {'value is' if count == 1 else 'values are'} infinite or too "
-        f"large for single precision (beyond 3.4e38): {shown}{_more(count)}. Write NA where the "
-        "value is unknown"
+        f"{names.where}: {count(n_large, 'value is', 'values are')} infinite or too large for "
+        f"single precision (beyond 3.4e38): {shown}{_more(n_large)}. Write NA where the value is "
+        "unknown"
     )
 
 
@@ -136,7 +137,7 @@ def _parse(
         if text.lower() in _BOOLEANS:
             numbers[row] = _BOOLEANS[text.lower()]
             n_booleans += 1
-        elif _NUMBER.fullmatch(text):  # beyond the range of a float64
+        elif NUMBER.fullmatch(text):  # beyond the range of a float64
             numbers[row] = float(text)
         elif text not in MISSING_TOKENS:
             bad.append(row)
@@ -147,9 +148,8 @@ def _bad_cells_text(frame: pd.DataFrame, names: CellNames, bad: list[tuple[int, 
     shown = "; ".join(
         f"{shorten(frame.iat[cell])} ({names.cell(frame, *cell)})" for cell in bad[:_MOST_SHOWN]
     )
-    count = len(bad)
-    are_not = "cell is not a number" if count == 1 else "cells are not numbers"
-    text = f"{names.where}: {count} {are_not}: {shown}{_more(count)}. "
+    cells = count(len(bad), "cell is not a number", "cells are not numbers")
+    text = f"{names.where}: {cells}: {shown}{_more(len(bad))}. "
     if any(_DECIMAL_COMMA.fullmatch(str(frame.iat[cell]).strip()) for cell in bad):
         return text + "Write decimals with a point, and thousands without a comma"
     column = bad[0][1]
@@ -161,5 +161,5 @@ def _bad_cells_text(frame: pd.DataFrame, names: CellNames, bad: list[tuple[int, 
     return text + "Leave a missing value empty, or write NA"
 
 
-def _more(count: int) -> str:
-    return f" and {count - _MOST_SHOWN} more" if count > _MOST_SHOWN else ""
+def _more(number: int) -> str:
+    return f" and {number - _MOST_SHOWN} more" if number > _MOST_SHOWN else ""

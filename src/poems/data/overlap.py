@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 import pandas as pd
 
 from poems.data.tables import Table
-from poems.findings import Finding, name_some
+from poems.findings import Finding, count, name_some
 
 # Names that no sample has: CpG probes, Ensembl genes and transcripts, microRNAs, SNPs.
 _FEATURE_NAME = re.compile(r"cg\d{8}|ENS[A-Z]*[GTP]\d{11}(\.\d+)?|hsa-(mir|miR|let)-.+|rs\d{3,}")
 _TCGA_BARCODE = re.compile(r"TCGA[-._]\w{2}[-._]\w{4}([-._].*)?", re.IGNORECASE)
+# Accessions of GEO, the sequence read archives and BioSample; barcodes of cells.
+_ACCESSION = re.compile(r"GSM\d{3,}|[SED]R[RSX]\d{5,}|SAM(N|D|EA)\d{5,}|[ACGT]{12,}-\d+")
+_NEARLY_ALL = 0.9
 _TCGA_PATIENT = 12
 # Above this many views, trying all ways to turn them would take too long.
 _MOST_TURNED = 10
@@ -49,8 +53,10 @@ def name_problems(tables: Mapping[str, Table], obs_names: pd.Index | None) -> li
     """Return what is wrong with how the names of views and obs fit together.
 
     Errors: a view that shares no sample with any other, an obs table that
-    shares none with the views, and views whose features stand in rows. A
-    warning where a simple change of the names would match far more samples.
+    shares none with the views, and views whose features stand in rows.
+    Warnings where a simple change of the names would match far more samples,
+    and where names look like those of features or samples but stand in the
+    other place.
     """
     isolated = _isolated({name: set(table.samples) for name, table in tables.items()}, obs_names)
     if isolated:
@@ -61,7 +67,7 @@ def name_problems(tables: Mapping[str, Table], obs_names: pd.Index | None) -> li
     findings += _nearly_matching(tables, isolated)
     if obs_names is not None:
         findings += _obs_overlap(tables, obs_names)
-    return findings + list(_feature_like(tables))
+    return findings + list(_seemingly_swapped(tables))
 
 
 def _isolated(samples: Mapping[str, set[str]], obs_names: pd.Index | None) -> list[str | None]:
@@ -94,7 +100,8 @@ def _swapped(tables: Mapping[str, Table], obs_names: pd.Index | None) -> Finding
             )
         ]
         if fits:
-            return _swapped_finding(tables, fits)
+            seeming = set(_turned_by_kind(tables))
+            return _swapped_finding(tables, [t for t in fits if set(t) == seeming] or fits)
     return None
 
 
@@ -122,20 +129,31 @@ def _swapped_finding(tables: Mapping[str, Table], fits: Sequence[Sequence[str]])
 def _remedy(tables: Mapping[str, Table], turned: Sequence[str]) -> str:
     rows = [name for name, table in tables.items() if table.transposed != (name in turned)]
     if not rows:
-        return "Leave out features_in_rows (--features-in-rows on the command line)"
-    which = "True" if len(rows) == len(tables) else repr(rows)
-    return f"Pass features_in_rows={which} (--features-in-rows on the command line)"
+        return "Leave out features_in_rows (on the command line, --features-in-rows[-of])"
+    if len(rows) == len(tables):
+        which, flags = "True", "--features-in-rows"
+    else:
+        which = repr(rows)
+        flags = " ".join(f"--features-in-rows-of {shlex.quote(name)}" for name in rows)
+    instead = any(table.transposed for table in tables.values())
+    return (
+        f"Pass features_in_rows={which} (on the command line, {flags})"
+        f"{' in place of what was given' if instead else ''}"
+    )
 
 
 def _no_overlap(name: str, tables: Mapping[str, Table]) -> Finding:
     table = tables[name]
     others = _other_samples(tables, name)
     text = (
-        f"none of its {len(table.samples)} samples ({name_some(table.samples)}) is in any other "
+        f"none of its samples ({len(table.samples)}: {name_some(table.samples)}) is in any other "
         f"view ({name_some(others)}). "
     )
     change = _best_change(table.samples, others)
-    if change is None:
+    turned = _turned_by_kind(tables)
+    if name in turned:
+        text += f"Samples and features look swapped. {_remedy(tables, list(turned))}"
+    elif change is None:
         text += "Samples are matched by name: rename them, or leave this view out"
     else:
         text += f"{change[0]} would match {change[1]}: rename the samples"
@@ -153,7 +171,8 @@ def _nearly_matching(
         change = _best_change(table.samples, others)
         if change is not None and change[0] > 2 * matched:
             text = (
-                f"only {matched} of its {len(table.samples)} samples are in another view, but "
+                f"only {matched} of its {count(len(table.samples), 'sample')} "
+                f"{'is' if matched == 1 else 'are'} in another view, but "
                 f"{change[0]} would be {change[1]}. Compare {name_some(table.samples, 2)} with "
                 f"{name_some(others, 2)}"
             )
@@ -167,28 +186,61 @@ def _obs_overlap(tables: Mapping[str, Table], obs_names: pd.Index) -> Iterator[F
     hint = f"; {change[0]} would match {change[1]}" if change is not None else ""
     if matched == 0:
         text = (
-            f"none of the {len(obs_names)} rows of the obs table ({name_some(obs_names)}) names a "
-            f"sample ({name_some(samples)}){hint}. Its first column must hold the sample names"
+            f"none of the rows of the obs table ({len(obs_names)}: {name_some(obs_names)}) names "
+            f"a sample ({name_some(samples)}){hint}. Its first column must hold the sample names"
         )
         yield Finding("error", "obs-no-overlap", text)
     elif change is not None and change[0] > 2 * matched:
         text = (
-            f"only {matched} of the {len(obs_names)} rows of the obs table name a sample{hint}. "
+            f"only {matched} of the {count(len(obs_names), 'row')} of the obs table "
+            f"{'names' if matched == 1 else 'name'} a sample{hint}. "
             f"Compare {name_some(obs_names, 2)} with {name_some(samples, 2)}"
         )
         yield Finding("warning", "names-nearly-match", text)
 
 
-def _feature_like(tables: Mapping[str, Table]) -> Iterator[Finding]:
-    for name, table in tables.items():
-        if not all(_FEATURE_NAME.fullmatch(sample) for sample in table.samples):
-            continue
-        text = (
-            f"samples and features look swapped: {name_some(table.samples)} are names of "
-            f"features, yet stand where samples are expected. "
-            f"{_remedy(tables, [name])}"
-        )
+def _seemingly_swapped(tables: Mapping[str, Table]) -> Iterator[Finding]:
+    turned = _turned_by_kind(tables)
+    # One remedy for all of them: each by itself would set the others wrong.
+    for name, reason in turned.items():
+        text = f"samples and features look swapped: {reason}. {_remedy(tables, list(turned))}"
         yield Finding("warning", "looks-swapped", text, view=name)
+
+
+def _turned_by_kind(tables: Mapping[str, Table]) -> dict[str, str]:
+    """Return the views whose names are of the other kind than their place, and why."""
+    reasons = ((name, _looks_swapped(table)) for name, table in tables.items())
+    return {name: reason for name, reason in reasons if reason is not None}
+
+
+def _looks_swapped(table: Table) -> str | None:
+    """Return what speaks for features in the place of samples, or the reverse, if anything does."""
+    if _nearly_all(_is_feature_name, table.samples):
+        return (
+            f"{name_some(table.samples)} are names of features, yet stand where samples are "
+            "expected"
+        )
+    # Between samples and samples (a table of similarities) there is nothing to turn.
+    if _nearly_all(_is_sample_name, table.features) and not _nearly_all(
+        _is_sample_name, table.samples
+    ):
+        return (
+            f"{name_some(table.features)} are names of samples, yet stand where features are "
+            "expected"
+        )
+    return None
+
+
+def _is_feature_name(name: str) -> bool:
+    return _FEATURE_NAME.fullmatch(name) is not None
+
+
+def _is_sample_name(name: str) -> bool:
+    return (_TCGA_BARCODE.fullmatch(name) or _ACCESSION.fullmatch(name)) is not None
+
+
+def _nearly_all(holds: Callable[[str], bool], names: pd.Index) -> bool:
+    return sum(map(holds, names)) >= _NEARLY_ALL * len(names)
 
 
 def _other_samples(tables: Mapping[str, Table], name: str) -> pd.Index:
@@ -206,7 +258,7 @@ def _best_change(names: pd.Index, others: pd.Index) -> tuple[int, str] | None:
     best: tuple[int, str] | None = None
     for text, change in _CHANGES:
         there = {change(name) for name in others}
-        count = sum(change(name) in there for name in names)
-        if count > (best[0] if best else 0):
-            best = count, text
+        n_matched = sum(change(name) in there for name in names)
+        if n_matched > (best[0] if best else 0):
+            best = n_matched, text
     return best

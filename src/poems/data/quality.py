@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.data.container import MultiOmics, View
-from poems.findings import Finding, name_some
+from poems.findings import Finding, count, name_some
 
 _FEWEST_SAMPLES = 8  # fewer cannot be fitted
 _FEW_SAMPLES = 30
@@ -18,6 +18,7 @@ _FEW_MEASURED = 10
 _FEW_FEATURES = 10
 _MANY_MISSING = 0.2
 _MOST_LEVELS = 10
+_FEWEST_CARRIERS = 3
 # On a log scale (base 2) values stay far below this: 2^64 counts nothing that is measured.
 _LARGEST_LOGGED = 64
 _SKEWED = 2.0
@@ -34,19 +35,22 @@ class _Measured:
     samples: pd.Index
     features: pd.Index
     values: npt.NDArray[np.float64]  # (n_measured, n_features)
+    fitted: npt.NDArray[np.float64]  # the values on the scale that the fit takes
     present: npt.NDArray[np.bool_]
     constant: npt.NDArray[np.bool_]  # at most one distinct value, but some
     empty: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, name: str, view: View, samples: pd.Index) -> _Measured:
+    def of(cls, name: str, view: View, samples: pd.Index, log1p: bool) -> _Measured:
         values = view.values[view.measured].astype(np.float64)
         present = ~np.isnan(values)
         empty = np.count_nonzero(present, axis=0) == 0
         lowest = np.where(present, values, np.inf).min(axis=0, initial=np.inf)
         highest = np.where(present, values, -np.inf).max(axis=0, initial=-np.inf)
+        # The fit itself refuses the logarithm of values below zero.
+        fitted = np.log1p(values) if log1p and lowest.min(initial=0) >= 0 else values
         return cls(
-            name, samples[view.measured], view.features, values, present,
+            name, samples[view.measured], view.features, values, fitted, present,
             (lowest == highest) & ~empty, empty,
         )  # fmt: skip
 
@@ -55,17 +59,26 @@ class _Measured:
         return ~self.constant & ~self.empty
 
 
-def quality_findings(cohort: MultiOmics) -> tuple[Finding, ...]:
+def quality_findings(cohort: MultiOmics, *, log1p: Collection[str] = ()) -> tuple[Finding, ...]:
     """Return what may hurt a fit of the cohort, or prevents it.
 
     Errors: fewer than 8 samples, a view without any feature that varies.
     Warnings: fewer than 30 samples, views measured on fewer than 10, features
-    that are constant or all missing, more than 20 % missing entries, values
-    that look like raw counts or are extreme outliers: more than 30 robust
-    standard deviations (IQR / 1.349, of the feature or of the view's typical
-    feature if that is larger) from the median of their feature.
+    that are constant, all missing or differ from their most common value in
+    fewer than 3 samples, more than 20 % missing entries, values that look like
+    raw counts or are extreme outliers: more than 30 robust standard deviations
+    (IQR / 1.349, of the feature or of the view's typical feature if that is
+    larger) from the median of their feature.
     Notes: other missing entries, views of fewer than 10 features, discrete
     values, views on very different scales.
+
+    Parameters
+    ----------
+    cohort
+        The cohort, with its values as they were read.
+    log1p
+        The views whose values the fit will transform with log(1 + x); their
+        outliers and scales are judged after it.
 
     Examples
     --------
@@ -76,11 +89,15 @@ def quality_findings(cohort: MultiOmics) -> tuple[Finding, ...]:
     ...     print(finding)
     warning: 20 samples are few for learning factors; expect unstable results, and compare ...
     """
-    views = [_Measured.of(name, view, cohort.samples) for name, view in cohort.views.items()]
+    views = [
+        _Measured.of(name, view, cohort.samples, log1p=name in log1p)
+        for name, view in cohort.views.items()
+    ]
     findings = list(_sample_findings(cohort))
     for view in views:
         findings += _size_findings(view, cohort.n_samples)
         findings += _feature_findings(view)
+        findings += _rare_findings(view)
         findings += _missing_findings(view)
         findings += _value_findings(view)
     findings += _scale_findings(views)
@@ -90,7 +107,10 @@ def quality_findings(cohort: MultiOmics) -> tuple[Finding, ...]:
 def _sample_findings(cohort: MultiOmics) -> Iterator[Finding]:
     n = cohort.n_samples
     if n < _FEWEST_SAMPLES:
-        text = f"{n} samples are too few to fit; at least {_FEWEST_SAMPLES} are needed"
+        text = (
+            f"{count(n, 'sample is', 'samples are')} too few to fit; at least {_FEWEST_SAMPLES} "
+            "are needed"
+        )
         yield Finding("error", "too-few-samples", text)
     elif n < _FEW_SAMPLES:
         text = (
@@ -103,7 +123,8 @@ def _sample_findings(cohort: MultiOmics) -> Iterator[Finding]:
         without = tuple(cohort.samples[cohort.obs.isna().all(axis=1)])
         if without:
             text = (
-                f"{len(without)} of {n} samples have no annotations in obs ({name_some(without)})"
+                f"{len(without)} of {n} samples {'has' if len(without) == 1 else 'have'} no "
+                f"annotations in obs ({name_some(without)})"
             )
             yield Finding("warning", "samples-without-obs", text, items=without)
 
@@ -112,14 +133,14 @@ def _size_findings(view: _Measured, n_samples: int) -> Iterator[Finding]:
     n_measured, n_features = view.values.shape
     if n_measured < min(_FEW_MEASURED, n_samples):
         text = (
-            f"measured on {n_measured} of {n_samples} samples; too few to learn from, consider "
-            "leaving the view out"
+            f"measured on {n_measured} of {count(n_samples, 'sample')}; too few to learn from, "
+            "consider leaving the view out"
         )
         yield Finding("warning", "few-measured-samples", text, view=view.name)
     if n_features < _FEW_FEATURES:
         text = (
-            f"has only {n_features} feature{'s' if n_features > 1 else ''} ("
-            f"{name_some(view.features)}); its say in the factors will rest on them alone"
+            f"has only {count(n_features, 'feature')} ({name_some(view.features)}); its say in "
+            f"the factors will rest on {'it' if n_features == 1 else 'them'} alone"
         )
         yield Finding("note", "few-features", text, view=view.name)
 
@@ -128,18 +149,48 @@ def _feature_findings(view: _Measured) -> Iterator[Finding]:
     n_features = len(view.features)
     for code, which, reason in (
         ("all-missing-features", view.empty, "no value on any sample"),
-        ("constant-features", view.constant, "the same value on all samples"),
+        ("constant-features", view.constant, "the same value wherever measured"),
     ):
         names = tuple(view.features[which])
         if names:
             text = (
-                f"{len(names)} of {n_features} features {'has' if len(names) == 1 else 'have'} "
-                f"{reason} ({name_some(names)}), which tells nothing; left out of the fit"
+                f"{len(names)} of {count(n_features, 'feature')} "
+                f"{'has' if len(names) == 1 else 'have'} {reason} ({name_some(names)}), which "
+                f"tells nothing; {'it is' if len(names) == 1 else 'they are'} left out of the fit"
             )
             yield Finding("warning", code, text, view=view.name, items=names)
     if not view.usable.any():
         text = "no feature varies over the samples, so there is nothing to fit; leave the view out"
         yield Finding("error", "no-usable-features", text, view=view.name)
+
+
+def _rare_findings(view: _Measured) -> Iterator[Finding]:
+    rare = tuple(view.features[_rare(view)])
+    if rare:
+        text = (
+            f"{len(rare)} of {count(len(view.features), 'feature')} "
+            f"{'differs from its' if len(rare) == 1 else 'differ from their'} most common value in "
+            f"fewer than {_FEWEST_CARRIERS} samples ({name_some(rare)}), as mutations with a "
+            f"single carrier do; {'it teaches' if len(rare) == 1 else 'they teach'} the model "
+            f"single patients. Leave out features seen in fewer than {_FEWEST_CARRIERS} samples"
+        )
+        yield Finding("warning", "rare-features", text, view=view.name, items=rare)
+
+
+def _rare(view: _Measured) -> npt.NDArray[np.bool_]:
+    """Say which features differ from the value of most samples in one or two, (n_features,)."""
+    values, present = view.values, view.present
+    # Each such sample breaks a run of equal values at most twice: most features need no sorting.
+    breaks = (values[1:] != values[:-1]) & present[1:] & present[:-1]
+    n_breaks = np.count_nonzero(breaks, axis=0)
+    few = np.flatnonzero(view.usable & (n_breaks <= 2 * (_FEWEST_CARRIERS - 1)))
+    rare = np.zeros(len(view.features), dtype=np.bool_)
+    # A value that more than half of the samples share is their median.
+    common = np.nanmedian(values[:, few], axis=0)
+    n_common = np.count_nonzero(values[:, few] == common, axis=0)
+    n_other = np.count_nonzero(present[:, few], axis=0) - n_common
+    rare[few] = (n_other < _FEWEST_CARRIERS) & (n_other < n_common)
+    return rare
 
 
 def _missing_findings(view: _Measured) -> Iterator[Finding]:
@@ -150,14 +201,16 @@ def _missing_findings(view: _Measured) -> Iterator[Finding]:
     share = n_missing / considered.size
     n_features = int((~considered.all(axis=0)).sum())
     text = (
-        f"{n_missing} entries ({_percent(share)}) are missing, in {n_features} of "
-        f"{considered.shape[1]} features"
+        f"{count(n_missing, 'entry', 'entries')} ({_percent(share)}) "
+        f"{'is' if n_missing == 1 else 'are'} missing, in {n_features} of "
+        f"{count(considered.shape[1], 'feature')}"
     )
     if share > _MANY_MISSING:
         text += "; consider leaving out the features that are missing most"
         yield Finding("warning", "many-missing-entries", text, view=view.name)
     else:
-        text += "; they are skipped, not imputed, when fitting"
+        pronoun = "it is" if n_missing == 1 else "they are"
+        text += f"; {pronoun} skipped, not imputed, when fitting"
         yield Finding("note", "missing-entries", text, view=view.name)
 
 
@@ -175,7 +228,7 @@ def _value_findings(view: _Measured) -> Iterator[Finding]:
             "its loadings as trends"
         )
         yield Finding("note", "discrete-values", text, view=view.name)
-    elif _looks_raw(flat):
+    elif view.fitted is view.values and _looks_raw(flat):
         kind = "raw counts" if whole else "values that are not on a log scale"
         text = (
             f"looks like {kind}: none is negative, the largest is {flat.max():.4g}, the median "
@@ -195,7 +248,7 @@ def _looks_raw(flat: npt.NDArray[np.float64]) -> bool:
 
 def _outlier_findings(view: _Measured) -> Iterator[Finding]:
     columns = np.flatnonzero(view.usable)
-    values = view.values[:, columns]
+    values = view.fitted[:, columns]
     lower, centre, upper = np.nanquantile(values, (0.25, 0.5, 0.75), axis=0)
     spread = (upper - lower) / _IQR_OF_NORMAL
     if not spread.any():
@@ -209,11 +262,14 @@ def _outlier_findings(view: _Measured) -> Iterator[Finding]:
         return
     row, column = divmod(int(z.argmax()), z.shape[1])
     names = tuple(view.features[columns[extreme.any(axis=0)]])
+    n_extreme = int(extreme.sum())
     text = (
-        f"{int(extreme.sum())} values in {len(names)} features are extreme outliers, more than "
-        f"{_EXTREME_Z:g} robust standard deviations from the median of their feature; the furthest "
+        f"{count(n_extreme, 'value')} in {count(len(names), 'feature')} "
+        f"{'is an extreme outlier' if n_extreme == 1 else 'are extreme outliers'}, more than "
+        f"{_EXTREME_Z:g} robust standard deviations from the median of the feature; the furthest "
         f"is {values[row, column]:.4g} in feature {view.features[columns[column]]} of sample "
-        f"{view.samples[row]} (median {centre[column]:.4g}). Check them for errors of unit or "
+        f"{view.samples[row]} (median {centre[column]:.4g}"
+        f"{'' if view.fitted is view.values else ', after log1p'}). Check for errors of unit or "
         "measurement, and keep winsorising on"
     )
     yield Finding("warning", "extreme-outliers", text, view=view.name, items=names)
@@ -221,7 +277,7 @@ def _outlier_findings(view: _Measured) -> Iterator[Finding]:
 
 def _scale_findings(views: Sequence[_Measured]) -> Iterator[Finding]:
     scales = {
-        view.name: float(np.median(np.nanstd(view.values[:, view.usable], axis=0)))
+        view.name: float(np.median(np.nanstd(view.fitted[:, view.usable], axis=0)))
         for view in views
         if view.usable.any()
     }

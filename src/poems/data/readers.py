@@ -80,7 +80,7 @@ def read(
     >>> protein = pd.DataFrame({"s2": [0.5]}, index=["p1"])
     >>> cohort = read({"rna": rna, "protein": protein}, features_in_rows=["protein"])
     >>> print(cohort.findings[0])
-    note: protein: not measured on 1 of 2 samples (s1); they are kept and rest on the other views
+    note: protein: not measured on 1 of 2 samples (s1); it is kept and rests on the other views
     """
     loaded = load(views, obs=obs, features_in_rows=features_in_rows, samples=samples)
     if loaded.cohort is None:

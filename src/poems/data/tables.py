@@ -16,7 +16,7 @@ from poems.data.names import clean_names
 from poems.data.numeric import CellNames, as_numbers, check_finite, plain_types
 from poems.data.text_tables import DELIMITERS, read_text_table, table_suffix
 from poems.errors import DataError, ReadError
-from poems.findings import Finding
+from poems.findings import Finding, count
 
 _SUPPORTED = ".csv, .tsv, .txt (each also .gz), .parquet or .h5ad"
 
@@ -170,11 +170,14 @@ def _from_frame(
     obs: pd.DataFrame | None = None,
 ) -> Table:
     if 0 in frame.shape:
-        raise DataError(f"{where} is empty: {frame.shape[0]} rows and {frame.shape[1]} columns")
+        n_rows, n_columns = frame.shape
+        raise DataError(
+            f"{where} is empty: {count(n_rows, 'row')} and {count(n_columns, 'column')}"
+        )
     kinds = ("feature", "sample") if features_in_rows else ("sample", "feature")
     names = CellNames(where, *kinds)
     rows, row_findings = clean_names(frame.index, kinds[0], where)
-    columns, column_findings = clean_names(frame.columns, kinds[1], where)
+    columns, column_findings = clean_names(frame.columns, kinds[1], where, in_header=True)
     values, value_findings = as_numbers(frame, names)
     check_finite(frame, values, names)
     if features_in_rows:

@@ -15,7 +15,7 @@ import pandas as pd
 from poems.data.files import read_text
 from poems.data.numeric import MISSING_TOKENS, shorten
 from poems.errors import ReadError
-from poems.findings import Finding
+from poems.findings import Finding, count
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 
@@ -94,8 +94,8 @@ class TextTable:
             raise ReadError(f"{self.path} cannot be parsed: {error}") from None
         if len(cells) != len(self.rows):
             raise ReadError(
-                f"{self.path} has {len(self.rows)} records, of which {len(cells)} could be parsed; "
-                "a quotation mark may be unbalanced"
+                f"{self.path} has {count(len(self.rows), 'record')}, of which {len(cells)} could "
+                "be parsed; a quotation mark may be unbalanced"
             )
         cells.columns = pd.Index(self.columns, dtype=object)
         cells.index = pd.Index(self.rows, dtype=object)
@@ -142,8 +142,8 @@ def read_text_table(path: Path) -> TextTable:
         )
     if not has_corner:
         text = (
-            f"{path} names {len(header)} columns for {width} fields, as R's write.table does: the "
-            "first field was taken for the row name"
+            f"{path} names {count(len(header), 'column')} for {count(width, 'field')}, as R's "
+            "write.table does: the first field was taken for the row name"
         )
         findings += (Finding("note", "no-corner", text),)
     return TextTable(
@@ -198,8 +198,8 @@ def _quotation_text(path: Path, line: int, error: csv.Error) -> str:
 def _ragged_text(path: Path, ragged: list[_Record], expected: int, delimiter: str) -> str:
     line, name, n_fields = ragged[0]
     text = (
-        f"{path}, line {line} (row {shorten(name)}) has {n_fields} fields, expected {expected} as "
-        "in the header"
+        f"{path}, line {line} (row {shorten(name)}) has {count(n_fields, 'field')}, expected "
+        f"{expected} as in the header"
     )
     if len(ragged) > 1:
         text += f"; {len(ragged)} lines do not fit"

@@ -19,6 +19,31 @@ def gaussian_log_prob(z: Tensor, loc: Tensor, log_precision: Tensor) -> Tensor:
     return 0.5 * (log_precision - squared - LOG_2PI).sum(dim=-1)
 
 
+def tempered(loc: Tensor, log_precision: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    """Temper a Gaussian towards N(0, I): N(mu, 1 / tau)^s N(0, 1)^(1 - s), normalised.
+
+        tau' = s tau + 1 - s,   mu' = s tau mu / tau'
+
+    Parameters
+    ----------
+    loc, log_precision
+        Of shape (n_samples, n_latent).
+    share
+        Exponents s in [0, 1], of shape (n_samples, 1).
+
+    Examples
+    --------
+    >>> loc, log_precision = tempered(
+    ...     torch.tensor([[2.0]]), torch.tensor([[3.0]]).log(), torch.tensor([[0.5]])
+    ... )
+    >>> round(loc.item(), 6), round(log_precision.exp().item(), 6)
+    (1.5, 2.0)
+    """
+    weighted = share * log_precision.exp()
+    precision = weighted + (1.0 - share)
+    return weighted * loc / precision, torch.log(precision)
+
+
 class Posterior(Protocol):
     """What the objective and the result need of q(z | x) for a batch of samples."""
 

@@ -32,6 +32,10 @@ class Status(Enum):
     ALL_EPOCHS = "Ran for all epochs."
     UNFINISHED = "Unfinished: a checkpoint taken during training."
     INTERRUPTED = "Interrupted: the best state so far was kept."
+    INTERRUPTED_EARLY = (
+        "Interrupted before the sparsity was at full strength: the latest state was kept, and its "
+        "loadings are not yet sparse."
+    )
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def train(
     n_measured = {name: data.n_measured(name) for name in model.views}
     full_strength = max(settings.sparsity.ramp_end, options.kl_warmup)
 
-    training = Training()
+    training, settled = Training(), False
     best, best_value = copy.deepcopy(model.state_dict()), math.inf
     try:
         for epoch in range(1, options.epochs + 1):
@@ -132,7 +136,7 @@ def train(
                 training.status = stopped
                 break
     except KeyboardInterrupt:
-        training.status = Status.INTERRUPTED
+        training.status = Status.INTERRUPTED if settled else Status.INTERRUPTED_EARLY
     model.load_state_dict(best)
     model.eval()
     return training
