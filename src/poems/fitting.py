@@ -135,7 +135,7 @@ class _Prepared:
 
 def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
     """Check the cohort and bring it to the model's scale."""
-    quality = quality_findings(cohort)
+    quality = quality_findings(cohort, log1p=settings.preprocessing.log1p)
     fatal = [finding for finding in quality if finding.severity == "error"]
     if fatal:
         raise DataError("the cohort cannot be fitted: " + "; ".join(f.message for f in fatal))

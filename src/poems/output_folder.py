@@ -32,9 +32,19 @@ def claim_folder(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> 
     ------
     SettingsError
         If the folder holds such a result, or a checkpoint, and ``overwrite``
-        is not asked for, or if it holds anything else.
+        is not asked for, if it holds anything else, or cannot be made.
     """
     path = Path(folder)
+    try:
+        return _claim(path, kind, overwrite)
+    except OSError as error:
+        what = "written to" if path.is_dir() else "made"
+        raise SettingsError(
+            f"the folder {path} cannot be {what} ({error.strerror}); choose another --out"
+        ) from error
+
+
+def _claim(path: Path, kind: Kind, overwrite: bool) -> Path:
     if path.exists() and not path.is_dir():
         raise SettingsError(f"{path} is a file, not a folder; choose another --out")
     if path.is_dir() and any(path.iterdir()):

@@ -7,27 +7,32 @@
       model.poems          the fitted model, for ``poems.load``
       settings.toml        the settings used, for ``--config``
       latent.csv  latent_variance.csv  gates.csv  subtypes.csv  silhouette.csv  r2.csv
-      obs.csv  history.csv  findings.csv
+      obs.csv  history.csv  findings.csv  pca.csv
+      components.csv       with a mixture prior
       loadings/<view>.csv  inclusion/<view>.csv
       figures/*.png
       run.log
+      checkpoint.poems     only while a run that saves its state is unfinished
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
 from poems._files import atomic_path, write_text
 from poems._version import __version__
+from poems.analysis.contributions import mean_weights, pattern_association
 from poems.analysis.subtypes import Subtypes
 from poems.csv_tables import read_csv, write_csv, write_findings
-from poems.errors import StorageError
-from poems.output_folder import claim_folder, read_marker, write_marker
+from poems.errors import PoemsError, StorageError
+from poems.findings import Finding
+from poems.output_folder import CHECKPOINT, claim_folder, read_marker, write_marker
 from poems.settings_file import settings_to_toml
 
 if TYPE_CHECKING:
@@ -41,12 +46,7 @@ logger = logging.getLogger(__name__)
 _KIND: Final = "run"
 _MODEL = "model.poems"
 # What an overwritten run leaves behind where the new one has other views or figures.
-_OWN_FOLDERS = {
-    "loadings": "*.csv",
-    "inclusion": "*.csv",
-    "figures": "*.png",
-    ".": "components.csv",
-}
+_STALE = ("loadings/*.csv", "inclusion/*.csv", "figures/*.png", "components.csv", "pca.csv")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +65,9 @@ class Run:
         One row a sample: subtype, silhouette and perhaps probability.
     summary
         The contents of ``run.json``.
+    pca
+        Principal components of the cohort, the baseline to compare with;
+        ``None`` if they could not be computed.
     """
 
     folder: Path
@@ -72,6 +75,7 @@ class Run:
     obs: pd.DataFrame
     subtypes: pd.DataFrame
     summary: dict[str, Any]
+    pca: pd.DataFrame | None = None
 
 
 def write_run(
@@ -86,7 +90,8 @@ def write_run(
 
     ``run.json`` comes last: a folder in which it says ``"complete": true``
     holds everything. Tables hold names as they are in the data, also those
-    that a spreadsheet would take for a formula.
+    that a spreadsheet would take for a formula. A checkpoint in the folder is
+    removed at the end: the model has taken its place.
 
     Parameters
     ----------
@@ -109,12 +114,12 @@ def write_run(
     path = claim_folder(folder, _KIND, overwrite=True)
     # A run killed from here on is known to be half old, half new.
     write_marker(path, _KIND, {}, complete=False)
-    for name, pattern in _OWN_FOLDERS.items():
-        for stale in (path / name).glob(pattern):
+    for pattern in _STALE:
+        for stale in path.glob(pattern):
             stale.unlink()
     for name, table in _tables(model, cohort, subtypes).items():
         write_csv(path / f"{name}.csv", table)
-    write_findings(path / "findings.csv", model.findings)
+    write_findings(path / "findings.csv", _findings(model, subtypes))
     write_text(path / "settings.toml", settings_to_toml(model.settings))
     model.save(path / _MODEL)
     if figures:
@@ -122,6 +127,7 @@ def write_run(
             with atomic_path(path / "figures" / f"{name}.png") as temporary:
                 figure.savefig(temporary, dpi=150)
     write_marker(path, _KIND, _summary(model, subtypes))
+    (path / CHECKPOINT).unlink(missing_ok=True)
     logger.info("wrote the run to %s", path)
     return path
 
@@ -141,14 +147,15 @@ def read_run(folder: str | Path) -> Run:
     path = Path(folder)
     summary = read_marker(path, _KIND)
     model = load(path / _MODEL)
-    tables = {name: read_csv(path / f"{name}.csv") for name in ("obs", "subtypes")}
+    names = ["obs", "subtypes", *(["pca"] if (path / "pca.csv").exists() else [])]
+    tables = {name: read_csv(path / f"{name}.csv") for name in names}
     for name, table in tables.items():
         if list(table.index) != [str(sample) for sample in model.samples]:
             raise StorageError(
                 f"{path / name}.csv does not list the model's {len(model.samples)} samples in "
                 "their order; was it edited? Fit again"
             )
-    return Run(path, model, tables["obs"], tables["subtypes"], summary)
+    return Run(path, model, tables["obs"], tables["subtypes"], summary, tables.get("pca"))
 
 
 def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[str, pd.DataFrame]:
@@ -157,7 +164,7 @@ def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[
         "latent_variance": model.latent_variance.rename_axis("sample"),
         "gates": model.gates.rename_axis("sample"),
         "subtypes": subtypes.table().rename_axis("sample"),
-        "silhouette": subtypes.silhouette.to_frame(),
+        "silhouette": subtypes.choice(),
         "r2": model.r2.rename("r2").rename_axis("view").to_frame(),
         "obs": cohort.obs.rename_axis("sample"),
         "history": model.history.rename_axis("epoch"),
@@ -167,20 +174,47 @@ def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[
         tables["components"] = components.assign(component=components.idxmax(axis=1)).rename_axis(
             "sample"
         )
+    pca = _pca(model, cohort)
+    if pca is not None:
+        tables["pca"] = pca.rename_axis("sample")
     for kind, by_view in (("loadings", model.loadings), ("inclusion", model.inclusion)):
         for view, table in by_view.items():
             tables[f"{kind}/{view}"] = table.rename_axis("feature")
     return tables
 
 
+def _pca(model: FittedPoems, cohort: MultiOmics) -> pd.DataFrame | None:
+    """Return the baseline, on the same scale as the model's where that is not linear."""
+    from poems.evaluation.baselines import pca_embedding
+
+    logged = {
+        name: replace(view, values=np.log1p(view.values))
+        for name, view in cohort.views.items()
+        if name in model.settings.preprocessing.log1p
+    }
+    try:
+        return pca_embedding(replace(cohort, views={**cohort.views, **logged}))
+    except (PoemsError, np.linalg.LinAlgError) as error:
+        logger.info("no pca.csv: %s", error)
+        return None
+
+
+def _findings(model: FittedPoems, subtypes: Subtypes) -> list[Finding]:
+    association = pattern_association(subtypes.assignment, model.gates)
+    following = None if association is None else association.finding()
+    return [*model.findings, *([] if following is None else [following])]
+
+
 def _figures(model: FittedPoems, subtypes: Subtypes) -> dict[str, Figure]:
     from matplotlib.figure import Figure
 
     from poems import plots
+    from poems.fitted import DEFAULT_METRIC
 
+    metric = subtypes.metric or DEFAULT_METRIC
     drawn: dict[str, Any] = {
         "latent": plots.plot_latent(
-            plots.principal_plane(model.embedding(subtypes.metric)), subtypes.assignment
+            plots.principal_plane(model.embedding(metric), metric), subtypes.assignment
         ),
         "gates": plots.plot_gates(model.gates, subtypes.assignment),
         "loadings": plots.plot_loadings(model.loadings),
@@ -203,7 +237,7 @@ def _summary(model: FittedPoems, subtypes: Subtypes) -> dict[str, Any]:
         "n_factors": model.latent.shape[1],
         "n_epochs": len(model.history),
         "r2": {view: _number(value) for view, value in model.r2.items()},
-        "mean_gate": {view: _number(value) for view, value in model.gates.mean().items()},
+        "mean_gate": {view: _number(value) for view, value in mean_weights(model.gates).items()},
         "subtypes": {
             "method": subtypes.method,
             "metric": subtypes.metric,

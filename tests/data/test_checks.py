@@ -1,6 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 import poems
 from poems import SettingsError
@@ -31,6 +34,10 @@ def test_features_that_tell_nothing():
     assert findings["constant-features"].items == ("g3",)
     assert findings["all-missing-features"].items == ("g5",)
     assert findings["constant-features"].severity == "warning"
+    assert findings["constant-features"].message == (
+        "1 of 12 features has the same value wherever measured (g3), which tells nothing; it is "
+        "left out of the fit"
+    )
     assert "no-usable-features" not in findings
     # A feature that has no value at all is not also a missing entry.
     assert "33 entries" in findings["missing-entries"].message
@@ -114,7 +121,7 @@ class TestValues:
         rna.loc["s5", "g7"], rna.loc["s6", "g8"] = 631.0, -99.0
         finding = found({"rna": rna})["extreme-outliers"]
         assert finding.items == ("g7", "g8")
-        assert "2 values in 2 features" in finding.message
+        assert "2 values in 2 features are extreme outliers" in finding.message
         assert "631 in feature g7 of sample s5" in finding.message
 
     def test_rarely_detected_features_are_no_outliers(self):
@@ -122,7 +129,24 @@ class TestValues:
         values[:, 3] = 3.5 + 0.01 * RNG.normal(size=40)
         values[:5, 3] = 8.0  # a gene that is on in few samples
         values[:, 4], values[0, 4] = 0, 6
-        assert found({"rna": table(values=values)}) == {}
+        assert set(found({"rna": table(values=values)})) == {"rare-features"}
+
+    def test_views_to_be_transformed_are_judged_after_it(self):
+        counts = RNG.poisson(1000, size=(40, 30))
+        counts[5, 3] = 10**9
+        cohort = poems.read({"rna": table(values=counts), "cnv": table(values=counts)})
+        findings = quality_findings(cohort, log1p=("rna",))
+        assert [(each.view, each.code) for each in findings if each.view] == [
+            ("rna", "extreme-outliers"),
+            ("cnv", "unlogged-values"),
+        ]
+        assert findings[0].message.startswith("1 value in 1 feature is an extreme outlier, ")
+        assert "furthest is 20.72 in feature g3 of sample s5" in findings[0].message
+        assert "after log1p" in findings[0].message
+
+    def test_log1p_of_what_is_below_zero_is_left_to_the_fit(self):
+        cohort = poems.read({"rna": table()})
+        assert quality_findings(cohort, log1p=["rna"]) == ()
 
     @pytest.mark.parametrize("levels", [2, 5])
     def test_discrete_values(self, levels):
@@ -135,6 +159,61 @@ class TestValues:
         finding = found({"rna": table() * 1000 - 1, "protein": table()})["view-scales"]
         assert "'rna'" in finding.message
         assert "Standardising (the default) takes care of it" in finding.message
+
+
+class TestRareFeatures:
+    def test_named_with_the_remedy(self):
+        mutation = table(n_features=12) > 0
+        mutation["g2"], mutation["g5"], mutation["g7"] = False, False, True
+        mutation.loc["s4", "g2"] = True
+        mutation.loc[["s1", "s9"], "g5"] = True
+        mutation.loc[["s1", "s9", "s11"], "g7"] = False
+        finding = found({"mutation": mutation})["rare-features"]
+        assert (finding.severity, finding.items) == ("warning", ("g2", "g5"))
+        assert finding.message == (
+            "2 of 12 features differ from their most common value in fewer than 3 samples (g2, "
+            "g5), as mutations with a single carrier do; they teach the model single patients. "
+            "Leave out features seen in fewer than 3 samples"
+        )
+        all_rare = found({"mutation": mutation[["g2", "g5"]]})["rare-features"].message
+        assert "no other feature varies: consider leaving the view out" in all_rare
+        one = found({"mutation": mutation.drop(columns="g5")})["rare-features"].message
+        assert one.startswith("1 of 11 features differs from its most common value")
+
+    @given(
+        arrays(
+            np.float64,
+            st.tuples(st.integers(1, 9), st.integers(1, 3)),
+            elements=st.sampled_from([0.0, 1.0, 2.0, np.nan]),
+        )
+    )
+    def test_equals_counting(self, values):
+        rare = []
+        values = np.column_stack([values, np.arange(len(values))])  # each sample has a value
+        for column in values.T:
+            _, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+            others = counts.sum() - counts.max(initial=0)
+            rare.append(1 <= others <= 2 and others < counts.max(initial=0))
+        finding = found({"rna": table(values=values)}).get("rare-features")
+        expected = tuple(f"g{i}" for i in np.flatnonzero(rare))
+        assert (finding.items if finding else ()) == expected
+
+    @pytest.mark.parametrize("n_samples", [8, 9, 40])
+    def test_never_for_continuous_values(self, n_samples):
+        values = RNG.normal(size=(n_samples, 50))
+        values[RNG.random(values.shape) < 0.6] = np.nan
+        values[0] = 0.0
+        assert "rare-features" not in found({"rna": table(values=values)})
+
+
+def test_too_few_samples_are_told_once():
+    errors = [each for each in poems.check({"rna": table(1)}).findings if each.severity == "error"]
+    assert [each.code for each in errors] == ["too-few-samples", "no-usable-features"]
+    assert errors[0].message == "1 sample is too few to fit; at least 8 are needed"
+    errors = [each for each in poems.check({"rna": table(5)}).findings if each.severity == "error"]
+    assert [each.message for each in errors] == [
+        "5 samples are too few to fit; at least 8 are needed"
+    ]
 
 
 def test_samples_without_obs_are_told_once():

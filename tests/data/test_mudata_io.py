@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import mudata
 import numpy as np
 import pandas as pd
@@ -51,6 +54,28 @@ def test_round_trip_through_a_file(tmp_path):
     original = cohort()
     to_mudata(original).write_h5mu(tmp_path / "cohort.h5mu")
     assert_same(original, poems.read(tmp_path / "cohort.h5mu"))
+
+
+def test_reading_and_writing_say_nothing_and_leave_logging_alone(tmp_path):
+    path = tmp_path / "cohort.h5mu"
+    to_mudata(cohort()).write_h5mu(path)
+    # In a process of its own: pytest handles the messages of this one.
+    code = (
+        "import logging, sys, poems\n"
+        "from poems.data.mudata_io import to_mudata\n"
+        "to_mudata(poems.read(sys.argv[1]))\n"
+        "assert logging.root.handlers == [], logging.root.handlers\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_options_of_mudata_are_put_back():
+    mudata.set_options(pull_on_update=True)
+    to_mudata(cohort())
+    assert mudata.set_options(pull_on_update=None).opts == {"pull_on_update": True}
 
 
 @settings(max_examples=15)

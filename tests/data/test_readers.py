@@ -1,3 +1,5 @@
+import ast
+import re
 from pathlib import Path
 
 import anndata
@@ -36,7 +38,7 @@ def test_union_keeps_every_sample_in_order_of_appearance():
     notes = {finding.view: finding for finding in cohort.findings}
     assert notes["protein"].items == ("s1", "s2")
     assert str(notes["rna"]) == (
-        "note: rna: not measured on 1 of 4 samples (s4); they are kept and rest on the other views"
+        "note: rna: not measured on 1 of 4 samples (s4); it is kept and rests on the other views"
     )
 
 
@@ -79,7 +81,7 @@ def test_rows_without_any_value_count_as_unmeasured():
     assert cohort["rna"].measured.tolist() == [True, True, False]
     assert codes(cohort)[0] == "rows-all-missing"
     rna.loc["s2"] = np.nan
-    with pytest.raises(DataError, match=r"1 samples have no value in any view: s2\. Remove"):
+    with pytest.raises(DataError, match=r"1 sample has no value in any view: s2\. Remove its row"):
         poems.read({"rna": rna, "protein": PROTEIN})
 
 
@@ -115,7 +117,7 @@ def test_names_that_nearly_match_are_warned_of():
     cohort = poems.read({"rna": rna, "protein": protein})
     warned = [finding for finding in cohort.findings if finding.severity == "warning"]
     assert {finding.code for finding in warned} == {"names-nearly-match"}
-    assert "only 1 of its 6 samples are in another view, but 6 would be if TCGA" in str(warned[0])
+    assert "only 1 of its 6 samples is in another view, but 6 would be if TCGA" in str(warned[0])
 
 
 def test_features_in_rows():
@@ -139,16 +141,45 @@ class TestSwapped:
     @pytest.mark.parametrize(
         ("views", "flag", "remedy"),
         [
-            ({"rna": RNA.T, "protein": PROTEIN, "mirna": mirna}, False, r"=\['rna'\]"),
-            ({"rna": RNA.T, "protein": PROTEIN.T}, False, "=True"),
-            ({"rna": RNA, "protein": PROTEIN}, ["rna"], "Leave out features_in_rows"),
-            ({"rna": RNA, "protein": PROTEIN.T, "mirna": mirna}, ["rna"], r"=\['protein'\]"),
-            ({"rna": RNA.T, "cnv": RNA.T + 1, "mirna": mirna}, False, r"=\['rna', 'cnv'\]"),
+            (
+                {"rna": RNA.T, "protein": PROTEIN, "mirna": mirna},
+                False,
+                "Pass features_in_rows=['rna'] (on the command line, --features-in-rows-of rna)",
+            ),
+            (
+                {"rna": RNA.T, "protein": PROTEIN.T},
+                False,
+                "Pass features_in_rows=True (on the command line, --features-in-rows)",
+            ),
+            (
+                {"rna": RNA, "protein": PROTEIN},
+                ["rna"],
+                "Leave out features_in_rows (on the command line, --features-in-rows[-of])",
+            ),
+            (
+                {"rna": RNA, "protein": PROTEIN.T, "mirna": mirna},
+                ["rna"],
+                "Pass features_in_rows=['protein'] (on the command line, --features-in-rows-of "
+                "protein) in place of what was given",
+            ),
+            (
+                {"rna": RNA.T, "cnv 2": RNA.T + 1, "mirna": mirna},
+                False,
+                "--features-in-rows-of rna --features-in-rows-of 'cnv 2')",
+            ),
         ],
     )
     def test_says_the_flag_and_the_views(self, views, flag, remedy):
-        with pytest.raises(DataError, match=f"look swapped.*{remedy}.*--features-in-rows"):
+        with pytest.raises(DataError, match=f"look swapped.*{re.escape(remedy)}$"):
             poems.read(views, features_in_rows=flag)
+
+    @pytest.mark.parametrize("flag", [False, True, ["rna"], ["rna", "mirna"]])
+    def test_the_remedy_works(self, flag):
+        views = {"rna": RNA.T, "protein": PROTEIN.T, "mirna": self.mirna}
+        with pytest.raises(DataError) as caught:
+            poems.read(views, features_in_rows=flag)
+        (remedy,) = re.findall(r"features_in_rows=(\[.*?\])", str(caught.value))
+        assert poems.read(views, features_in_rows=ast.literal_eval(remedy)).n_samples == 4
 
     def test_obs_tells_which_way_is_right(self):
         with pytest.raises(
@@ -169,6 +200,46 @@ class TestSwapped:
         assert codes(cohort) == ["looks-swapped"]
         assert "features_in_rows=True" in cohort.findings[0].message
 
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ["TCGA-A1-A0SB-01A", "TCGA.A1.A0SD.01A", "tcga_a1_a0se"],
+            ["GSM123456", "GSM123457", "GSM123458"],
+            ["SRR1234567", "ERR1234567", "SRX1234567"],
+            ["ACGTACGTACGTACGT-1", "TTTTACGTACGTACGT-1", "GGGTACGTACGTACGT-12"],
+        ],
+    )
+    def test_feature_names_that_are_samples(self, names):
+        genes = frame(["TP53", "EGFR", "KRAS"], names)
+        (finding,) = poems.read({"rna": genes}).findings
+        assert (finding.code, finding.severity, finding.view) == ("looks-swapped", "warning", "rna")
+        assert "are names of samples, yet stand where features are expected" in finding.message
+        assert finding.message.endswith("(on the command line, --features-in-rows)")
+        # Turned as it says, or with samples on both sides, there is nothing to say.
+        assert codes(poems.read({"rna": genes}, features_in_rows=True)) == []
+        assert codes(poems.read({"alike": frame(names, names)})) == []
+
+    def test_a_remedy_for_all_views_at_once(self):
+        patients = [f"TCGA-A1-A0S{letter}" for letter in "ABCD"]
+        genes = ["TP53", "EGFR"]
+        # The names fit each other, as both tables hold the same genes.
+        swapped = {"rna": frame(genes, patients), "cnv": frame(genes, patients)}
+        cohort = poems.read({**swapped, "dna": frame(["TP53"], patients)})
+        assert codes(cohort)[:3] == ["looks-swapped"] * 3
+        assert all("features_in_rows=True" in each.message for each in cohort.findings[:3])
+
+    def test_known_names_decide_between_ways(self):
+        patients = [f"TCGA-A1-A0S{letter}" for letter in "ABCD"]
+        rna, cnv = frame(["TP53", "EGFR"], patients), frame(patients, ["TP53", "EGFR"])
+        with pytest.raises(DataError, match=r"view 'rna': .*--features-in-rows-of rna\)$"):
+            poems.read({"rna": rna, "cnv": cnv})
+
+    def test_a_swapped_view_that_would_not_fit_either_is_told_so(self):
+        rna = frame(["TP53", "EGFR"], ["TCGA-A1-A0SB-01A", "TCGA-A1-A0SD-01A"])
+        protein = frame(["TCGA-A1-A0SB", "TCGA-A1-A0SD"], ["p1", "p2"])
+        with pytest.raises(DataError, match=r"look swapped\. Pass features_in_rows=\['rna'\]"):
+            poems.read({"rna": rna, "protein": protein})
+
     def test_shared_genes_are_no_reason(self):
         assert codes(poems.read({"rna": RNA, "cnv": RNA + 1}, obs=self.obs)) == []
 
@@ -186,6 +257,22 @@ class TestObs:
         assert found["samples-without-obs"].items == ("s3",)
         assert found["obs-rows-unused"].items == ("s9",)
 
+    def test_one_is_not_many(self):
+        obs = pd.DataFrame({"age": [1, 2, 3]}, index=["s1", "s2", "s9"])
+        notes = {finding.code: finding for finding in poems.read({"rna": RNA}, obs=obs).findings}
+        assert notes["samples-without-obs"].message == (
+            "1 of 3 samples has no row in the obs table (s3); its annotations are missing"
+        )
+        assert notes["obs-rows-unused"].message == (
+            "1 row of the obs table belongs to no sample of the cohort (s9); left out"
+        )
+
+    def test_no_column_of_names(self, tmp_path):
+        path = tmp_path / "obs.csv"
+        path.write_text("age,sex\n50.25,f\n61.5,m\n")
+        with pytest.raises(DataError, match=r"obs\.csv: where sample names are expected"):
+            poems.read({"rna": RNA}, obs=path)
+
     def test_duplicates(self):
         obs = pd.DataFrame({"age": [1, 2]}, index=["s1", "s1"])
         with pytest.raises(DataError, match=r"the obs table: sample names occur more.*'s1'"):
@@ -194,7 +281,7 @@ class TestObs:
     def test_no_row_matches(self):
         obs = pd.DataFrame({"age": [1, 2]}, index=["S1", "S2"])
         with pytest.raises(
-            DataError, match=r"none of the 2 rows of the obs table.*upper and lower"
+            DataError, match=r"none of the rows of the obs table \(2: S1, S2\).*upper and lower"
         ):
             poems.read({"rna": RNA}, obs=obs)
 

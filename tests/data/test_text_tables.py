@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import poems
 from poems import DataError, ReadError
+from poems.data.numeric import NUMBER
 from poems.data.text_tables import read_text_table
 
 PLAIN = "sample,g1,g2\ns1,1,2.5\ns2,-3e2,\n"
@@ -86,7 +87,7 @@ NAMES = st.lists(
 )
 
 
-@given(samples=NAMES, features=NAMES)
+@given(samples=NAMES.filter(lambda names: not any(map(NUMBER.fullmatch, names))), features=NAMES)
 def test_names_survive_quoting(tmp_path_factory, samples, features):
     frame = pd.DataFrame(1.0, index=samples, columns=features)
     path = tmp_path_factory.mktemp("t") / "rna.csv"
@@ -102,6 +103,63 @@ def test_names_keep_zeros_and_missing_tokens(tmp_path):
     assert list(cohort["rna"].features) == ["01", "NA"]
 
 
+class TestNumbersInPlaceOfSampleNames:
+    @pytest.mark.parametrize(
+        "column",
+        [
+            ["10.539", "9.12", "8.4"],
+            ["-1", "2", "0"],
+            ["1e-3", "0", "2.5e2"],
+            ["0.5", "0.5", "1.5"],
+            ["0", "0", "3.17"],
+            ["10.539", "9.12", ""],
+            [f"{n}.25" for n in range(18)] + ["NA"],
+        ],
+    )
+    def test_measured_values_are_refused(self, tmp_path, column):
+        text = "g1,g2\n" + "".join(f"{cell},1\n" for cell in column)
+        with pytest.raises(DataError, match="where sample names are expected there are") as caught:
+            read(write(tmp_path, text))
+        assert "rna.csv" in str(caught.value)
+        assert "put the sample names in the first column (the index of" in str(caught.value)
+        report = poems.check({"rna": tmp_path / "rna.csv"})
+        assert [finding.code for finding in report.findings] == ["sample-names-are-numbers"]
+
+    @pytest.mark.parametrize(
+        "column",
+        [
+            ["1", "2", "3"],
+            ["1.0", "2.0", "5.0"],
+            ["007", "012", "100"],
+            ["1.5", "s2", "s3"],
+            ["2.25-a", "2.25-b", "2.25-c"],
+        ],
+    )
+    def test_identifiers_are_accepted(self, tmp_path, column):
+        cohort = read(write(tmp_path, "id,g1\n" + "".join(f"{cell},1\n" for cell in column)))
+        assert list(cohort.samples) == column
+        assert cohort.findings == ()
+
+    def test_what_could_be_a_patient_and_a_visit_is_asked_about(self, tmp_path):
+        cohort = read(write(tmp_path, "id,g1\n1.1,1\n1.2,2\n2.1,3\n"))
+        (finding,) = cohort.findings
+        assert (finding.code, finding.severity) == ("sample-names-are-numbers", "warning")
+        assert "decimal numbers (1.1, 1.2, 2.1); if these are the values" in finding.message
+        assert finding.items == ("1.1", "1.2", "2.1")
+
+    def test_features_in_rows_have_samples_in_the_first_row(self, tmp_path):
+        path = write(tmp_path, "mz,s1,s2\n101.02,1,2\n103.97,3,4\n")
+        assert read(path, features_in_rows=True).findings == ()
+        path = write(tmp_path, "g1,10.25,9.75\ng2,1,2\n")
+        with pytest.raises(DataError, match="in the first row"):
+            read(path, features_in_rows=True)
+
+    def test_repeated_whole_numbers_may_be_counts(self, tmp_path):
+        path = write(tmp_path, "g1,g2\n0,1\n0,2\n7,3\n")
+        with pytest.raises(DataError, match=r"more than once \(1: '0'\).*values of a feature"):
+            read(path)
+
+
 def test_blanks_around_names_are_told(tmp_path):
     cohort = read(write(tmp_path, "sample, g1,g2\ns1 ,1,2\n"))
     assert list(cohort.samples) == ["s1"]
@@ -112,7 +170,9 @@ def test_blanks_around_names_are_told(tmp_path):
 def test_booleans_are_told(tmp_path):
     cohort = read(write(tmp_path, "sample,g1,g2\ns1,TRUE,2\ns2,false,0.5\ns3,1,3\n"))
     assert cohort["rna"].values[:, 0].tolist() == [1, 0, 1]
-    assert "2 true/false entries" in cohort.findings[0].message
+    assert cohort.findings[0].message == "2 true/false entries were read as 1 and 0"
+    cohort = read(write(tmp_path, "sample,g1,g2\ns1,TRUE,2\n"))
+    assert cohort.findings[0].message == "1 true/false entry was read as 1 and 0"
 
 
 def test_semicolons_are_read_and_told(tmp_path):
@@ -148,6 +208,9 @@ def test_semicolons_are_read_and_told(tmp_path):
         ("rna.csv", PLAIN.encode("utf-16"), "encoded as UTF-16; save it as UTF-8"),
         ("rna.csv", b"sample,g1\ns1,\x001\n", "zero byte on line 2"),
         ("rna.csv", b"PK\x03\x04 and more", "zip archive or an Excel workbook"),
+        ("rna.csv", b"PK\x03\x04 xl/workbook.xml", r"workbook \(.xlsx\).*export the sheet as CSV"),
+        ("rna.tsv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", r"workbook \(.xls\).*export the sheet"),
+        ("rna.csv", b"\x89HDF\r\n\x1a\n", "is an HDF5 file, not text; name it .h5ad or .h5mu"),
         ("rna.xlsx", b"PK\x03\x04 and more", "export the sheet as CSV"),
         ("rna.dat", PLAIN, "extension '.dat', expected .csv"),
         ("rna.h5mu", b"x", "holds several views"),

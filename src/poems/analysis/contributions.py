@@ -15,8 +15,9 @@ from poems.findings import Finding
 FEWEST_POOLED: Final = 5
 # Subtypes are said to follow the patterns below this.
 THRESHOLD: Final = 1e-3
-# Cells of the table that a finding names.
+# Cells of the table that a finding names, at most, and their least excess in standard deviations.
 _NAMED = 3
+_MARKED = 2.0
 
 
 def mean_weights(gates: pd.DataFrame) -> pd.Series:
@@ -60,19 +61,19 @@ class PatternAssociation:
         """Return a warning if the subtypes follow the patterns (p < 0.001), else ``None``."""
         if self.p_value >= THRESHOLD:
             return None
-        sizes = self.counts.sum()
-        expected = np.outer(self.counts.sum(axis=1), sizes) / sizes.sum()
-        excess = (self.counts - expected) / np.sqrt(expected)
-        # The subtype that is most in excess, of the patterns in which it is so most.
-        leading = excess.max().sort_values(ascending=False, kind="stable").index[:_NAMED]
-        parts = []
-        for pattern in leading:
-            subtype = excess[pattern].idxmax()
-            at = self.counts.index.get_loc(subtype), self.counts.columns.get_loc(pattern)
-            parts.append(
-                f"of the {sizes[pattern]} samples {pattern}, {self.counts.iat[at]} are in "
-                f"{subtype} ({expected[at]:.0f} expected)"
-            )
+        counts = self.counts.to_numpy()
+        sizes = counts.sum(axis=0)
+        expected = np.outer(counts.sum(axis=1), sizes) / sizes.sum()
+        excess = (counts - expected) / np.sqrt(expected)
+        # Of each pattern the subtype that is most in excess; the most telling patterns first.
+        rows = excess.argmax(axis=0)
+        order = np.argsort(-excess.max(axis=0), kind="stable")
+        named = max(1, min(int((excess.max(axis=0) > _MARKED).sum()), _NAMED))
+        parts = [
+            f"of the {sizes[at]} samples {self.counts.columns[at]}, {counts[rows[at], at]} are in "
+            f"{self.counts.index[rows[at]]} ({expected[rows[at], at]:.0f} expected)"
+            for at in order[:named]
+        ]
         text = (
             f"subtypes follow which views were measured (p = {self.p_value:.1g}): "
             f"{'; '.join(parts)}. They may tell what was measured rather than what is the matter; "
@@ -81,9 +82,7 @@ class PatternAssociation:
         return Finding("warning", "subtypes-follow-missingness", text)
 
 
-def pattern_association(
-    assignment: pd.Series, gates: pd.DataFrame
-) -> PatternAssociation | None:
+def pattern_association(assignment: pd.Series, gates: pd.DataFrame) -> PatternAssociation | None:
     """Test whether subtypes depend on which views were measured, by chi-squared.
 
     Patterns of fewer than 5 samples are pooled, and so are subtypes. If such a

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Method = Literal["kmeans", "mixture"]
 
+# A number of subtypes chosen automatically leaves none with fewer samples than this: a silhouette
+# is best when outliers stand alone, but an outlier is no subtype.
+FEWEST_SAMPLES: Final = 3
 # Restarts of k-means; the best of them is kept.
 _RESTARTS = 20
 
@@ -38,6 +41,8 @@ class Subtypes:
     silhouette
         Mean silhouette by number of subtypes tried; ``NaN`` where it is not
         defined (a single subtype, or one sample each).
+    smallest
+        Number of samples in the smallest subtype, by number of subtypes tried.
     sample_silhouette
         Silhouette of each sample in its subtype, from -1 to 1.
     method
@@ -51,6 +56,7 @@ class Subtypes:
 
     assignment: pd.Series
     silhouette: pd.Series
+    smallest: pd.Series
     sample_silhouette: pd.Series
     method: Method = "kmeans"
     metric: Metric | None = None
@@ -66,6 +72,15 @@ class Subtypes:
         """Number of samples by subtype, in the order S1, S2, …."""
         counts = self.assignment.value_counts()
         return counts.loc[[f"S{rank + 1}" for rank in range(self.n_subtypes)]]
+
+    @property
+    def tiny(self) -> list[str]:
+        """Names of the subtypes with fewer than 3 samples."""
+        return [str(name) for name in self.sizes.index[self.sizes < FEWEST_SAMPLES]]
+
+    def choice(self) -> pd.DataFrame:
+        """Return one row a number of subtypes tried: mean silhouette and smallest subtype."""
+        return pd.DataFrame({"silhouette": self.silhouette, "smallest": self.smallest})
 
     def table(self) -> pd.DataFrame:
         """Return one row a sample: subtype, silhouette and, for a mixture, probability."""
@@ -91,8 +106,9 @@ def find_subtypes(
     model
         The fitted model.
     n_subtypes
-        Number of subtypes; ``None`` chooses among ``candidates``. With
-        ``method="mixture"`` the prior fixes it and it must be ``None``.
+        Number of subtypes; ``None`` chooses among ``candidates`` as
+        :func:`kmeans_subtypes` does. With ``method="mixture"`` the prior fixes
+        it and it must be ``None``.
     candidates
         Numbers of subtypes to try.
     metric
@@ -139,7 +155,9 @@ def kmeans_subtypes(
 
     The silhouette of a sample is (b - a) / max(a, b), a its mean distance to
     its own cluster and b to the nearest other one (Rousseeuw 1987). Of equal
-    means the smallest number of clusters is taken.
+    means the smallest number of clusters is taken. Numbers that leave a
+    cluster with fewer than 3 samples are not chosen: outliers are no subtypes.
+    If all do, 2 clusters are formed, or 1 if the points do not allow for 2.
 
     Parameters
     ----------
@@ -149,7 +167,8 @@ def kmeans_subtypes(
         Number of clusters; ``None`` chooses among ``candidates``.
     candidates
         Numbers of clusters to try; those above n_samples - 1, or above the
-        number of distinct points, are passed over.
+        number of distinct points, are passed over. An ``n_subtypes`` that is
+        given is kept, whatever the sizes.
     metric
         Name of the embedding, kept in the result.
     seed
@@ -158,8 +177,8 @@ def kmeans_subtypes(
     Raises
     ------
     SettingsError
-        If ``n_subtypes`` does not fit the number of samples, or no candidate
-        is possible.
+        If ``n_subtypes`` does not fit the number of samples, or none of the
+        candidates does.
     DataError
         If a point is not finite, or there are fewer distinct points than
         clusters asked for.
@@ -170,35 +189,33 @@ def kmeans_subtypes(
     >>> kmeans_subtypes(points).assignment.to_dict()
     {'a': 'S1', 'b': 'S1', 'c': 'S1', 'd': 'S2', 'e': 'S2'}
     """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     values = _finite(points)
-    n_samples = len(values)
-    # A model without factors leaves points without coordinates, all at one place.
-    distinct = len(np.unique(values, axis=0)) if values.shape[1] else 1
-    if n_subtypes is not None:
-        _check_count(n_subtypes, n_samples, distinct)
-        tried = [n_subtypes]
+    # Problems of this size only get slower with more threads, and sums would depend on them.
+    with threadpool_limits(limits=1):
+        clusterings = _clusterings(values, n_subtypes, candidates, seed)
+        silhouettes = {k: _silhouettes(values, labels) for k, labels in clusterings.items()}
+    tried = list(clusterings)
+    means = pd.Series([silhouettes[k].mean() for k in tried], index=tried, name="silhouette")
+    smallest = pd.Series(
+        [int(np.bincount(clusterings[k]).min()) for k in tried], index=tried, name="smallest"
+    )
+    sound = [k for k in tried if smallest[k] >= FEWEST_SAMPLES]
+    if len(tried) == 1:
+        best = tried[0]
+    elif sound:
+        # Of equal means max() takes the first, the smallest number.
+        best = max(sound, key=means.fillna(-1.0).__getitem__)
     else:
-        limit = min(n_samples - 1, distinct)
-        wanted = sorted(set(candidates))
-        tried = [k for k in wanted if 2 <= k <= limit]
-        if not tried:
-            raise SettingsError(
-                f"none of the numbers of subtypes {wanted} can be chosen for {n_samples} samples "
-                f"at {distinct} distinct points: from 2 to {max(limit, 2)} are possible, with at "
-                "least 3 samples; give n_subtypes, or other candidates"
-            )
-    clusterings = {k: _kmeans(values, k, seed) for k in tried}
-    silhouettes = {k: _silhouettes(values, labels) for k, labels in clusterings.items()}
-    means = pd.Series(
-        {k: float(values.mean()) for k, values in silhouettes.items()}, name="silhouette"
-    ).rename_axis("n_subtypes")
-    best = tried[int(means.fillna(-1.0).to_numpy().argmax())]
+        best = 2
     names = _names_by_size(clusterings[best])
     return Subtypes(
         assignment=pd.Series(names, index=points.index, name="subtype"),
-        silhouette=means,
+        silhouette=means.rename_axis("n_subtypes"),
         sample_silhouette=pd.Series(silhouettes[best], index=points.index, name="silhouette"),
         metric=metric,
+        smallest=smallest.rename_axis("n_subtypes"),
     )
 
 
@@ -223,6 +240,7 @@ def mixture_subtypes(
     silhouettes = _silhouettes(values, labels)
     names = _names_by_size(labels)
     means = pd.Series({len(set(names)): float(silhouettes.mean())}, name="silhouette")
+    smallest = pd.Series({len(set(names)): min(map(names.count, set(names)))}, name="smallest")
     return Subtypes(
         assignment=pd.Series(names, index=points.index, name="subtype"),
         silhouette=means.rename_axis("n_subtypes"),
@@ -230,6 +248,7 @@ def mixture_subtypes(
         method="mixture",
         metric=metric,
         probability=pd.Series(weights.max(axis=1), index=points.index, name="probability"),
+        smallest=smallest.rename_axis("n_subtypes"),
     )
 
 
@@ -257,6 +276,37 @@ def _check_count(n_subtypes: int, n_samples: int, distinct: int) -> None:
             f"n_subtypes is {n_subtypes}, but the {n_samples} samples lie at only {distinct} "
             "distinct points of the embedding; ask for fewer subtypes, or look for copied samples"
         )
+
+
+def _clusterings(
+    values: npt.NDArray[np.float64],
+    n_subtypes: int | None,
+    candidates: Iterable[int],
+    seed: int,
+) -> dict[int, npt.NDArray[np.intp]]:
+    """Cluster by every number of subtypes that is asked for or may be chosen."""
+    n_samples = len(values)
+    # A model without factors leaves points without coordinates, all at one place.
+    distinct = len(np.unique(values, axis=0)) if values.shape[1] else 1
+    if n_subtypes is not None:
+        _check_count(n_subtypes, n_samples, distinct)
+        return {n_subtypes: _kmeans(values, n_subtypes, seed)}
+    limit = min(n_samples - 1, distinct)
+    if limit < 2:
+        return {1: _kmeans(values, 1, seed)}
+    wanted = sorted(set(candidates))
+    tried = [k for k in wanted if 2 <= k <= limit]
+    if not tried:
+        raise SettingsError(
+            f"none of the numbers of subtypes {wanted} can be chosen for {n_samples} samples at "
+            f"{distinct} distinct points: from 2 to {limit} are possible; give n_subtypes, or "
+            "other candidates"
+        )
+    found = {k: _kmeans(values, k, seed) for k in tried}
+    if all(np.bincount(labels).min() < FEWEST_SAMPLES for labels in found.values()):
+        # Nothing else can be chosen.
+        found = {2: _kmeans(values, 2, seed)} | found
+    return found
 
 
 def _kmeans(values: npt.NDArray[np.float64], k: int, seed: int) -> npt.NDArray[np.intp]:

@@ -7,16 +7,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from poems._version import __version__
 from poems.cli import commands_cohort, commands_demo, commands_fit, commands_run
 from poems.errors import PoemsError
 
+
+class _Commands(TyperGroup):
+    """The commands; an interrupt is answered here, for typer would end without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            typer.echo(f"interrupted: {interrupt or 'nothing was kept'}", err=True)
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="poems",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -71,9 +86,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}")
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(130)
 
 
 def _fail(message: str) -> None:

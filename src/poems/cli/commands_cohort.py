@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -32,15 +33,17 @@ def check(
     view: inputs.Views = None,
     obs: inputs.Obs = None,
     features_in_rows: inputs.FeaturesInRows = False,
+    features_in_rows_of: inputs.FeaturesInRowsOf = None,
     samples: inputs.SamplesOption = "union",
 ) -> None:
     """Say what is in the tables of a cohort, and what is wrong with them."""
     tables = inputs.parse_views(files, view)
+    in_rows = inputs.views_in_rows(features_in_rows, features_in_rows_of, tables)
 
     from poems.cli.console import output, print_findings, print_table, say
     from poems.data import check as check_cohort
 
-    report = check_cohort(tables, obs=obs, features_in_rows=features_in_rows, samples=samples)
+    report = check_cohort(tables, obs=obs, features_in_rows=in_rows, samples=samples)
     console = output()
     if report.cohort is not None:
         columns = report.cohort.obs.columns
@@ -101,10 +104,11 @@ def simulate(
     write_marker(folder, "simulation", {"seed": seed, "truth": truth})
     console = output()
     say(console, repr(simulation.cohort))
-    views = " ".join(f"{folder / name}.csv.gz" for name in simulation.cohort.views)
+    views = [f"{folder / name}.csv.gz" for name in simulation.cohort.views]
+    command = ["poems", "fit", *views, "--obs", f"{folder / 'obs.csv'}", "--out", f"{folder}-run"]
     say(console, f"Written to {folder}. To fit it:", "bold")
     # Not wrapped: the line is there to be copied.
-    typer.echo(clean(f"  poems fit {views} --obs {folder / 'obs.csv'} --out {folder}-run"))
+    typer.echo(clean(f"  {shlex.join(command)}"))
 
 
 def _readable(summary: pd.DataFrame) -> pd.DataFrame:

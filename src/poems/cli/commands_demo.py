@@ -31,16 +31,17 @@ def demo(
     quiet: inputs.Quiet = False,
 ) -> None:
     """Simulate a cohort, fit it, find subtypes, and compare with what was planted."""
-    from poems.output_folder import claim_folder
-
-    settings = resolve_settings(ctx, "default", None)
-    claim_folder(out, "run", overwrite=overwrite)
-
     from poems.cli.fitting import FitRequest, fit_and_write
     from poems.simulation import simulate
 
+    request = FitRequest(
+        settings=resolve_settings(ctx, "default", None),
+        out=out,
+        overwrite=overwrite,
+        seed=seed,
+        quiet=quiet,
+    )
     simulation = simulate(n_samples, n_features, seed=seed, missing_views=0.1)
-    request = FitRequest(settings=settings, out=out, seed=seed, quiet=quiet)
     model, subtypes = fit_and_write(simulation.cohort, request)
     if not quiet:
         _compare(simulation, model, subtypes)

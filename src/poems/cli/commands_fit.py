@@ -37,6 +37,7 @@ def fit(
     view: inputs.Views = None,
     obs: inputs.Obs = None,
     features_in_rows: inputs.FeaturesInRows = False,
+    features_in_rows_of: inputs.FeaturesInRowsOf = None,
     samples: inputs.SamplesOption = "union",
     preset: Preset = "default",
     config: Config = None,
@@ -73,12 +74,12 @@ def fit(
     training early and keeps the best state so far.
     """
     from poems.cli.fitting import FitRequest, fit_and_write
-    from poems.output_folder import claim_folder
 
     tables = inputs.parse_views(files, view)
     request = FitRequest(
         settings=resolve_settings(ctx, preset, config),
         out=out,
+        overwrite=overwrite,
         seed=seed,
         threads=threads,
         device=device,
@@ -88,6 +89,6 @@ def fit(
         checkpoint_every=checkpoint_every,
         quiet=quiet,
     )
-    cohort = inputs.read_cohort(tables, obs, features_in_rows=features_in_rows, samples=samples)
-    claim_folder(out, "run", overwrite=overwrite)
+    in_rows = inputs.views_in_rows(features_in_rows, features_in_rows_of, tables)
+    cohort = inputs.read_cohort(tables, obs, features_in_rows=in_rows, samples=samples)
     fit_and_write(cohort, request)

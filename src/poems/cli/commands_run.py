@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from poems.config import Metric
-    from poems.fitted import FittedPoems
     from poems.run_folder import Run
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that poems fit wrote.")]
@@ -32,20 +31,23 @@ def transform(
     files: inputs.Files = None,
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
+    features_in_rows_of: inputs.FeaturesInRowsOf = None,
     overwrite: inputs.Overwrite = False,
     quiet: inputs.Quiet = False,
 ) -> None:
     """Project new samples into the latent space of a run, from any of its views."""
     tables = inputs.parse_views(files, view)
+    in_rows = inputs.views_in_rows(features_in_rows, features_in_rows_of, tables)
 
     from poems._version import __version__
+    from poems.analysis.contributions import mean_weights
     from poems.cli.console import output, print_findings, print_table, say
     from poems.csv_tables import write_csv, write_findings
     from poems.output_folder import claim_folder, write_marker
     from poems.run_folder import read_run
 
     model = read_run(run).model
-    cohort = inputs.read_cohort(tables, None, features_in_rows=features_in_rows)
+    cohort = inputs.read_cohort(tables, None, features_in_rows=in_rows)
     projection = model.transform(cohort)
     folder = claim_folder(out, "projection", overwrite=overwrite)
     write_marker(folder, "projection", {}, complete=False)
@@ -60,7 +62,7 @@ def transform(
     print_findings(console, projection.findings, all_notes=False)
     n_samples, n_factors = projection.latent.shape
     say(console, f"{n_samples} samples projected on {n_factors} factors.", "bold")
-    weights = projection.gates.mean().map("{:.2f}".format).to_frame("mean weight")
+    weights = mean_weights(projection.gates).map(_decimal).to_frame("mean weight")
     print_table(console, weights, index="view")
     say(console, f"Written to {folder}: latent.csv, latent_variance.csv, gates.csv, findings.csv")
 
@@ -73,6 +75,8 @@ def evaluate(
     metric: inputs.MetricOption = None,
 ) -> None:
     """Compare the embedding and the subtypes of a run with known labels."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     from poems.cli.console import heading, output, print_table, say
     from poems.run_folder import read_run
 
@@ -82,9 +86,17 @@ def evaluate(
     n_classes = known.nunique()
     say(console, f"{known.notna().sum()} of {len(known)} samples labelled, {n_classes} classes.")
     heading(console, "Embeddings: k-means into as many clusters as classes, and neighbours")
-    names: list[Metric] = ["latent", "gram", "decoded"] if metric is None else [metric]
-    print_table(console, _score_embeddings(found.model, known, names), index="embedding")
+    metrics: list[Metric] = ["latent", "gram", "decoded"] if metric is None else [metric]
+    embeddings = {str(name): found.model.embedding(name) for name in metrics}
+    if found.pca is not None:
+        embeddings["PCA"] = found.pca
+    # Problems of this size only get slower with more threads.
+    with threadpool_limits(limits=1):
+        scores = _score_embeddings(embeddings, known)
+    print_table(console, scores, index="embedding")
     say(console, "mean ± sd: of k-means over 5 seeds, of neighbours over 5 splits", "dim")
+    if found.pca is not None:
+        say(console, "PCA is the baseline: principal components of the data, no model", "dim")
     heading(console, "Subtypes found, against the labels")
     _print_subtypes(found, known)
 
@@ -131,14 +143,13 @@ def _labels(run: Run, column: str) -> pd.Series:
     return known
 
 
-def _score_embeddings(model: FittedPoems, known: pd.Series, names: list[Metric]) -> pd.DataFrame:
+def _score_embeddings(embeddings: dict[str, pd.DataFrame], known: pd.Series) -> pd.DataFrame:
     import pandas as pd
 
     from poems.evaluation.protocol import kmeans_scores, knn_accuracy
 
     rows = {}
-    for name in names:
-        points = model.embedding(name)
+    for name, points in embeddings.items():
         clusters = kmeans_scores(points, known)
         neighbours = knn_accuracy(points, known)
         mean, sd = clusters.mean, clusters.sd
@@ -164,3 +175,7 @@ def _print_subtypes(run: Run, known: pd.Series) -> None:
         f"accuracy {clustering_accuracy(truth, found):.2f}, NMI {nmi(truth, found):.2f}, "
         f"ARI {ari(truth, found):.2f}",
     )
+
+
+def _decimal(value: float) -> str:
+    return "–" if value != value else f"{value:.2f}"

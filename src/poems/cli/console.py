@@ -27,11 +27,6 @@ def output() -> Console:
     return Console(**_PLAIN)
 
 
-def progress_output() -> Console:
-    """Return the console on standard error: how far things are."""
-    return Console(stderr=True, **_PLAIN)
-
-
 def clean(text: object) -> str:
     """Return ``text`` without control characters, which could steer the terminal.
 
@@ -55,7 +50,10 @@ def heading(console: Console, text: str) -> None:
 
 
 def print_findings(console: Console, findings: Sequence[Finding], *, all_notes: bool) -> None:
-    """Print findings, the worst first: errors and warnings always, notes perhaps abridged."""
+    """Print findings, the worst first: errors and warnings always, notes perhaps abridged.
+
+    Abridge only what a ``findings.csv`` is written of: the text sends there.
+    """
     order = ("error", "warning", "note")
     ranked = sorted(findings, key=lambda finding: order.index(finding.severity))
     notes = [finding for finding in ranked if finding.severity == "note"]
@@ -69,7 +67,8 @@ def print_findings(console: Console, findings: Sequence[Finding], *, all_notes: 
             style = _STYLES[finding.severity]
             grid.add_row(Text(finding.severity, style=style), Text(clean(where + finding.message)))
     if hidden:
-        grid.add_row(Text("note", style="dim"), Text(f"… and {len(hidden)} more notes"))
+        text = f"… and {len(hidden)} more notes (all in findings.csv)"
+        grid.add_row(Text("note", style="dim"), Text(text))
     if ranked:
         console.print(grid)
 

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poems.cli.console import heading, output, print_findings, print_table, say
-from poems.cli.progress import TrainingProgress
 from poems.errors import SettingsError
-from poems.output_folder import CHECKPOINT
+from poems.findings import name_some
+from poems.output_folder import CHECKPOINT, claim_folder
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from poems.analysis.subtypes import Method, Subtypes
     from poems.config import Metric, Settings
     from poems.data import MultiOmics
+    from poems.findings import Finding
     from poems.fitted import FittedPoems
 
 
@@ -25,6 +28,7 @@ class FitRequest:
 
     settings: Settings
     out: Path
+    overwrite: bool = False
     seed: int = 0
     threads: int = 1
     device: str = "cpu"
@@ -56,9 +60,30 @@ def fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems,
     ------
     DataError
         If the cohort cannot be fitted.
+    SettingsError
+        If more subtypes than samples are asked for, or the folder cannot be
+        written to.
     KeyboardInterrupt
         If training was interrupted before its first epoch ended.
     """
+    if request.n_subtypes is not None and request.n_subtypes > cohort.n_samples:
+        raise SettingsError(
+            f"--n-subtypes is {request.n_subtypes}, but there are only {cohort.n_samples} samples; "
+            "ask for fewer subtypes"
+        )
+    checkpoint = claim_folder(request.out, "run", overwrite=request.overwrite) / CHECKPOINT
+    # It is of an earlier fit, and would be taken for one of this fit.
+    checkpoint.unlink(missing_ok=True)
+    try:
+        return _fit_and_write(cohort, request)
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            raise KeyboardInterrupt(f"only {checkpoint} was kept") from None
+        raise
+
+
+def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems, Subtypes]:
+    from poems.analysis.contributions import pattern_association
     from poems.analysis.subtypes import find_subtypes
     from poems.data import quality_findings
     from poems.run_folder import write_run
@@ -73,9 +98,6 @@ def fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems,
             say(console, repr(cohort))
             print_findings(console, known, all_notes=False)
         model = _fit(cohort, request)
-        seen = {(finding.code, finding.view) for finding in known}
-        late = [each for each in model.findings if (each.code, each.view) not in seen]
-        log_findings(late)
         subtypes = find_subtypes(
             model,
             request.n_subtypes if model.n_active else 1,
@@ -83,6 +105,10 @@ def fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems,
             method=request.subtypes_by if model.n_active else "kmeans",
             seed=request.seed,
         )
+        association = pattern_association(subtypes.assignment, model.gates)
+        following = None if association is None else association.finding()
+        late = _new(model.findings, known) + ([] if following is None else [following])
+        log_findings(late)
         write_run(request.out, model, cohort, subtypes)
     if not request.quiet:
         print_findings(console, late, all_notes=False)
@@ -97,21 +123,28 @@ def _fit(cohort: MultiOmics, request: FitRequest) -> FittedPoems:
     if request.checkpoint_every:
         checkpoint = request.out / CHECKPOINT
     options = {"checkpoint_every": request.checkpoint_every} if request.checkpoint_every else {}
-    with TrainingProgress() as progress:
-        return fit(
-            cohort,
-            seed=request.seed,
-            threads=request.threads,
-            settings=request.settings,
-            progress=False if request.quiet else progress,
-            checkpoint=checkpoint,
-            device=request.device,
-            **options,
-        )
+    return fit(
+        cohort,
+        seed=request.seed,
+        threads=request.threads,
+        settings=request.settings,
+        progress=not request.quiet,
+        checkpoint=checkpoint,
+        device=request.device,
+        **options,
+    )
+
+
+def _new(findings: tuple[Finding, ...], known: tuple[Finding, ...]) -> list[Finding]:
+    """Leave out what was said already, perhaps in other words."""
+    said = {(each.code, each.view, each.items) for each in known}
+    return [each for each in findings if (each.code, each.view, each.items) not in said]
 
 
 def _print_summary(model: FittedPoems, subtypes: Subtypes, out: Path, seconds: float) -> None:
     import pandas as pd
+
+    from poems.analysis.contributions import mean_weights
 
     console = output()
     n_epochs = len(model.history)
@@ -122,20 +155,31 @@ def _print_summary(model: FittedPoems, subtypes: Subtypes, out: Path, seconds: f
         say(
             console,
             "warning: no factor drives any feature; train longer (--epochs), or penalise less "
-            "(--lambda-spike-scale)",
+            "(--lambda-spike-scale below its default)",
             "yellow",
         )
     heading(console, "Views")
+    weights = mean_weights(model.gates)
     views = pd.DataFrame(
         {
             "features": [len(model.loadings[view]) for view in model.view_names],
             "driven": [int((model.loadings[v] != 0).any(axis=1).sum()) for v in model.view_names],
             "R²": [f"{model.r2[view]:.2f}" for view in model.view_names],
-            "mean weight": [f"{model.gates[view].mean():.2f}" for view in model.view_names],
+            "mean weight": [_decimal(weights[view]) for view in model.view_names],
         },
         index=list(model.view_names),
     )
     print_table(console, views, index="view")
+    if (model.gates == 0).any(axis=None):
+        say(console, "  weights: over the samples on which the view was measured", "dim")
+    _print_subtypes(console, subtypes)
+    heading(console, f"Written to {out}")
+    say(console, "  latent.csv, gates.csv, subtypes.csv, loadings/, figures/, model.poems, …")
+
+
+def _print_subtypes(console: Console, subtypes: Subtypes) -> None:
+    import pandas as pd
+
     heading(console, "Subtypes")
     widths = subtypes.sample_silhouette.groupby(subtypes.assignment).mean()
     table = pd.DataFrame(
@@ -146,8 +190,15 @@ def _print_summary(model: FittedPoems, subtypes: Subtypes, out: Path, seconds: f
     )
     print_table(console, table, index="subtype")
     say(console, f"mean silhouette {_decimal(subtypes.sample_silhouette.mean())}")
-    heading(console, f"Written to {out}")
-    say(console, "  latent.csv, gates.csv, subtypes.csv, loadings/, figures/, model.poems, …")
+    tiny = subtypes.tiny
+    if tiny:
+        verb = "holds" if len(tiny) == 1 else "hold"
+        say(
+            console,
+            f"warning: {name_some(tiny, 8)} {verb} fewer than 3 samples: outliers rather than "
+            "subtypes; look at these samples, or ask for another --n-subtypes",
+            "yellow",
+        )
 
 
 def _decimal(value: float) -> str:

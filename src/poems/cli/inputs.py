@@ -41,6 +41,15 @@ Obs = Annotated[
 FeaturesInRows = Annotated[
     bool, typer.Option("--features-in-rows", metavar="", help="The tables have features in rows.")
 ]
+FeaturesInRowsOf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--features-in-rows-of",
+        metavar="NAME",
+        help="The table of this view has features in rows; repeatable.",
+        show_default=False,
+    ),
+]
 SamplesOption = Annotated[
     Samples,
     typer.Option(
@@ -77,8 +86,11 @@ def parse_views(files: Sequence[str] | None, views: Sequence[str] | None) -> dic
     pairs = [_named(text) for text in files or ()]
     for text in views or ():
         name, _, file = text.partition("=")
-        if not name or not file:
-            raise typer.BadParameter(f"--view takes NAME=FILE, for example --view mrna={text}")
+        # A doubled '=' is a slip, unless the file is called so.
+        if not name or not file or (file.startswith("=") and not Path(file).exists()):
+            path = Path(text.strip("=").rpartition("=")[2] or "FILE")
+            hint = f"{name if file else view_name(path)}={path}" if name else f"mrna={path}"
+            raise typer.BadParameter(f"--view takes NAME=FILE, for example --view {hint}")
         pairs.append((name, Path(file)))
     if not pairs:
         raise typer.BadParameter("no table given; pass --view NAME=FILE for each view")
@@ -112,11 +124,30 @@ def view_name(path: Path) -> str:
     return name
 
 
+def views_in_rows(
+    every: bool, named: Sequence[str] | None, tables: dict[str, Path] | Path
+) -> bool | list[str]:
+    """Return in which views features stand in rows, as ``poems.read`` takes it.
+
+    Raises
+    ------
+    typer.BadParameter
+        If a name is not that of a table.
+    """
+    for name in named or ():
+        if isinstance(tables, dict) and name not in tables:
+            raise typer.BadParameter(
+                f"--features-in-rows-of {name}: there is no such view; there are "
+                f"{', '.join(tables)}"
+            )
+    return every or list(named or ())
+
+
 def read_cohort(
     tables: dict[str, Path] | Path,
     obs: Path | None,
     *,
-    features_in_rows: bool,
+    features_in_rows: bool | Sequence[str],
     samples: Samples = "union",
 ) -> MultiOmics:
     """Read the tables into a cohort."""

@@ -45,18 +45,48 @@ def resolve_settings(ctx: typer.Context, preset: str, config: Path | None) -> Se
     Raises
     ------
     SettingsError
-        If the file, a name or a value is not right.
+        If the file, a name or a value is not right; the text names the file
+        or the flag.
     """
-    from poems.config import Settings, settings_from_mapping
+    from pydantic import ValidationError
+
+    from poems.config import Settings, group_of, settings_from_mapping
+    from poems.errors import SettingsError
     from poems.settings_file import read_settings
 
     groups = Settings.preset(preset).model_dump()
     if config is not None:
         for group, values in read_settings(config).items():
             groups[group].update(values)
-    settings = settings_from_mapping(groups)
-    flags = ctx.meta[_KEY]
-    return settings.updated(**{name: _value(name, raw) for name, raw in flags.items()})
+        try:
+            settings_from_mapping(groups)
+        except SettingsError as error:
+            raise SettingsError(f"{config}: {error}") from None
+    for name, raw in ctx.meta[_KEY].items():
+        groups[group_of(name)][name] = _value(name, raw)
+    try:
+        return Settings.model_validate(groups)
+    except ValidationError as error:
+        problems = [_problem(item["loc"], item["msg"], item["input"]) for item in error.errors()]
+        raise SettingsError("; ".join(problems)) from None
+
+
+def _problem(place: tuple[int | str, ...], message: str, given: object) -> str:
+    """Say in the words of the command line what pydantic says of a setting."""
+    from poems.config import setting_groups
+
+    said = message.removeprefix("Value error, ").removeprefix("Input ").partition(", unable to")[0]
+    for name in (name for group in setting_groups().values() for name in group.model_fields):
+        if "_" in name:
+            said = said.replace(name, _as_flag(name))
+    if len(place) < 2:
+        return said
+    value = f" {given}" if isinstance(given, str | int | float) else ""
+    return f"{_as_flag(str(place[1]))}:{value} {said}"
+
+
+def _as_flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 @cache
@@ -87,8 +117,8 @@ def _settings_parameters() -> list[Any]:
 
 def _flag(name: str, field: FieldInfo, default: object, group: str) -> object:
     kind = field.annotation
-    dashed = name.replace("_", "-")
-    declaration = f"--{dashed}/--no-{dashed}" if kind is bool else f"--{dashed}"
+    flag = _as_flag(name)
+    declaration = f"{flag}/--no-{flag.removeprefix('--')}" if kind is bool else flag
     accepted, metavar = _accepted(kind)
     choices = f" One of {', '.join(get_args(kind))}." if get_origin(kind) is Literal else ""
     option = typer.Option(

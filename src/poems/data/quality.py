@@ -35,7 +35,7 @@ class _Measured:
     samples: pd.Index
     features: pd.Index
     values: npt.NDArray[np.float64]  # (n_measured, n_features)
-    fitted: npt.NDArray[np.float64]  # the values on the scale that the fit takes
+    transformed: npt.NDArray[np.float64]  # the values on the scale that the fit takes
     present: npt.NDArray[np.bool_]
     constant: npt.NDArray[np.bool_]  # at most one distinct value, but some
     empty: npt.NDArray[np.bool_]
@@ -48,9 +48,9 @@ class _Measured:
         lowest = np.where(present, values, np.inf).min(axis=0, initial=np.inf)
         highest = np.where(present, values, -np.inf).max(axis=0, initial=-np.inf)
         # The fit itself refuses the logarithm of values below zero.
-        fitted = np.log1p(values) if log1p and lowest.min(initial=0) >= 0 else values
+        transformed = np.log1p(values) if log1p and lowest.min(initial=0) >= 0 else values
         return cls(
-            name, samples[view.measured], view.features, values, fitted, present,
+            name, samples[view.measured], view.features, values, transformed, present,
             (lowest == highest) & ~empty, empty,
         )  # fmt: skip
 
@@ -167,12 +167,15 @@ def _feature_findings(view: _Measured) -> Iterator[Finding]:
 def _rare_findings(view: _Measured) -> Iterator[Finding]:
     rare = tuple(view.features[_rare(view)])
     if rare:
+        remedy = f"Leave out features seen in fewer than {_FEWEST_CARRIERS} samples"
+        if len(rare) == view.usable.sum():
+            remedy = "Beside them no other feature varies: consider leaving the view out"
         text = (
             f"{len(rare)} of {count(len(view.features), 'feature')} "
             f"{'differs from its' if len(rare) == 1 else 'differ from their'} most common value in "
             f"fewer than {_FEWEST_CARRIERS} samples ({name_some(rare)}), as mutations with a "
             f"single carrier do; {'it teaches' if len(rare) == 1 else 'they teach'} the model "
-            f"single patients. Leave out features seen in fewer than {_FEWEST_CARRIERS} samples"
+            f"single patients. {remedy}"
         )
         yield Finding("warning", "rare-features", text, view=view.name, items=rare)
 
@@ -228,7 +231,7 @@ def _value_findings(view: _Measured) -> Iterator[Finding]:
             "its loadings as trends"
         )
         yield Finding("note", "discrete-values", text, view=view.name)
-    elif view.fitted is view.values and _looks_raw(flat):
+    elif view.transformed is view.values and _looks_raw(flat):
         kind = "raw counts" if whole else "values that are not on a log scale"
         text = (
             f"looks like {kind}: none is negative, the largest is {flat.max():.4g}, the median "
@@ -248,7 +251,7 @@ def _looks_raw(flat: npt.NDArray[np.float64]) -> bool:
 
 def _outlier_findings(view: _Measured) -> Iterator[Finding]:
     columns = np.flatnonzero(view.usable)
-    values = view.fitted[:, columns]
+    values = view.transformed[:, columns]
     lower, centre, upper = np.nanquantile(values, (0.25, 0.5, 0.75), axis=0)
     spread = (upper - lower) / _IQR_OF_NORMAL
     if not spread.any():
@@ -263,13 +266,13 @@ def _outlier_findings(view: _Measured) -> Iterator[Finding]:
     row, column = divmod(int(z.argmax()), z.shape[1])
     names = tuple(view.features[columns[extreme.any(axis=0)]])
     n_extreme = int(extreme.sum())
+    scale = "" if view.transformed is view.values else ", after log1p"
     text = (
         f"{count(n_extreme, 'value')} in {count(len(names), 'feature')} "
         f"{'is an extreme outlier' if n_extreme == 1 else 'are extreme outliers'}, more than "
         f"{_EXTREME_Z:g} robust standard deviations from the median of the feature; the furthest "
         f"is {values[row, column]:.4g} in feature {view.features[columns[column]]} of sample "
-        f"{view.samples[row]} (median {centre[column]:.4g}"
-        f"{'' if view.fitted is view.values else ', after log1p'}). Check for errors of unit or "
+        f"{view.samples[row]} (median {centre[column]:.4g}{scale}). Check for errors of unit or "
         "measurement, and keep winsorising on"
     )
     yield Finding("warning", "extreme-outliers", text, view=view.name, items=names)
@@ -277,7 +280,7 @@ def _outlier_findings(view: _Measured) -> Iterator[Finding]:
 
 def _scale_findings(views: Sequence[_Measured]) -> Iterator[Finding]:
     scales = {
-        view.name: float(np.median(np.nanstd(view.fitted[:, view.usable], axis=0)))
+        view.name: float(np.median(np.nanstd(view.transformed[:, view.usable], axis=0)))
         for view in views
         if view.usable.any()
     }

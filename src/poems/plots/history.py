@@ -22,11 +22,17 @@ _TITLES = {
     "kl_weight": "KL weight",
     "spike_ramp": "Spike, share of full rate",
     "nonzero": "Non-zero loadings",
+    "held_out": "Held-out objective",
 }
+_SCHEDULES = ("kl_weight", "spike_ramp")
 
 
 def plot_history(history: pd.DataFrame, figure: Figure | None = None) -> Figure:
     """Draw every column of a training history over the epochs, each in its own panel.
+
+    A grey line in the panels of the objective marks the epoch from which the
+    KL weight and the spike's rate no longer change: values before it are of
+    other objectives.
 
     Parameters
     ----------
@@ -66,6 +72,8 @@ def plot_history(history: pd.DataFrame, figure: Figure | None = None) -> Figure:
     for at, (name, title) in enumerate(zip(drawn.columns, _titles(drawn.columns), strict=True)):
         ax = grid.flat[at]
         _draw_term(ax, drawn[name])
+        if name in ("objective", "held_out"):
+            _mark_full_strength(ax, drawn)
         ax.set_title(title, loc="left", fontsize="medium")
         if at + n_columns >= n_panels:
             ax.set_xlabel("Epoch")
@@ -86,6 +94,28 @@ def _draw_term(ax: Axes, values: pd.Series) -> None:
     ax.yaxis.set_major_locator(MaxNLocator(nbins=4))
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize="small")
+
+
+def _mark_full_strength(ax: Axes, history: pd.DataFrame) -> None:
+    schedules = history[[name for name in _SCHEDULES if name in history]]
+    changing = (schedules != schedules.iloc[-1]).any(axis=1).to_numpy()
+    at = int(np.flatnonzero(changing).max(initial=-1)) + 1
+    # Nothing is scheduled, or training ended before the schedules did.
+    if not 0 < at < len(history) - 1:
+        return
+    ax.axvline(history.index[at], color="#999999", linewidth=0.8, zorder=0)
+    ax.annotate(
+        "schedules end",
+        (history.index[at], 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(-3, -2),
+        textcoords="offset points",
+        rotation=90,
+        ha="right",
+        va="top",
+        fontsize=7,
+        color="#666666",
+    )
 
 
 def _titles(names: pd.Index) -> list[str]:

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 _MARKERS = "os^DvP*X<>hp"
 
 
-def principal_plane(points: pd.DataFrame) -> pd.DataFrame:
+def principal_plane(points: pd.DataFrame, name: str = "") -> pd.DataFrame:
     """Return the first two principal components of ``points``, with their shares of variance.
 
     Parameters
     ----------
     points
         Embedding of shape (n_samples, n_dimensions).
+    name
+        What the embedding is called in the columns' names.
 
     Returns
     -------
@@ -33,8 +35,8 @@ def principal_plane(points: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> list(principal_plane(pd.DataFrame({"x": [1.0, 2.0, 4.0]})).columns)
-    ['PC1 (100 %)', 'PC2 (0 %)']
+    >>> list(principal_plane(pd.DataFrame({"x": [1.0, 2.0, 4.0]}), "latent").columns)
+    ['PC1 of latent (100 %)', 'PC2 of latent (0 %)']
     """
     values = points.to_numpy(dtype=np.float64)
     left, singular, _ = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
@@ -45,8 +47,9 @@ def principal_plane(points: pd.DataFrame) -> pd.DataFrame:
     shares = np.zeros(2)
     if singular.any():
         shares[:n_found] = (singular**2 / (singular**2).sum())[:n_found]
-    names = [f"PC{at + 1} ({share:.0%})".replace("%", " %") for at, share in enumerate(shares)]
-    return pd.DataFrame(scores, index=points.index, columns=names)
+    of = f" of {name}" if name else ""
+    columns = [f"PC{at + 1}{of} ({100 * share:.0f} %)" for at, share in enumerate(shares)]
+    return pd.DataFrame(scores, index=points.index, columns=columns)
 
 
 def plot_latent(
@@ -73,8 +76,8 @@ def plot_latent(
     else:
         groups = subtypes.reindex(plane.index)
         _draw_groups(ax, plane, groups, style)
-    ax.set_xlabel(label(x))
-    ax.set_ylabel(label(y))
+    ax.set_xlabel(label(x, 40))
+    ax.set_ylabel(label(y, 40))
     ax.set_aspect("equal", adjustable="datalim")
     ax.spines[["top", "right"]].set_visible(False)
     return ax

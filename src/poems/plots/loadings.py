@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from poems.plots.style import DIVERGING, SEQUENTIAL, label, labels, new_axes
@@ -20,11 +21,13 @@ _COLUMN = 0.34
 
 
 def top_features(loadings: Mapping[str, pd.DataFrame], top: int) -> pd.DataFrame:
-    """Return the loadings of the ``top`` strongest features of each view, stacked.
+    """Return the loadings of ``top`` features of each view, stacked, each factor having its own.
 
-    A feature's strength is its largest absolute loading. Within a view the
-    features go by the factor on which they load most, then by strength.
-    Features without any loading are not shown.
+    The factors that have loadings in the view take turns, those with the
+    largest loading first; each takes the feature that loads on it most of
+    those not yet taken. Within a view the features go by the factor that took
+    them, then by their loading on it. Features without any loading are not
+    shown.
 
     Parameters
     ----------
@@ -40,19 +43,15 @@ def top_features(loadings: Mapping[str, pd.DataFrame], top: int) -> pd.DataFrame
 
     Examples
     --------
-    >>> table = pd.DataFrame({"factor_1": [0.0, 2.0, 0.0], "factor_2": [0.5, 0.0, 0.0]})
-    >>> top_features({"rna": table}, 5).index.tolist()
+    >>> table = pd.DataFrame({"factor_1": [0.1, 3.0, 2.0], "factor_2": [0.5, 0.0, 0.0]})
+    >>> top_features({"rna": table}, 2).index.tolist()
     [('rna', 1), ('rna', 0)]
     """
     parts: dict[str, pd.DataFrame] = {}
     for view, table in loadings.items():
-        size = table.abs().to_numpy()
-        strength = size.max(axis=1, initial=0.0)
-        chosen = np.argsort(-strength, kind="stable")[:top]
-        chosen = chosen[strength[chosen] > 0]
-        if len(chosen):
-            factor = size[chosen].argmax(axis=1)
-            parts[view] = table.iloc[chosen[np.lexsort([-strength[chosen], factor])]]
+        rows = _rows_by_turns(table.abs().to_numpy(dtype=float), top)
+        if rows:
+            parts[view] = table.iloc[rows]
     if not parts:
         columns = next(iter(loadings.values())).columns if loadings else None
         return pd.DataFrame(columns=columns, dtype=float)
@@ -60,20 +59,39 @@ def top_features(loadings: Mapping[str, pd.DataFrame], top: int) -> pd.DataFrame
     return stacked
 
 
+def _rows_by_turns(size: npt.NDArray[np.float64], top: int) -> list[int]:
+    """Let the columns of ``size`` choose rows in turn; return those of each column together."""
+    largest = size.max(axis=0, initial=0.0)
+    queues = {}
+    for column in np.argsort(-largest, kind="stable").tolist():
+        order = np.argsort(-size[:, column], kind="stable").tolist()
+        queues[column] = iter(order[: np.count_nonzero(size[:, column])])
+    taken: dict[int, int] = {}  # row: the column that took it; in the order of taking
+    while queues and len(taken) < top:
+        for column, queue in list(queues.items()):
+            row = next((row for row in queue if row not in taken), None)
+            if row is None:
+                del queues[column]
+            elif len(taken) < top:
+                taken[row] = column
+    return sorted(taken, key=taken.__getitem__)
+
+
 def plot_loadings(
     loadings: Mapping[str, pd.DataFrame], top: int = 12, ax: Axes | None = None
 ) -> Axes:
-    """Draw the strongest features of each view against the factors, as a heat map.
+    """Draw the strongest features of each view and factor against the factors, as a heat map.
 
     Red raises the feature as the factor rises, blue lowers it, white is
     exactly zero; the colours reach as far as the 99th percentile of what is
-    shown.
+    shown. :func:`top_features` chooses the rows.
 
     Parameters
     ----------
     loadings
         Mapping of view to a table of shape (n_features, n_factors), in
-        standard deviations of the feature per unit of the factor.
+        standard deviations of the feature per standard deviation of the
+        factor.
     top
         Features to show of each view, at most.
     ax
@@ -92,7 +110,7 @@ def plot_loadings(
     ax.tick_params(axis="y", labelsize=7, length=0)
     _name_factors(ax, table.columns)
     _name_views(ax, table.index.get_level_values(0))
-    _colour_bar(ax, image, "Effect, sd per unit of factor")
+    _colour_bar(ax, image, "Effect, sd per sd of the factor")
     return ax
 
 
@@ -159,18 +177,17 @@ def _name_views(ax: Axes, views: pd.Index) -> None:
     # The names stand at the right, between the map and its scale, read from top to bottom.
     rows = np.arange(len(views))
     distinct = list(dict.fromkeys(views))
-    # A name longer than its rows would run into the next one.
-    fewest = min(int((views == view).sum()) for view in distinct)
-    shown = labels(distinct, min(max(int(fewest * _ROW * 72 / 5.2), 3), 15))
-    for view, text in zip(distinct, shown, strict=True):
+    for view, text in zip(distinct, labels(distinct, 15), strict=True):
         own = rows[views == view]
+        # A name longer than its rows would run into the next one: it lies flat.
+        fits = len(text) <= len(own) * _ROW * 72 / 5.2
         if own[0] > 0:
             ax.axhline(own[0] - 0.5, color="black", linewidth=0.8)
         ax.annotate(
             text,
             (1.01, own.mean()),
             xycoords=("axes fraction", "data"),
-            rotation=270,
+            rotation=270 if fits else 0,
             ha="left",
             va="center",
             fontsize=8,
