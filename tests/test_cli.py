@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import poems
 from poems.cli import inputs, main
 from poems.cli.commands_cohort import Truth
 from poems.cli.console import clean, output, print_findings, print_table
+from poems.cli.fitting import new_findings
 from poems.config import Metric, Settings, setting_groups
 from poems.findings import Finding
 from poems.settings_file import settings_to_toml
@@ -67,6 +69,8 @@ def run_folder(simulated: Path) -> Path:
     assert "Ran for all epochs." in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert re.search(r"^15/15  objective \d+\.\d  KL \d", done.stderr, re.MULTILINE)
+    assert "weights: over the samples on which the view was measured" in done.stdout
+    assert done.stdout.count("not measured on") == 2, "known before the fit, said once"
     assert "Traceback" not in done.stderr
     return simulated.parent / "run"
 
@@ -115,7 +119,7 @@ def test_quiet_prints_nothing(
     arguments = ["fit", simulated / "view1.csv.gz", "--out", tmp_path / "run", "-q", *QUICK]
     assert poems_here(*arguments, "--checkpoint-every", 5) == 0
     assert capfd.readouterr() == ("", "")
-    assert poems.load(tmp_path / "run" / "checkpoint.poems").samples.size > 0
+    assert not (tmp_path / "run" / "checkpoint.poems").exists(), "the model took its place"
 
 
 def test_a_run_is_overwritten_only_on_request(
@@ -156,6 +160,8 @@ def test_evaluate_scores_every_embedding_and_the_subtypes(
     assert "60 of 60 samples labelled, 4 classes" in text
     for metric in get_args(Metric):
         assert re.search(rf"^  {metric} +0\.\d\d ± 0\.\d\d", text, re.MULTILINE)
+    assert re.search(r"^  decoded .*\n  PCA +0\.\d\d ± .*\nmean ± sd", text, re.MULTILINE)
+    assert "PCA is the baseline" in text
     assert re.search(r"^accuracy \d\.\d\d, NMI", text, re.MULTILINE)
     assert poems_here("evaluate", run_folder, "--labels", "subtype", "--metric", "gram") == 0
     assert "decoded" not in capsys.readouterr().out
@@ -216,8 +222,30 @@ def test_demo_compares_with_the_planted_truth(
     [
         (["fit", "absent.csv", "--out", "o"], 1, "absent.csv"),
         (["fit", "bad.csv", "--out", "o"], 1, "bad"),
-        (["fit", "bad.csv", "--out", "o", "--n-latent", "0"], 1, "model.n_latent: Input should be"),
-        (["fit", "bad.csv", "--out", "o", "--encoder-layers", "3,x"], 1, "model.encoder_layers.1"),
+        (["fit", "bad.csv", "--out", "o", "--n-latent", "0"], 1, "error: --n-latent: 0 should be"),
+        (
+            ["fit", "bad.csv", "--out", "o", "--encoder-layers", "3,x"],
+            1,
+            "error: --encoder-layers: x should be a valid integer\n",
+        ),
+        (
+            ["fit", "bad.csv", "--out", "o", "--encoder-layers", "0"],
+            1,
+            "error: --encoder-layers: every layer needs at least 1 hidden unit\n",
+        ),
+        (
+            ["fit", "bad.csv", "--out", "o", "--ramp-start", "0.9"],
+            1,
+            "error: --ramp-end must not be before --ramp-start\n",
+        ),
+        (["fit", "bad.csv", "--out", "o", "--config", "v.toml"], 1, "v.toml: settings are not"),
+        (["fit", "good.csv", "--out", "o", "--n-subtypes", "9"], 1, "there are only 8 samples"),
+        (["fit", "good.csv", "--out", "o", "--log1p", "rna"], 1, "--log1p names rna, which is no"),
+        (["fit", "good.csv", "--out", "bad.csv/o"], 1, "bad.csv/o cannot be made (Not a directory"),
+        (["fit", "bad.csv", "--features-in-rows-of", "x", "--out", "o"], 2, "there are bad"),
+        (["fit", "--view", "a==x", "--out", "o"], 2, "for example --view a=x "),
+        (["fit", "--view", "=x", "--out", "o"], 2, "for example --view mrna=x "),
+        (["fit", "--view", "d/x.csv", "--out", "o"], 2, "for example --view x=d/x.csv "),
         (["fit", "bad.csv", "--out", "o", "--preset", "p"], 1, "no preset 'p'; there are default"),
         (["fit", "bad.csv", "--out", "o", "--config", "s.toml"], 1, "no setting 'epoch' in"),
         (["fit", "bad.csv"], 2, "Missing option '--out'"),
@@ -242,7 +270,9 @@ def test_what_is_wrong_is_said_without_a_traceback(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     Path("bad.csv").write_text("sample,g1\ns1,1.0\ns2,many\n")
+    Path("good.csv").write_text("s,g\n" + "".join(f"s{at},{at}.5\n" for at in range(8)))
     Path("s.toml").write_text("[training]\nepoch = 3\n")
+    Path("v.toml").write_text("[training]\nepochs = 0\n")
     assert poems_here(*arguments) == code
     captured = capsys.readouterr()
     assert message in captured.err
@@ -329,7 +359,7 @@ def test_many_notes_are_counted_and_warnings_never(capsys: pytest.CaptureFixture
     text = capsys.readouterr().out
     assert text.count("warning number") == 20
     assert text.count("note number") == 5
-    assert "… and 15 more notes" in text
+    assert "… and 15 more notes (all in findings.csv)" in text
     assert text.index("warning number 19") < text.index("note number 0")
 
 
@@ -366,9 +396,81 @@ def test_an_interrupt_with_nothing_to_keep_exits_with_130(
 
     monkeypatch.setattr("poems.fitting.fit", interrupt)
     assert poems_here("fit", simulated / "view1.csv.gz", "--out", tmp_path / "run") == 130
-    assert "Traceback" not in capsys.readouterr().err
+    assert capsys.readouterr().err == "interrupted: nothing was kept\n"
     assert poems_here("info", tmp_path / "run") == 1
     assert "did not finish" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_an_interrupt_leaves_is_named_and_the_next_fit_removes_it(
+    simulated: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    fit = ["fit", simulated / "view1.csv.gz", "--out", tmp_path, "-q", *QUICK]
+    with monkeypatch.context() as patch:
+        patch.setattr("poems.run_folder.write_run", interrupt)
+        assert poems_here(*fit, "--checkpoint-every", 5) == 130
+    assert (
+        capsys.readouterr().err == f"interrupted: only {tmp_path / 'checkpoint.poems'} was kept\n"
+    )
+    assert poems.load(tmp_path / "checkpoint.poems").samples.size > 0
+    assert poems_here(*fit) == 1
+    assert "pass --overwrite" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        patch.setattr("poems.fitting.fit", interrupt)
+        assert poems_here(*fit, "--overwrite") == 130
+    assert not (tmp_path / "checkpoint.poems").exists()
+
+
+def test_the_command_that_simulate_prints_can_be_pasted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["--n-samples", 10, "--n-features", 8, "--n-factors", 2, "--n-subtypes", 2]
+    assert poems_here("simulate", "--out", "my sim", *options) == 0
+    command = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    assert command[:3] == ["poems", "fit", "my sim/view1.csv.gz"]
+    assert command[-4:] == ["--obs", "my sim/obs.csv", "--out", "my sim-run"]
+    assert all(Path(name).exists() for name in command[2:5])
+
+
+def test_single_views_may_have_features_in_rows(
+    run_folder: Path, simulated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pd.read_csv(simulated / "view2.csv.gz", index_col=0)
+    table.T.to_csv(tmp_path / "second.csv")
+    files = [simulated / "view1.csv.gz", tmp_path / "second.csv", "--features-in-rows-of", "second"]
+    assert poems_here("check", *files) == 0
+    assert re.search(rf"^  second +{len(table)} +40 ", capsys.readouterr().out, re.MULTILINE)
+    assert poems_here("transform", run_folder, *files, "--out", tmp_path / "new") == 0
+    latent = pd.read_csv(tmp_path / "new" / "latent.csv", index_col=0)
+    expected = pd.read_csv(run_folder / "latent.csv", index_col=0)
+    pd.testing.assert_frame_equal(latent.loc[expected.index], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_subtypes_of_few_samples_are_pointed_out(
+    simulated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit = ["fit", simulated / "view1.csv.gz", "--out", tmp_path / "run", *QUICK]
+    assert poems_here(*fit, "--n-subtypes", 40) == 0
+    assert "fewer than 3 samples" in " ".join(capsys.readouterr().out.split())
+    assert poems_here(*fit, "--overwrite") == 0
+    assert "fewer than 3 samples" not in " ".join(capsys.readouterr().out.split())
+
+
+def test_only_what_is_new_is_said_after_the_fit() -> None:
+    known = Finding("warning", "constant-features", "before", view="a", items=("g1",))
+    again = Finding("warning", "constant-features", "in other words", view="a", items=("g1",))
+    others = [
+        Finding("warning", "constant-features", "other features", view="a", items=("g1", "g2")),
+        Finding("warning", "constant-features", "other view", view="b", items=("g1",)),
+        Finding("warning", "not-converged", "other code"),
+    ]
+    assert new_findings((known, again, *others), (known,)) == others
 
 
 def test_settings_file_of_a_run_is_what_the_library_writes(run_folder: Path) -> None:

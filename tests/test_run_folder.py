@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ import poems
 from poems.analysis.subtypes import Subtypes, find_subtypes
 from poems.config import Settings, settings_from_mapping
 from poems.csv_tables import read_csv, write_csv, write_findings
-from poems.errors import ReadError, SettingsError, StorageError
+from poems.errors import DataError, ReadError, SettingsError, StorageError
+from poems.evaluation.baselines import pca_embedding
 from poems.findings import Finding
 from poems.output_folder import CHECKPOINT, claim_folder, read_marker, write_marker
 from poems.run_folder import read_run, write_run
@@ -76,6 +78,63 @@ def test_figures_are_drawn_and_old_views_vanish(fitted: Fitted, tmp_path: Path) 
     assert not list(folder.rglob(".*"))
 
 
+def test_the_baseline_lies_beside_the_model(
+    fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, cohort, _ = fitted
+    run = read_run(write_run(tmp_path, *fitted, figures=False))
+    assert run.pca is not None
+    np.testing.assert_allclose(run.pca.to_numpy(), pca_embedding(cohort).to_numpy())
+
+    def fail(_: object) -> None:
+        raise DataError("no components")
+
+    monkeypatch.setattr("poems.evaluation.baselines.pca_embedding", fail)
+    assert read_run(write_run(tmp_path, *fitted, figures=False)).pca is None
+
+
+def test_the_baseline_sees_the_logarithms_that_the_model_sees(tmp_path: Path) -> None:
+    cohort = poems.simulate(n_samples=30, n_features={"a": 20, "b": 10}, seed=0).cohort
+    view = replace(cohort.views["a"], values=np.exp(cohort.views["a"].values))
+    counts = replace(cohort, views={**cohort.views, "a": view})
+    logged = replace(view, values=np.log1p(view.values))
+    model = poems.fit(counts, log1p=("a",), epochs=2, progress=False)
+    run = read_run(write_run(tmp_path, model, counts, find_subtypes(model, 2), figures=False))
+    expected = pca_embedding(replace(counts, views={**counts.views, "a": logged}))
+    assert run.pca is not None
+    np.testing.assert_allclose(run.pca.to_numpy(), expected.to_numpy())
+
+
+def test_weights_leave_out_the_samples_without_the_view(tmp_path: Path) -> None:
+    cohort = poems.simulate(n_samples=40, n_features=20, missing_views=0.4, seed=0).cohort
+    model = poems.fit(cohort, epochs=2, progress=False)
+    run = read_run(write_run(tmp_path, model, cohort, find_subtypes(model, 2), figures=False))
+    for name, view in cohort.views.items():
+        expected = model.gates.loc[view.measured, name].mean()
+        assert run.summary["mean_gate"][name] == pytest.approx(expected, abs=1e-5)
+
+
+def test_subtypes_that_follow_the_missing_views_are_among_the_findings(
+    tmp_path: Path,
+) -> None:
+    cohort = poems.simulate(n_samples=60, n_features=20, missing_views=0.4, seed=0).cohort
+    model = poems.fit(cohort, epochs=2, progress=False)
+    missing = (model.gates == 0).any(axis=1)
+    made = find_subtypes(model, 1)
+    telling = replace(made, assignment=missing.map({True: "S1", False: "S2"}).rename("subtype"))
+    for subtypes, told in ((telling, True), (made, False)):
+        write_run(tmp_path, model, cohort, subtypes, figures=False)
+        codes = pd.read_csv(tmp_path / "findings.csv")["code"].tolist()
+        assert ("subtypes-follow-missingness" in codes) == told
+
+
+def test_a_finished_run_leaves_no_checkpoint(fitted: Fitted, tmp_path: Path) -> None:
+    claim_folder(tmp_path, "run")
+    (tmp_path / CHECKPOINT).write_bytes(b"state")
+    write_run(tmp_path, *fitted, figures=False)
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
 def test_a_run_that_fails_half_way_is_not_read(
     fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +179,12 @@ def test_folders_are_claimed_once_and_others_never(tmp_path: Path) -> None:
         claim_folder(tmp_path / "file", "run", overwrite=True)
     (tmp_path / "empty").mkdir()
     assert claim_folder(tmp_path / "empty", "run") == tmp_path / "empty"
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match=r"file/run cannot be made \(Not a directory\)"):
+        claim_folder(tmp_path / "file" / "run", "run")
 
 
 def test_what_is_no_run_is_named(tmp_path: Path) -> None:

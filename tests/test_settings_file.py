@@ -27,7 +27,7 @@ def test_presets_survive_the_file(preset: str, tmp_path: Path) -> None:
     views=st.lists(st.text(min_size=1, max_size=8)).map(tuple),
     layers=st.lists(st.integers(1, 999), max_size=3).map(tuple),
     rate=st.floats(1e-12, 1e6),
-    winsorise=st.none() | st.floats(0.1, 50),
+    winsorise=st.none() | st.floats(2, 50),
     proximal=st.booleans(),
 )
 def test_any_settings_survive_the_file(

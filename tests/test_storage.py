@@ -197,7 +197,7 @@ def test_a_crash_while_writing_leaves_the_old_file(
         raise OSError("no space left on device")
 
     monkeypatch.setattr("safetensors.numpy.save_file", crash)
-    with pytest.raises(StorageError, match="cannot write the model to .*no space"):
+    with pytest.raises(StorageError, match=r"cannot write the model to .*no space"):
         write_state(saved, {"a": np.zeros(3)}, {})
     assert saved.read_bytes() == before
     assert [item.name for item in saved.parent.iterdir()] == [saved.name]

@@ -95,12 +95,13 @@ class FittedPoems:
             f"FittedPoems: {len(self.samples)} samples, {self.n_active} active factors of "
             f"{self.settings.model.n_latent}. {self.status}"
         ]
+        weights = self.gates.where(self.gates > 0).mean()
         for name in self.view_names:
             loadings = self.loadings[name].to_numpy()
             lines.append(
                 f"  {name}: {loadings.shape[0]} features, "
                 f"{np.count_nonzero(loadings)} non-zero loadings, "
-                f"R² {self.r2[name]:.2f}, mean gate {self.gates[name].mean():.2f}"
+                f"R² {self.r2[name]:.2f}, mean gate where measured {weights[name]:.2f}"
             )
         return "\n".join(lines)
 

@@ -27,11 +27,10 @@ import pandas as pd
 
 from poems._files import atomic_path, write_text
 from poems._version import __version__
-from poems.analysis.contributions import mean_weights, pattern_association
+from poems.analysis.contributions import mean_weights, pattern_findings
 from poems.analysis.subtypes import Subtypes
 from poems.csv_tables import read_csv, write_csv, write_findings
 from poems.errors import PoemsError, StorageError
-from poems.findings import Finding
 from poems.output_folder import CHECKPOINT, claim_folder, read_marker, write_marker
 from poems.settings_file import settings_to_toml
 
@@ -119,7 +118,8 @@ def write_run(
             stale.unlink()
     for name, table in _tables(model, cohort, subtypes).items():
         write_csv(path / f"{name}.csv", table)
-    write_findings(path / "findings.csv", _findings(model, subtypes))
+    following = pattern_findings(subtypes.assignment, model.gates)
+    write_findings(path / "findings.csv", (*model.findings, *following))
     write_text(path / "settings.toml", settings_to_toml(model.settings))
     model.save(path / _MODEL)
     if figures:
@@ -197,12 +197,6 @@ def _pca(model: FittedPoems, cohort: MultiOmics) -> pd.DataFrame | None:
     except (PoemsError, np.linalg.LinAlgError) as error:
         logger.info("no pca.csv: %s", error)
         return None
-
-
-def _findings(model: FittedPoems, subtypes: Subtypes) -> list[Finding]:
-    association = pattern_association(subtypes.assignment, model.gates)
-    following = None if association is None else association.finding()
-    return [*model.findings, *([] if following is None else [following])]
 
 
 def _figures(model: FittedPoems, subtypes: Subtypes) -> dict[str, Figure]:

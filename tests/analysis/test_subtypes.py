@@ -79,8 +79,36 @@ def test_one_subtype_has_no_silhouette() -> None:
 def test_points_without_coordinates_are_one_subtype() -> None:
     points = pd.DataFrame(index=["a", "b", "c"], dtype=float)
     assert set(kmeans_subtypes(points, 1).assignment) == {"S1"}
-    with pytest.raises(SettingsError, match="3 samples at 1 distinct points"):
-        kmeans_subtypes(points)
+    assert set(kmeans_subtypes(points).assignment) == {"S1"}
+
+
+@pytest.mark.parametrize("values", [[0.0, 1.0], [0.0, 0.0, 0.0], [2.0]])
+def test_points_that_cannot_be_two_subtypes_are_one(values: list[float]) -> None:
+    assert kmeans_subtypes(pd.DataFrame({"x": values})).sizes.to_dict() == {"S1": len(values)}
+
+
+def test_outliers_are_not_chosen_as_subtypes() -> None:
+    points, _ = _blobs([20, 15, 2, 1])
+    found = kmeans_subtypes(points, candidates=range(2, 7))
+    assert found.choice().loc[4].tolist() == [found.silhouette.max(), 1]
+    assert found.sizes.min() >= 3
+    assert not found.tiny
+    given = kmeans_subtypes(points, 4)
+    assert given.sizes.tolist() == [20, 15, 2, 1]
+    assert given.tiny == ["S3", "S4"]
+
+
+def test_two_subtypes_are_formed_if_every_number_leaves_outliers() -> None:
+    points, _ = _blobs([12, 1, 1])
+    found = kmeans_subtypes(points, candidates=[3, 4])
+    assert found.n_subtypes == 2
+    assert list(found.silhouette.index) == [2, 3, 4]
+    assert found.tiny == ["S2"]
+
+
+def test_candidates_out_of_reach_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"\[50\] can be chosen for 9 samples .* from 2 to 8"):
+        kmeans_subtypes(_blobs([5, 4])[0], candidates=[50])
 
 
 def test_copied_samples_limit_the_candidates_without_a_warning() -> None:
@@ -94,8 +122,6 @@ def test_copied_samples_limit_the_candidates_without_a_warning() -> None:
         (7, [0.0, 1.0, 2.0], SettingsError, "n_subtypes is 7, but there are only 3 samples"),
         (0, [0.0, 1.0, 2.0], SettingsError, "at least 1, not 0"),
         (3, [0.0, 1.0, 1.0], DataError, "only 2 distinct points"),
-        (None, [0.0, 1.0], SettingsError, "at least 3 samples"),
-        (None, [0.0, 0.0, 0.0], SettingsError, "1 distinct points"),
         (2, [0.0, np.nan, 1.0], DataError, "1 of 3 samples is not finite: 1"),
     ],
 )

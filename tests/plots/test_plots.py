@@ -100,6 +100,25 @@ def test_history_has_one_panel_a_term(tmp_path: Path) -> None:
         plot_history(history[["empty"]])
 
 
+def test_history_marks_where_the_schedules_end() -> None:
+    history = pd.DataFrame(
+        {
+            "objective": np.arange(6.0),
+            "held_out": np.arange(6.0),
+            "kl_weight": [0, 0.5, 1, 1, 1, 1],
+            "spike_ramp": [0, 0, 0.5, 1, 1, 1],
+        },
+        index=range(1, 7),
+    )
+    panels = {ax.get_title(loc="left"): ax for ax in plot_history(history).axes}
+    for title in ("Objective", "Held-out objective"):
+        assert panels[title].lines[1].get_xdata()[0] == 4
+    assert len(panels["KL weight"].lines) == 1
+    for part in (history.iloc[:3], history.iloc[3:], history[["objective"]]):
+        ax = plot_history(part).axes[0]
+        assert len(ax.lines) == 1, "schedules that did not end, or that there were none of"
+
+
 def test_history_of_one_epoch_is_visible() -> None:
     (ax,) = plot_history(pd.DataFrame({"objective": [3.0]})).axes
     assert ax.lines[0].get_marker() == "o"
@@ -169,6 +188,29 @@ def test_top_features_are_the_strongest_and_go_by_factor() -> None:
     assert len(top_features({"rna": table}, 10)) == 4
 
 
+@given(st.integers(0, 1000), st.integers(1, 12))
+def test_every_factor_shows_its_best_features_before_any_shows_more(seed: int, top: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal((30, 5)) * (rng.random((30, 5)) < 0.3) * [100, 10, 1, 0.1, 0]
+    found = top_features({"rna": pd.DataFrame(values)}, top)
+    rows = [row for _, row in found.index]
+    assert len(set(rows)) == len(rows) == min(top, np.count_nonzero(values.any(axis=1)))
+    # A factor's best feature is there, unless another one took it or its turn did not come.
+    strongest = np.abs(values).max(axis=0).argsort()[::-1][:top]
+    for factor in strongest[:4]:
+        if values[:, factor].any():
+            assert (values[rows, factor] != 0).any()
+
+
+def test_a_large_factor_does_not_crowd_out_the_others() -> None:
+    values = np.zeros((40, 3))
+    values[:30, 0] = np.linspace(5, 4, 30)
+    values[30:36, 1] = np.linspace(1, 0.5, 6)
+    values[36:, 2] = 0.1
+    found = top_features({"rna": pd.DataFrame(values)}, 7)
+    assert [row for _, row in found.index] == [0, 1, 2, 30, 31, 36, 37]
+
+
 @pytest.mark.parametrize(("n_views", "n_factors"), [(1, 3), (6, 16), (2, 1)])
 def test_heat_maps_name_every_row_without_overlap(
     n_views: int, n_factors: int, tmp_path: Path
@@ -183,6 +225,15 @@ def test_heat_maps_name_every_row_without_overlap(
     assert sum(counts) == sum(int((table != 0).to_numpy().sum()) for table in loadings.values())
     _assert_apart(ax)
     assert _drawn(ax.figure, tmp_path / "a.png") > 1000
+
+
+def test_the_name_of_a_view_is_whole_however_few_rows_another_has() -> None:
+    loadings = _loadings(1, 4)
+    loadings["metabolome"] = next(iter(loadings.values())).iloc[:1] * 0 + 1.0
+    ax = plot_loadings(loadings, top=8)
+    named = {text.get_text(): text.get_rotation() for text in ax.texts}
+    assert named == {"omic_wi…_name_0": 270.0, "metabolome": 0.0}
+    _assert_apart(ax)
 
 
 def test_nothing_to_show_is_said() -> None:

@@ -3,25 +3,50 @@ from __future__ import annotations
 import pytest
 
 from poems.training.loop import Epoch
-from poems.training.progress import describe_terms, progress_bar
+from poems.training.progress import describe_epoch, describe_terms, progress_bar
+
+TERMS = {"objective": 12.34, "kl": 5.67, "nonzero": 89.0}
 
 
-def test_the_bar_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    terms = {"objective": 12.34, "kl": 5.67, "nonzero": 89.0}
+def test_progress_goes_to_standard_error_in_a_few_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with progress_bar() as on_epoch:
-        on_epoch(Epoch(1, 2, terms))
-        on_epoch(Epoch(2, 2, terms))
+        for epoch in range(1, 201):
+            on_epoch(Epoch(epoch, 200, TERMS))
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "2/2" in captured.err
-    assert "objective 12.3" in captured.err
+    lines = captured.err.splitlines()
+    assert len(lines) == 11
+    assert lines[0] == describe_epoch(Epoch(1, 200, TERMS))
+    assert lines[-1] == "200/200  objective 12.3  KL 5.7  non-zero loadings 89"
 
 
-def test_the_bar_closes_when_training_fails(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_terminal_gets_a_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    with progress_bar() as on_epoch:
+        on_epoch(Epoch(1, 2, TERMS))
+        on_epoch(Epoch(2, 2, TERMS))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "\x1b[" in captured.err
+    assert "2/2  objective 12.3  KL 5.7  non-zero loadings 89" in captured.err
+
+
+def test_the_bar_closes_when_training_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     with pytest.raises(ZeroDivisionError), progress_bar():
         raise ZeroDivisionError
+    # A live display that is still open would refuse a second one.
     with progress_bar() as on_epoch:
-        on_epoch(Epoch(1, 1, {"objective": 1.0, "kl": 1.0, "nonzero": 1.0}))
+        on_epoch(Epoch(1, 1, TERMS))
     assert "1/1" in capsys.readouterr().err
 
 

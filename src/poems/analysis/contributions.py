@@ -51,7 +51,7 @@ class PatternAssociation:
         Of the chi-squared test that subtype and pattern are independent.
     counts
         Number of samples by subtype (rows) and pattern (columns). A pattern is
-        called after the views that are absent, as in ``"without rna, cnv"``.
+        called after the views that are absent, as in ``"without rna and cnv"``.
     """
 
     p_value: float
@@ -126,10 +126,17 @@ def pattern_association(assignment: pd.Series, gates: pd.DataFrame) -> PatternAs
     return PatternAssociation(float(chi2_contingency(counts.to_numpy()).pvalue), counts)
 
 
+def pattern_findings(assignment: pd.Series, gates: pd.DataFrame) -> tuple[Finding, ...]:
+    """Return a warning if subtypes follow which views were measured; none otherwise."""
+    association = pattern_association(assignment, gates)
+    finding = None if association is None else association.finding()
+    return () if finding is None else (finding,)
+
+
 def _pattern(views: pd.Index, measured: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
     if measured.all():
         return "with every view"
-    return f"without {', '.join(str(view) for view in views[~measured])}"
+    return f"without {' and '.join(str(view) for view in views[~measured])}"
 
 
 def _pooled(groups: pd.Series, name: str) -> pd.Series:

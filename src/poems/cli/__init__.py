@@ -25,7 +25,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
-            typer.echo(f"interrupted: {interrupt or 'nothing was kept'}", err=True)
+            typer.echo(f"interrupted: {str(interrupt) or 'nothing was kept'}", err=True)
             raise typer.Exit(130) from None
 
 

@@ -41,7 +41,7 @@ def transform(
 
     from poems._version import __version__
     from poems.analysis.contributions import mean_weights
-    from poems.cli.console import output, print_findings, print_table, say
+    from poems.cli.console import decimal, output, print_findings, print_table, say
     from poems.csv_tables import write_csv, write_findings
     from poems.output_folder import claim_folder, write_marker
     from poems.run_folder import read_run
@@ -62,7 +62,7 @@ def transform(
     print_findings(console, projection.findings, all_notes=False)
     n_samples, n_factors = projection.latent.shape
     say(console, f"{n_samples} samples projected on {n_factors} factors.", "bold")
-    weights = mean_weights(projection.gates).map(_decimal).to_frame("mean weight")
+    weights = mean_weights(projection.gates).map(decimal).to_frame("mean weight")
     print_table(console, weights, index="view")
     say(console, f"Written to {folder}: latent.csv, latent_variance.csv, gates.csv, findings.csv")
 
@@ -175,7 +175,3 @@ def _print_subtypes(run: Run, known: pd.Series) -> None:
         f"accuracy {clustering_accuracy(truth, found):.2f}, NMI {nmi(truth, found):.2f}, "
         f"ARI {ari(truth, found):.2f}",
     )
-
-
-def _decimal(value: float) -> str:
-    return "–" if value != value else f"{value:.2f}"

@@ -90,6 +90,17 @@ def print_table(console: Console, table: pd.DataFrame, *, index: str = "") -> No
     console.print(Padding(shown, (0, 0, 0, 2), expand=False))
 
 
+def decimal(value: float) -> str:
+    """Return a number with two decimals, and a dash for one that is not defined.
+
+    Examples
+    --------
+    >>> decimal(0.125), decimal(float("nan"))
+    ('0.12', '–')
+    """
+    return "–" if value != value else f"{value:.2f}"
+
+
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return "–" if value != value else f"{value:.4g}"

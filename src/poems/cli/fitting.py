@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poems.cli.console import heading, output, print_findings, print_table, say
+from poems.cli.console import decimal, heading, output, print_findings, print_table, say
 from poems.errors import SettingsError
 from poems.findings import name_some
 from poems.output_folder import CHECKPOINT, claim_folder
@@ -61,16 +61,12 @@ def fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems,
     DataError
         If the cohort cannot be fitted.
     SettingsError
-        If more subtypes than samples are asked for, or the folder cannot be
-        written to.
+        If more subtypes than samples are asked for, a setting names a view
+        that is not there, or the folder cannot be written to.
     KeyboardInterrupt
         If training was interrupted before its first epoch ended.
     """
-    if request.n_subtypes is not None and request.n_subtypes > cohort.n_samples:
-        raise SettingsError(
-            f"--n-subtypes is {request.n_subtypes}, but there are only {cohort.n_samples} samples; "
-            "ask for fewer subtypes"
-        )
+    _check(cohort, request)
     checkpoint = claim_folder(request.out, "run", overwrite=request.overwrite) / CHECKPOINT
     # It is of an earlier fit, and would be taken for one of this fit.
     checkpoint.unlink(missing_ok=True)
@@ -82,8 +78,23 @@ def fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems,
         raise
 
 
+def _check(cohort: MultiOmics, request: FitRequest) -> None:
+    """Refuse, before anything is written, what does not go with this cohort."""
+    if request.n_subtypes is not None and request.n_subtypes > cohort.n_samples:
+        raise SettingsError(
+            f"--n-subtypes is {request.n_subtypes}, but there are only {cohort.n_samples} samples; "
+            "ask for fewer subtypes"
+        )
+    unknown = [name for name in request.settings.preprocessing.log1p if name not in cohort.views]
+    if unknown:
+        raise SettingsError(
+            f"--log1p names {name_some(unknown)}, which is no view; there are "
+            f"{name_some(cohort.views, 20)}"
+        )
+
+
 def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems, Subtypes]:
-    from poems.analysis.contributions import pattern_association
+    from poems.analysis.contributions import pattern_findings
     from poems.analysis.subtypes import find_subtypes
     from poems.data import quality_findings
     from poems.run_folder import write_run
@@ -92,7 +103,8 @@ def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems
     console = output()
     start = time.monotonic()
     with run_log(request.out):
-        known = (*cohort.findings, *quality_findings(cohort))
+        log1p = request.settings.preprocessing.log1p
+        known = (*cohort.findings, *quality_findings(cohort, log1p=log1p))
         log_findings(known)
         if not request.quiet:
             say(console, repr(cohort))
@@ -105,9 +117,8 @@ def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems
             method=request.subtypes_by if model.n_active else "kmeans",
             seed=request.seed,
         )
-        association = pattern_association(subtypes.assignment, model.gates)
-        following = None if association is None else association.finding()
-        late = _new(model.findings, known) + ([] if following is None else [following])
+        following = pattern_findings(subtypes.assignment, model.gates)
+        late = [*new_findings(model.findings, known), *following]
         log_findings(late)
         write_run(request.out, model, cohort, subtypes)
     if not request.quiet:
@@ -135,8 +146,8 @@ def _fit(cohort: MultiOmics, request: FitRequest) -> FittedPoems:
     )
 
 
-def _new(findings: tuple[Finding, ...], known: tuple[Finding, ...]) -> list[Finding]:
-    """Leave out what was said already, perhaps in other words."""
+def new_findings(findings: tuple[Finding, ...], known: tuple[Finding, ...]) -> list[Finding]:
+    """Return the findings that were not said already, perhaps in other words."""
     said = {(each.code, each.view, each.items) for each in known}
     return [each for each in findings if (each.code, each.view, each.items) not in said]
 
@@ -165,7 +176,7 @@ def _print_summary(model: FittedPoems, subtypes: Subtypes, out: Path, seconds: f
             "features": [len(model.loadings[view]) for view in model.view_names],
             "driven": [int((model.loadings[v] != 0).any(axis=1).sum()) for v in model.view_names],
             "R²": [f"{model.r2[view]:.2f}" for view in model.view_names],
-            "mean weight": [_decimal(weights[view]) for view in model.view_names],
+            "mean weight": [decimal(weights[view]) for view in model.view_names],
         },
         index=list(model.view_names),
     )
@@ -185,11 +196,11 @@ def _print_subtypes(console: Console, subtypes: Subtypes) -> None:
     table = pd.DataFrame(
         {
             "samples": subtypes.sizes,
-            "silhouette": [_decimal(widths[name]) for name in subtypes.sizes.index],
+            "silhouette": [decimal(widths[name]) for name in subtypes.sizes.index],
         }
     )
     print_table(console, table, index="subtype")
-    say(console, f"mean silhouette {_decimal(subtypes.sample_silhouette.mean())}")
+    say(console, f"mean silhouette {decimal(subtypes.sample_silhouette.mean())}")
     tiny = subtypes.tiny
     if tiny:
         verb = "holds" if len(tiny) == 1 else "hold"
@@ -199,7 +210,3 @@ def _print_subtypes(console: Console, subtypes: Subtypes) -> None:
             "subtypes; look at these samples, or ask for another --n-subtypes",
             "yellow",
         )
-
-
-def _decimal(value: float) -> str:
-    return "–" if value != value else f"{value:.2f}"
