@@ -67,7 +67,7 @@ def test_tables_hold_the_models_numbers_and_names(fitted: Fitted, tmp_path: Path
 
 def test_figures_are_drawn_and_old_views_vanish(fitted: Fitted, tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", *fitted)
-    names = {"latent", "gates", "loadings", "sparsity", "history"}
+    names = {"latent", "subtypes", "gates", "loadings", "sparsity", "history"}
     assert {path.stem for path in (folder / "figures").iterdir()} == names
     (folder / "loadings" / "gone.csv").write_text("")
     (folder / "mine.txt").write_text("keep")

@@ -206,10 +206,10 @@ def _figures(model: FittedPoems, subtypes: Subtypes) -> dict[str, Figure]:
     from poems.fitted import DEFAULT_METRIC
 
     metric = subtypes.metric or DEFAULT_METRIC
+    points, found = model.embedding(metric), subtypes.assignment
     drawn: dict[str, Any] = {
-        "latent": plots.plot_latent(
-            plots.principal_plane(model.embedding(metric), metric), subtypes.assignment
-        ),
+        "latent": plots.plot_latent(plots.principal_plane(points, metric), found),
+        "subtypes": plots.plot_latent(plots.centre_plane(points, found, metric), found),
         "gates": plots.plot_gates(model.gates, subtypes.assignment),
         "loadings": plots.plot_loadings(model.loadings),
         "sparsity": plots.plot_sparsity(model.loadings),

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from poems.plots import (
+    centre_plane,
     plot_gates,
     plot_history,
     plot_latent,
@@ -140,6 +141,39 @@ def test_principal_plane_of_degenerate_points_is_zero_where_nothing_is(
     found = principal_plane(pd.DataFrame(np.ones(shape)))
     assert found.shape == (shape[0], 2)
     assert (found.to_numpy() == 0).all()
+
+
+def test_the_centre_plane_shows_what_the_principal_plane_hides() -> None:
+    rng = np.random.default_rng(0)
+    subtypes = pd.Series(np.repeat(["S1", "S2", "S3"], 40))
+    points = rng.standard_normal((120, 6)) * [9.0, 8.0, 7.0, 1.0, 1.0, 1.0]
+    points[:, 3] += np.repeat([0.0, 6.0, 0.0], 40)
+    points[:, 4] += np.repeat([0.0, 0.0, 6.0], 40)
+
+    def overlap(plane: pd.DataFrame) -> float:
+        """Spread within subtypes over that between them."""
+        groups = plane.groupby(subtypes)
+        return float(groups.var().mean().sum() / groups.mean().var().sum())
+
+    frame = pd.DataFrame(points)
+    centre = centre_plane(frame, subtypes)
+    assert overlap(centre) < 1.0 < overlap(principal_plane(frame))
+    # A projection: no two samples come further apart.
+    gaps = [np.linalg.norm(x[:, None] - x[None], axis=2) for x in (centre.to_numpy(), points)]
+    assert (gaps[0] <= gaps[1] + 1e-9).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 1), (5, 0), (4, 3)])
+@pytest.mark.parametrize("n_subtypes", [1, 2])
+def test_the_centre_plane_takes_few_dimensions_and_subtypes(
+    shape: tuple[int, int], n_subtypes: int
+) -> None:
+    points = pd.DataFrame(np.random.default_rng(0).standard_normal(shape))
+    subtypes = pd.Series([f"S{1 + at % n_subtypes}" for at in range(shape[0])])
+    found = centre_plane(points, subtypes)
+    assert found.shape == (shape[0], 2)
+    assert np.isfinite(found.to_numpy()).all()
+    assert found.columns.is_unique
 
 
 def test_latent_draws_every_sample_once_with_and_without_a_subtype(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from poems.plots.gates import plot_gates
 from poems.plots.history import plot_history
-from poems.plots.latent import plot_latent, principal_plane
+from poems.plots.latent import centre_plane, plot_latent, principal_plane
 from poems.plots.loadings import plot_loadings, plot_sparsity, top_features
 
 __all__ = [
+    "centre_plane",
     "plot_gates",
     "plot_history",
     "plot_latent",

@@ -52,6 +52,57 @@ def principal_plane(points: pd.DataFrame, name: str = "") -> pd.DataFrame:
     return pd.DataFrame(scores, index=points.index, columns=columns)
 
 
+def centre_plane(points: pd.DataFrame, subtypes: pd.Series, name: str = "") -> pd.DataFrame:
+    """Return ``points`` seen in the plane that spreads the subtypes' centres most.
+
+    The principal plane of all samples need not show what sets subtypes apart;
+    this one does. It was chosen for it: what it shows is no evidence that the
+    subtypes are real.
+
+    Parameters
+    ----------
+    points
+        Embedding of shape (n_samples, n_dimensions).
+    subtypes
+        Subtype of each sample.
+    name
+        What the embedding is called in the columns' names.
+
+    Returns
+    -------
+    DataFrame
+        Shape (n_samples, 2). With two subtypes the second axis is the
+        principal one of what the first leaves over.
+
+    Examples
+    --------
+    >>> points = pd.DataFrame({"x": [0.0, 9.0, 0.0, 9.0], "y": [0.0, 0.0, 1.0, 1.0]})
+    >>> plane = centre_plane(points, pd.Series(["S1", "S1", "S2", "S2"]))
+    >>> plane.iloc[:, 0].abs().round(6).tolist()
+    [0.5, 0.5, 0.5, 0.5]
+    """
+    values = points.to_numpy(dtype=np.float64)
+    values = values - values.mean(axis=0)
+    if not values.size:
+        values = np.zeros((len(values), 1))
+    groups = subtypes.reindex(points.index)
+    centres = pd.DataFrame(values, index=points.index).groupby(groups).transform("mean")
+    _, singular, axes = np.linalg.svd(np.nan_to_num(centres.to_numpy()), full_matrices=False)
+    axes = axes[:2][singular[:2] > 1e-9 * max(singular[0], 1e-300)]
+    if len(axes) < 2:
+        left_over = values - values @ axes.T @ axes
+        axes = np.vstack([axes, np.linalg.svd(left_over, full_matrices=False)[2]])[:2]
+    scores = np.zeros((len(values), 2))
+    scores[:, : len(axes)] = values @ axes.T
+    total = (values**2).sum() or 1.0
+    of = f" of {name}" if name else ""
+    columns = [
+        f"Between subtypes {at + 1} ({100 * (scores[:, at] ** 2).sum() / total:.0f} %{of})"
+        for at in range(2)
+    ]
+    return pd.DataFrame(scores, index=points.index, columns=columns)
+
+
 def plot_latent(
     plane: pd.DataFrame, subtypes: pd.Series | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -60,7 +111,8 @@ def plot_latent(
     Parameters
     ----------
     plane
-        Two columns, as from :func:`principal_plane`; they name the axes.
+        Two columns, as from :func:`principal_plane` or :func:`centre_plane`;
+        they name the axes.
     subtypes
         Subtype by sample; ``None`` draws all alike. Samples without one are
         drawn grey.
