@@ -276,3 +276,12 @@ def test_numpy_seeds_can_be_saved(incomplete: MultiOmics, tmp_path: Path) -> Non
     model = poems.fit(incomplete, seed=np.int64(3), epochs=1, n_latent=2, progress=False)
     model.save(tmp_path / "m.poems")
     assert poems.load(tmp_path / "m.poems").seed == 3
+
+
+def test_loading_is_quick_to_start(tmp_path: Path, fitted: FittedPoems) -> None:
+    fitted.save(tmp_path / "x.poems")
+    program = (
+        "import sys, poems; poems.load(sys.argv[1]); "
+        "assert 'torch._dynamo' not in sys.modules, 'the compiler was imported'"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "x.poems")], check=True)

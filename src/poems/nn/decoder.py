@@ -47,9 +47,11 @@ class SparseDecoder(nn.Module):
         self.normalise = settings.normalise
         self.dropout = settings.decoder_dropout
         self.sparsity = sparsity
-        self.loadings = nn.Parameter(torch.randn(n_features, n_latent) / math.sqrt(n_latent))
-        self.mixing = nn.Parameter(torch.randn(hidden, n_latent) / math.sqrt(hidden))
-        self.heads = nn.Parameter(torch.randn(n_features, hidden) / math.sqrt(hidden))
+        # In place: loading builds models on torch's meta device, where the other
+        # form of division would import its compiler, a second's work.
+        self.loadings = nn.Parameter(torch.randn(n_features, n_latent).div_(n_latent**0.5))
+        self.mixing = nn.Parameter(torch.randn(hidden, n_latent).div_(hidden**0.5))
+        self.heads = nn.Parameter(torch.randn(n_features, hidden).div_(hidden**0.5))
         self.bias = nn.Parameter(torch.zeros(n_features))
         self.register_buffer("theta_logit", torch.zeros(n_latent))
         self.register_buffer("lambda_spike", torch.full((n_features,), sparsity.lambda_slab))

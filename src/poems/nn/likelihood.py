@@ -32,7 +32,10 @@ class GaussianLikelihood(nn.Module):
 
     def __init__(self, variance: Tensor) -> None:
         super().__init__()
-        self.log_scale = nn.Parameter(0.5 * torch.log(variance))
+        # On torch's meta device, where loading builds models, a logarithm is nothing but
+        # an import of the compiler, a second's work.
+        log_scale = torch.empty_like(variance) if variance.is_meta else 0.5 * torch.log(variance)
+        self.log_scale = nn.Parameter(log_scale)
         self.register_buffer("feature_variance", variance.clone())
 
     @property
