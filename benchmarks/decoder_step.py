@@ -4,8 +4,8 @@
 
 B 64, D 1000, K 32, H 100. All decoders have the same weights, all loadings are
 non-zero, and their rounds alternate, so that whatever else the machine does
-falls on all alike. Medians and ratios of medians. Then, each in its own process,
-the memory that one step adds at D 20,000.
+falls on all alike. Medians and ratios of medians. Then
+the memory that one step adds at D 20,000, in a process of its own.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def main() -> None:
 
     small = random_weights(30, 5, 7, non_zeros=2, dtype=torch.float64)
     assert agree(LoopDecoder(small), BlockwiseDecoder(small))
+    assert agree(LoopDecoder(small), VectorisedDecoder(small, dropout=0.0))
 
     weights = random_weights(N_FEATURES, N_LATENT, N_HIDDEN)
     z = torch.randn(N_SAMPLES, N_LATENT, requires_grad=True)
@@ -86,7 +87,7 @@ def main() -> None:
             if repeat >= 2:
                 times[name].append(seconds)
     ours = statistics.median(times["POEMS, blockwise"])
-    print(f"B {N_SAMPLES}, D {N_FEATURES}, K {N_LATENT}, H {N_HIDDEN}, {args.threads} threads")
+    print(f"B {N_SAMPLES}, D {N_FEATURES}, K {N_LATENT}, H {N_HIDDEN}, threads: {args.threads}")
     print(f"{'':40s} {'median ms':>10s} {'ratio':>7s}")
     for name, seconds in times.items():
         median = statistics.median(seconds)

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
-from poems._files import atomic_path, sha256, write_json, write_text
+from poems._files import atomic_path, write_json, write_text
 
 
 def test_replaces_the_old_file_only_at_the_end(tmp_path: Path) -> None:
@@ -54,9 +53,3 @@ def test_json_round_trip_and_no_infinity(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(path, {"a": float("inf")})
     assert json.loads(path.read_text(encoding="utf-8")) == {"β": [1, 2.5, None]}
-
-
-def test_sha256_is_the_digest_of_the_bytes(tmp_path: Path) -> None:
-    path = tmp_path / "a.bin"
-    path.write_bytes(bytes(range(256)) * 1000)
-    assert sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest()

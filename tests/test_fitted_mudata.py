@@ -77,8 +77,13 @@ def test_another_cohort_is_refused(
     with pytest.raises(DataError) as error:
         fitted.to_mudata(simulation.cohort.take([1, 0]))
     assert str(error.value) == (
-        "the cohort has 2 samples that are not, in this order, the 72 training samples. "
+        "the cohort's 2 samples are not the 72 training samples. "
         "Pass the cohort that was fitted; use transform() for new samples."
     )
+    turned = fitted.to_mudata(simulation.cohort.take(range(71, -1, -1)))
+    straight = fitted.to_mudata(simulation.cohort)
+    assert list(turned.obs_names) == list(straight.obs_names), "samples are matched by name"
+    np.testing.assert_array_equal(turned.obsm["X_poems"], straight.obsm["X_poems"])
+    np.testing.assert_array_equal(turned["rna"].X, straight["rna"].X)
     with pytest.raises(DataError, match="no view protein"):
         fitted.to_mudata(simulation.cohort.select(["rna"]))

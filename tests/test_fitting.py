@@ -283,8 +283,9 @@ def test_a_fitted_module_is_frozen(fitted: FittedPoems) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"seed": -1}, "seed must be a whole number of at least 0, not -1"),
-        ({"seed": 1.5}, r"seed must be a whole number of at least 0, not 1\.5"),
+        ({"seed": -1}, "seed must be a whole number from 0 to 4294967295, not -1"),
+        ({"seed": 1.5}, r"seed must be a whole number from 0 to 4294967295, not 1\.5"),
+        ({"seed": 2**32}, "seed must be a whole number from 0 to 4294967295, not 4294967296"),
         ({"threads": "2"}, "threads must be a whole number of at least 1, not '2'"),
         ({"threads": True}, "threads must be a whole number"),
         ({"checkpoint_every": 0}, "checkpoint_every must be a whole number of at least 1"),

@@ -364,3 +364,17 @@ def test_what_unmeasured_rows_hold_does_not_matter(
         assert np.array_equal(one.values[name], other.values[name])
         assert one.observed[name] is None
         assert other.observed[name] is None
+
+
+def test_a_row_of_unused_features_is_named(make_cohort: Make) -> None:
+    cohort = make_cohort(rna=normal(20, 3), protein=normal(20, 2))
+    preprocessing, _ = fit_preprocessing(cohort, PreprocessingSettings())
+    values = np.column_stack([cohort["rna"].values, np.ones(20, dtype=np.float32)])
+    values[4, :3] = np.nan
+    features = cohort["rna"].features.append(pd.Index(["other"]))
+    rna = View(values, features, cohort["rna"].measured)
+    batch, findings = preprocessing.apply(replace(cohort, views={**cohort.views, "rna": rna}))
+    assert batch.measured[4].tolist() == [False, True]
+    (found,) = [finding for finding in findings if finding.code == "rows-unusable"]
+    assert found.items == (cohort.samples[4],)
+    assert "counts as unmeasured" in found.message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import uuid
@@ -58,12 +57,6 @@ def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
         If a number is not finite: JSON has no name for it.
     """
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def sha256(path: str | Path) -> str:
-    """Return the SHA-256 digest of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flush(path: Path) -> None:

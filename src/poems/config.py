@@ -14,6 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from poems.errors import SettingsError
 
 Metric = Literal["latent", "gram", "decoded"]
+DEFAULT_METRIC: Metric = "latent"
+
+# The largest seed that every library in use takes.
+LARGEST_SEED = 2**32 - 1
 
 
 class _Group(BaseModel):
@@ -117,6 +121,12 @@ class SparsitySettings(_Group):
             raise ValueError("ramp_end must not be before ramp_start")
         return self
 
+    @model_validator(mode="after")
+    def _spike_steeper_than_slab(self) -> SparsitySettings:
+        if self.lambda_spike is not None and self.lambda_spike < self.lambda_slab:
+            raise ValueError("lambda_spike must not be below lambda_slab")
+        return self
+
 
 class TrainingSettings(_Group):
     """The optimisation."""
@@ -124,6 +134,9 @@ class TrainingSettings(_Group):
     epochs: int = Field(150, ge=1, description="Most passes over the cohort.")
     batch_size: int = Field(128, ge=1, description="Samples in a mini-batch.")
     learning_rate: float = Field(3e-3, gt=0, description="Step size of AdamW.")
+    final_learning_rate: float = Field(
+        0.1, gt=0, le=1, description="Share of the step size left at the end, once ramps are over."
+    )
     weight_decay: float = Field(
         0.0, ge=0, description="Weight decay of encoders and gate (never of the loadings)."
     )
@@ -214,6 +227,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "epochs": 5000,
             "batch_size": 512,
             "learning_rate": 9e-4,
+            "final_learning_rate": 1.0,
             "weight_decay": 1e-4,
             "kl_warmup": 0.0,
             "reduction": "mean",

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from poems.config import Metric, Settings
+from poems.config import DEFAULT_METRIC, Metric, Settings
 from poems.data import MultiOmics, read
 from poems.embeddings import decoded_embedding, gram_embedding
 from poems.errors import DataError, SettingsError
@@ -24,8 +24,6 @@ from poems.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from mudata import MuData
-
-DEFAULT_METRIC: Metric = "latent"
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +171,9 @@ class FittedPoems:
     def gates(self) -> pd.DataFrame:
         """Weight of each view on each sample; rows sum to 1, 0 where unmeasured."""
         return pd.DataFrame(
-            self.sample_estimates.gates.numpy(), index=self.samples, columns=list(self.view_names)
+            self.sample_estimates.gates.numpy().copy(),
+            index=self.samples,
+            columns=list(self.view_names),
         )
 
     @cached_property
@@ -216,7 +216,7 @@ class FittedPoems:
         """Noise standard deviation of each feature on the preprocessed scale, by view."""
         return {
             name: pd.Series(
-                self.module.likelihood(i).scale.detach().numpy(),
+                self.module.likelihood(i).scale.detach().numpy().copy(),
                 index=self.features(name),
                 name="noise",
             )
@@ -335,7 +335,8 @@ class FittedPoems:
         Parameters
         ----------
         cohort
-            The cohort that the model was fitted on, or what it was read from.
+            The cohort that the model was fitted on, or what it was read from:
+            a model does not keep the data. Samples are matched by name.
 
         Raises
         ------
@@ -373,6 +374,6 @@ def _components(estimates: SampleEstimates, samples: pd.Index) -> pd.DataFrame |
     """Label the component probabilities, if there are any."""
     if estimates.components is None:
         return None
-    values = estimates.components.numpy()
+    values = estimates.components.numpy().copy()
     columns = [f"component_{i + 1}" for i in range(values.shape[1])]
     return pd.DataFrame(values, index=samples, columns=columns)

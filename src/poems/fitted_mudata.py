@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 def to_mudata(fitted: FittedPoems, cohort: MultiOmics) -> MuData:
     """Put the model's tables beside the training cohort (see :meth:`FittedPoems.to_mudata`)."""
-    if not cohort.samples.equals(fitted.samples):
+    rows = cohort.samples.get_indexer(fitted.samples)
+    if (rows < 0).any() or len(rows) != cohort.n_samples:
         raise DataError(
-            f"the cohort has {cohort.n_samples} samples that are not, in this order, the "
-            f"{len(fitted.samples)} training samples. Pass the cohort that was fitted; "
-            "use transform() for new samples."
+            f"the cohort's {cohort.n_samples} samples are not the {len(fitted.samples)} training "
+            "samples. Pass the cohort that was fitted; use transform() for new samples."
         )
-    mudata = cohort_to_mudata(cohort.select(list(fitted.view_names)))
+    mudata = cohort_to_mudata(cohort.select(list(fitted.view_names)).take(rows))
     mudata.obsm["X_poems"] = fitted.latent.loc[mudata.obs_names].to_numpy()
     mudata.obsm["poems_latent_variance"] = fitted.latent_variance.loc[mudata.obs_names].to_numpy()
     mudata.obsm["poems_gates"] = fitted.gates.loc[mudata.obs_names].to_numpy()

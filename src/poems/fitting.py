@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from poems._version import __version__
-from poems.config import Settings, settings_from_mapping
+from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, quality_findings, read
 from poems.errors import DataError, SettingsError
 from poems.estimates import estimate_features, estimate_samples
@@ -96,7 +96,7 @@ def fit(
     True
     """
     chosen = _settings(settings).updated(**overrides)
-    _require_whole("seed", seed, 0)
+    _require_whole("seed", seed, 0, LARGEST_SEED)
     _require_whole("threads", threads, 1)
     _require_whole("checkpoint_every", checkpoint_every, 1)
     place = _device(device)
@@ -171,9 +171,9 @@ def _start(prepared: _Prepared, device: torch.device) -> tuple[POEMS, Batch, Bat
         start = sparse_linear_start(training_part, settings.model.n_latent)
         with torch.no_grad():
             for name, decoder in module.sparse_decoders():
-                loadings, noise = start[name]
-                decoder.loadings.copy_(loadings)
-                likelihood = module.likelihood(module.views.index(name))
+                decoder.loadings.copy_(start[name][0])
+            for i, name in enumerate(module.views):
+                likelihood, noise = module.likelihood(i), start[name][1]
                 # A feature may be constant once samples are held out; it keeps its own variance.
                 likelihood.log_scale.copy_(noise.where(noise > 0, likelihood.scale).log())
     return module.to(device), training_part.to(device), held_out
@@ -185,7 +185,8 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
     samples = estimate_samples(frozen, prepared.data)
     features = estimate_features(frozen, prepared.data, samples.loc)
     n_features = sum(len(view.features) for view in prepared.preprocessing.views.values())
-    learned = training_findings(training, features.r2, n_features)
+    n_terms = 1 if prepared.settings.training.reduction == "mean" else n_features
+    learned = training_findings(training, features.r2, n_terms)
     history = pd.DataFrame([row.terms for row in training.history])
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     return FittedPoems(
@@ -241,10 +242,12 @@ def _settings(given: Settings | Mapping[str, Any] | str) -> Settings:
     return Settings.preset(given) if isinstance(given, str) else settings_from_mapping(given)
 
 
-def _require_whole(name: str, value: object, least: int) -> None:
-    """Refuse what is not a whole number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < least:
-        raise SettingsError(f"{name} must be a whole number of at least {least}, not {value!r}")
+def _require_whole(name: str, value: object, least: int, most: int | None = None) -> None:
+    """Refuse what is not a whole number within the limits."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or int(value) < least or (most is not None and int(value) > most):  # type: ignore[call-overload]
+        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise SettingsError(f"{name} must be a whole number {limits}, not {value!r}")
 
 
 def _device(name: str) -> torch.device:

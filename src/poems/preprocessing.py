@@ -70,6 +70,7 @@ class Preprocessing:
                 findings.append(_winsorised(name, n_clipped, n_entries))
             there = ~np.isnan(scaled)
             rows = aligned.measured & there.any(axis=1)
+            findings += _unusable_rows(name, cohort.samples[aligned.measured & ~rows])
             filled = np.where(there, scaled, scaling.fill.astype(np.float32))
             values[name] = torch.from_numpy(filled)
             observed[name] = None if there[rows].all() else torch.from_numpy(there)
@@ -149,6 +150,16 @@ def _align(view: View, name: str, features: pd.Index) -> tuple[View, list[Findin
     # Whatever an unmeasured row holds must be neither counted nor refused.
     values[~view.measured] = np.nan
     return View(values, features, view.measured), findings
+
+
+def _unusable_rows(name: str, samples: pd.Index) -> list[Finding]:
+    """Report samples whose only values in a view are of features that the model does not use."""
+    names = tuple(map(str, samples))
+    text = (
+        f"{len(names)} samples have values only in features that the model does not use, so the "
+        f"view counts as unmeasured on them: {name_some(names)}"
+    )
+    return [Finding("warning", "rows-unusable", text, name, names)] if names else []
 
 
 def _unknown_views(cohort: MultiOmics, known: Mapping[str, object]) -> list[Finding]:

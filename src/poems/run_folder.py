@@ -28,7 +28,7 @@ import pandas as pd
 from poems._files import atomic_path, write_text
 from poems._version import __version__
 from poems.analysis.contributions import mean_weights, pattern_findings
-from poems.analysis.subtypes import Subtypes
+from poems.analysis.subtypes import Subtypes, component_table
 from poems.csv_tables import read_csv, write_csv, write_findings
 from poems.errors import PoemsError, StorageError
 from poems.output_folder import CHECKPOINT, claim_folder, read_marker, write_marker
@@ -171,9 +171,7 @@ def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[
     }
     components = model.component_probabilities
     if components is not None:
-        tables["components"] = components.assign(component=components.idxmax(axis=1)).rename_axis(
-            "sample"
-        )
+        tables["components"] = component_table(components).rename_axis("sample")
     pca = _pca(model, cohort)
     if pca is not None:
         tables["pca"] = pca.rename_axis("sample")
@@ -203,7 +201,7 @@ def _figures(model: FittedPoems, subtypes: Subtypes) -> dict[str, Figure]:
     from matplotlib.figure import Figure
 
     from poems import plots
-    from poems.fitted import DEFAULT_METRIC
+    from poems.config import DEFAULT_METRIC
 
     metric = subtypes.metric or DEFAULT_METRIC
     points, found = model.embedding(metric), subtypes.assignment

@@ -260,3 +260,13 @@ class TestReport:
     def test_a_wrong_option_is_an_error(self):
         with pytest.raises(SettingsError, match="samples must be"):
             poems.check({"rna": table()}, samples="inner")
+
+
+@pytest.mark.parametrize(("shape", "told"), [((1500, 40), True), ((1500, 400), False)])
+def test_tables_of_very_many_rows_and_few_columns_may_be_swapped(
+    shape: tuple[int, int], told: bool
+) -> None:
+    values = np.random.default_rng(0).normal(size=shape)
+    table = pd.DataFrame(values).rename(index="r{}".format, columns="P{}".format)
+    codes = [finding.code for finding in poems.check({"rna": table}).findings]
+    assert ("looks-swapped" in codes) is told

@@ -53,6 +53,12 @@ def test_an_early_interrupt_is_told() -> None:
     assert "not yet sparse" in finding.message
 
 
+def test_a_ramp_that_never_ended_is_told() -> None:
+    short = training([5.0, 4.0])
+    short.history[-1].terms["spike_ramp"] = 0.9
+    assert codes(short, GOOD, 100) == ["sparsity-incomplete"]
+
+
 def test_a_model_of_nothing_is_told() -> None:
-    assert codes(training([5.0]), {"rna": 0.01, "protein": -0.2}, 10) == ["explains-nothing"]
-    assert codes(training([5.0]), {"rna": 0.01, "protein": 0.2}, 10) == []
+    assert codes(training([5.0] * 3), {"rna": 0.01, "protein": -0.2}, 10) == ["explains-nothing"]
+    assert codes(training([5.0] * 3), {"rna": 0.01, "protein": 0.2}, 10) == []

@@ -90,6 +90,23 @@ class Subtypes:
         return pd.DataFrame(columns)
 
 
+def component_table(probabilities: pd.DataFrame) -> pd.DataFrame:
+    """Return the mixture prior's probabilities with the likeliest component of each sample.
+
+    Parameters
+    ----------
+    probabilities
+        Of shape (n_samples, n_components).
+
+    Examples
+    --------
+    >>> component_table(pd.DataFrame({"component_1": [0.9], "component_2": [0.1]}))
+       component_1  component_2    component
+    0          0.9          0.1  component_1
+    """
+    return probabilities.assign(component=probabilities.idxmax(axis=1))
+
+
 def find_subtypes(
     model: FittedPoems,
     n_subtypes: int | None = None,

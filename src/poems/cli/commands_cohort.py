@@ -72,12 +72,22 @@ def simulate(
     separation: Annotated[
         float, typer.Option(help="Distance of subtypes, in standard deviations within them.")
     ] = 5.0,
-    noise: Annotated[float, typer.Option(help="Standard deviation of the noise.")] = 1.0,
+    effect: Annotated[
+        tuple[float, float],
+        typer.Option(help="Least and largest effect, in standard deviations of the noise."),
+    ] = (0.6, 1.4),
+    r2: Annotated[
+        float | None,
+        typer.Option(help="Share of a driven feature's variance that is signal, for --effect."),
+    ] = None,
+    noise: Annotated[
+        float, typer.Option(help="Standard deviation of the noise: the scale of the values.")
+    ] = 1.0,
     missing_views: Annotated[
         float, typer.Option(help="Share of samples on which a view is unmeasured.")
     ] = 0.0,
     missing_entries: Annotated[float, typer.Option(help="Share of entries left blank.")] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    seed: inputs.Seed = 0,
     overwrite: inputs.Overwrite = False,
 ) -> None:
     """Write a cohort with planted subtypes and effects, and the truth about it."""
@@ -94,6 +104,8 @@ def simulate(
         truth=truth,
         n_subtypes=n_subtypes,
         separation=separation,
+        effect=effect,
+        r2=r2,
         noise=noise,
         missing_views=missing_views,
         missing_entries=missing_entries,

@@ -26,7 +26,7 @@ def demo(
     out: inputs.Out = Path("poems-demo"),
     n_samples: Annotated[int, typer.Option(min=8, help="Samples to simulate.")] = 300,
     n_features: Annotated[int, typer.Option(min=1, help="Features of each view.")] = 500,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: inputs.Seed = 0,
     overwrite: inputs.Overwrite = False,
     quiet: inputs.Quiet = False,
 ) -> None:

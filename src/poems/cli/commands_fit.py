@@ -18,7 +18,6 @@ Config = Annotated[
     typer.Option(metavar="FILE", help="TOML file of settings, such as a run's settings.toml."),
 ]
 SubtypeMethod = Literal["kmeans", "mixture"]
-Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of everything random.")]
 Threads = Annotated[
     int,
     typer.Option(min=1, metavar="N", help="Threads; more pay for views of thousands of features."),
@@ -41,7 +40,7 @@ def fit(
     samples: inputs.SamplesOption = "union",
     preset: Preset = "default",
     config: Config = None,
-    seed: Seed = 0,
+    seed: inputs.Seed = 0,
     threads: Threads = 1,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="Torch device to compute on.")

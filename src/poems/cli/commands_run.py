@@ -41,6 +41,7 @@ def transform(
 
     from poems._version import __version__
     from poems.analysis.contributions import mean_weights
+    from poems.analysis.subtypes import component_table
     from poems.cli.console import decimal, output, print_findings, print_table, say
     from poems.csv_tables import write_csv, write_findings
     from poems.output_folder import claim_folder, write_marker
@@ -53,6 +54,11 @@ def transform(
     write_marker(folder, "projection", {}, complete=False)
     for name in ("latent", "latent_variance", "gates"):
         write_csv(folder / f"{name}.csv", getattr(projection, name).rename_axis("sample"))
+    written = ["latent.csv", "latent_variance.csv", "gates.csv", "findings.csv"]
+    if projection.component_probabilities is not None:
+        components = component_table(projection.component_probabilities)
+        write_csv(folder / "components.csv", components.rename_axis("sample"))
+        written.append("components.csv")
     write_findings(folder / "findings.csv", projection.findings)
     about = {"poems": __version__, "run": str(run), "n_samples": len(projection.latent)}
     write_marker(folder, "projection", about)
@@ -64,7 +70,7 @@ def transform(
     say(console, f"{n_samples} samples projected on {n_factors} factors.", "bold")
     weights = mean_weights(projection.gates).map(decimal).to_frame("mean weight")
     print_table(console, weights, index="view")
-    say(console, f"Written to {folder}: latent.csv, latent_variance.csv, gates.csv, findings.csv")
+    say(console, f"Written to {folder}: {', '.join(written)}")
 
 
 def evaluate(

@@ -133,7 +133,6 @@ def _fit(cohort: MultiOmics, request: FitRequest) -> FittedPoems:
     checkpoint = None
     if request.checkpoint_every:
         checkpoint = request.out / CHECKPOINT
-    options = {"checkpoint_every": request.checkpoint_every} if request.checkpoint_every else {}
     return fit(
         cohort,
         seed=request.seed,
@@ -141,8 +140,8 @@ def _fit(cohort: MultiOmics, request: FitRequest) -> FittedPoems:
         settings=request.settings,
         progress=not request.quiet,
         checkpoint=checkpoint,
+        checkpoint_every=request.checkpoint_every or 1,
         device=request.device,
-        **options,
     )
 
 

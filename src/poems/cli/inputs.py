@@ -56,6 +56,10 @@ SamplesOption = Annotated[
         metavar="NAME", help="Keep samples in any view (union) or in every one (intersection)."
     ),
 ]
+# The limit is that of poems.config.LARGEST_SEED, which is not imported for --help.
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Seed of everything random.")
+]
 MetricOption = Annotated[
     MetricName | None,
     typer.Option(

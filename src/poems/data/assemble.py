@@ -52,7 +52,7 @@ def assemble(
     index = pd.Index(list(names), dtype=object)
     views = {name: _aligned(table, index) for name, table in tables.items()}
     measured = np.column_stack([view.measured for view in views.values()])
-    empty = index[~measured.any(axis=1)]
+    empty = index[np.flatnonzero(~measured.any(axis=1))]
     if len(empty):
         raise DataError(
             f"{count(len(empty), 'sample has', 'samples have')} no value in any view: "

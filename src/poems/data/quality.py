@@ -25,6 +25,9 @@ _SKEWED = 2.0
 _EXTREME_Z = 30.0
 _IQR_OF_NORMAL = 1.349
 _SCALE_RATIO = 100.0
+# More rows than this, and this many times as many as columns, may be features.
+_TALL = 1000
+_TALL_RATIO = 5
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,13 @@ def _sample_findings(cohort: MultiOmics) -> Iterator[Finding]:
             "several seeds"
         )
         yield Finding("warning", "few-samples", text)
+    widest = max(view.n_features for view in cohort.views.values())
+    if n >= _TALL and n > _TALL_RATIO * widest:
+        text = (
+            f"there are {n} samples but at most {count(widest, 'feature')} in a view; if features "
+            "are in rows, pass features_in_rows=True (--features-in-rows)"
+        )
+        yield Finding("warning", "looks-swapped", text)
     told = any(finding.code == "samples-without-obs" for finding in cohort.findings)
     if len(cohort.obs.columns) and not told:
         without = tuple(cohort.samples[cohort.obs.isna().all(axis=1)])

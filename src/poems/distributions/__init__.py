@@ -1,1 +1,1 @@
-"""Pure tensor maths: fusion, spike-and-slab lasso, likelihoods, priors."""
+"""Pure tensor maths: fusion, posteriors, spike-and-slab lasso."""

@@ -14,7 +14,7 @@ _LEAST_R2 = 0.05
 
 
 def training_findings(
-    training: Training, r2: Mapping[str, float], n_features: int
+    training: Training, r2: Mapping[str, float], n_terms: int
 ) -> tuple[Finding, ...]:
     """Return warnings on training that ended too early or learned nothing.
 
@@ -24,18 +24,19 @@ def training_findings(
         How it went.
     r2
         View name to the share of its variance that the model explains.
-    n_features
-        Number of features of all views together: the objective is a sum over them.
+    n_terms
+        Number of features that the objective sums over: those of all views, or
+        one where it is a mean.
 
     Examples
     --------
     >>> [finding.code for finding in training_findings(Training(), {"rna": 0.01}, 100)]
     ['explains-nothing']
     """
-    return (*_not_converged(training, n_features), *_explains_nothing(r2))
+    return (*_not_converged(training, n_terms), *_explains_nothing(r2))
 
 
-def _not_converged(training: Training, n_features: int) -> Iterator[Finding]:
+def _not_converged(training: Training, n_terms: int) -> Iterator[Finding]:
     """Was the objective still falling when training ended?"""
     if training.status is Status.INTERRUPTED_EARLY:
         yield Finding(
@@ -43,6 +44,14 @@ def _not_converged(training: Training, n_features: int) -> Iterator[Finding]:
             "interrupted-early",
             "training was interrupted before the sparsity was at full strength: loadings are not "
             "yet sparse, and factors not yet pruned; fit again",
+        )
+        return
+    if training.history and training.history[-1].terms["spike_ramp"] < 1.0:
+        yield Finding(
+            "warning",
+            "sparsity-incomplete",
+            f"the {len(training.history)} epochs ended before the sparsity was at full strength: "
+            "loadings are denser than asked for; train longer, or set ramp_end lower",
         )
         return
     monitored = [
@@ -56,7 +65,7 @@ def _not_converged(training: Training, n_features: int) -> Iterator[Finding]:
     # Means over a span each, for the objective of a single epoch is noisy.
     before, after = monitored[-2 * span : -span], monitored[-span:]
     fall = (sum(before) - sum(after)) / span
-    if fall > _STILL_FALLING * n_features:
+    if fall > _STILL_FALLING * n_terms:
         yield Finding(
             "warning",
             "not-converged",

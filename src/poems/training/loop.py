@@ -20,9 +20,6 @@ from poems.training.proximal import proximal_step
 from poems.training.schedule import decayed, ramp
 from poems.training.stopping import Never, Plateau, StoppingRule
 
-# The learning rate falls to this share of its value while loadings settle.
-_FINAL_LEARNING_RATE = 0.1
-
 
 class Status(Enum):
     """How training ended, as a sentence."""
@@ -213,9 +210,10 @@ def _mini_batches(n_samples: int, batch_size: int, device: torch.device) -> Iter
 
 def _set_learning_rate(optimizer: torch.optim.AdamW, settings: Settings, progress: float) -> None:
     """Let the learning rate fall once the spike is at its full rate."""
-    factor = decayed(progress, settings.sparsity.ramp_end, _FINAL_LEARNING_RATE)
+    options = settings.training
+    factor = decayed(progress, settings.sparsity.ramp_end, options.final_learning_rate)
     for group in optimizer.param_groups:
-        group["lr"] = settings.training.learning_rate * factor
+        group["lr"] = options.learning_rate * factor
 
 
 def _named(terms: Terms) -> dict[str, Tensor]:
