@@ -20,6 +20,7 @@ PUBLIC = [
     "TrainingError",
     "__version__",
     "check",
+    "find_subtypes",
     "fit",
     "load",
     "read",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from poems._version import __version__
 
 if TYPE_CHECKING:
+    from poems.analysis.subtypes import find_subtypes
     from poems.config import Settings
     from poems.data import MultiOmics, check, read
     from poems.errors import (
@@ -41,6 +42,7 @@ _HOMES = {
     "StorageError": "poems.errors",
     "TrainingError": "poems.errors",
     "check": "poems.data",
+    "find_subtypes": "poems.analysis.subtypes",
     "fit": "poems.fitting",
     "load": "poems.fitted",
     "read": "poems.data",
@@ -59,6 +61,7 @@ __all__ = [
     "TrainingError",
     "__version__",
     "check",
+    "find_subtypes",
     "fit",
     "load",
     "read",
