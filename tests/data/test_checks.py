@@ -157,6 +157,7 @@ class TestValues:
 
     def test_scales(self):
         finding = found({"rna": table() * 1000 - 1, "protein": table()})["view-scales"]
+        assert finding.severity == "warning"
         assert "'rna'" in finding.message
         assert "Standardising (the default) takes care of it" in finding.message
 

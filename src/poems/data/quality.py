@@ -71,9 +71,9 @@ def quality_findings(cohort: MultiOmics, *, log1p: Collection[str] = ()) -> tupl
     fewer than 3 samples, more than 20 % missing entries, values that look like
     raw counts or are extreme outliers: more than 30 robust standard deviations
     (IQR / 1.349, of the feature or of the view's typical feature if that is
-    larger) from the median of their feature.
+    larger) from the median of their feature, views on very different scales.
     Notes: other missing entries, views of fewer than 10 features, discrete
-    values, views on very different scales.
+    values.
 
     Parameters
     ----------
@@ -304,7 +304,7 @@ def _scale_findings(views: Sequence[_Measured]) -> Iterator[Finding]:
             "Standardising (the default) takes care of it; with scale='none' the first would "
             "drown the second"
         )
-        yield Finding("note", "view-scales", text)
+        yield Finding("warning", "view-scales", text)
 
 
 def _percent(share: float) -> str:
