@@ -493,5 +493,12 @@ def test_subtypes_can_be_the_components_of_the_mixture_prior(
     subtypes = pd.read_csv(tmp_path / "run" / "subtypes.csv", index_col=0)
     together = components["component"].groupby(subtypes["subtype"]).nunique()
     assert (together == 1).all()
+    project = ("transform", tmp_path / "run", simulated / "view1.csv.gz", "--out", tmp_path / "new")
+    assert poems_here(*project) == 0
+    projected = pd.read_csv(tmp_path / "new" / "components.csv", index_col=0)
+    assert projected["component"].equals(components["component"])
+
     assert poems_here(*fit[:4], "--epochs", 5, "--overwrite") == 0
     assert not (tmp_path / "run" / "components.csv").exists()
+    assert poems_here(*project, "--overwrite") == 0
+    assert not (tmp_path / "new" / "components.csv").exists()

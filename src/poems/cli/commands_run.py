@@ -55,6 +55,8 @@ def transform(
     for name in ("latent", "latent_variance", "gates"):
         write_csv(folder / f"{name}.csv", getattr(projection, name).rename_axis("sample"))
     written = ["latent.csv", "latent_variance.csv", "gates.csv", "findings.csv"]
+    # What an overwritten projection leaves behind, if its model had a mixture prior.
+    (folder / "components.csv").unlink(missing_ok=True)
     if projection.component_probabilities is not None:
         components = component_table(projection.component_probabilities)
         write_csv(folder / "components.csv", components.rename_axis("sample"))
