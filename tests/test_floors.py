@@ -32,6 +32,8 @@ FLOORS = {
     "simulation_effects": 2,
     "elbo": 3,
     "model": 3,
+    "networks": 3,
+    "companions": 6,
     "estimates": 4,
     "embeddings": 4,
     "storage": 4,

@@ -44,6 +44,10 @@ class FeatureEstimates:
     gram: Tensor
     r2: Mapping[str, float]
 
+    def driven(self) -> Tensor:
+        """Which latent dimensions drive a feature of any view: booleans of shape (n_latent,)."""
+        return torch.stack([(size != 0).any(dim=0) for size in self.size.values()]).any(dim=0)
+
 
 @torch.no_grad()
 def estimate_samples(model: POEMS, batch: Batch) -> SampleEstimates:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from poems.config import DEFAULT_METRIC, Metric, Settings
+from poems.config import Metric, Settings
 from poems.data import MultiOmics, read
 from poems.embeddings import decoded_embedding, gram_embedding
 from poems.errors import DataError, SettingsError
@@ -64,6 +64,10 @@ class FittedPoems:
         A sentence: how training ended.
     versions
         Versions of the software that fitted it.
+    network
+        Coordinates of the training samples in the fused similarity network,
+        of shape (n_samples, n_coordinates); ``None`` for cohorts of more than
+        5,000 samples.
 
     Examples
     --------
@@ -87,6 +91,7 @@ class FittedPoems:
     module: POEMS
     sample_estimates: SampleEstimates
     feature_estimates: FeatureEstimates
+    network: Tensor | None = None
 
     def __repr__(self) -> str:
         lines = [
@@ -123,12 +128,11 @@ class FittedPoems:
     @cached_property
     def active(self) -> np.ndarray[Any, np.dtype[np.intp]]:
         """Latent dimensions with a non-zero loading, by decreasing effect."""
-        used = np.zeros(self.settings.model.n_latent, dtype=bool)
-        for size in self.feature_estimates.size.values():
-            used |= (size != 0).any(dim=0).numpy()
+        used: np.ndarray[Any, np.dtype[np.bool_]] = self.feature_estimates.driven().numpy()
         strength = (self.feature_estimates.gram.diagonal() * self._spread.square()).numpy()
         by_strength = np.argsort(-strength, kind="stable")
-        return by_strength[used[by_strength]]
+        kept: np.ndarray[Any, np.dtype[np.intp]] = by_strength[used[by_strength]]
+        return kept
 
     @cached_property
     def _spread(self) -> Tensor:
@@ -233,10 +237,24 @@ class FittedPoems:
         """Soft assignment to the mixture prior's components; ``None`` for other priors."""
         return _components(self.sample_estimates, self.samples)
 
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The embeddings that this model has, the default first."""
+        always: tuple[Metric, ...] = ("latent", "gram", "decoded")
+        return always if self.network is None else ("network", *always)
+
+    @property
+    def default_metric(self) -> Metric:
+        """The embedding to cluster in: ``"network"``, or ``"latent"`` for very large cohorts."""
+        return self.metrics[0]
+
     def embedding(self, metric: Metric | None = None) -> pd.DataFrame:
         """Return the training samples in the space to cluster or plot them in.
 
-        ``"latent"`` (the default): posterior means of the active factors.
+        ``"network"`` (the default, for up to 5,000 samples): coordinates in
+        the fused similarity network of the latents and the views, see
+        :func:`poems.networks.network_coordinates`. ``"latent"``: posterior
+        means of the active factors.
         ``"gram"``: z G^(1/2) with G = sum_v E[J_v^T J_v] / n_features_v, where
         distances are those between predictions, to first order.
         ``"decoded"``: principal components of the block-scaled predictions.
@@ -244,18 +262,25 @@ class FittedPoems:
         Raises
         ------
         SettingsError
-            If the metric is unknown.
+            If the metric is unknown, or the cohort was too large for a network.
         """
-        metric = DEFAULT_METRIC if metric is None else metric
+        metric = self.default_metric if metric is None else metric
         loc = self.sample_estimates.loc
         if metric == "latent":
             return self.latent
-        if metric == "gram":
+        if metric == "network":
+            if self.network is None:
+                raise SettingsError(
+                    f"this model of {len(self.samples)} samples has no network of its samples; "
+                    "choose the metric latent, gram or decoded"
+                )
+            points = self.network
+        elif metric == "gram":
             points = gram_embedding(loc, self.feature_estimates.gram)[:, self.active.copy()]
         elif metric == "decoded":
             points = decoded_embedding(self.module, loc, self.n_active)
         else:
-            raise SettingsError(f"no metric '{metric}'; there are latent, gram, decoded")
+            raise SettingsError(f"no metric '{metric}'; there are {', '.join(get_args(Metric))}")
         columns = [f"{metric}_{i + 1}" for i in range(points.shape[1])]
         return pd.DataFrame(points.numpy(), index=self.samples, columns=columns)
 

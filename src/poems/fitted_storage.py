@@ -62,6 +62,8 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
         value = getattr(samples, field.name)
         if value is not None:
             tensors[f"samples.{field.name}"] = value.numpy()
+    if fitted.network is not None:
+        tensors["samples.network"] = fitted.network.numpy()
     tensors["features.gram"] = features.gram.numpy()
     for i, (name, scaling) in enumerate(fitted.preprocessing.views.items()):
         tensors[f"features.slope.{i}"] = features.slope[name].numpy()
@@ -144,6 +146,10 @@ def _assemble(record: _Record, tensors: Arrays) -> FittedPoems:
     if "samples.components" in tensors:
         shape = (n_samples, record.settings.model.n_components)
         components = _tensor(tensors, "samples.components", shape)
+    network = None
+    if "samples.network" in tensors:
+        n_coordinates = tensors["samples.network"].shape[-1]
+        network = _tensor(tensors, "samples.network", (n_samples, n_coordinates))
     samples = SampleEstimates(
         loc=_tensor(tensors, "samples.loc", (n_samples, n_latent)),
         variance=_tensor(tensors, "samples.variance", (n_samples, n_latent)),
@@ -173,6 +179,7 @@ def _assemble(record: _Record, tensors: Arrays) -> FittedPoems:
         module=module,
         sample_estimates=samples,
         feature_estimates=features,
+        network=network,
     )
 
 

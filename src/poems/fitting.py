@@ -7,17 +7,20 @@ import logging
 import numbers
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from poems._version import __version__
+from poems.companions import companion_latents
 from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, quality_findings, read
+from poems.embeddings import LARGEST_NETWORK, network_embedding
 from poems.errors import DataError, SettingsError
 from poems.estimates import estimate_features, estimate_samples
 from poems.findings import Finding
@@ -28,7 +31,7 @@ from poems.nn.linear_start import sparse_linear_start
 from poems.preprocessing import Preprocessing, fit_preprocessing
 from poems.training.checkpoints import Checkpoints
 from poems.training.findings import training_findings
-from poems.training.loop import Callback, Training, train
+from poems.training.loop import Callback, Status, Training, train
 from poems.training.progress import progress_bar
 
 logger = logging.getLogger(__name__)
@@ -50,6 +53,10 @@ def fit(
 ) -> FittedPoems:
     """Fit POEMS to a cohort.
 
+    After the model, companions are fitted from other starts: with their latents
+    the network of samples, :meth:`FittedPoems.embedding`'s default, depends
+    little on the seed. ``companions=0`` leaves them out.
+
     The same cohort, settings, seed and number of threads give the same result,
     bit for bit, on the same machine and versions. ``Ctrl-C`` during training
     keeps the best state so far.
@@ -70,7 +77,8 @@ def fit(
     device
         A torch device such as ``"cpu"`` or ``"cuda"``.
     progress
-        Whether to show a progress bar, or a function called after each epoch.
+        Whether to show a progress bar, or a function called after each epoch of
+        the model (not of its companions).
     checkpoint
         A file that receives the model every ``checkpoint_every`` epochs, to be
         read with :func:`poems.load` should the run be lost.
@@ -117,6 +125,7 @@ def fit(
             # Interrupted before the first epoch ended: there is nothing to keep.
             raise KeyboardInterrupt
         fitted = _finish(prepared, module, training)
+        fitted = _with_network(fitted, prepared, place, progress=progress is True)
     logger.info("%r", fitted)
     return fitted
 
@@ -202,6 +211,23 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
         sample_estimates=samples,
         feature_estimates=features,
     )
+
+
+def _with_network(
+    fitted: FittedPoems, prepared: _Prepared, device: torch.device, *, progress: bool
+) -> FittedPoems:
+    """Add the network of the samples, after the companions have been fitted."""
+    if len(prepared.data) > LARGEST_NETWORK:
+        return fitted
+    latents: list[Tensor] = []
+    findings: list[Finding] = []
+    if fitted.status not in (Status.INTERRUPTED.value, Status.INTERRUPTED_EARLY.value):
+        latents, findings = companion_latents(
+            lambda: _start(prepared, device), prepared.data, prepared.settings, progress=progress
+        )
+    own = fitted.sample_estimates.loc[:, fitted.feature_estimates.driven()]
+    network = network_embedding([own, *latents], prepared.data)
+    return replace(fitted, network=network, findings=(*fitted.findings, *findings))
 
 
 @contextmanager

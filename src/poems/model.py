@@ -74,6 +74,29 @@ class POEMS(nn.Module):
         decoders = [(name, self.decoder(i)) for i, name in enumerate(self.views)]
         return [(name, d) for name, d in decoders if isinstance(d, SparseDecoder)]
 
+    @torch.no_grad()
+    def driving(self) -> Tensor:
+        """Which latent dimensions drive a feature: booleans of shape (n_latent,)."""
+        used = [(decoder.loadings != 0).any(dim=0) for _, decoder in self.sparse_decoders()]
+        if not used:
+            return torch.ones(self.n_latent, dtype=torch.bool)
+        return torch.stack(used).any(dim=0)
+
+    @torch.no_grad()
+    def drop_factors(self, fewest: int) -> int:
+        """Set to zero the loadings of factors with fewer than ``fewest`` in all; return how many.
+
+        Factors without any are not counted.
+        """
+        decoders = [decoder for _, decoder in self.sparse_decoders()]
+        if not decoders:
+            return 0
+        counts = torch.stack([(d.loadings != 0).sum(dim=0) for d in decoders]).sum(dim=0)
+        weak = (counts > 0) & (counts < fewest)
+        for decoder in decoders:
+            decoder.loadings[:, weak] = 0.0
+        return int(weak.sum())
+
     def likelihood(self, view: int) -> GaussianLikelihood:
         """Return a view's likelihood."""
         likelihood = self.likelihoods[view]

@@ -201,9 +201,8 @@ def _figures(model: FittedPoems, subtypes: Subtypes) -> dict[str, Figure]:
     from matplotlib.figure import Figure
 
     from poems import plots
-    from poems.config import DEFAULT_METRIC
 
-    metric = subtypes.metric or DEFAULT_METRIC
+    metric = subtypes.metric or model.default_metric
     points, found = model.embedding(metric), subtypes.assignment
     drawn: dict[str, Any] = {
         "latent": plots.plot_latent(plots.principal_plane(points, metric), found),

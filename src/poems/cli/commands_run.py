@@ -12,7 +12,6 @@ from poems.cli import inputs
 if TYPE_CHECKING:
     import pandas as pd
 
-    from poems.config import Metric
     from poems.run_folder import Run
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that poems fit wrote.")]
@@ -94,7 +93,7 @@ def evaluate(
     n_classes = known.nunique()
     say(console, f"{known.notna().sum()} of {len(known)} samples labelled, {n_classes} classes.")
     heading(console, "Embeddings: k-means into as many clusters as classes, and neighbours")
-    metrics: list[Metric] = ["latent", "gram", "decoded"] if metric is None else [metric]
+    metrics = found.model.metrics if metric is None else (metric,)
     embeddings = {str(name): found.model.embedding(name) for name in metrics}
     if found.pca is not None:
         embeddings["PCA"] = found.pca
