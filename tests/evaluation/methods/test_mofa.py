@@ -36,7 +36,7 @@ def test_it_prints_nothing_writes_nothing_and_leaves_the_random_state_alone(
 
 
 def test_planted_factors_are_found() -> None:
-    simulation = simulate(150, 40, 3, n_views=2, density=0.3, r2=0.6, n_subtypes=1, seed=1)
+    simulation = simulate(150, 60, 3, n_views=2, density=0.1, r2=0.6, n_subtypes=1, seed=1)
     fit = fit_mofa(simulation.cohort, settings=MofaSettings(n_factors=5, iterations=200))
     match = match_factors(simulation.loadings, fit.weights)
     assert (match.similarity > 0.9).all()
