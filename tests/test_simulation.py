@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from poems.errors import SettingsError
 from poems.simulation import Simulation, simulate
 from poems.simulation_arguments import subtype_sizes
-from poems.simulation_effects import Shape, Truth, apply_shape
+from poems.simulation_effects import Shape, Truth, apply_interaction, apply_shape
 
 SMALL: dict[str, Any] = {"n_samples": 50, "n_features": 40, "n_factors": 4}
 
@@ -27,6 +27,25 @@ def test_the_same_seed_gives_the_same_cohort_and_another_seed_another() -> None:
         assert not np.allclose(values(first, view), values(other, view))
     pd.testing.assert_frame_equal(first.latent, again.latent)
     pd.testing.assert_series_equal(first.subtypes, again.subtypes)
+
+
+@pytest.mark.parametrize(
+    ("truth", "sum_of_values"),
+    [
+        ("linear", [0.2986, 4.5888, 11.45]),
+        ("saturating", [2.7449, 3.7428, 12.2475]),
+        ("threshold", [7.2042, 3.3387, 10.854]),
+        ("u_shaped", [14.3828, 3.964, 5.9711]),
+        ("mixed", [20.7288, -2.348, -1.6737]),
+        ("interaction", [0.6039, 3.8846, 12.8252]),
+    ],
+)
+def test_a_seed_keeps_its_cohort_from_one_version_to_the_next(
+    truth: Truth, sum_of_values: list[float]
+) -> None:
+    simulation = simulate(20, 10, 3, truth=truth, density=0.3, seed=7)
+    sums = [values(simulation, view).astype(float).sum() for view in simulation.cohort]
+    np.testing.assert_allclose(sums, sum_of_values, atol=1e-3)
 
 
 def test_no_global_random_state_is_used() -> None:
@@ -201,6 +220,66 @@ def test_a_mixed_truth_uses_every_shape_and_says_which() -> None:
         np.testing.assert_allclose(simulation.signal[view].iloc[:, feature], expected)
 
 
+def test_an_interaction_has_mean_0_and_variance_1_and_is_linear_in_one_factor_only() -> None:
+    z, gate = np.random.default_rng(0).standard_normal((2, 400_000))
+    f = apply_interaction(z, gate)
+    assert f.mean() == pytest.approx(0, abs=0.01)
+    assert f.var() == pytest.approx(1, abs=0.02)
+    assert np.corrcoef(f, z)[0, 1] ** 2 == pytest.approx(0.62, abs=0.02)
+    assert np.corrcoef(f, gate)[0, 1] == pytest.approx(0, abs=0.01)
+    np.testing.assert_allclose(apply_interaction(z[:9], np.full(9, -9.0)), 0, atol=1e-9)
+
+
+def test_interactions_are_the_sum_of_gated_effects_and_both_factors_are_support() -> None:
+    simulation = simulate(n_samples=30, n_factors=5, truth="interaction", density=0.1)
+    z = simulation.latent
+    for view, shapes in simulation.shapes.items():
+        loadings = simulation.loadings[view]
+        assert ((shapes != "") == (loadings != 0)).all().all()
+        for feature in loadings.index:
+            expected, gates = np.zeros(len(z)), set()
+            for factor, shape in shapes.loc[feature].items():
+                if shape.startswith("gated by "):
+                    gate = shape.removeprefix("gated by ")
+                    assert gate != factor
+                    gates.add(gate)
+                    f = apply_interaction(z[factor].to_numpy(), z[gate].to_numpy())
+                    expected += loadings.loc[feature, factor] * f
+            np.testing.assert_allclose(simulation.signal[view][feature], expected, atol=1e-12)
+            support = set(loadings.columns[loadings.loc[feature] != 0])
+            drivers = {k for k, shape in shapes.loc[feature].items() if shape.startswith("gated")}
+            assert support == drivers | gates
+            # A factor that only gates has the size of an effect that it gates.
+            sizes = set(loadings.loc[feature, sorted(drivers)])
+            assert set(loadings.loc[feature, sorted(gates - drivers)]) <= sizes
+
+
+def test_interactions_gate_the_effects_of_the_linear_truth() -> None:
+    linear, gated = simulate(**SMALL), simulate(**SMALL, truth="interaction")
+    pd.testing.assert_frame_equal(linear.latent, gated.latent)
+    driven = gated.shapes["view1"].map(lambda shape: shape.startswith("gated by"))
+    assert (driven.sum() == 2).all()
+    pd.testing.assert_frame_equal(
+        linear.loadings["view1"].where(driven), gated.loadings["view1"].where(driven)
+    )
+
+
+def test_gates_are_active_and_the_active_ones_do_not_change_with_the_others() -> None:
+    activity = np.array([[True, True, True, False]] * 3)
+    some, everywhere = (
+        simulate(**SMALL, truth="interaction", density=0.3, activity=a) for a in (activity, None)
+    )
+    for view in some.cohort:
+        assert not some.loadings[view]["factor_4"].any()
+        kept = everywhere.shapes[view].map(
+            lambda shape: shape.startswith("gated by") and shape != "gated by factor_4"
+        )
+        kept["factor_4"] = False
+        pd.testing.assert_frame_equal(
+            some.shapes[view].where(kept), everywhere.shapes[view].where(kept)
+        )
+
+
 def test_factors_can_be_private_to_one_view() -> None:
     simulation = simulate(**SMALL, n_views=3, shared=0.25)
     active = np.array([w.any().to_numpy() for w in simulation.loadings.values()])
@@ -268,6 +347,10 @@ def test_every_sample_keeps_a_view_and_every_measured_row_an_entry(
         ({"effect": (1.0, 2.0, 3.0)}, r"effect must be a pair \(lowest, highest\)"),
         ({"r2": 1.0}, "r2 must be above 0, below 1 and in order"),
         ({"truth": "wavy"}, "no truth 'wavy'; there are linear, saturating"),
+        (
+            {"truth": "interaction", "n_factors": 1, "n_subtypes": 1},
+            "two active factors in a view, .* a view has 1. Raise n_factors",
+        ),
         ({"n_subtypes": 0}, "n_subtypes must be at least 1"),
         (
             {"n_factors": 2, "n_subtypes": 4},

@@ -22,7 +22,7 @@ from poems.simulation_arguments import (
     subtype_sizes,
     view_sizes,
 )
-from poems.simulation_effects import Truth, compute_signal, draw_loadings, rescale_to_r2
+from poems.simulation_effects import Truth, compute_signal, draw_effects, rescale_to_r2
 
 _Floats = npt.NDArray[np.float64]
 _Bools = npt.NDArray[np.bool_]
@@ -42,10 +42,13 @@ class Simulation:
         The factors, a DataFrame of shape (n_samples, n_factors).
     loadings
         By view, a DataFrame of shape (n_features, n_factors) with exact zeros.
-        Entries are signed effects in units of the noise standard deviation.
+        Entries are signed effects in units of the noise standard deviation; a
+        factor that only gates the effect of another has that effect's.
     shapes
         By view, a DataFrame of shape (n_features, n_factors) that names the
-        shape of each planted effect and is empty text elsewhere.
+        shape of each planted effect and is empty text elsewhere. In an
+        interaction it also names the gate, as in ``"gated by factor_2"``; a
+        factor that does nothing but gate is called ``"gate"``.
     subtypes
         The subtype of each sample, ``"S1"``, ``"S2"``, ….
     signal
@@ -127,7 +130,12 @@ def simulate(
         a range in which it is uniform. Overrides ``effect``, by rescaling the
         loadings of each feature.
     truth
-        Shape of all effects, or ``"mixed"`` to draw one for each.
+        Shape of all effects, or ``"mixed"`` to draw one for each. With
+        ``"interaction"`` every effect is gated by a second factor, drawn for
+        each among the active ones: w z_k g(z_l), g a steep logistic curve. Both
+        factors belong to the feature's support, so that a factor has more
+        features than ``density`` says: those that it drives and those that it
+        gates.
     n_subtypes
         Number of subtypes; with 1 the factors are N(0, I).
     separation
@@ -194,22 +202,25 @@ def simulate(
     )
     measured = _draw_measured(missing_rng, n_samples, np.array(list(unmeasured.values())))
 
-    views, loadings, shapes, signal, shares = {}, {}, {}, {}, {}
+    views, loadings, shapes, signal, r2_by_view = {}, {}, {}, {}, {}
     for number, (name, size) in enumerate(sizes.items()):
         features = pd.Index(_numbered(name, size, least_width=4))
-        w, shape = draw_loadings(loading_rng, size, active[number], density, (low, high), truth)
-        eta = compute_signal(z, w, shape)
+        effects = draw_effects(loading_rng, size, active[number], density, (low, high), truth)
+        eta = compute_signal(z, effects)
         if explained is not None:
-            w, eta = rescale_to_r2(w, eta, loading_rng.uniform(*explained, size=size))
+            shares = loading_rng.uniform(*explained, size=size)
+            effects, eta = rescale_to_r2(effects, eta, shares)
         values = scales[name] * (eta + noise_rng.standard_normal(eta.shape))
         values[_draw_blank(missing_rng, measured[:, number], size, blank[name])] = np.nan
         variance = eta.var(axis=0)
 
         views[name] = View(values.astype(np.float32), features, measured[:, number])
-        loadings[name] = pd.DataFrame(w, index=features, columns=factors)
-        shapes[name] = pd.DataFrame(shape, index=features, columns=factors)
+        loadings[name] = pd.DataFrame(effects.loadings(), index=features, columns=factors)
+        shapes[name] = pd.DataFrame(
+            effects.named_shapes(list(factors)), index=features, columns=factors
+        )
         signal[name] = pd.DataFrame(scales[name] * eta, index=samples, columns=features)
-        shares[name] = pd.Series(variance / (variance + 1), index=features, name="r2")
+        r2_by_view[name] = pd.Series(variance / (variance + 1), index=features, name="r2")
     return Simulation(
         cohort=MultiOmics(views, samples, subtypes.to_frame()),
         latent=pd.DataFrame(z, index=samples, columns=factors),
@@ -218,7 +229,7 @@ def simulate(
         subtypes=subtypes,
         signal=signal,
         noise=scales,
-        r2=shares,
+        r2=r2_by_view,
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # As in poems.simulation_effects, which takes long to import; a test holds them equal.
-Truth = Literal["linear", "saturating", "threshold", "u_shaped", "mixed"]
+Truth = Literal["linear", "saturating", "threshold", "u_shaped", "mixed", "interaction"]
 
 
 def register(app: typer.Typer) -> None:
