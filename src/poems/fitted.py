@@ -15,6 +15,7 @@ from torch import Tensor
 
 from poems.config import Metric, Settings
 from poems.data import MultiOmics, read
+from poems.diagnosis.check import Diagnosis
 from poems.embeddings import decoded_embedding, gram_embedding
 from poems.errors import DataError, SettingsError
 from poems.estimates import FeatureEstimates, SampleEstimates, estimate_samples
@@ -59,7 +60,7 @@ class FittedPoems:
     history
         Terms of the objective, a row an epoch.
     findings
-        What was noticed about the data.
+        What was noticed about the data and the fit.
     status
         A sentence: how training ended.
     versions
@@ -68,6 +69,13 @@ class FittedPoems:
         Coordinates of the training samples in the fused similarity network,
         of shape (n_samples, n_coordinates); ``None`` for cohorts of more than
         5,000 samples.
+    diagnosis
+        Failure signatures, measured at the end of the fit; ``None`` in a
+        checkpoint and in a model of an older version, for which
+        :meth:`diagnose` finds what the tables alone tell.
+    principal_axes
+        View name to principal axes of the training data, (n_features, rank),
+        the baseline of :meth:`diagnose`; ``None`` where ``diagnosis`` is.
 
     Examples
     --------
@@ -92,6 +100,8 @@ class FittedPoems:
     sample_estimates: SampleEstimates
     feature_estimates: FeatureEstimates
     network: Tensor | None = None
+    diagnosis: Diagnosis | None = None
+    principal_axes: Mapping[str, Tensor] | None = None
 
     def __repr__(self) -> str:
         lines = [
@@ -343,6 +353,43 @@ class FittedPoems:
             )
             for name, eta in self.module.decode(loc).items()
         }
+
+    def diagnose(self, held_out: MultiOmics | Mapping[str, Any] | None = None) -> Diagnosis:
+        """Return the failure signatures: what is known to go wrong with a fit, measured.
+
+        A collapsed gate, dense loadings, a posterior at the prior or far too
+        sure of itself, badly reconstructed views, unused factors, training that
+        had not converged. Each finding says what it means and what to try.
+
+        Parameters
+        ----------
+        held_out
+            Samples that the model has not seen, as for :meth:`transform`, to
+            judge the gate and the reconstruction on. By default these are
+            judged on the samples that the fit held out, if it did
+            (``stopping="held_out"``), and otherwise on the training samples.
+
+        Raises
+        ------
+        DataError
+            If no view or no feature is known, or a sample has nothing measured.
+
+        Examples
+        --------
+        >>> import poems
+        >>> cohort = poems.simulate(n_samples=80, n_features=40, seed=0).cohort
+        >>> model = poems.fit(cohort.take(range(60)), seed=0, epochs=10, progress=False)
+        >>> "not-converged" in model.diagnose().signatures
+        True
+        >>> table = model.diagnose(held_out=cohort.take(range(60, 80))).table
+        >>> sorted(table["samples"].unique())
+        ['held out', 'training']
+        """
+        from poems.fitted_diagnosis import diagnose_held_out, diagnose_tables
+
+        if held_out is not None:
+            return diagnose_held_out(self, _as_cohort(held_out))
+        return diagnose_tables(self) if self.diagnosis is None else self.diagnosis
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file: safetensors with checked JSON, nothing pickled."""

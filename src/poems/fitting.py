@@ -25,12 +25,12 @@ from poems.errors import DataError, SettingsError
 from poems.estimates import estimate_features, estimate_samples
 from poems.findings import Finding
 from poems.fitted import FittedPoems
+from poems.fitted_diagnosis import diagnosed
 from poems.model import POEMS
 from poems.nn.batch import Batch
 from poems.nn.linear_start import sparse_linear_start
 from poems.preprocessing import Preprocessing, fit_preprocessing
 from poems.training.checkpoints import Checkpoints
-from poems.training.findings import training_findings
 from poems.training.loop import Callback, Status, Training, train
 from poems.training.progress import progress_bar
 
@@ -124,7 +124,12 @@ def fit(
         if not training.history:
             # Interrupted before the first epoch ended: there is nothing to keep.
             raise KeyboardInterrupt
-        fitted = _finish(prepared, module, training)
+        host = torch.device("cpu")
+        fitted = diagnosed(
+            _finish(prepared, module, training),
+            training_part.to(host),
+            None if held_out is None else held_out.to(host),
+        )
         fitted = _with_network(fitted, prepared, place, progress=progress is True)
     logger.info("%r", fitted)
     return fitted
@@ -193,9 +198,6 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
     frozen = copy.deepcopy(module).cpu().requires_grad_(False).eval()
     samples = estimate_samples(frozen, prepared.data)
     features = estimate_features(frozen, prepared.data, samples.loc)
-    n_features = sum(len(view.features) for view in prepared.preprocessing.views.values())
-    n_terms = 1 if prepared.settings.training.reduction == "mean" else n_features
-    learned = training_findings(training, features.r2, n_terms)
     history = pd.DataFrame([row.terms for row in training.history])
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     return FittedPoems(
@@ -203,7 +205,7 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
         seed=prepared.seed,
         samples=prepared.cohort.samples,
         history=history,
-        findings=(*prepared.findings, *learned),
+        findings=prepared.findings,
         status=training.status.value,
         versions={"poems": __version__} | {name: version(name) for name in _RECORDED_VERSIONS},
         preprocessing=prepared.preprocessing,

@@ -104,12 +104,18 @@ class POEMS(nn.Module):
         return likelihood
 
     def encode(self, batch: Batch) -> Encoded:
-        """Fuse the measured views of each sample into a posterior.
+        """Fuse the measured views of each sample into a posterior."""
+        loc, log_precision = self.experts(batch)
+        gates = self.gate(loc, batch.measured)
+        return Encoded(self.fuse(loc, log_precision, gates), gates)
+
+    def experts(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Compute each view's expert: loc and log precision, (n_views, n_samples, n_latent).
 
         Only rows on which a view was measured reach its encoder, so what the
-        other rows hold cannot matter. An encoder that was given a share s of
-        its features, the rest filled with their means, does not know so; its
-        expert is tempered to N(mu, 1 / tau)^s N(0, 1)^(1 - s), which is the
+        other rows hold cannot matter; there, both are zero. An encoder that was
+        given a share s of its features, the rest filled with their means, does
+        not know so; its expert is tempered to N(mu, 1 / tau)^s N(0, 1)^(1 - s), which is the
         expert for s = 1 and goes to the prior as s goes to 0.
         """
         n_samples, n_views = batch.measured.shape
@@ -126,8 +132,7 @@ class POEMS(nn.Module):
                 share = observed[rows].to(reference.dtype).mean(dim=1, keepdim=True)
                 mu, log_tau = tempered(mu, log_tau, share)
             loc[i, rows], log_precision[i, rows] = mu, log_tau
-        gates = self.gate(loc, batch.measured)
-        return Encoded(self.fuse(loc, log_precision, gates), gates)
+        return loc, log_precision
 
     def decode(self, z: Tensor) -> dict[str, Tensor]:
         """Predict every view: name to (n_samples, n_features)."""

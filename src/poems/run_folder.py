@@ -7,7 +7,7 @@
       model.poems          the fitted model, for ``poems.load``
       settings.toml        the settings used, for ``--config``
       latent.csv  latent_variance.csv  gates.csv  subtypes.csv  silhouette.csv  r2.csv
-      obs.csv  history.csv  findings.csv  pca.csv
+      obs.csv  history.csv  findings.csv  diagnosis.csv  pca.csv
       components.csv       with a mixture prior
       loadings/<view>.csv  inclusion/<view>.csv
       figures/*.png
@@ -120,6 +120,7 @@ def write_run(
         write_csv(path / f"{name}.csv", table)
     following = pattern_findings(subtypes.assignment, model.gates)
     write_findings(path / "findings.csv", (*model.findings, *following))
+    write_csv(path / "diagnosis.csv", model.diagnose().table, index=False)
     write_text(path / "settings.toml", settings_to_toml(model.settings))
     model.save(path / _MODEL)
     if figures:
@@ -227,6 +228,7 @@ def _summary(model: FittedPoems, subtypes: Subtypes) -> dict[str, Any]:
         "n_samples": len(model.samples),
         "n_factors": model.latent.shape[1],
         "n_epochs": len(model.history),
+        "failure_signatures": list(model.diagnose().signatures),
         "r2": {view: _number(value) for view, value in model.r2.items()},
         "mean_gate": {view: _number(value) for view, value in mean_weights(model.gates).items()},
         "subtypes": {

@@ -35,8 +35,7 @@ class Status(Enum):
     UNFINISHED = "Unfinished: a checkpoint taken during training."
     INTERRUPTED = "Interrupted: the best state so far was kept."
     INTERRUPTED_EARLY = (
-        "Interrupted before the sparsity was at full strength: the latest state was kept, and its "
-        "loadings are not yet sparse."
+        "Interrupted before every term was at full strength: the latest state was kept."
     )
 
 
