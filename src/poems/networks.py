@@ -48,7 +48,7 @@ def network_coordinates(
     ----------
     latents
         Posterior means of the active factors, of shape (n_samples, n_active),
-        of one fit or several.
+        of one fit or several; of none for a network of the views alone.
     views
         A pair a view: values of shape (n_samples, n_features) on a common
         scale, and which of them are there, a boolean array of that shape.
@@ -68,11 +68,15 @@ def network_coordinates(
     >>> sorted(set(np.sign(points[:15, 1]) * np.sign(points[15:, 1])))
     [np.float64(-1.0)]
     """
-    n_neighbours = neighbours(len(latents[0]))
-    plain = np.mean([_of_latent(x, n_neighbours) for x in latents], axis=0)
-    flat = np.mean([_of_latent(_flattened(x), n_neighbours) for x in latents], axis=0)
-    of_latents = [plain, flat]
-    fallback = np.mean(of_latents, axis=0)
+    n_samples = len(latents[0] if latents else views[0][0])
+    n_neighbours = neighbours(n_samples)
+    of_latents: list[Floats] = []
+    fallback = np.eye(n_samples)
+    if latents:
+        plain = np.mean([_of_latent(x, n_neighbours) for x in latents], axis=0)
+        flat = np.mean([_of_latent(_flattened(x), n_neighbours) for x in latents], axis=0)
+        of_latents = [plain, flat]
+        fallback = np.mean(of_latents, axis=0)
     of_views = []
     for values, there in views:
         distances = pairwise_distances(values, there)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from poems.config import Settings
+from poems.config import Metric, Settings
 
 
 class Ablation(NamedTuple):
-    """Settings to override, and how tables call the result."""
+    """Settings to override and the embedding to take, and how tables call the result."""
 
     name: str
     overrides: Mapping[str, Any]
+    metric: Metric | None = None
 
 
 _CANDIDATES: Mapping[str, Ablation] = {
@@ -33,6 +34,11 @@ _CANDIDATES: Mapping[str, Ablation] = {
     "k64": Ablation("K = 64", {"n_latent": 64}),
     "random-start": Ablation("random start", {"start": "random"}),
     "no-normalise": Ablation("norms not held", {"normalise": False}),
+    "no-companions": Ablation("no companions", {"companions": 0}),
+    "latent": Ablation("latents", {"companions": 0}, "latent"),
+    "gram": Ablation("Gram metric", {"companions": 0}, "gram"),
+    "decoded": Ablation("decoded means", {"companions": 0}, "decoded"),
+    "dropout": Ablation("dropout of 0.2 in the encoders", {"encoder_dropout": 0.2}),
     "no-proximal": Ablation("no proximal step", {"proximal": False}),
 }
 
@@ -42,7 +48,7 @@ def _differ(default: Settings) -> dict[str, Ablation]:
     return {
         key: ablation
         for key, ablation in _CANDIDATES.items()
-        if default.updated(**ablation.overrides) != default
+        if ablation.metric or default.updated(**ablation.overrides) != default
     }
 
 

@@ -11,6 +11,7 @@ _ROOT = Path(__file__).parents[2]
 
 # What decides about a fit of POEMS.
 CORE = (
+    "companions",
     "config",
     "data",
     "distributions",
@@ -20,9 +21,9 @@ CORE = (
     "fitted",
     "fitting",
     "model",
+    "networks",
     "nn",
     "preprocessing",
-    "resampling",
     "scaling",
     "training",
 )

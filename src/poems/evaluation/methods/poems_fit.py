@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from poems.config import Settings
+from poems.config import Metric, Settings
 from poems.data.container import MultiOmics
 from poems.evaluation.methods.digest import CORE, source_digest
 from poems.evaluation.methods.interface import MethodResult
@@ -27,11 +27,14 @@ class Poems:
         ``"default"`` or ``"paper"``.
     overrides
         Single settings by name, as :func:`poems.fit` takes them.
+    metric
+        The embedding; the model's default if ``None``.
     """
 
     name: str = "POEMS"
     preset: str = "default"
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    metric: Metric | None = None
     requires: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     deterministic: bool = False
@@ -51,14 +54,15 @@ class Poems:
     def options(self) -> dict[str, Any]:
         """Settings and code."""
         code = source_digest("evaluation.methods.poems_fit", *CORE)
-        return {"settings": self.settings.model_dump(mode="json"), "code": code}
+        settings = self.settings.model_dump(mode="json")
+        return {"settings": settings, "metric": self.metric, "code": code}
 
     def fit(self, cohort: MultiOmics, seed: int) -> MethodResult:
-        """Fit POEMS; the embedding is the model's default."""
+        """Fit POEMS, and return the embedding."""
         model = fit(cohort, seed=seed, settings=self.settings, progress=False)
         nonzero = sum(int(np.count_nonzero(table)) for table in model.loadings.values())
         return MethodResult(
-            model.embedding(),
+            model.embedding(self.metric),
             loadings=model.loadings,
             n_factors=model.n_active,
             details={

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Protocol
 
-from poems.config import Settings
+from poems.config import Metric, Settings
 from poems.errors import SettingsError
 from poems.evaluation.methods.ablations import ABLATIONS
 from poems.evaluation.methods.autoencoder import Autoencoder
@@ -16,6 +16,7 @@ from poems.evaluation.methods.mofaflex import MofaFlex
 from poems.evaluation.methods.pca import Pca
 from poems.evaluation.methods.poems_fit import Poems
 from poems.evaluation.methods.snf import Snf
+from poems.evaluation.methods.views_network import ViewsNetwork
 
 # Epochs of the paper preset here; the published 5000 take hours on some cohorts.
 PAPER_EPOCHS = 300
@@ -38,6 +39,10 @@ def _snf(*, quick: bool = False) -> Method:
     return Snf()
 
 
+def _views(*, quick: bool = False) -> Method:
+    return ViewsNetwork()
+
+
 def _mofa(*, quick: bool = False) -> Method:
     return Mofa(MofaSettings(iterations=50)) if quick else Mofa()
 
@@ -51,11 +56,16 @@ def _autoencoder(*, quick: bool = False) -> Method:
 
 
 def poems_variant(
-    name: str, overrides: Mapping[str, Any], *, preset: str = "default", quick: bool = False
+    name: str,
+    overrides: Mapping[str, Any],
+    *,
+    preset: str = "default",
+    metric: Metric | None = None,
+    quick: bool = False,
 ) -> Method:
     """Return POEMS with some settings overridden, as a method called ``name``."""
     brief = {"epochs": _QUICK_EPOCHS} if quick else {}
-    return Poems(name, preset, {**overrides, **brief})
+    return Poems(name, preset, {**overrides, **brief}, metric)
 
 
 TOOLS: Mapping[str, MethodFactory] = {
@@ -76,14 +86,17 @@ METHODS: Mapping[str, MethodFactory] = {
         preset="paper",
     ),
     **{
-        key: partial(poems_variant, f"POEMS, {ablation.name}", ablation.overrides)
+        key: partial(
+            poems_variant, f"POEMS, {ablation.name}", ablation.overrides, metric=ablation.metric
+        )
         for key, ablation in ABLATIONS.items()
     },
+    "views": _views,
 }
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "tools": tuple(TOOLS),
-    "ablations": tuple(ABLATIONS),
+    "ablations": (*ABLATIONS, "views"),
     "all": tuple(METHODS),
 }
 

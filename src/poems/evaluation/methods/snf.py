@@ -16,6 +16,7 @@ from poems.data.container import MultiOmics, View
 from poems.evaluation.baselines import standardised
 from poems.evaluation.methods.digest import source_digest
 from poems.evaluation.methods.interface import MethodResult, require
+from poems.networks import diffusion_coordinates
 
 _Floats = npt.NDArray[np.float64]
 
@@ -33,9 +34,8 @@ class Snf:
     affinity, for a pair that shares no view. So the fused graph rests on what
     was measured. snfpy itself does not take cohorts with gaps.
 
-    The embedding is spectral: the leading ``n_components`` eigenvectors of the
-    fused graph's random walk without the constant one, as the number of
-    classes is not known here. The method's own clusters are those of spectral
+    The embedding is spectral, and the same as POEMS's: see
+    :func:`poems.networks.diffusion_coordinates`. The method's own clusters are those of spectral
     clustering of the fused graph, and count as its result.
 
     Parameters
@@ -53,7 +53,7 @@ class Snf:
     n_neighbours: int = 20
     mu: float = 0.5
     n_steps: int = 20
-    n_components: int = 10
+    n_components: int = 11
     name: str = "SNF"
     requires: tuple[str, ...] = ("snfpy",)
     modules: tuple[str, ...] = ("snf.compute", "sklearn.cluster")
@@ -67,14 +67,14 @@ class Snf:
             "mu": self.mu,
             "n_steps": self.n_steps,
             "n_components": self.n_components,
-            "code": source_digest("evaluation.methods.snf", "evaluation.baselines"),
+            "code": source_digest("evaluation.methods.snf", "evaluation.baselines", "networks"),
         }
 
     def fit(self, cohort: MultiOmics, seed: int) -> MethodResult:
         """Fuse the views' graphs; the seed plays no part."""
         require(self.name, self.requires)
         fused = self.fused_affinity(cohort)
-        embedding = spectral_embedding(fused, min(self.n_components, cohort.n_samples - 1))
+        embedding = diffusion_coordinates(fused, self.n_components)
         columns = [f"SNF{number}" for number in range(1, embedding.shape[1] + 1)]
         return MethodResult(
             pd.DataFrame(embedding, index=cohort.samples, columns=columns),
@@ -103,31 +103,6 @@ class Snf:
             k = min(self.n_neighbours, int(rows.sum()) - 1)
             full[np.ix_(rows, rows)] = compute.make_affinity(x, K=k, mu=self.mu, normalize=False)
         return full
-
-
-def spectral_embedding(affinity: _Floats, n_components: int) -> _Floats:
-    """Return the leading eigenvectors of the random walk on a graph, without the constant one.
-
-    Those of D^(-1) A, from the symmetric D^(-1/2) A D^(-1/2), of shape
-    (n_samples, n_components), of unit norm, their largest entries positive.
-
-    Examples
-    --------
-    >>> blocks = np.kron(np.eye(2), np.ones((2, 2))) + 0.1
-    >>> np.round(np.abs(np.diff(spectral_embedding(blocks, 1).ravel())), 6)
-    array([0., 1., 0.])
-    """
-    from scipy.linalg import eigh
-
-    n = len(affinity)
-    root = np.sqrt(affinity.sum(axis=1))
-    symmetric = affinity / root[:, None] / root[None, :]
-    _, vectors = eigh(symmetric, subset_by_index=[n - 1 - n_components, n - 2])
-    vectors = vectors[:, ::-1] / root[:, None]
-    vectors /= np.linalg.norm(vectors, axis=0)
-    largest = np.abs(vectors).argmax(axis=0)
-    signed: _Floats = vectors * np.sign(vectors[largest, np.arange(n_components)])
-    return signed
 
 
 def spectral_clusters(affinity: _Floats, k: int, seed: int) -> npt.NDArray[np.intp]:
