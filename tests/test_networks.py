@@ -100,6 +100,20 @@ def test_groups_that_no_view_shows_alone_are_found() -> None:
     assert adjusted_rand_score(labels, found) > 0.8
 
 
+def test_coordinates_solve_the_random_walk() -> None:
+    rng = np.random.default_rng(12)
+    graph = rng.random((12, 12))
+    graph = graph + graph.T
+    np.fill_diagonal(graph, 0.0)
+    points = diffusion_coordinates(graph, 4)
+    walk = graph / graph.sum(axis=1, keepdims=True)
+    # Rows were scaled, which a ratio undoes; the first column belongs to the constant.
+    for vector in (points[:, 1:] / points[:, :1]).T:
+        vector = vector / np.linalg.norm(vector)
+        moved = walk @ vector
+        np.testing.assert_allclose(moved, (moved @ vector) * vector, atol=1e-6)
+
+
 def test_samples_without_a_view_are_placed_by_their_latents() -> None:
     rng = np.random.default_rng(7)
     latent, labels = groups(rng, 30, np.array([[0.0, 0], [8, 0]]))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from poems.data.container import MultiOmics
-from poems.evaluation.methods.snf import Snf, spectral_clusters, spectral_embedding
+from poems.evaluation.methods.snf import Snf, spectral_clusters
 from poems.evaluation.metrics import nmi
 from poems.evaluation.protocol import kmeans_scores
 from poems.simulation import Simulation, simulate
@@ -91,18 +91,7 @@ def test_one_view_is_its_own_graph(planted: Simulation) -> None:
 @pytest.mark.parametrize("n_samples", [5, 12, 21])
 def test_small_cohorts_have_fewer_neighbours_and_components(n_samples: int) -> None:
     cohort = simulate(n_samples, 20, 3, n_views=2, n_subtypes=2, seed=0).cohort
-    assert Snf().fit(cohort, 0).embedding.shape == (n_samples, min(10, n_samples - 1))
-
-
-def test_the_embedding_solves_the_random_walk() -> None:
-    rng = np.random.default_rng(0)
-    graph = rng.random((12, 12))
-    graph = graph + graph.T
-    walk = graph / graph.sum(axis=1, keepdims=True)
-    vectors = spectral_embedding(graph, 3)
-    for vector in vectors.T:
-        moved = walk @ vector
-        np.testing.assert_allclose(moved, (moved @ vector) * vector, atol=1e-10)
+    assert Snf().fit(cohort, 0).embedding.shape == (n_samples, min(11, n_samples))
 
 
 def test_blocks_of_a_graph_are_its_clusters() -> None:
