@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from cohorts import labelled
 from threadpoolctl import threadpool_limits
 
+from cohorts import labelled
 from poems.errors import DataError
 from poems.evaluation.benchmark.cohorts import read_benchmark_cohort
 from poems.evaluation.methods import METHODS
