@@ -45,7 +45,14 @@ logger = logging.getLogger(__name__)
 _KIND: Final = "run"
 _MODEL = "model.poems"
 # What an overwritten run leaves behind where the new one has other views or figures.
-_STALE = ("loadings/*.csv", "inclusion/*.csv", "figures/*.png", "components.csv", "pca.csv")
+_STALE = (
+    "loadings/*.csv",
+    "inclusion/*.csv",
+    "figures/*.png",
+    "components.csv",
+    "pca.csv",
+    "network.csv",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +177,8 @@ def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[
         "obs": cohort.obs.rename_axis("sample"),
         "history": model.history.rename_axis("epoch"),
     }
+    if model.network is not None:
+        tables["network"] = model.embedding("network").rename_axis("sample")
     components = model.component_probabilities
     if components is not None:
         tables["components"] = component_table(components).rename_axis("sample")
