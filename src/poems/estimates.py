@@ -104,4 +104,6 @@ def explained_share(
         mean = torch.where(there, x, 0.0).sum(dim=0) / there.sum(dim=0).clamp_min(1)
     residual = torch.where(there, x - predicted, 0.0).double().square().sum()
     total = torch.where(there, x - mean, 0.0).double().square().sum()
-    return float(1.0 - residual / total) if total > 0 else 0.0
+    # Values that are all alike have no variance to explain, but for rounding.
+    least = 1e-9 * float(torch.where(there, x, 0.0).double().square().sum())
+    return float(1.0 - residual / total) if total > least else 0.0
