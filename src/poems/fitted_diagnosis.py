@@ -117,7 +117,7 @@ def _seen_before(fitted: FittedPoems, cohort: MultiOmics) -> Check:
         remedy = "give other samples"
     return Check(
         "not-held-out",
-        "samples with the name of a training sample",
+        "samples named in training",
         float(seen),
         0.0,
         "warning" if seen else "ok",

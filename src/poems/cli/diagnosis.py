@@ -32,10 +32,9 @@ def print_checks(console: Console, diagnosis: Diagnosis) -> None:
 
     rows = [
         {
-            "check": check.signature,
+            "measured": check.quantity,
             "of": check.factor or check.view or "model",
             "samples": check.samples,
-            "measured": check.quantity,
             "value": _number(check.value),
             "limit": _number(check.threshold),
             "verdict": check.verdict,
@@ -43,7 +42,7 @@ def print_checks(console: Console, diagnosis: Diagnosis) -> None:
         for check in diagnosis.checks
         if check.factor is None or check.verdict != "ok"
     ]
-    print_table(console, pd.DataFrame(rows).set_index("check"), index="check")
+    print_table(console, pd.DataFrame(rows).set_index("measured"), index="measured")
 
 
 def _number(value: float | None) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 import pandas as pd
 
 from poems.diagnosis.check import Check
+from poems.findings import count
 from poems.training.loop import Status
 
 # Nats a feature by which the objective may still fall in the last tenth of the epochs.
@@ -74,7 +75,7 @@ def _interrupted(history: pd.DataFrame, *, sparse: bool) -> Check:
 def _sparsity_incomplete(history: pd.DataFrame) -> Check:
     return Check(
         "sparsity-incomplete",
-        "strength of the sparsity at the end",
+        "strength of the sparsity",
         float(history["spike_ramp"].iloc[-1]),
         1.0,
         "warning",
@@ -101,11 +102,11 @@ def _still_falling(
     falling = judged and fall is not None and fall > STILL_FALLING * n_terms
     return Check(
         "not-converged",
-        f"fall of the objective over the last {span} epochs, nats a feature",
+        f"fall a feature, {count(span, 'epoch')}",
         None if fall is None else fall / n_terms,
         STILL_FALLING,
         "warning" if falling else "ok" if judged else "not judged",
-        meaning=f"the objective still fell by {fall:.0f} over the last {span} epochs"
+        meaning=f"the objective still fell by {fall:.0f} over the last {count(span, 'epoch')}"
         if falling
         else "",
         remedy=f"train longer (epochs above {len(history)}) before trusting details"

@@ -118,7 +118,7 @@ def gate_checks(
         checks.append(
             Check(
                 "one-view-decides",
-                "mean share of the precision",
+                "share of the precision",
                 float(share),
                 MOST_WEIGHT,
                 "warning" if decides else "ok",
@@ -145,7 +145,7 @@ def _entropy_check(weights: Array, samples: Samples, *, judged: bool) -> Check:
     low = judged and value < LEAST_ENTROPY
     return Check(
         "gate-one-view-a-sample",
-        "entropy of the weights over its largest",
+        "entropy of the weights / largest",
         value,
         LEAST_ENTROPY,
         "warning" if low else "ok" if judged else "not judged",

@@ -134,7 +134,7 @@ def factor_checks(
         first = Check("factors-all-used", threshold=0.0, verdict="ok", **number)
     supported = Check(
         "factors-all-used",
-        "principal components above permuted data",
+        "components above noise",
         None if n_supported is None else float(n_supported),
         MANY_MORE * n_latent,
         "not judged",

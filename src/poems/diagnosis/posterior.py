@@ -123,8 +123,8 @@ def posterior_checks(
     mostly = 2 * int(overconfident.sum()) >= len(factors)
     if collapsed:
         meaning = (
-            f"KL collapse: the posterior is the prior, and only {left} of {len(factors)} factors "
-            "say anything of a sample"
+            "KL collapse: the posterior is the prior; factors that still say something of a "
+            f"sample: {left} of {len(factors)}"
         )
         remedy = (
             f"lower kl_weight ({kl_weight:g} here), lengthen kl_warmup, or train longer; if the "
@@ -136,7 +136,7 @@ def posterior_checks(
     checks = [
         Check(
             "posterior-collapsed",
-            "information in nats",
+            "information, nats",
             float(value),
             LEAST_INFORMATION,
             ("warning" if collapsed else "note") if low else "ok",
@@ -149,7 +149,7 @@ def posterior_checks(
     checks += [
         Check(
             "posterior-overconfident",
-            "posterior variance over what the data justify",
+            "variance / justified by data",
             float(value),
             LEAST_VARIANCE,
             ("warning" if mostly else "note") if low else "ok",

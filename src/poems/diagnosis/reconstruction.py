@@ -168,7 +168,7 @@ def _view_checks(
     compared = judged and not unexplained and share is not None
     second = Check(
         "badly-reconstructed",
-        "R² over what PCA explains beyond noise",
+        "R² / PCA's beyond noise",
         share,
         LEAST_OF_PCA,
         "warning" if short else "ok" if compared else "not judged",
