@@ -43,6 +43,7 @@ FLOORS = {
     "analysis": 8,
     "evaluation": 8,
     "plots": 9,
+    "paper_folder": 10,
     "run_folder": 10,
     "run_log": 10,
     "cli": 11,
