@@ -105,7 +105,7 @@ def plot_subtype_correlations(
         raise ValueError("there is nothing to draw: give at least one table of correlations")
     n_most = max(len(table) for table in correlations.values())
     side = max(1.2 + 0.42 * min(n_most, 12), 2.2)
-    figure, axes = panels(len(correlations), side + 0.5, side + 0.4, figure=figure, columns=4)
+    figure, axes = panels(len(correlations), side + 0.2, side + 0.5, figure=figure, columns=4)
     titles = labels(correlations, 18)
     for at, table in enumerate(correlations.values()):
         ax = axes[at]

@@ -79,9 +79,11 @@ def plot_top_features(
         for view, strength in feature_strength(loadings).items()
     }
     rows = max(max(map(len, shown.values())), 3)
-    figure, axes = panels(len(shown), 3.6, 0.9 + _BAR * rows, figure=figure)
-    names = labels(shown, 24)
-    for at, (ax, strength) in enumerate(zip(axes, shown.values(), strict=True)):
+    ticks = {view: labels(strength.index) for view, strength in shown.items()}
+    widest = max((len(text) for texts in ticks.values() for text in texts), default=0)
+    figure, axes = panels(len(shown), 2.9 + _CHARACTER * widest, 0.9 + _BAR * rows, figure=figure)
+    names = labels(shown, 14)
+    for at, (ax, (view, strength)) in enumerate(zip(axes, shown.items(), strict=True)):
         ax.set_title(names[at], loc="left", fontsize="medium")
         if strength.empty:
             ax.set_axis_off()
@@ -89,7 +91,7 @@ def plot_top_features(
             continue
         places = np.arange(len(strength))
         ax.barh(places, strength.to_numpy(dtype=float), color=PALETTE[at % len(PALETTE)])
-        ax.set_yticks(places, labels=labels(strength.index))
+        ax.set_yticks(places, labels=ticks[view])
         # The same height of a bar in every panel, and the strongest on top.
         ax.set_ylim(rows - 0.4, -0.6)
         ax.tick_params(axis="y", length=0, labelsize=8)

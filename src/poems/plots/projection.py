@@ -50,13 +50,17 @@ def tsne_plane(points: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     (20, 2)
     """
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     values = _checked(points)
     # At most a third of the samples, as its authors advise.
     perplexity = min(_PERPLEXITY, (len(values) - 1) / 3)
     start = principal_plane(points).to_numpy()
     start *= 1e-4 / (start[:, 0].std() or 1.0)
-    plane = TSNE(2, perplexity=perplexity, init=start, random_state=seed).fit_transform(values)
+    # Threads that wait for each other take a hundred times as long on a busy machine.
+    with threadpool_limits(limits=1):
+        map_ = TSNE(2, perplexity=perplexity, init=start, random_state=seed)
+        plane = map_.fit_transform(values)
     return pd.DataFrame(plane, index=points.index, columns=["t-SNE 1", "t-SNE 2"])
 
 
@@ -154,7 +158,12 @@ def plot_projection(
         plane = principal_plane(points)
     else:
         raise SettingsError(f"no map '{method}'; there are tsne, umap, pca")
-    return plot_latent(plane, subtypes, ax)
+    ax = plot_latent(plane, subtypes, ax)
+    if method != "pca":
+        # Where these maps lie, and how they are turned, means nothing.
+        ax.set_xticks([])
+        ax.set_yticks([])
+    return ax
 
 
 def _checked(points: pd.DataFrame) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

@@ -45,20 +45,22 @@ def plot_sparsity_mask(
     --------
     >>> table = pd.DataFrame({"factor_1": [1.0, 0.0], "factor_2": [0.0, 0.0]})
     >>> (ax,) = plot_sparsity_mask({"rna": table}).axes
-    >>> ax.get_title(loc="left"), ax.get_title(loc="right")
-    ('rna', '25 % of 4')
+    >>> ax.get_title(loc="left"), ax.get_xlabel()
+    ('rna', '2 features, 25 % non-zero')
     """
     n_factors = max((table.shape[1] for table in loadings.values()), default=0)
+    titles = labels(loadings, 14)
     figure, axes = _panels(loadings, 1.1 + max(0.11 * n_factors, 1.0), figure)
     for at, (ax, table) in enumerate(zip(axes, loadings.values(), strict=True)):
         size = np.abs(table.to_numpy(dtype=float))
-        _title(ax, list(loadings), at, size > threshold)
+        ax.set_title(titles[at], loc="left", fontsize="medium")
         if not size.size:
             ax.set_axis_off()
             continue
         mask = (size > threshold)[_by_strongest(size)].T
         ax.imshow(mask, aspect="auto", cmap="Greys", vmin=0, vmax=1)
-        ax.set_xlabel(f"{len(table)} features", fontsize="small")
+        share = _share(size, threshold)
+        ax.set_xlabel(f"{len(table)} features, {share}", fontsize="small")
         ax.set_xticks([])
         _name_factors(ax, table.columns)
     axes[0].set_ylabel("Factor")
@@ -78,7 +80,7 @@ def plot_loading_histogram(
     loadings
         Mapping of view to a table of shape (n_features, n_factors).
     threshold
-        Loadings up to this size count as zero in the panels' titles.
+        Loadings up to this size count as zero in the shares below the panels.
     figure
         Figure to draw in; a new one by default.
 
@@ -91,9 +93,10 @@ def plot_loading_histogram(
     --------
     >>> table = pd.DataFrame({"factor_1": [1.0, 0.0], "factor_2": [0.0, -2.0]})
     >>> (ax,) = plot_loading_histogram({"rna": table}).axes
-    >>> sum(bar.get_height() for bar in ax.patches)
-    4.0
+    >>> int(sum(bar.get_height() for bar in ax.patches))
+    4
     """
+    titles = labels(loadings, 14)
     figure, axes = _panels(loadings, 2.4, figure)
     tables = [table.to_numpy(dtype=float).ravel() for table in loadings.values()]
     limit = max([float(np.abs(values).max()) for values in tables if values.size] + [1e-9])
@@ -102,7 +105,7 @@ def plot_loading_histogram(
     counts = [np.histogram(values, edges)[0] for values in tables]
     highest = max(int(count.max()) for count in counts)
     for at, (ax, values) in enumerate(zip(axes, tables, strict=True)):
-        _title(ax, list(loadings), at, np.abs(values) > threshold)
+        ax.set_title(titles[at], loc="left", fontsize="medium")
         ax.bar(
             edges[:-1],
             counts[at].astype(float),
@@ -113,10 +116,10 @@ def plot_loading_histogram(
         )
         for edge in (-threshold, threshold) if threshold > 0 else ():
             ax.axvline(edge, color="#666666", linewidth=0.8, linestyle="--")
-        ax.set_yscale("log")
         ax.set_ylim(0.5, max(2.0 * highest, 1.0))
+        ax.set_yscale("log")
         ax.set_xlim(-limit, limit)
-        ax.set_xlabel("Loading", fontsize="small")
+        ax.set_xlabel(f"Loading, {_share(np.abs(values), threshold)}", fontsize="small")
         ax.tick_params(labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("Number of loadings")
@@ -131,10 +134,10 @@ def _panels(
     return panels(len(loadings), 3.3, height, figure=figure)
 
 
-def _title(ax: Axes, views: list[str], at: int, there: npt.NDArray[np.bool_]) -> None:
-    ax.set_title(labels(views, 18)[at], loc="left", fontsize="medium")
-    share = f"{100 * there.mean():.3g} %" if there.size else "none"
-    ax.set_title(f"{share} of {there.size}", loc="right", fontsize="small", color="#444444")
+def _share(size: npt.NDArray[np.float64], threshold: float) -> str:
+    """Say how many of the loadings count."""
+    share = 100.0 * (size > threshold).mean() if size.size else 0.0
+    return f"{share:.3g} % " + (f"above {threshold:g}" if threshold > 0 else "non-zero")
 
 
 def _by_strongest(size: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
