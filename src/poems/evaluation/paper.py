@@ -22,8 +22,9 @@ import pandas as pd
 from poems.config import Settings, settings_from_mapping
 from poems.data.container import MultiOmics
 from poems.errors import DataError
+from poems.evaluation.metrics import balanced_accuracy
 from poems.evaluation.paper_split import PAPER_SPLIT_SEED, PaperSplit, paper_split
-from poems.evaluation.protocol import PAPER_SEEDS, kmeans_scores, knn_accuracy
+from poems.evaluation.protocol import PAPER_SEEDS, kmeans_scores
 from poems.findings import name_some
 from poems.fitted import FittedPoems, Projection
 from poems.fitting import fit
@@ -305,30 +306,52 @@ def scored(
     counts = labels.value_counts()
     n_parts = math.ceil(0.25 * counts.sum()), math.floor(0.75 * counts.sum())
     stratified = task.groups is None and counts.min() >= 2 and min(n_parts) >= len(counts)
-    groups = None if task.groups is None else task.groups.loc[task.split.test].to_numpy()
     rows = []
     for name, points in embeddings.items():
         # One start a seed, as scikit-learn's default is for the paper's k-means++.
         clusters = kmeans_scores(points, labels, n_clusters=task.n_classes, n_init=1)
-        by_seed = {seed: dict(clusters.runs.loc[seed]) for seed in PAPER_SEEDS}
         for seed in PAPER_SEEDS:
-            neighbours = knn_accuracy(
-                points,
-                labels,
-                n_neighbours=task.n_classes,
-                n_splits=1,
-                stratify=stratified,
-                groups=groups,
-                seed=seed,
-            )
-            by_seed[seed]["knn"] = neighbours.mean["accuracy"]
-            by_seed[seed]["knn_balanced"] = neighbours.mean["balanced_accuracy"]
-        rows += [
-            {"embedding": name, "score": score, "seed": seed, "value": values[score]}
-            for seed, values in by_seed.items()
-            for score in SCORES
-        ]
+            values = dict(clusters.runs.loc[seed])
+            values |= _neighbours(points, labels, task, seed, stratified)
+            rows += [
+                {"embedding": name, "score": score, "seed": seed, "value": values[score]}
+                for score in SCORES
+            ]
     return PaperResult(pd.DataFrame(rows), dict(embeddings), task, stratified, model, seconds)
+
+
+def _neighbours(
+    points: pd.DataFrame, labels: pd.Series, task: PaperTask, seed: int, stratified: bool
+) -> dict[str, float]:
+    """Classify a quarter of the test samples by their neighbours in the other three."""
+    from sklearn.model_selection import GroupShuffleSplit, train_test_split
+    from sklearn.neighbors import KNeighborsClassifier
+
+    known = labels.notna().to_numpy()
+    x = points.to_numpy(dtype=np.float64)[known]
+    # Classes in sorted order, as the paper's are: the splits and the ties depend on it.
+    codes = labels[known].astype("category").cat.codes.to_numpy()
+    rows = np.arange(len(codes))
+    try:
+        if task.groups is None:
+            learn, test = train_test_split(
+                rows, test_size=0.25, random_state=seed, stratify=codes if stratified else None
+            )
+        else:
+            groups = task.groups.loc[task.split.test].to_numpy()[known]
+            splitter = GroupShuffleSplit(1, test_size=0.25, random_state=seed)
+            ((learn, test),) = splitter.split(rows, groups=groups)
+    except ValueError as error:
+        raise DataError(f"the test samples cannot be split: {error}") from error
+    if len(learn) < task.n_classes:
+        raise DataError(
+            f"{task.n_classes} neighbours cannot be found among {len(learn)} test samples"
+        )
+    predicted = KNeighborsClassifier(task.n_classes).fit(x[learn], codes[learn]).predict(x[test])
+    return {
+        "knn": float(np.mean(predicted == codes[test])),
+        "knn_balanced": balanced_accuracy(codes[test], predicted),
+    }
 
 
 def _resolved(settings: Settings | Mapping[str, Any] | str) -> Settings:
