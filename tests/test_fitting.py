@@ -73,6 +73,7 @@ def test_every_combination_fits_an_incomplete_cohort(
 @pytest.mark.parametrize("changes", [
     {"proximal": False},
     {"density_ratio": False, "theta_b": 0.01},
+    {"slab": False, "lambda_spike_scale": 1.0},
     {"decoder_dropout": 0.3, "normalise": False},
     {"start": "random"},
     {"scale": "minmax", "winsorise": None},

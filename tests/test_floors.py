@@ -44,6 +44,7 @@ FLOORS = {
     "evaluation": 8,
     "plots": 9,
     "paper_folder": 10,
+    "benchmark_folder": 10,
     "run_folder": 10,
     "run_log": 10,
     "cli": 11,

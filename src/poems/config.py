@@ -106,6 +106,10 @@ class SparsitySettings(_Group):
         description="Constant c of the spike's rate c sqrt(2 N log(D K)) / sigma; smaller is "
         "denser (for sparser, raise lambda_slab).",
     )
+    slab: bool = Field(
+        True,
+        description="Spike-and-slab lasso; without, a plain L1 at the spike's rate (ablation).",
+    )
     theta_b: float = Field(
         1.0, gt=0, description="Second parameter of the Beta prior on inclusion, per feature."
     )

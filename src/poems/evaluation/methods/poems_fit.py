@@ -1,0 +1,68 @@
+"""POEMS itself: a preset with some settings changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from poems.config import Settings
+from poems.data.container import MultiOmics
+from poems.evaluation.methods.digest import CORE, source_digest
+from poems.evaluation.methods.interface import MethodResult
+from poems.fitting import fit
+
+
+@dataclass(frozen=True)
+class Poems:
+    """POEMS with a preset's settings, some of them overridden.
+
+    Parameters
+    ----------
+    name
+        How tables call it.
+    preset
+        ``"default"`` or ``"paper"``.
+    overrides
+        Single settings by name, as :func:`poems.fit` takes them.
+    """
+
+    name: str = "POEMS"
+    preset: str = "default"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+    deterministic: bool = False
+
+    @property
+    def settings(self) -> Settings:
+        """All settings of the fit.
+
+        Raises
+        ------
+        SettingsError
+            If an override has no such name or value.
+        """
+        return Settings.preset(self.preset).updated(**self.overrides)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Settings and code."""
+        code = source_digest("evaluation.methods.poems_fit", *CORE)
+        return {"settings": self.settings.model_dump(mode="json"), "code": code}
+
+    def fit(self, cohort: MultiOmics, seed: int) -> MethodResult:
+        """Fit POEMS; the embedding is the model's default."""
+        model = fit(cohort, seed=seed, settings=self.settings, progress=False)
+        nonzero = sum(int(np.count_nonzero(table)) for table in model.loadings.values())
+        return MethodResult(
+            model.embedding(),
+            loadings=model.loadings,
+            n_factors=model.n_active,
+            details={
+                "epochs": len(model.history),
+                "nonzero": nonzero,
+                "r2": float(model.r2.mean()),
+            },
+        )
