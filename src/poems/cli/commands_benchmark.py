@@ -167,8 +167,15 @@ def benchmark(
     if protocol == "paper":
         from poems.cli.paper_protocol import PaperRequest, mogonet_folders, run_paper
 
-        described = cohorts is not None or bool(labels) or not mogonet_folders(data)
-        specs = _cohorts(data, cohorts, labels or [], _listed(only)) if described else ()
+        folders = mogonet_folders(data)
+        described = cohorts is not None or bool(labels) or (data / _DESCRIPTION).is_file()
+        if data.is_dir() and not described and not folders:
+            raise typer.BadParameter(
+                f"{data} is not in MOGONET's format (1_all.csv, … or 1_tr.csv, …), nor are its "
+                "sub-folders; for tables with an obs.csv name its columns of labels with --labels"
+            )
+        use_tables = described or not folders
+        specs = _cohorts(data, cohorts, labels or [], _listed(only)) if use_tables else ()
         if only and not specs:
             raise typer.BadParameter("--only names described cohorts; give one folder as DATA_DIR")
         run_paper(

@@ -134,16 +134,12 @@ def _tasks(request: PaperRequest) -> dict[str, PaperTask]:
 
 
 def _shown(results: dict[str, PaperResult]) -> pd.DataFrame:
-    import pandas as pd
+    """Return the means; their deviations are in scores.md, for a terminal is narrow."""
+    from poems.cli.console import decimal
+    from poems.evaluation.paper_methods import paper_table
 
-    rows = {}
-    for name, result in results.items():
-        mean, sd = result.scores, result.sd
-        for embedding in mean.index:
-            cells = {
-                score: f"{mean.loc[embedding, score]:.2f} ± {sd.loc[embedding, score]:.2f}"
-                for score in ("accuracy", "nmi", "ari", "knn", "knn_balanced")
-            }
-            rows[f"{name}, {embedding}"] = cells | {"seconds": f"{result.seconds:.0f}"}
-    names = {"nmi": "NMI", "ari": "ARI", "knn": "KNN", "knn_balanced": "KNN balanced"}
-    return pd.DataFrame.from_dict(rows, orient="index").rename(columns=names)
+    table = paper_table(results)
+    names = {"nmi": "NMI", "ari": "ARI", "knn": "KNN", "knn_balanced": "balanced"}
+    shown = table.drop(columns=["silhouette", "seconds"]).rename(columns=names).map(decimal)
+    shown["seconds"] = table["seconds"].round().astype(int)
+    return shown.reset_index("embedding")
