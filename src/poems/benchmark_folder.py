@@ -21,7 +21,7 @@ from poems.errors import SettingsError
 from poems.evaluation.benchmark.cohorts import CohortSpec
 from poems.evaluation.benchmark.report import markdown_report
 from poems.evaluation.benchmark.runner import Finished, run_units
-from poems.evaluation.benchmark.summary import METRICS, mean_ranks, results_table, spread
+from poems.evaluation.benchmark.summary import METRICS, RANKED, mean_ranks, results_table, spread
 from poems.evaluation.benchmark.units import Unit, plan_units, read_record
 from poems.evaluation.methods.interface import Method
 from poems.evaluation.methods.registry import METHODS, TOOLS
@@ -193,7 +193,7 @@ def _draw(path: Path, table: pd.DataFrame) -> None:
     tools = [method for method in TOOLS if method in present] or list(dict.fromkeys(table.method))
     found = {metric: spread(table, metric, tools) for metric in METRICS}
     ranks, counts = mean_ranks(table, tools)
-    ranks = ranks[[metric for metric in METRICS if counts[metric]]]
+    ranks = ranks[[metric for metric in RANKED if counts[metric]]]
     axes = benchmark_figure(
         {metric: (each.mean, each.sd) for metric, each in found.items()},
         ranks if len(tools) > 1 and ranks.shape[1] else pd.DataFrame(),

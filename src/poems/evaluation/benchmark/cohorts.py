@@ -208,9 +208,7 @@ def _spec(path: Path, name: str, table: Any, data: Path) -> CohortSpec:
     if (singles["time"] is None) != (singles["event"] is None):
         raise SettingsError(f"{path}: [cohort.{name}] needs both time and event, or neither")
     if not lists["labels"] and singles["time"] is None:
-        raise SettingsError(
-            f"{path}: [cohort.{name}] has neither labels nor time: nothing to score"
-        )
+        raise SettingsError(f"{path}: [cohort.{name}] needs labels, or time and event, to score")
     return CohortSpec(
         name=name,
         folder=data / (singles["folder"] or name),

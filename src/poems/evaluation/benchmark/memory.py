@@ -16,17 +16,29 @@ def forget_peak_memory() -> None:
         return
 
 
+def memory_mb() -> float | None:
+    """Return the resident memory now in MB (2^20 bytes), or ``None`` where it is not told."""
+    return _status("VmRSS")
+
+
 def peak_memory_mb() -> float | None:
     """Return the highest resident memory in MB (2^20 bytes), or ``None`` where it is not told."""
-    try:
-        for line in _STATUS.read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) / 1024
-    except OSError:
-        pass
+    highest = _status("VmHWM")
+    if highest is not None:
+        return highest
     try:
         import resource
     except ImportError:
         return None
-    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return highest / (2**20 if sys.platform == "darwin" else 2**10)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _status(field: str) -> float | None:
+    try:
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith(field):
+                return int(line.split()[1]) / 1024
+    except OSError:
+        return None
+    return None

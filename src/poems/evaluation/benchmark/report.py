@@ -11,6 +11,7 @@ from poems.evaluation.benchmark.choosing import By, leave_one_cohort_out
 from poems.evaluation.benchmark.summary import (
     LABEL_METRICS,
     METRICS,
+    RANKED,
     SURVIVAL_METRICS,
     Spread,
     differences,
@@ -100,14 +101,15 @@ def _ranks(table: pd.DataFrame, ranked: Sequence[str], names: Mapping[str, str])
     if len(ranked) < 2:
         return []
     ranks, counts = mean_ranks(table, ranked)
-    metrics = [metric for metric in METRICS if counts[metric]]
+    metrics = [metric for metric in RANKED if counts[metric]]
     if not metrics:
         return []
     rows = [[names[m], *(f"{ranks.loc[m, metric]:.2f}" for metric in metrics)] for m in ranked]
     rows.append(["cohorts", *(str(counts[metric]) for metric in metrics)])
     text = (
         "Among the tools above, 1 is best; over the cohorts on which all of them have a result, "
-        "label columns of one cohort averaged first."
+        "label columns of one cohort averaged first. Silhouettes are each measured in the method's "
+        "own embedding and are not ranked."
     )
     return ["## Mean rank", text, markdown_table(["", *(METRICS[m] for m in metrics)], rows)]
 
@@ -195,7 +197,7 @@ def _times(table: pd.DataFrame, methods: Sequence[str], names: Mapping[str, str]
     seconds = spread(once, "seconds", methods).mean
     if seconds.empty:
         return []
-    memory = once.groupby("method")["peak_mb"].max()
+    memory = once.groupby("method")["added_mb"].max()
     factors = spread(once, "n_factors", methods).mean
     rows = [
         [
@@ -206,10 +208,10 @@ def _times(table: pd.DataFrame, methods: Sequence[str], names: Mapping[str, str]
         ]
         for method in seconds.columns
     ]
-    head = ["", *map(str, seconds.index), "peak MB", "factors"]
+    head = ["", *map(str, seconds.index), "MB added", "factors"]
     text = (
-        "Seconds of a fit with one thread, mean over seeds; the highest memory of the process; the "
-        "mean number of factors or dimensions."
+        "Seconds of a fit with one thread, mean over seeds; the most that a fit added to its "
+        "process's memory; the mean number of factors or dimensions."
     )
     return ["## Time, memory, factors", text, markdown_table(head, rows)]
 

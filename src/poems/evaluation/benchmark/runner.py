@@ -15,11 +15,12 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 
 from poems.data.container import MultiOmics
 from poems.evaluation.benchmark.cohorts import CohortSpec, read_benchmark_cohort
-from poems.evaluation.benchmark.memory import forget_peak_memory, peak_memory_mb
+from poems.evaluation.benchmark.memory import forget_peak_memory, memory_mb, peak_memory_mb
 from poems.evaluation.benchmark.scoring import score
 from poems.evaluation.benchmark.units import Unit, read_record, write_record
 
@@ -86,14 +87,16 @@ def run_units(
 
     try:
         with _one_thread():
-            suspects = _run_pool(waiting, out, jobs, note)
-            # A process died, and it is not known which unit it was at: each gets one of its own.
-            while suspects or waiting:
-                for unit in suspects:
-                    for died in _run_pool(deque([unit]), out, 1, note):
-                        write_record(died, out, {"status": "failed", "error": _DIED})
-                        note(Finished(died, 0.0, _DIED))
+            while waiting:
                 suspects = _run_pool(waiting, out, jobs, note)
+                # A process died. Where it is not known at which unit, each gets one of its own.
+                if len(suspects) > 1:
+                    suspects = [
+                        u for each in suspects for u in _run_pool(deque([each]), out, 1, note)
+                    ]
+                for unit in suspects:
+                    write_record(unit, out, {"status": "failed", "error": _DIED})
+                    note(Finished(unit, 0.0, _DIED))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"{len(finished)} of {n_wanted} units were finished and kept; the same command goes on "
@@ -104,17 +107,19 @@ def run_units(
 
 def run_unit(unit: Unit, out: Path) -> Finished:
     """Compute one unit here and write its result; an exception becomes a failed result."""
-    forget_peak_memory()
     start = time.perf_counter()
-    seconds = 0.0
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             cohort = _read(unit.cohort, unit.data)
+            for module in unit.method.modules:
+                import_module(module)
+            forget_peak_memory()
+            before = memory_mb()
             start = time.perf_counter()
             result = unit.method.fit(cohort, unit.seed)
             seconds = time.perf_counter() - start
-            memory = peak_memory_mb()
+            peak = peak_memory_mb()
             rows = score(result, cohort, unit.cohort)
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
@@ -123,7 +128,8 @@ def run_unit(unit: Unit, out: Path) -> Finished:
             return Finished(unit, time.perf_counter() - start, text)
     contents = {
         "seconds": seconds,
-        "peak_mb": memory,
+        "peak_mb": peak,
+        "added_mb": None if peak is None or before is None else peak - before,
         "n_factors": result.n_factors,
         "details": dict(result.details),
         "warnings": sorted({f"{each.category.__name__}: {each.message}" for each in caught}),
@@ -137,8 +143,6 @@ def _run_pool(
     waiting: deque[Unit], out: Path, jobs: int, note: Callable[[Finished], None]
 ) -> list[Unit]:
     """Work off ``waiting`` in a pool; return the units in work when a process of it died."""
-    if not waiting:
-        return []
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker)
@@ -147,9 +151,9 @@ def _run_pool(
         while waiting or running:
             # No more than can run: what is queued in the pool would die with it.
             while waiting and len(running) < jobs:
-                unit = waiting.popleft()
                 with _interrupts_held():
-                    running[pool.submit(run_unit, unit, out)] = unit
+                    running[pool.submit(run_unit, waiting[0], out)] = waiting[0]
+                waiting.popleft()
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 note(future.result())

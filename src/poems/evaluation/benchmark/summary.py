@@ -12,7 +12,7 @@ import pandas as pd
 # Column to the name that readers see; larger is better in all.
 METRICS: Mapping[str, str] = {
     "nmi": "NMI",
-    "accuracy": "k-means accuracy",
+    "accuracy": "cluster accuracy",
     "ari": "ARI",
     "silhouette": "silhouette",
     "knn": "KNN accuracy",
@@ -20,6 +20,8 @@ METRICS: Mapping[str, str] = {
     "logrank": "−log10 p (log-rank)",
     "concordance": "concordance (Cox)",
 }
+# A silhouette is measured in each method's own embedding, and says nothing between methods.
+RANKED = tuple(metric for metric in METRICS if metric != "silhouette")
 LABEL_METRICS = ("nmi", "accuracy", "ari", "silhouette", "knn", "knn_balanced")
 SURVIVAL_METRICS = ("logrank", "concordance")
 
@@ -42,7 +44,9 @@ def results_table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Columns: ``cohort``, ``label``, ``task`` (the cohort, and the label where
     there are several), ``method``, ``name``, ``seed``, the scores of
     :func:`poems.evaluation.benchmark.scoring.score`, ``logrank``
-    (-log10 of ``logrank_p``), ``n_factors``, ``seconds`` and ``peak_mb``.
+    (-log10 of ``logrank_p``), ``n_factors``, ``seconds`` of the fit,
+    ``peak_mb``, the highest memory of its process meanwhile, and ``added_mb``,
+    how much of it came on top.
     """
     rows = []
     for record in records:
@@ -56,11 +60,11 @@ def results_table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
                     "task": f"{cohort}: {label}" if several else cohort,
                     **{key: record[key] for key in ("method", "name", "seed")},
                     **{key: value for key, value in scores.items() if key != "label"},
-                    **{key: record[key] for key in ("n_factors", "seconds", "peak_mb")},
+                    **{key: record[key] for key in ("n_factors", "seconds", "peak_mb", "added_mb")},
                 }
             )
     first = ["cohort", "label", "task", "method", "name", "seed"]
-    last = ["n_factors", "seconds", "peak_mb"]
+    last = ["n_factors", "seconds", "peak_mb", "added_mb"]
     table = pd.DataFrame(rows, columns=None if rows else [*first, *last])
     wanted = [*LABEL_METRICS, "logrank_p", "concordance"]
     table = table.reindex(columns=list(dict.fromkeys([*table.columns, *wanted])))
@@ -101,7 +105,7 @@ def spread(table: pd.DataFrame, metric: str, methods: Sequence[str]) -> Spread:
 
 
 def mean_ranks(
-    table: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str] = tuple(METRICS)
+    table: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str] = RANKED
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Return the mean rank of each method by each metric, and on how many cohorts.
 

@@ -43,6 +43,7 @@ class Autoencoder:
     settings: Settings = field(default_factory=Settings)
     name: str = "Autoencoder"
     requires: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
     deterministic: bool = False
 
     @property

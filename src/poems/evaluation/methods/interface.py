@@ -83,6 +83,11 @@ class Method(Protocol):
         ...
 
     @property
+    def modules(self) -> tuple[str, ...]:
+        """What to import before a fit is timed."""
+        ...
+
+    @property
     def deterministic(self) -> bool:
         """Whether the seed changes nothing, so that one run says all."""
         ...

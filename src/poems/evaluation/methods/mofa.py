@@ -163,6 +163,7 @@ class Mofa:
     settings: MofaSettings = MofaSettings()
     name: str = "MOFA+"
     requires: tuple[str, ...] = ("mofapy2",)
+    modules: tuple[str, ...] = ("mofapy2.run.entry_point",)
     deterministic: bool = False
 
     @property

@@ -51,6 +51,7 @@ class MofaFlex:
     max_epochs: int = 10_000
     name: str = "MOFA-FLEX"
     requires: tuple[str, ...] = ("mofaflex",)
+    modules: tuple[str, ...] = ("mofaflex",)
     deterministic: bool = False
 
     @property

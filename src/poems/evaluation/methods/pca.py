@@ -24,6 +24,7 @@ class Pca:
     n_components: int = 32
     name: str = "PCA"
     requires: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
     deterministic: bool = True
 
     @property

@@ -33,6 +33,7 @@ class Poems:
     preset: str = "default"
     overrides: Mapping[str, Any] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
     deterministic: bool = False
 
     @property

@@ -56,6 +56,7 @@ class Snf:
     n_components: int = 10
     name: str = "SNF"
     requires: tuple[str, ...] = ("snfpy",)
+    modules: tuple[str, ...] = ("snf.compute", "sklearn.cluster")
     deterministic: bool = True
 
     @property
