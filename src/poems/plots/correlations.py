@@ -104,14 +104,19 @@ def plot_subtype_correlations(
     if not correlations:
         raise ValueError("there is nothing to draw: give at least one table of correlations")
     n_most = max(len(table) for table in correlations.values())
-    side = max(1.2 + 0.42 * min(n_most, 12), 2.2)
-    figure, axes = panels(len(correlations), side + 0.2, side + 0.5, figure=figure, columns=4)
+    named = {title: labels(table.index, 14) for title, table in correlations.items()}
+    # Squares, with room for the longest name: below every panel, and left of the first.
+    side = max(0.36 * min(n_most, 14), 1.6)
+    room = 0.08 * max(len(name) for names in named.values() for name in names)
+    figure, axes = panels(
+        len(correlations), side + 0.3 + room / 4, side + 0.6 + room, figure=figure, columns=4
+    )
     titles = labels(correlations, 18)
-    for at, table in enumerate(correlations.values()):
+    for at, (title, table) in enumerate(correlations.items()):
         ax = axes[at]
         values = table.to_numpy(dtype=float)
         image = ax.imshow(values, cmap=DIVERGING, vmin=-1, vmax=1)
-        names = labels(table.index, 14)
+        names = named[title]
         ax.set_xticks(range(len(names)), labels=names, rotation=90)
         # The rows are named once a line of panels.
         ax.set_yticks(range(len(names)), labels=names if at % 4 == 0 else [])

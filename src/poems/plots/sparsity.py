@@ -97,6 +97,8 @@ def plot_loading_histogram(
     4
     """
     titles = labels(loadings, 14)
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _panels(loadings, 2.4, figure)
     tables = [table.to_numpy(dtype=float).ravel() for table in loadings.values()]
     limit = max([float(np.abs(values).max()) for values in tables if values.size] + [1e-9])
@@ -119,6 +121,7 @@ def plot_loading_histogram(
         ax.set_ylim(0.5, max(2.0 * highest, 1.0))
         ax.set_yscale("log")
         ax.set_xlim(-limit, limit)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=4, symmetric=True))
         ax.set_xlabel(f"Loading, {_share(np.abs(values), threshold)}", fontsize="small")
         ax.tick_params(labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)
