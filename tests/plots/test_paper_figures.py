@@ -52,7 +52,7 @@ def groups(n: int = 60, distance: float = 8.0) -> tuple[pd.DataFrame, pd.Series]
 
 def assert_legible(figure: Figure) -> None:
     """No tick labels of an axis overlap; they and the titles lie in the figure."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     whole = figure.bbox.padded(1.0)
     for ax in figure.axes:
         rows = [[ax._left_title]]
@@ -115,7 +115,7 @@ def test_the_top_feature_of_each_factor_is_the_largest_in_size(tmp_path: Path) -
     figure = ax.get_figure(root=True)
     assert isinstance(figure, Figure)
     assert_legible(figure)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     cells = [text.get_window_extent() for text in ax.texts]
     assert not any(a.shrunk(0.98, 0.9).overlaps(b) for a, b in combinations(cells, 2))
     assert_vector(figure, tmp_path)

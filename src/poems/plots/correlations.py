@@ -108,10 +108,14 @@ def plot_subtype_correlations(
     # Squares, with room for the longest name: below every panel, and left of the first.
     side = max(0.36 * min(n_most, 14), 1.6)
     room = 0.08 * max(len(name) for names in named.values() for name in names)
+    own = figure is None
     figure, axes = panels(
         len(correlations), side + 0.3 + room / 4, side + 0.6 + room, figure=figure, columns=4
     )
     titles = labels(correlations, 18)
+    if own:
+        # As constrained, for axes of a fixed aspect.
+        figure.set_layout_engine("compressed")
     for at, (title, table) in enumerate(correlations.items()):
         ax = axes[at]
         values = table.to_numpy(dtype=float)
