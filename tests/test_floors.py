@@ -47,6 +47,7 @@ FLOORS = {
     "analysis": 8,
     "evaluation": 8,
     "plots": 9,
+    "paper_folder": 10,
     "benchmark_folder": 10,
     "run_folder": 10,
     "run_log": 10,

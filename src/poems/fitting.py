@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import numbers
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -23,7 +23,7 @@ from poems.data import MultiOmics, quality_findings, read
 from poems.embeddings import LARGEST_NETWORK, network_embedding
 from poems.errors import DataError, SettingsError
 from poems.estimates import estimate_features, estimate_samples
-from poems.findings import Finding
+from poems.findings import Finding, name_some
 from poems.fitted import FittedPoems
 from poems.fitted_diagnosis import diagnosed
 from poems.model import POEMS
@@ -44,6 +44,7 @@ def fit(
     *,
     seed: int = 0,
     settings: Settings | Mapping[str, Any] | str = "default",
+    validation: Collection[str] | None = None,
     threads: int = 1,
     device: str = "cpu",
     progress: bool | Callback = True,
@@ -70,6 +71,9 @@ def fit(
     settings
         Settings, a mapping of groups as in a TOML file, or the name of a
         preset: ``"default"`` or ``"paper"``.
+    validation
+        Names of the samples that ``stopping="held_out"`` watches, in place of a
+        random share of them. No gradient comes from them.
     threads
         Threads for the arithmetic. With one, the default, the result does not
         depend on the machine's number of cores, and nothing slows down when it
@@ -89,9 +93,11 @@ def fit(
     Raises
     ------
     DataError
-        If the cohort cannot be fitted: too few samples, no usable feature.
+        If the cohort cannot be fitted: too few samples, no usable feature; or
+        if it lacks a sample that ``validation`` names.
     SettingsError
-        If a setting is unknown or out of range, or the device is not there.
+        If a setting is unknown or out of range, the device is not there, or
+        ``validation`` is given without ``stopping="held_out"``.
     TrainingError
         If the objective or a gradient is no longer finite.
 
@@ -109,10 +115,11 @@ def fit(
     _require_whole("checkpoint_every", checkpoint_every, 1)
     place = _device(device)
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
+    watched = None if validation is None else _watched(given, validation, chosen)
     prepared = _prepare(given, chosen, seed)
 
     with _reproducible(seed, threads):
-        module, training_part, held_out = _start(prepared, place)
+        module, training_part, held_out = _start(prepared, place, watched)
 
         def save_checkpoint(training: Training) -> None:
             if checkpoint is not None:
@@ -162,7 +169,26 @@ def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
     return _Prepared(cohort, settings, seed, preprocessing, data, findings)
 
 
-def _start(prepared: _Prepared, device: torch.device) -> tuple[POEMS, Batch, Batch | None]:
+def _watched(cohort: MultiOmics, validation: Collection[str], settings: Settings) -> torch.Tensor:
+    """Return the rows of the validation samples."""
+    if settings.training.stopping != "held_out":
+        raise SettingsError(
+            "validation names samples to watch, which only stopping='held_out' does; it is "
+            f"'{settings.training.stopping}'"
+        )
+    names = list(dict.fromkeys(validation))
+    rows = cohort.samples.get_indexer(pd.Index(names, dtype=object))
+    absent = [name for name, row in zip(names, rows, strict=True) if row < 0]
+    if absent:
+        raise DataError(f"validation names samples that the cohort lacks: {name_some(absent)}")
+    if not names:
+        raise SettingsError("validation is empty; name at least one sample")
+    return torch.from_numpy(rows)
+
+
+def _start(
+    prepared: _Prepared, device: torch.device, watched: torch.Tensor | None
+) -> tuple[POEMS, Batch, Batch | None]:
     """Build the model at its start; split off a held-out part if stopping needs one."""
     settings, data = prepared.settings, prepared.data
     variances = {
@@ -172,12 +198,20 @@ def _start(prepared: _Prepared, device: torch.device) -> tuple[POEMS, Batch, Bat
     module = POEMS(variances, settings)
     training_part, held_out = data, None
     if settings.training.stopping == "held_out":
-        order = torch.randperm(len(data))
-        n_held_out = max(1, round(settings.training.held_out * len(data)))
+        if watched is None:
+            order = torch.randperm(len(data))
+            n_held_out = max(1, round(settings.training.held_out * len(data)))
+            said = f"held_out={settings.training.held_out:g}"
+        else:
+            others = torch.ones(len(data), dtype=torch.bool)
+            others[watched] = False
+            order = torch.cat([watched, others.nonzero().flatten()])
+            n_held_out = len(watched)
+            said = "validation"
         if len(data) - n_held_out < 2:
             raise SettingsError(
-                f"held_out={settings.training.held_out:g} leaves {len(data) - n_held_out} of "
-                f"{len(data)} samples for training, which needs 2. Hold out fewer."
+                f"{said} leaves {len(data) - n_held_out} of {len(data)} samples for training, "
+                "which needs 2. Hold out fewer."
             )
         held_out = data.take(order[:n_held_out]).to(device)
         training_part = data.take(order[n_held_out:].sort().values)

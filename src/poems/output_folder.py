@@ -14,7 +14,7 @@ from typing import Any, Literal
 from poems._files import write_json
 from poems.errors import ReadError, SettingsError, StorageError
 
-Kind = Literal["run", "projection", "simulation", "benchmark"]
+Kind = Literal["run", "projection", "simulation", "benchmark", "paper"]
 
 CHECKPOINT = "checkpoint.poems"
 
@@ -24,6 +24,7 @@ _COMMANDS = {
     "projection": "transform",
     "simulation": "simulate",
     "benchmark": "benchmark",
+    "paper": "benchmark --protocol paper",
 }
 
 

@@ -1,4 +1,4 @@
-"""``poems benchmark``: methods on cohorts over seeds."""
+"""``poems benchmark``: methods on cohorts over seeds, or by the paper's protocol."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from poems.evaluation.methods.interface import Method
 
 _DESCRIPTION = "benchmark.toml"
+_PAPER = "With --protocol paper"
 
 
 def register(app: typer.Typer) -> None:
@@ -53,13 +54,16 @@ def benchmark(
         str | None, typer.Option(metavar="NAME,…", help="Run these of the cohorts only.")
     ] = None,
     methods: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME,…",
             help="Methods: pca, snf, mofa, mofaflex, autoencoder, poems, paper, ablations by "
-            "name, or the groups tools, ablations, all.",
+            "name, or the groups tools, ablations, all. \\[tools] "
+            "With --protocol paper: poems-paper, poem-dense, equal-gate, poems-default, pca. "
+            "\\[all five]",
+            show_default=False,
         ),
-    ] = "tools",
+    ] = None,
     variant: Annotated[
         list[str] | None,
         typer.Option(
@@ -68,10 +72,16 @@ def benchmark(
             show_default=False,
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Seeds 0 to N - 1.")] = 5,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Seeds 0 to N - 1. \\[5]", show_default=False),
+    ] = None,
     jobs: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Processes, of one thread each.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Processes, of one thread each. \\[1]", show_default=False
+        ),
+    ] = None,
     quick: Annotated[
         bool,
         typer.Option("--quick", metavar="", help="Train briefly, one seed: to see that it works."),
@@ -83,6 +93,52 @@ def benchmark(
             help="For each cohort, choose the best of these methods on the other cohorts.",
         ),
     ] = None,
+    protocol: Annotated[
+        Literal["all-samples", "paper"],
+        typer.Option(
+            metavar="NAME",
+            help="all-samples fits and scores all samples, over seeds; paper is the POEMS paper's: "
+            "its split, its scores of the test samples, its figures.",
+        ),
+    ] = "all-samples",
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Epochs at most of the published settings (the paper's own are 5000). \\[300]",
+            show_default=False,
+            rich_help_panel=_PAPER,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=2**32 - 1,
+            metavar="N",
+            help="Seed of the fits. \\[0]",
+            show_default=False,
+            rich_help_panel=_PAPER,
+        ),
+    ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of obs.csv with the patient of each sample: patients are split whole.",
+            rich_help_panel=_PAPER,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            metavar="",
+            help="Replace an earlier result in the folder.",
+            rich_help_panel=_PAPER,
+        ),
+    ] = False,
     quiet: inputs.Quiet = False,
 ) -> None:
     """Compare POEMS with other tools on labelled cohorts.
@@ -90,20 +146,68 @@ def benchmark(
     Each cohort is a folder with a table a view and obs.csv. Finished results
     are kept: the same command goes on where it was interrupted, and computes
     anew only what changed or failed.
+
+    With --protocol paper a cohort may also be a folder in MOGONET's format:
+    1_all.csv, 2_all.csv, … and labels_all.csv, or the same with _tr and _te.
     """
+    of_paper = {"--epochs": epochs, "--seed": seed, "--groups": groups, "--overwrite": overwrite}
+    of_others = {
+        "--variant": variant,
+        "--seeds": seeds,
+        "--jobs": jobs,
+        "--quick": quick,
+        "--choose-among": choose_among,
+    }
+    foreign = of_others if protocol == "paper" else of_paper
+    given = [flag for flag, value in foreign.items() if value]
+    if given or (protocol != "paper" and seed is not None):
+        raise typer.BadParameter(
+            f"{', '.join(given) or '--seed'} does not go with --protocol {protocol}"
+        )
+    if protocol == "paper":
+        from poems.cli.paper_protocol import PaperRequest, mogonet_folders, run_paper
+
+        folders = mogonet_folders(data)
+        described = cohorts is not None or bool(labels) or (data / _DESCRIPTION).is_file()
+        if data.is_dir() and not described and not folders:
+            raise typer.BadParameter(
+                f"{data} is not in MOGONET's format (1_all.csv, … or 1_tr.csv, …), nor are its "
+                "sub-folders; for tables with an obs.csv name its columns of labels with --labels"
+            )
+        use_tables = described or not folders
+        specs = _cohorts(data, cohorts, labels or [], _listed(only)) if use_tables else ()
+        if only and not specs:
+            raise typer.BadParameter("--only names described cohorts; give one folder as DATA_DIR")
+        run_paper(
+            PaperRequest(
+                data,
+                specs,
+                out,
+                methods=_listed(methods),
+                epochs=epochs,
+                seed=seed or 0,
+                groups=groups,
+                overwrite=overwrite,
+                quiet=quiet,
+            )
+        )
+        return
+
     from poems.benchmark_folder import run_benchmark
     from poems.cli.console import output
 
     specs = _cohorts(data, cohorts, labels or [], _listed(only))
     console = output()
-    chosen = _methods(methods, variant or [], quick=quick, console=None if quiet else console)
+    chosen = _methods(
+        methods or "tools", variant or [], quick=quick, console=None if quiet else console
+    )
     progress = _Progress(None if quiet else console)
     result = run_benchmark(
         specs,
         chosen,
         out,
-        n_seeds=1 if quick else seeds,
-        jobs=jobs,
+        n_seeds=1 if quick else seeds or 5,
+        jobs=jobs or 1,
         quick=quick,
         choose_among=_listed(choose_among),
         started=progress.start,

@@ -175,13 +175,16 @@ def evaluate(model: POEMS, data: Batch, settings: Settings) -> float:
     """Compute the negative evidence lower bound of held-out samples, dropout off.
 
     The data's terms alone, at the full KL weight: the prior on the parameters
-    does not depend on the samples.
+    does not depend on the samples. With ``reduction="mean"`` the whole
+    objective, which is what the paper's code watches.
     """
     weight = settings.training.kl_weight
     model.eval()
     with torch.no_grad():
         terms = elbo_terms(model, data, settings, n_samples=len(data), kl_weight=weight)
     model.train()
+    if settings.training.reduction == "mean":
+        return terms.objective.item()
     return sum(value.item() for value in terms.nll.values()) + weight * terms.kl.item()
 
 
