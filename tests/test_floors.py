@@ -16,6 +16,8 @@ SOURCE = Path(poems.__file__).parent
 FLOORS = {
     "_files": 0,
     "_version": 0,
+    "arguments": 0,
+    "cluster_names": 0,
     "config": 0,
     "csv_tables": 0,
     "errors": 0,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import numbers
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import pandas as pd
 import torch
 
 from poems._version import __version__
+from poems.arguments import require_whole
 from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, quality_findings, read
 from poems.errors import DataError, SettingsError
@@ -96,9 +96,9 @@ def fit(
     True
     """
     chosen = _settings(settings).updated(**overrides)
-    _require_whole("seed", seed, 0, LARGEST_SEED)
-    _require_whole("threads", threads, 1)
-    _require_whole("checkpoint_every", checkpoint_every, 1)
+    require_whole("seed", seed, 0, LARGEST_SEED)
+    require_whole("threads", threads, 1)
+    require_whole("checkpoint_every", checkpoint_every, 1)
     place = _device(device)
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
     prepared = _prepare(given, chosen, seed)
@@ -240,14 +240,6 @@ def _settings(given: Settings | Mapping[str, Any] | str) -> Settings:
     if isinstance(given, Settings):
         return given
     return Settings.preset(given) if isinstance(given, str) else settings_from_mapping(given)
-
-
-def _require_whole(name: str, value: object, least: int, most: int | None = None) -> None:
-    """Refuse what is not a whole number within the limits."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or int(value) < least or (most is not None and int(value) > most):  # type: ignore[call-overload]
-        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise SettingsError(f"{name} must be a whole number {limits}, not {value!r}")
 
 
 def _device(name: str) -> torch.device:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from poems.cluster_names import names_by_size
 from poems.resampling.alignment import Alignment
 from poems.resampling.refits import Refit
 
 _Floats = npt.NDArray[np.float64]
 _Labels = npt.NDArray[np.int32]
+
+# A number of subtypes that is chosen leaves none with fewer samples.
+_FEWEST_SAMPLES: Final = 3
 
 
 def co_association(clusterings: Sequence[_Labels]) -> _Floats:
@@ -35,7 +42,7 @@ def co_association(clusterings: Sequence[_Labels]) -> _Floats:
     [1.0, 0.5, 0.0]
     """
     together = [labels[:, None] == labels[None, :] for labels in clusterings]
-    return np.mean(together, axis=0, dtype=np.float64)
+    return np.asarray(np.mean(together, axis=0, dtype=np.float64))
 
 
 def ambiguity(matrix: _Floats, low: float = 0.1, high: float = 0.9) -> float:
@@ -105,7 +112,7 @@ def consensus_latent(
         for factor in np.flatnonzero(alignment.found):
             own = refit.latent[:, alignment.factor[factor]].astype(np.float64)
             total[:, factor] += alignment.sign[factor] * _standardised(own)
-    return _standardised(total) * sd + mean
+    return np.asarray(_standardised(total) * sd + mean)
 
 
 def ensemble(refits: Sequence[Refit]) -> _Floats:
@@ -122,10 +129,83 @@ def ensemble(refits: Sequence[Refit]) -> _Floats:
     return np.hstack([each.latent.astype(np.float64) / scale for each in refits])
 
 
-def tally(refits: Sequence[Refit]) -> Mapping[int, _Floats]:
-    """Compute the co-association for each number of clusters that was formed."""
-    numbers = refits[0].clusters if refits else {}
-    return {k: co_association([each.clusters[k] for each in refits]) for k in numbers}
+@dataclass(frozen=True, eq=False)
+class ConsensusSubtypes:
+    """Subtypes on which the refits agree, ``"S1"`` the largest.
+
+    Parameters
+    ----------
+    assignment
+        Subtype of each sample: Series named ``"subtype"``.
+    agreement
+        How often a sample was put together with its subtype's other samples,
+        less how often with those of the next subtype, relative to their
+        distances: its silhouette on 1 - co-association, from -1 to 1.
+    choice
+        One row a number of subtypes tried: mean ``silhouette``, ``pac``
+        (:func:`ambiguity`) and the size of the ``smallest`` subtype.
+    """
+
+    assignment: pd.Series
+    agreement: pd.Series
+    choice: pd.DataFrame
+
+    @property
+    def n_subtypes(self) -> int:
+        """Number of subtypes."""
+        return int(self.assignment.nunique())
+
+    def table(self) -> pd.DataFrame:
+        """Return one row a sample: subtype and agreement."""
+        return pd.DataFrame({"subtype": self.assignment, "agreement": self.agreement})
+
+
+def subtypes_of(
+    matrices: Mapping[int, _Floats], samples: pd.Index, n_subtypes: int | None = None
+) -> ConsensusSubtypes:
+    """Read subtypes off co-association matrices, one a number of clusters.
+
+    Average linkage on 1 - co-association. Of the numbers tried, that with the
+    largest mean silhouette on the same distance is taken, passing over those
+    that leave a subtype with fewer than 3 samples where there are others.
+
+    Parameters
+    ----------
+    matrices
+        Number of clusters to the co-association of clusterings of that size.
+    samples
+        Names of the samples.
+    n_subtypes
+        Take this number, which must be among those of ``matrices``.
+    """
+    labels = {k: average_linkage(matrix, k) for k, matrix in matrices.items()}
+    widths = {k: _silhouettes(matrix, labels[k]) for k, matrix in matrices.items()}
+    choice = pd.DataFrame(
+        {
+            "silhouette": {k: float(widths[k].mean()) for k in matrices},
+            "pac": {k: ambiguity(matrix) for k, matrix in matrices.items()},
+            "smallest": {k: int(np.bincount(labels[k]).min()) for k in matrices},
+        }
+    ).rename_axis("n_subtypes")
+    sound = choice[choice["smallest"] >= _FEWEST_SAMPLES]
+    ranked = (sound if len(sound) else choice)["silhouette"]
+    best = int(ranked.idxmax()) if n_subtypes is None else n_subtypes
+    return ConsensusSubtypes(
+        assignment=pd.Series(names_by_size(labels[best]), index=samples, name="subtype"),
+        agreement=pd.Series(widths[best], index=samples, name="agreement"),
+        choice=choice,
+    )
+
+
+def _silhouettes(matrix: _Floats, labels: _Labels) -> _Floats:
+    """Compute each sample's silhouette on 1 - co-association; 0 where it is not defined."""
+    from sklearn.metrics import silhouette_samples
+
+    if not 2 <= len(np.unique(labels)) < len(labels):
+        return np.zeros(len(labels))
+    distance = 1.0 - matrix
+    np.fill_diagonal(distance, 0.0)
+    return np.asarray(silhouette_samples(distance, labels, metric="precomputed"), dtype=np.float64)
 
 
 def _standardised(x: _Floats) -> _Floats:

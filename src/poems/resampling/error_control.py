@@ -70,9 +70,7 @@ def wrong_scores(
     return np.concatenate(wrong)
 
 
-def q_values(
-    scores: Mapping[str, _Floats], wrong: Sequence[_Floats]
-) -> dict[str, _Floats]:
+def q_values(scores: Mapping[str, _Floats], wrong: Sequence[_Floats]) -> dict[str, _Floats]:
     r"""Estimate, for each pair, the false discovery rate of all pairs that score as high.
 
     .. math::

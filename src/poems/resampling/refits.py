@@ -68,7 +68,7 @@ class Refit:
     @property
     def n_factors(self) -> int:
         """Number of factors that the refit kept."""
-        return self.latent.shape[1]
+        return int(self.latent.shape[1])
 
 
 def refit(data: RefitData, draw: Draw) -> Refit:
