@@ -1,6 +1,6 @@
 """Realised against nominal false discovery rate of the biomarkers of ``poems.stability``.
 
-    python benchmarks/fdr.py [--seeds 1] [--runs 10] [--jobs 1] [--out fdr.csv]
+    python benchmarks/fdr.py [--seeds 2] [--runs 10] [--jobs 1] [--out fdr.csv]
 
 Simulated cohorts of three views of 100 features and 5 factors, each driving 10 % of
 the features; n samples, effects in units of the noise's standard deviation, linear or
@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,15 +71,13 @@ def scores(
     return (n - n_right) / max(n, 1), n_right / n_true
 
 
-def run(
-    n: int, effect: str, truth: str, noise: str, seed: int, runs: int, jobs: int
-) -> dict[str, object]:
+def run(n: int, effect: str, truth: str, noise: str, seed: int, **how: Any) -> dict[str, object]:
     simulation = poems.simulate(
         n, 100, 5, density=0.1, effect=EFFECTS[effect], truth=truth, n_subtypes=1, seed=seed
     )
     cohort = correlated(simulation) if noise == "correlated" else simulation.cohort
     start = time.perf_counter()
-    found = poems.stability(cohort, n_runs=runs, seed=seed, n_jobs=jobs, progress=False)
+    found = poems.stability(cohort, seed=seed, progress=False, **how)
     seconds = time.perf_counter() - start
     right = right_pairs(simulation.loadings, found.reference.loadings)
     n_true = sum(int((each != 0).sum().sum()) for each in simulation.loadings.values())
@@ -98,8 +97,9 @@ def run(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", nargs="+", type=int, default=[100, 300])
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--resample", default="subsample", help="subsample, bootstrap or none")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, help="table of single cohorts, continued if there")
     args = parser.parse_args()
@@ -107,6 +107,7 @@ def main() -> None:
         range(args.seeds), args.samples, EFFECTS, ("linear", "saturating"),
         ("independent", "correlated"),
     )  # fmt: skip
+    how = {"n_runs": args.runs, "resample": args.resample, "n_jobs": args.jobs}
     rows = []
     if args.out and args.out.exists():
         rows = pd.read_csv(args.out).to_dict(orient="records")
@@ -115,7 +116,7 @@ def main() -> None:
         if cell in done:
             continue
         seed, *rest = cell
-        rows.append(run(*rest, seed, args.runs, args.jobs))
+        rows.append(run(*rest, seed, **how))
         print(
             {k: round(v, 3) if isinstance(v, float) else v for k, v in rows[-1].items()}, flush=True
         )

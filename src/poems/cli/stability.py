@@ -73,7 +73,9 @@ def stability_and_write(cohort: MultiOmics, request: StabilityRequest) -> Stabil
     console = output()
     start = time.monotonic()
     with run_log(folder):
-        known = (*cohort.findings, *quality_findings(cohort))
+        settings = request.settings if reference is None else reference.settings
+        log1p = () if settings is None else settings.preprocessing.log1p
+        known = (*cohort.findings, *quality_findings(cohort, log1p=log1p))
         log_findings(known)
         if not request.quiet:
             say(console, repr(cohort))

@@ -80,8 +80,11 @@ def run_tasks(
             on_done()
     except BaseException as error:
         executor.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - others:
+        own = set(multiprocessing.active_children()) - others
+        for child in own:
             child.terminate()
+        for child in own:
+            child.join()
         if isinstance(error, BrokenProcessPool):
             raise TrainingError(
                 "a process ended without a result: it may have run out of memory (try a smaller "

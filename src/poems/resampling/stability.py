@@ -115,8 +115,7 @@ def stability(
             reference = _fit_reference(given, chosen, seed)
             count()
         _require_reference(reference, given)
-        # Seeds of the draws are those of the first children; these must be others.
-        seeds = np.random.SeedSequence([seed, n_permutations]).generate_state(n_permutations)
+        seeds = np.random.SeedSequence([seed, 1]).generate_state(n_permutations)
         worlds = [RefitData.of(given, chosen, sizes)]
         tasks = [(0, draw) for draw in draws]
         for world, own in enumerate(map(int, seeds), start=1):
@@ -157,6 +156,13 @@ def _require_reference(reference: FittedPoems, cohort: MultiOmics) -> None:
             f"the reference has the views {name_some(reference.view_names, 20)}, the cohort "
             f"{name_some(cohort.views, 20)}; give the tables that it was fitted on"
         )
+    for view in reference.view_names:
+        absent = reference.features(view).difference(cohort[view].features)
+        if len(absent):
+            raise DataError(
+                f"view '{view}' lacks {len(absent)} features that the reference was fitted on: "
+                f"{name_some(absent)}; give the tables that it was fitted on"
+            )
     if not reference.n_active:
         raise DataError(
             "the reference fit has no factor, so there is nothing that could be found again; "
