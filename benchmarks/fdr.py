@@ -1,6 +1,6 @@
 """Realised against nominal false discovery rate of the biomarkers of ``poems.stability``.
 
-    python benchmarks/fdr.py [--seeds 2] [--runs 10] [--jobs 1] [--out fdr.csv]
+    python benchmarks/fdr.py [--seeds 1] [--runs 10] [--jobs 1] [--out fdr.csv]
 
 Simulated cohorts of three views of 100 features and 5 factors, each driving 10 % of
 the features; n samples, effects in units of the noise's standard deviation, linear or
@@ -97,7 +97,7 @@ def run(n: int, effect: str, truth: str, noise: str, seed: int, **how: Any) -> d
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", nargs="+", type=int, default=[100, 300])
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--resample", default="subsample", help="subsample, bootstrap or none")
     parser.add_argument("--jobs", type=int, default=1)

@@ -79,8 +79,8 @@ def draw_samples(
 
     Examples
     --------
-    >>> [draw.rows.tolist() for draw in draw_samples(np.ones((5, 1), bool), 2, seed=1)]
-    [[0, 1, 2, 3], [0, 1, 2, 4]]
+    >>> [len(draw.rows) for draw in draw_samples(np.ones((50, 1), bool), 3)]
+    [40, 40, 40]
     """
     if resample not in get_args(Resample):
         raise SettingsError(

@@ -93,7 +93,7 @@ def stability(
     Examples
     --------
     >>> import poems
-    >>> cohort = poems.simulate(60, 30, 2, density=0.3, n_views=2, seed=0).cohort
+    >>> cohort = poems.simulate(60, 30, 3, density=0.3, n_views=2, seed=0).cohort
     >>> found = poems.stability(
     ...     cohort, n_runs=2, n_permutations=0, epochs=40, n_latent=4, progress=False
     ... )
