@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import numbers
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +16,8 @@ import torch
 from torch import Tensor
 
 from poems._version import __version__
-from poems.companions import companion_latents
+from poems.arguments import require_whole
+from poems.companions import Start, companion_latents
 from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, quality_findings, read
 from poems.embeddings import LARGEST_NETWORK, network_embedding
@@ -110,9 +110,9 @@ def fit(
     True
     """
     chosen = _settings(settings).updated(**overrides)
-    _require_whole("seed", seed, 0, LARGEST_SEED)
-    _require_whole("threads", threads, 1)
-    _require_whole("checkpoint_every", checkpoint_every, 1)
+    require_whole("seed", seed, 0, LARGEST_SEED)
+    require_whole("threads", threads, 1)
+    require_whole("checkpoint_every", checkpoint_every, 1)
     place = _device(device)
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
     watched = None if validation is None else _watched(given, validation, chosen)
@@ -137,7 +137,9 @@ def fit(
             training_part.to(host),
             None if held_out is None else held_out.to(host),
         )
-        fitted = _with_network(fitted, prepared, place, progress=progress is True)
+        fitted = _with_network(
+            fitted, prepared, lambda: _start(prepared, place, watched), progress=progress is True
+        )
     logger.info("%r", fitted)
     return fitted
 
@@ -250,7 +252,7 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
 
 
 def _with_network(
-    fitted: FittedPoems, prepared: _Prepared, device: torch.device, *, progress: bool
+    fitted: FittedPoems, prepared: _Prepared, start: Start, *, progress: bool
 ) -> FittedPoems:
     """Add the network of the samples, after the companions have been fitted."""
     if len(prepared.data) > LARGEST_NETWORK:
@@ -259,7 +261,7 @@ def _with_network(
     findings: list[Finding] = []
     if fitted.status not in (Status.INTERRUPTED.value, Status.INTERRUPTED_EARLY.value):
         latents, findings = companion_latents(
-            lambda: _start(prepared, device), prepared.data, prepared.settings, progress=progress
+            start, prepared.data, prepared.settings, progress=progress
         )
     own = fitted.sample_estimates.loc[:, fitted.feature_estimates.driven()]
     network = network_embedding([own, *latents], prepared.data)
@@ -302,14 +304,6 @@ def _settings(given: Settings | Mapping[str, Any] | str) -> Settings:
     if isinstance(given, Settings):
         return given
     return Settings.preset(given) if isinstance(given, str) else settings_from_mapping(given)
-
-
-def _require_whole(name: str, value: object, least: int, most: int | None = None) -> None:
-    """Refuse what is not a whole number within the limits."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or int(value) < least or (most is not None and int(value) > most):  # type: ignore[call-overload]
-        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise SettingsError(f"{name} must be a whole number {limits}, not {value!r}")
 
 
 def _device(name: str) -> torch.device:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from poems._files import write_json
 from poems.errors import ReadError, SettingsError, StorageError
 
-Kind = Literal["run", "projection", "simulation", "benchmark", "paper"]
+Kind = Literal["run", "projection", "simulation", "benchmark", "paper", "stability"]
 
 CHECKPOINT = "checkpoint.poems"
 
@@ -25,6 +25,7 @@ _COMMANDS = {
     "simulation": "simulate",
     "benchmark": "benchmark",
     "paper": "benchmark --protocol paper",
+    "stability": "stability",
 }
 
 

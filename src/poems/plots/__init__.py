@@ -1,5 +1,6 @@
 """Drawing: tables in, matplotlib Axes out; a Figure where several panels are drawn."""
 
+from poems.plots.consensus import plot_consensus
 from poems.plots.correlations import plot_subtype_correlations, subtype_correlations
 from poems.plots.features import (
     feature_strength,
@@ -17,6 +18,7 @@ from poems.plots.sparsity import plot_loading_histogram, plot_sparsity_mask
 __all__ = [
     "centre_plane",
     "feature_strength",
+    "plot_consensus",
     "plot_gates",
     "plot_history",
     "plot_latent",
