@@ -335,16 +335,8 @@ def test_help_is_complete_and_imports_nothing_heavy(tmp_path: Path) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert done.returncode == 0
-    for command in (
-        "demo",
-        "simulate",
-        "check",
-        "fit",
-        "transform",
-        "evaluate",
-        "diagnose",
-        "info",
-    ):
+    commands = ("demo", "simulate", "check", "fit", "transform", "evaluate", "diagnose", "info")
+    for command in commands:
         assert re.search(rf"^\W*{command} ", done.stdout, re.MULTILINE)
     assert "LOADED []" in done.stdout
 
