@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from poems.evaluation.likelihood import linear_gaussian_log_prob
 from poems.evaluation.methods.mofa import MofaSettings, fit_mofa
 
 Floats = npt.NDArray[np.float64]
+Convergence = Literal["fast", "medium", "slow"]
 
 N_FACTORS = 16
 SPARSE_PCA_PENALTIES = (1.5, 2.2, 2.7, 3.2, 3.8, 4.5, 6.0)
@@ -52,13 +54,16 @@ class LinearModel:
         return factors.T @ self.loadings.T + self.mean
 
 
-def mofa(x: Floats, cohort: MultiOmics, seed: int) -> LinearModel:
+def mofa(
+    x: Floats, cohort: MultiOmics, seed: int, convergence: Convergence = "fast"
+) -> LinearModel:
     """Fit MOFA+ with its spike and slab and its automatic relevance determination.
 
     A loading is in where its inclusion probability is above one half; factors without any
     are dropped.
     """
-    model = fit_mofa(cohort, seed=seed, settings=MofaSettings(n_factors=N_FACTORS))
+    settings = MofaSettings(n_factors=N_FACTORS, convergence=convergence)
+    model = fit_mofa(cohort, seed=seed, settings=settings)
     loadings = _stacked(model.weights)
     return LinearModel(
         loadings,
