@@ -27,6 +27,16 @@ _EPOCHS_SHARE = 0.5
 Start = Callable[[], tuple[POEMS, Batch, Batch | None]]
 
 
+def companion_settings(settings: Settings) -> Settings:
+    """Return the settings of a fit's companions: half the epochs, no dropout in the encoders.
+
+    Dropout helps to find the true loadings and blurs where samples lie. The
+    model is for the former, its companions for the latter.
+    """
+    epochs = max(1, round(_EPOCHS_SHARE * settings.training.epochs))
+    return settings.updated(epochs=epochs, encoder_dropout=0.0)
+
+
 def companion_latents(
     start: Start, data: Batch, settings: Settings, *, progress: bool
 ) -> tuple[list[Tensor], list[Finding]]:
@@ -38,12 +48,12 @@ def companion_latents(
     Parameters
     ----------
     start
-        Builds a model at a start of its own, with its training and held-out
-        samples; draws from torch's generator.
+        Builds a model with the companions' settings at a start of its own, with
+        its training and held-out samples; draws from torch's generator.
     data
         All samples, preprocessed.
     settings
-        Those of the fit.
+        Those of the companions, see :func:`companion_settings`.
     progress
         Whether to show a progress bar for each.
 
@@ -51,8 +61,6 @@ def companion_latents(
     -------
     A tensor of shape (n_samples, n_active) a companion, and what was noticed.
     """
-    epochs = max(1, round(_EPOCHS_SHARE * settings.training.epochs))
-    shorter = settings.updated(epochs=epochs)
     latents: list[Tensor] = []
     for _ in range(settings.training.companions):
         try:
@@ -60,7 +68,7 @@ def companion_latents(
             with progress_bar() if progress else contextlib.nullcontext() as bar:
                 callbacks: tuple[Callback, ...] = () if bar is None else (bar,)
                 training = train(
-                    module, training_part, shorter, held_out=held_out, callbacks=callbacks
+                    module, training_part, settings, held_out=held_out, callbacks=callbacks
                 )
         except (TrainingError, KeyboardInterrupt) as error:
             return latents, [_cut_short(len(latents), settings, str(error) or "interrupted")]

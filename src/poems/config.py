@@ -49,7 +49,7 @@ class ModelSettings(_Group):
     encoder_layers: tuple[int, ...] = Field(
         (100, 100), description="Hidden units of each encoder layer."
     )
-    encoder_dropout: float = Field(0.0, ge=0, lt=1, description="Dropout in the encoders.")
+    encoder_dropout: float = Field(0.2, ge=0, lt=1, description="Dropout in the encoders.")
     gate: Literal["learned", "linear", "equal"] = Field(
         "learned", description="How the views' weights are computed for each sample."
     )
@@ -224,7 +224,6 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "preprocessing": {"scale": "minmax", "winsorise": None},
         "model": {
             "n_latent": 32,
-            "encoder_dropout": 0.2,
             "decoder_hidden": 100,
             "decoder_dropout": 0.2,
             "normalise": False,

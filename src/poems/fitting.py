@@ -17,7 +17,7 @@ from torch import Tensor
 
 from poems._version import __version__
 from poems.arguments import require_whole
-from poems.companions import Start, companion_latents
+from poems.companions import Start, companion_latents, companion_settings
 from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, quality_findings, read
 from poems.embeddings import LARGEST_NETWORK, network_embedding
@@ -137,8 +137,9 @@ def fit(
             training_part.to(host),
             None if held_out is None else held_out.to(host),
         )
+        companion = replace(prepared, settings=companion_settings(chosen))
         fitted = _with_network(
-            fitted, prepared, lambda: _start(prepared, place, watched), progress=progress is True
+            fitted, companion, lambda: _start(companion, place, watched), progress=progress is True
         )
     logger.info("%r", fitted)
     return fitted
@@ -252,19 +253,19 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
 
 
 def _with_network(
-    fitted: FittedPoems, prepared: _Prepared, start: Start, *, progress: bool
+    fitted: FittedPoems, companion: _Prepared, start: Start, *, progress: bool
 ) -> FittedPoems:
     """Add the network of the samples, after the companions have been fitted."""
-    if len(prepared.data) > LARGEST_NETWORK:
+    if len(companion.data) > LARGEST_NETWORK:
         return fitted
     latents: list[Tensor] = []
     findings: list[Finding] = []
     if fitted.status not in (Status.INTERRUPTED.value, Status.INTERRUPTED_EARLY.value):
         latents, findings = companion_latents(
-            start, prepared.data, prepared.settings, progress=progress
+            start, companion.data, companion.settings, progress=progress
         )
     own = fitted.sample_estimates.loc[:, fitted.feature_estimates.driven()]
-    network = network_embedding([own, *latents], prepared.data)
+    network = network_embedding([own, *latents], companion.data)
     return replace(fitted, network=network, findings=(*fitted.findings, *findings))
 
 

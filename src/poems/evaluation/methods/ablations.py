@@ -38,7 +38,7 @@ _CANDIDATES: Mapping[str, Ablation] = {
     "latent": Ablation("latents", {"companions": 0}, "latent"),
     "gram": Ablation("Gram metric", {"companions": 0}, "gram"),
     "decoded": Ablation("decoded means", {"companions": 0}, "decoded"),
-    "dropout": Ablation("dropout of 0.2 in the encoders", {"encoder_dropout": 0.2}),
+    "no-dropout": Ablation("no dropout in the encoders", {"encoder_dropout": 0.0}),
     "no-proximal": Ablation("no proximal step", {"proximal": False}),
 }
 
