@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from poems.evaluation.methods import METHODS
 from poems.evaluation.methods.mofa import Mofa, MofaSettings, fit_mofa
 from poems.simulation import simulate
 
-pytest.importorskip("mofapy2")
+pytestmark = pytest.mark.skipif(find_spec("mofapy2") is None, reason="mofapy2 is not installed")
 
 FEW = MofaSettings(n_factors=4, iterations=60)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from poems.data.container import MultiOmics, View
 from poems.evaluation.methods.mofaflex import MofaFlex
 from poems.simulation import simulate
 
-# Importing it takes seconds.
-pytestmark = pytest.mark.slow
-pytest.importorskip("mofaflex")
+# Importing it takes seconds: not while tests are collected.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("mofaflex") is None, reason="mofaflex is not installed"),
+]
 
 
 def test_planted_factors_are_found_in_silence(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from poems.evaluation.metrics import nmi
 from poems.evaluation.protocol import kmeans_scores
 from poems.simulation import Simulation, simulate
 
-pytest.importorskip("snf")
+pytestmark = pytest.mark.skipif(find_spec("snf") is None, reason="snf is not installed")
 
 
 @pytest.fixture(scope="module")
