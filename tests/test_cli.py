@@ -188,6 +188,49 @@ def test_info_reads_a_run_and_a_model(
     assert "is not a POEMS run" in capsys.readouterr().err
 
 
+def test_a_fit_is_diagnosed_again_on_new_samples(
+    run_folder: Path, simulated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = pd.read_csv(run_folder / "diagnosis.csv")
+    told = json.loads((run_folder / "run.json").read_text())["failure_signatures"]
+    # Too few epochs for anything to be learned.
+    assert "explains-nothing" in told
+    assert set(stored.query("verdict == 'warning'")["signature"]) == set(told)
+    assert poems_here("info", run_folder) == 0
+    text = capsys.readouterr().out
+    assert f"Diagnosis: {len(told)} failure signature" in text
+    assert text.count("of the variance of every view") == 1, "said once"
+
+    assert poems_here("diagnose", run_folder / "model.poems") == 0
+    text = capsys.readouterr().out
+    assert re.search(r"^  mean weight +second +training +0\.\d+ +0\.95 +ok", text, re.MULTILINE)
+    assert "held out" not in text
+
+    table = pd.read_csv(simulated / "view2.csv.gz", index_col=0)
+    table.index = "new_" + table.index
+    table.to_csv(tmp_path / "new.csv")
+    out = tmp_path / "d.csv"
+    arguments = ["--view", f"second={tmp_path / 'new.csv'}", "--out", out]
+    assert poems_here("diagnose", run_folder, *arguments) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"^  R² of PCA +second +held out", text, re.MULTILINE)
+    written = pd.read_csv(out)
+    assert set(written["samples"]) == {"training", "held out"}
+    assert written.query("quantity == 'samples named in training'")["value"].item() == 0
+    assert poems_here("diagnose", run_folder, tmp_path / "absent.csv") == 1
+    assert "absent.csv" in capsys.readouterr().err
+
+
+def test_a_clean_fit_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    simulate = ["--n-samples", 72, "--n-features", 40, "--n-views", 2, "--n-factors", 3]
+    simulate += ["--density", 0.2, "--effect", 1, 2]
+    assert poems_here("simulate", "--out", tmp_path / "sim", *simulate) == 0
+    options = ["--epochs", 80, "--batch-size", 24, "--n-latent", 6]
+    tables = [tmp_path / "sim" / f"view{i}.csv.gz" for i in (1, 2)]
+    assert poems_here("fit", *tables, "--out", tmp_path / "run", *options) == 0
+    assert "Diagnosis: no failure signature" in capsys.readouterr().out
+
+
 def test_check_reports_and_exits_by_what_it_found(
     simulated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -292,7 +335,8 @@ def test_help_is_complete_and_imports_nothing_heavy(tmp_path: Path) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert done.returncode == 0
-    for command in ("demo", "simulate", "check", "fit", "transform", "evaluate", "info"):
+    commands = ("demo", "simulate", "check", "fit", "transform", "evaluate", "diagnose", "info")
+    for command in commands:
         assert re.search(rf"^\W*{command} ", done.stdout, re.MULTILINE)
     assert "LOADED []" in done.stdout
 

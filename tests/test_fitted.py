@@ -196,7 +196,9 @@ def test_reading_and_projecting_change_nothing(fitted: FittedPoems, simulation: 
 
 
 def test_embeddings_have_a_row_a_sample(fitted: FittedPoems) -> None:
-    assert fitted.embedding().equals(fitted.latent)
+    assert fitted.embedding().equals(fitted.embedding("network"))
+    assert fitted.embedding().shape == (72, 11)
+    assert np.isfinite(fitted.embedding()).all().all()
     for metric in ("latent", "gram", "decoded"):
         table = fitted.embedding(metric)
         assert table.index.equals(fitted.samples)
@@ -204,8 +206,16 @@ def test_embeddings_have_a_row_a_sample(fitted: FittedPoems) -> None:
         assert np.isfinite(table).all().all()
         if metric != "latent":
             assert list(table.columns[:2]) == [f"{metric}_1", f"{metric}_2"]
-    with pytest.raises(SettingsError, match="no metric 'euclid'; there are latent, gram, decoded"):
+    with pytest.raises(SettingsError, match="no metric 'euclid'; there are network, latent, gram"):
         fitted.embedding("euclid")
+
+
+def test_without_a_network_samples_are_clustered_by_their_latents(fitted: FittedPoems) -> None:
+    large = replace(fitted, network=None)
+    assert large.metrics == ("latent", "gram", "decoded")
+    assert large.embedding().equals(fitted.latent)
+    with pytest.raises(SettingsError, match="72 samples has no network of its samples; choose"):
+        large.embedding("network")
 
 
 def test_gram_distances_are_those_of_the_metric(fitted: FittedPoems) -> None:

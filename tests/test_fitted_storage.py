@@ -42,6 +42,12 @@ def assert_equal_tables(one: FittedPoems, other: FittedPoems) -> None:
         assert getattr(one, name) == getattr(other, name)
     assert dict(one.versions) == dict(other.versions)
     assert one.r2.equals(other.r2)
+    assert one.diagnosis is not None
+    assert one.diagnosis == other.diagnosis
+    assert one.principal_axes is not None
+    assert other.principal_axes is not None
+    for name, axes in one.principal_axes.items():
+        assert torch.equal(other.principal_axes[name], axes)
 
 
 @pytest.mark.parametrize("which", ["fitted", "fitted_incomplete"])
@@ -100,6 +106,25 @@ def test_a_new_process_transforms_to_the_same_bytes(
     assert found == [expected, *fitted.factor_names]
 
 
+def test_a_file_of_version_1_is_read_and_diagnosed_from_its_tables(
+    saved: Path, fitted: FittedPoems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors, record = read_state(saved)
+    del record["diagnosis"]
+    old = {name: value for name, value in tensors.items() if not name.startswith("principal.")}
+    with monkeypatch.context() as patch:
+        patch.setattr("poems.storage.FORMAT_VERSION", 1)
+        write_state(saved, old, record)
+    loaded = poems.load(saved)
+    assert loaded.diagnosis is None
+    assert loaded.principal_axes is None
+    assert loaded.diagnose().signatures == fitted.diagnose().signatures == ()
+    pd.testing.assert_frame_equal(loaded.latent, fitted.latent)
+    # Saved again, it is as the file was, in the format of today.
+    loaded.save(saved)
+    assert poems.load(saved).diagnosis is None
+
+
 def first_view(record: dict[str, Any]) -> dict[str, Any]:
     view: dict[str, Any] = record["views"][0]
     return view
@@ -151,6 +176,11 @@ TAMPERINGS: dict[str, Edit] = {
         {"module.decoders.0.bias": np.zeros(40, dtype=np.int64)}
     ),
     "a double parameter": lambda t, r: t.update({"module.decoders.0.bias": np.zeros(40)}),
+    "a verdict that is none": lambda t, r: r["diagnosis"][0].update(verdict="fine"),
+    "a check without a value": lambda t, r: r["diagnosis"][0].pop("value"),
+    "axes of another width": lambda t, r: t.update({"principal.0": np.zeros((3, 2), dtype=F32)}),
+    "axes of unequal rank": lambda t, r: t.update({"principal.1": np.zeros((30, 9), dtype=F32)}),
+    "axes of one view": lambda t, r: t.pop("principal.1"),
     "gates of another width": lambda t, r: t.update(
         {"samples.gates": np.zeros((72, 3), dtype=F32)}
     ),

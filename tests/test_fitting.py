@@ -73,6 +73,7 @@ def test_every_combination_fits_an_incomplete_cohort(
 @pytest.mark.parametrize("changes", [
     {"proximal": False},
     {"density_ratio": False, "theta_b": 0.01},
+    {"slab": False, "lambda_spike_scale": 1.0},
     {"decoder_dropout": 0.3, "normalise": False},
     {"start": "random"},
     {"scale": "minmax", "winsorise": None},
@@ -201,6 +202,39 @@ def test_held_out_samples_are_in_the_tables(simulation: Simulation) -> None:
     model = quick(simulation.cohort, stopping="held_out", held_out=0.3)
     assert model.latent.index.equals(simulation.cohort.samples)
     assert model.history["held_out"].notna().all()
+
+
+def test_named_samples_are_watched_in_place_of_a_random_share(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = {}
+    real = poems.fitting.train
+
+    def spy(module: object, data: object, *args: object, **kwargs: object) -> object:
+        seen["train"], seen["held_out"] = data, kwargs["held_out"]
+        return real(module, data, *args, **kwargs)
+
+    monkeypatch.setattr(poems.fitting, "train", spy)
+    names = list(simulation.cohort.samples[[40, 3, 5]])
+    model = quick(simulation.cohort, stopping="held_out", validation=names)
+    assert model.latent.index.equals(simulation.cohort.samples)
+    data, _ = model.preprocessing.apply(simulation.cohort)
+    for view, values in data.values.items():
+        assert torch.equal(seen["held_out"].values[view], values[[40, 3, 5]])
+        others = [row for row in range(len(values)) if row not in (40, 3, 5)]
+        assert torch.equal(seen["train"].values[view], values[others])
+
+
+def test_validation_samples_must_be_there_and_of_use(simulation: Simulation) -> None:
+    cohort, options = simulation.cohort, {"stopping": "held_out"}
+    with pytest.raises(SettingsError, match="only stopping='held_out' does; it is 'plateau'"):
+        quick(cohort, validation=list(cohort.samples[:3]))
+    with pytest.raises(DataError, match="samples that the cohort lacks: nobody"):
+        quick(cohort, validation=[cohort.samples[0], "nobody"], **options)
+    with pytest.raises(SettingsError, match="validation is empty"):
+        quick(cohort, validation=[], **options)
+    with pytest.raises(SettingsError, match="validation leaves 1 of 72 samples for training"):
+        quick(cohort, validation=list(cohort.samples[1:]), **options)
 
 
 @pytest.mark.parametrize("held_out", [0.99, 0.999])

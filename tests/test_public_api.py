@@ -25,6 +25,7 @@ PUBLIC = [
     "load",
     "read",
     "simulate",
+    "stability",
 ]
 
 

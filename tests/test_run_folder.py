@@ -46,6 +46,11 @@ def test_what_is_written_is_read_back(fitted: Fitted, tmp_path: Path) -> None:
     assert run.summary["seed"] == 3
     assert run.summary["n_factors"] == model.latent.shape[1]
     assert sum(run.summary["subtypes"]["sizes"].values()) == 40
+    assert run.summary["failure_signatures"] == list(model.diagnose().signatures)
+    assert run.model.diagnose() == model.diagnose()
+    checks = pd.read_csv(folder / "diagnosis.csv")
+    assert checks["signature"].tolist() == [c.signature for c in model.diagnose().checks]
+    np.testing.assert_allclose(checks["value"], model.diagnose().table["value"])
     settings = settings_from_mapping(read_settings(folder / "settings.toml"))
     assert settings == model.settings
     assert settings != Settings()

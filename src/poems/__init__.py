@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from poems.fitted import FittedPoems, load
     from poems.fitting import fit
+    from poems.resampling.stability import stability
     from poems.simulation import simulate
 
 # Where each public name lives. Loaded on first use, so that `import poems` is quick.
@@ -47,6 +48,7 @@ _HOMES = {
     "load": "poems.fitted",
     "read": "poems.data",
     "simulate": "poems.simulation",
+    "stability": "poems.resampling.stability",
 }
 
 __all__ = [
@@ -66,6 +68,7 @@ __all__ = [
     "load",
     "read",
     "simulate",
+    "stability",
 ]
 
 

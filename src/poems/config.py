@@ -13,8 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from poems.errors import SettingsError
 
-Metric = Literal["latent", "gram", "decoded"]
-DEFAULT_METRIC: Metric = "latent"
+Metric = Literal["network", "latent", "gram", "decoded"]
 
 # The largest seed that every library in use takes.
 LARGEST_SEED = 2**32 - 1
@@ -50,7 +49,7 @@ class ModelSettings(_Group):
     encoder_layers: tuple[int, ...] = Field(
         (100, 100), description="Hidden units of each encoder layer."
     )
-    encoder_dropout: float = Field(0.2, ge=0, lt=1, description="Dropout in the encoders.")
+    encoder_dropout: float = Field(0.0, ge=0, lt=1, description="Dropout in the encoders.")
     gate: Literal["learned", "linear", "equal"] = Field(
         "learned", description="How the views' weights are computed for each sample."
     )
@@ -72,7 +71,14 @@ class ModelSettings(_Group):
     prior: Literal["normal", "mixture"] = Field(
         "normal", description="Prior on the latents: N(0, I) or a learned Gaussian mixture."
     )
-    n_components: int = Field(8, ge=1, description="Components of the mixture prior.")
+    n_components: int = Field(
+        8, ge=1, description="Components that the mixture prior starts from; unneeded ones go."
+    )
+    concentration: float | None = Field(
+        None,
+        description="Dirichlet concentration of the components' weights; smaller empties more "
+        "of them (none: by minimum message length).",
+    )
     start: Literal["sparse_linear", "random"] = Field(
         "sparse_linear", description="Start the loadings from a rotated PCA, or at random."
     )
@@ -105,6 +111,10 @@ class SparsitySettings(_Group):
         le=2,
         description="Constant c of the spike's rate c sqrt(2 N log(D K)) / sigma; smaller is "
         "denser (for sparser, raise lambda_slab).",
+    )
+    slab: bool = Field(
+        True,
+        description="Spike-and-slab lasso; without, a plain L1 at the spike's rate (ablation).",
     )
     theta_b: float = Field(
         1.0, gt=0, description="Second parameter of the Beta prior on inclusion, per feature."
@@ -153,6 +163,11 @@ class TrainingSettings(_Group):
     patience: int = Field(30, ge=1, description="Epochs without progress before stopping.")
     held_out: float = Field(
         0.1, gt=0, lt=1, description="Share of the samples held out when stopping is 'held_out'."
+    )
+    companions: int = Field(
+        2,
+        ge=0,
+        description="Further fits, half as long, that steady the network samples are clustered in.",
     )
     max_grad_norm: float = Field(100.0, gt=0, description="Gradients are scaled down to this norm.")
 
@@ -209,6 +224,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "preprocessing": {"scale": "minmax", "winsorise": None},
         "model": {
             "n_latent": 32,
+            "encoder_dropout": 0.2,
             "decoder_hidden": 100,
             "decoder_dropout": 0.2,
             "normalise": False,
@@ -233,6 +249,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "reduction": "mean",
             "stopping": "held_out",
             "patience": 30,
+            "companions": 0,
         },
     },
 }

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from poems.model import POEMS
+from poems.networks import network_coordinates
+from poems.nn.batch import Batch
 from poems.nn.linear_start import principal_scores
 
 # Principal components kept of the decoded means, at most.
 _DECODED_COMPONENTS = 32
+# Networks hold a number for every two samples: beyond this they take gigabytes and minutes.
+LARGEST_NETWORK = 5000
 
 
 def gram_embedding(loc: Tensor, gram: Tensor) -> Tensor:
@@ -51,3 +57,28 @@ def decoded_embedding(module: POEMS, loc: Tensor, n_components: int) -> Tensor:
     scores, loadings = principal_scores(decoded, rank)
     points: Tensor = scores * loadings.norm(dim=0)
     return points.float()
+
+
+def network_embedding(latents: Sequence[Tensor], batch: Batch) -> Tensor | None:
+    """Compute coordinates in the fused network of latents and views, ``None`` for large cohorts.
+
+    Parameters
+    ----------
+    latents
+        Posterior means of the active factors, of shape (n_samples, n_active),
+        of the model and its companions.
+    batch
+        The same samples' preprocessed views.
+    """
+    if len(batch) > LARGEST_NETWORK:
+        return None
+    views = []
+    for i, (name, values) in enumerate(batch.values.items()):
+        there = batch.measured[:, i, None].expand_as(values)
+        observed = batch.observed[name]
+        if observed is not None:
+            there = there & observed
+        views.append((values.double().numpy(), there.numpy()))
+    return torch.from_numpy(
+        network_coordinates([x.double().numpy() for x in latents], views)
+    ).float()

@@ -44,6 +44,10 @@ class FeatureEstimates:
     gram: Tensor
     r2: Mapping[str, float]
 
+    def driven(self) -> Tensor:
+        """Which latent dimensions drive a feature of any view: booleans of shape (n_latent,)."""
+        return torch.stack([(size != 0).any(dim=0) for size in self.size.values()]).any(dim=0)
+
 
 @torch.no_grad()
 def estimate_samples(model: POEMS, batch: Batch) -> SampleEstimates:
@@ -83,17 +87,23 @@ def estimate_features(model: POEMS, batch: Batch, loc: Tensor) -> FeatureEstimat
     return FeatureEstimates(slope, size, gram, r2)
 
 
-def explained_share(x: Tensor, predicted: Tensor, observed: Tensor | None) -> float:
+def explained_share(
+    x: Tensor, predicted: Tensor, observed: Tensor | None, mean: Tensor | None = None
+) -> float:
     """Compute 1 - (residual sum of squares) / (sum of squares about each feature's mean).
 
     Sums run over the observed entries of all features together; x and
-    predicted: (n_samples, n_features).
+    predicted: (n_samples, n_features). The means are those of x, or the given
+    ones, of shape (n_features,): for held-out samples those of the training samples.
 
     >>> explained_share(torch.tensor([[0.0], [2.0]]), torch.tensor([[0.0], [2.0]]), None)
     1.0
     """
     there = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
-    mean = torch.where(there, x, 0.0).sum(dim=0) / there.sum(dim=0).clamp_min(1)
+    if mean is None:
+        mean = torch.where(there, x, 0.0).sum(dim=0) / there.sum(dim=0).clamp_min(1)
     residual = torch.where(there, x - predicted, 0.0).double().square().sum()
     total = torch.where(there, x - mean, 0.0).double().square().sum()
-    return float(1.0 - residual / total) if total > 0 else 0.0
+    # Values that are all alike have no variance to explain, but for rounding.
+    least = 1e-9 * float(torch.where(there, x, 0.0).double().square().sum())
+    return float(1.0 - residual / total) if total > least else 0.0

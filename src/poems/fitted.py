@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from poems.config import DEFAULT_METRIC, Metric, Settings
+from poems.config import Metric, Settings
 from poems.data import MultiOmics, read
+from poems.diagnosis.check import Diagnosis
 from poems.embeddings import decoded_embedding, gram_embedding
 from poems.errors import DataError, SettingsError
 from poems.estimates import FeatureEstimates, SampleEstimates, estimate_samples
@@ -59,11 +60,22 @@ class FittedPoems:
     history
         Terms of the objective, a row an epoch.
     findings
-        What was noticed about the data.
+        What was noticed about the data and the fit.
     status
         A sentence: how training ended.
     versions
         Versions of the software that fitted it.
+    network
+        Coordinates of the training samples in the fused similarity network,
+        of shape (n_samples, n_coordinates); ``None`` for cohorts of more than
+        5,000 samples.
+    diagnosis
+        Failure signatures, measured at the end of the fit; ``None`` in a
+        checkpoint and in a model of an older version, for which
+        :meth:`diagnose` finds what the tables alone tell.
+    principal_axes
+        View name to principal axes of the training data, (n_features, rank),
+        the baseline of :meth:`diagnose`; ``None`` where ``diagnosis`` is.
 
     Examples
     --------
@@ -87,6 +99,9 @@ class FittedPoems:
     module: POEMS
     sample_estimates: SampleEstimates
     feature_estimates: FeatureEstimates
+    network: Tensor | None = None
+    diagnosis: Diagnosis | None = None
+    principal_axes: Mapping[str, Tensor] | None = None
 
     def __repr__(self) -> str:
         lines = [
@@ -123,12 +138,11 @@ class FittedPoems:
     @cached_property
     def active(self) -> np.ndarray[Any, np.dtype[np.intp]]:
         """Latent dimensions with a non-zero loading, by decreasing effect."""
-        used = np.zeros(self.settings.model.n_latent, dtype=bool)
-        for size in self.feature_estimates.size.values():
-            used |= (size != 0).any(dim=0).numpy()
+        used: np.ndarray[Any, np.dtype[np.bool_]] = self.feature_estimates.driven().numpy()
         strength = (self.feature_estimates.gram.diagonal() * self._spread.square()).numpy()
         by_strength = np.argsort(-strength, kind="stable")
-        return by_strength[used[by_strength]]
+        kept: np.ndarray[Any, np.dtype[np.intp]] = by_strength[used[by_strength]]
+        return kept
 
     @cached_property
     def _spread(self) -> Tensor:
@@ -233,10 +247,24 @@ class FittedPoems:
         """Soft assignment to the mixture prior's components; ``None`` for other priors."""
         return _components(self.sample_estimates, self.samples)
 
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The embeddings that this model has, the default first."""
+        always: tuple[Metric, ...] = ("latent", "gram", "decoded")
+        return always if self.network is None else ("network", *always)
+
+    @property
+    def default_metric(self) -> Metric:
+        """The embedding to cluster in: ``"network"``, or ``"latent"`` for very large cohorts."""
+        return self.metrics[0]
+
     def embedding(self, metric: Metric | None = None) -> pd.DataFrame:
         """Return the training samples in the space to cluster or plot them in.
 
-        ``"latent"`` (the default): posterior means of the active factors.
+        ``"network"`` (the default, for up to 5,000 samples): coordinates in
+        the fused similarity network of the latents and the views, see
+        :func:`poems.networks.network_coordinates`. ``"latent"``: posterior
+        means of the active factors.
         ``"gram"``: z G^(1/2) with G = sum_v E[J_v^T J_v] / n_features_v, where
         distances are those between predictions, to first order.
         ``"decoded"``: principal components of the block-scaled predictions.
@@ -244,18 +272,25 @@ class FittedPoems:
         Raises
         ------
         SettingsError
-            If the metric is unknown.
+            If the metric is unknown, or the cohort was too large for a network.
         """
-        metric = DEFAULT_METRIC if metric is None else metric
+        metric = self.default_metric if metric is None else metric
         loc = self.sample_estimates.loc
         if metric == "latent":
             return self.latent
-        if metric == "gram":
+        if metric == "network":
+            if self.network is None:
+                raise SettingsError(
+                    f"this model of {len(self.samples)} samples has no network of its samples; "
+                    "choose the metric latent, gram or decoded"
+                )
+            points = self.network
+        elif metric == "gram":
             points = gram_embedding(loc, self.feature_estimates.gram)[:, self.active.copy()]
         elif metric == "decoded":
             points = decoded_embedding(self.module, loc, self.n_active)
         else:
-            raise SettingsError(f"no metric '{metric}'; there are latent, gram, decoded")
+            raise SettingsError(f"no metric '{metric}'; there are {', '.join(get_args(Metric))}")
         columns = [f"{metric}_{i + 1}" for i in range(points.shape[1])]
         return pd.DataFrame(points.numpy(), index=self.samples, columns=columns)
 
@@ -318,6 +353,43 @@ class FittedPoems:
             )
             for name, eta in self.module.decode(loc).items()
         }
+
+    def diagnose(self, held_out: MultiOmics | Mapping[str, Any] | None = None) -> Diagnosis:
+        """Return the failure signatures: what is known to go wrong with a fit, measured.
+
+        A collapsed gate, dense loadings, a posterior at the prior or far too
+        sure of itself, badly reconstructed views, unused factors, training that
+        had not converged. Each finding says what it means and what to try.
+
+        Parameters
+        ----------
+        held_out
+            Samples that the model has not seen, as for :meth:`transform`, to
+            judge the gate and the reconstruction on. By default these are
+            judged on the samples that the fit held out, if it did
+            (``stopping="held_out"``), and otherwise on the training samples.
+
+        Raises
+        ------
+        DataError
+            If no view or no feature is known, or a sample has nothing measured.
+
+        Examples
+        --------
+        >>> import poems
+        >>> cohort = poems.simulate(n_samples=80, n_features=40, seed=0).cohort
+        >>> model = poems.fit(cohort.take(range(60)), seed=0, epochs=10, progress=False)
+        >>> "not-converged" in model.diagnose().signatures
+        True
+        >>> table = model.diagnose(held_out=cohort.take(range(60, 80))).table
+        >>> sorted(table["samples"].unique())
+        ['held out', 'training']
+        """
+        from poems.fitted_diagnosis import diagnose_held_out, diagnose_tables
+
+        if held_out is not None:
+            return diagnose_held_out(self, _as_cohort(held_out))
+        return diagnose_tables(self) if self.diagnosis is None else self.diagnosis
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file: safetensors with checked JSON, nothing pickled."""

@@ -13,6 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from poems.config import Settings
+from poems.diagnosis.check import Check, Diagnosis
 from poems.errors import StorageError
 from poems.estimates import FeatureEstimates, SampleEstimates
 from poems.findings import Finding
@@ -50,6 +51,7 @@ class _Record(BaseModel):
     views: list[_ViewRecord]
     findings: list[Finding]
     history: dict[str, list[float]]
+    diagnosis: list[Check] | None = None
 
 
 def save(fitted: FittedPoems, path: str | Path) -> None:
@@ -62,12 +64,16 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
         value = getattr(samples, field.name)
         if value is not None:
             tensors[f"samples.{field.name}"] = value.numpy()
+    if fitted.network is not None:
+        tensors["samples.network"] = fitted.network.numpy()
     tensors["features.gram"] = features.gram.numpy()
     for i, (name, scaling) in enumerate(fitted.preprocessing.views.items()):
         tensors[f"features.slope.{i}"] = features.slope[name].numpy()
         tensors[f"features.size.{i}"] = features.size[name].numpy()
         for array in _SCALING_ARRAYS:
             tensors[f"scaling.{array}.{i}"] = getattr(scaling, array)
+        if fitted.principal_axes is not None:
+            tensors[f"principal.{i}"] = fitted.principal_axes[name].numpy()
     record = _Record(
         settings=fitted.settings,
         seed=fitted.seed,
@@ -85,6 +91,7 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
         ],
         findings=list(fitted.findings),
         history={str(k): v for k, v in fitted.history.to_dict(orient="list").items()},
+        diagnosis=None if fitted.diagnosis is None else list(fitted.diagnosis.checks),
     )
     write_state(path, tensors, record.model_dump(mode="json"))
 
@@ -144,6 +151,10 @@ def _assemble(record: _Record, tensors: Arrays) -> FittedPoems:
     if "samples.components" in tensors:
         shape = (n_samples, record.settings.model.n_components)
         components = _tensor(tensors, "samples.components", shape)
+    network = None
+    if "samples.network" in tensors:
+        n_coordinates = tensors["samples.network"].shape[-1]
+        network = _tensor(tensors, "samples.network", (n_samples, n_coordinates))
     samples = SampleEstimates(
         loc=_tensor(tensors, "samples.loc", (n_samples, n_latent)),
         variance=_tensor(tensors, "samples.variance", (n_samples, n_latent)),
@@ -173,7 +184,23 @@ def _assemble(record: _Record, tensors: Arrays) -> FittedPoems:
         module=module,
         sample_estimates=samples,
         feature_estimates=features,
+        network=network,
+        diagnosis=None if record.diagnosis is None else Diagnosis(tuple(record.diagnosis)),
+        principal_axes=_principal_axes(tensors, by_view),
     )
+
+
+def _principal_axes(
+    tensors: Arrays, by_view: Mapping[str, tuple[int, int]]
+) -> dict[str, torch.Tensor] | None:
+    """Return the axes of each view, all of one rank; ``None`` in files of version 1."""
+    if "principal.0" not in tensors:
+        return None
+    rank = tensors["principal.0"].shape[-1]
+    return {
+        name: _tensor(tensors, f"principal.{i}", (width, rank))
+        for i, (name, (width, _)) in enumerate(by_view.items())
+    }
 
 
 def _require_distinct(what: str, names: list[str]) -> None:

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import copy
 import logging
-import numbers
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from poems._version import __version__
+from poems.arguments import require_whole
+from poems.companions import Start, companion_latents
 from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, quality_findings, read
+from poems.embeddings import LARGEST_NETWORK, network_embedding
 from poems.errors import DataError, SettingsError
 from poems.estimates import estimate_features, estimate_samples
-from poems.findings import Finding
+from poems.findings import Finding, name_some
 from poems.fitted import FittedPoems
+from poems.fitted_diagnosis import diagnosed
 from poems.model import POEMS
 from poems.nn.batch import Batch
 from poems.nn.linear_start import sparse_linear_start
 from poems.preprocessing import Preprocessing, fit_preprocessing
 from poems.training.checkpoints import Checkpoints
-from poems.training.findings import training_findings
-from poems.training.loop import Callback, Training, train
+from poems.training.loop import Callback, Status, Training, train
 from poems.training.progress import progress_bar
 
 logger = logging.getLogger(__name__)
@@ -41,6 +44,7 @@ def fit(
     *,
     seed: int = 0,
     settings: Settings | Mapping[str, Any] | str = "default",
+    validation: Collection[str] | None = None,
     threads: int = 1,
     device: str = "cpu",
     progress: bool | Callback = True,
@@ -49,6 +53,10 @@ def fit(
     **overrides: Any,
 ) -> FittedPoems:
     """Fit POEMS to a cohort.
+
+    After the model, companions are fitted from other starts: with their latents
+    the network of samples, :meth:`FittedPoems.embedding`'s default, depends
+    little on the seed. ``companions=0`` leaves them out.
 
     The same cohort, settings, seed and number of threads give the same result,
     bit for bit, on the same machine and versions. ``Ctrl-C`` during training
@@ -63,6 +71,9 @@ def fit(
     settings
         Settings, a mapping of groups as in a TOML file, or the name of a
         preset: ``"default"`` or ``"paper"``.
+    validation
+        Names of the samples that ``stopping="held_out"`` watches, in place of a
+        random share of them. No gradient comes from them.
     threads
         Threads for the arithmetic. With one, the default, the result does not
         depend on the machine's number of cores, and nothing slows down when it
@@ -70,7 +81,8 @@ def fit(
     device
         A torch device such as ``"cpu"`` or ``"cuda"``.
     progress
-        Whether to show a progress bar, or a function called after each epoch.
+        Whether to show a progress bar, or a function called after each epoch of
+        the model (not of its companions).
     checkpoint
         A file that receives the model every ``checkpoint_every`` epochs, to be
         read with :func:`poems.load` should the run be lost.
@@ -81,9 +93,11 @@ def fit(
     Raises
     ------
     DataError
-        If the cohort cannot be fitted: too few samples, no usable feature.
+        If the cohort cannot be fitted: too few samples, no usable feature; or
+        if it lacks a sample that ``validation`` names.
     SettingsError
-        If a setting is unknown or out of range, or the device is not there.
+        If a setting is unknown or out of range, the device is not there, or
+        ``validation`` is given without ``stopping="held_out"``.
     TrainingError
         If the objective or a gradient is no longer finite.
 
@@ -96,15 +110,16 @@ def fit(
     True
     """
     chosen = _settings(settings).updated(**overrides)
-    _require_whole("seed", seed, 0, LARGEST_SEED)
-    _require_whole("threads", threads, 1)
-    _require_whole("checkpoint_every", checkpoint_every, 1)
+    require_whole("seed", seed, 0, LARGEST_SEED)
+    require_whole("threads", threads, 1)
+    require_whole("checkpoint_every", checkpoint_every, 1)
     place = _device(device)
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
+    watched = None if validation is None else _watched(given, validation, chosen)
     prepared = _prepare(given, chosen, seed)
 
     with _reproducible(seed, threads):
-        module, training_part, held_out = _start(prepared, place)
+        module, training_part, held_out = _start(prepared, place, watched)
 
         def save_checkpoint(training: Training) -> None:
             if checkpoint is not None:
@@ -116,7 +131,15 @@ def fit(
         if not training.history:
             # Interrupted before the first epoch ended: there is nothing to keep.
             raise KeyboardInterrupt
-        fitted = _finish(prepared, module, training)
+        host = torch.device("cpu")
+        fitted = diagnosed(
+            _finish(prepared, module, training),
+            training_part.to(host),
+            None if held_out is None else held_out.to(host),
+        )
+        fitted = _with_network(
+            fitted, prepared, lambda: _start(prepared, place, watched), progress=progress is True
+        )
     logger.info("%r", fitted)
     return fitted
 
@@ -148,7 +171,26 @@ def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
     return _Prepared(cohort, settings, seed, preprocessing, data, findings)
 
 
-def _start(prepared: _Prepared, device: torch.device) -> tuple[POEMS, Batch, Batch | None]:
+def _watched(cohort: MultiOmics, validation: Collection[str], settings: Settings) -> torch.Tensor:
+    """Return the rows of the validation samples."""
+    if settings.training.stopping != "held_out":
+        raise SettingsError(
+            "validation names samples to watch, which only stopping='held_out' does; it is "
+            f"'{settings.training.stopping}'"
+        )
+    names = list(dict.fromkeys(validation))
+    rows = cohort.samples.get_indexer(pd.Index(names, dtype=object))
+    absent = [name for name, row in zip(names, rows, strict=True) if row < 0]
+    if absent:
+        raise DataError(f"validation names samples that the cohort lacks: {name_some(absent)}")
+    if not names:
+        raise SettingsError("validation is empty; name at least one sample")
+    return torch.from_numpy(rows)
+
+
+def _start(
+    prepared: _Prepared, device: torch.device, watched: torch.Tensor | None
+) -> tuple[POEMS, Batch, Batch | None]:
     """Build the model at its start; split off a held-out part if stopping needs one."""
     settings, data = prepared.settings, prepared.data
     variances = {
@@ -158,12 +200,20 @@ def _start(prepared: _Prepared, device: torch.device) -> tuple[POEMS, Batch, Bat
     module = POEMS(variances, settings)
     training_part, held_out = data, None
     if settings.training.stopping == "held_out":
-        order = torch.randperm(len(data))
-        n_held_out = max(1, round(settings.training.held_out * len(data)))
+        if watched is None:
+            order = torch.randperm(len(data))
+            n_held_out = max(1, round(settings.training.held_out * len(data)))
+            said = f"held_out={settings.training.held_out:g}"
+        else:
+            others = torch.ones(len(data), dtype=torch.bool)
+            others[watched] = False
+            order = torch.cat([watched, others.nonzero().flatten()])
+            n_held_out = len(watched)
+            said = "validation"
         if len(data) - n_held_out < 2:
             raise SettingsError(
-                f"held_out={settings.training.held_out:g} leaves {len(data) - n_held_out} of "
-                f"{len(data)} samples for training, which needs 2. Hold out fewer."
+                f"{said} leaves {len(data) - n_held_out} of {len(data)} samples for training, "
+                "which needs 2. Hold out fewer."
             )
         held_out = data.take(order[:n_held_out]).to(device)
         training_part = data.take(order[n_held_out:].sort().values)
@@ -184,9 +234,6 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
     frozen = copy.deepcopy(module).cpu().requires_grad_(False).eval()
     samples = estimate_samples(frozen, prepared.data)
     features = estimate_features(frozen, prepared.data, samples.loc)
-    n_features = sum(len(view.features) for view in prepared.preprocessing.views.values())
-    n_terms = 1 if prepared.settings.training.reduction == "mean" else n_features
-    learned = training_findings(training, features.r2, n_terms)
     history = pd.DataFrame([row.terms for row in training.history])
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     return FittedPoems(
@@ -194,7 +241,7 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
         seed=prepared.seed,
         samples=prepared.cohort.samples,
         history=history,
-        findings=(*prepared.findings, *learned),
+        findings=prepared.findings,
         status=training.status.value,
         versions={"poems": __version__} | {name: version(name) for name in _RECORDED_VERSIONS},
         preprocessing=prepared.preprocessing,
@@ -202,6 +249,23 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
         sample_estimates=samples,
         feature_estimates=features,
     )
+
+
+def _with_network(
+    fitted: FittedPoems, prepared: _Prepared, start: Start, *, progress: bool
+) -> FittedPoems:
+    """Add the network of the samples, after the companions have been fitted."""
+    if len(prepared.data) > LARGEST_NETWORK:
+        return fitted
+    latents: list[Tensor] = []
+    findings: list[Finding] = []
+    if fitted.status not in (Status.INTERRUPTED.value, Status.INTERRUPTED_EARLY.value):
+        latents, findings = companion_latents(
+            start, prepared.data, prepared.settings, progress=progress
+        )
+    own = fitted.sample_estimates.loc[:, fitted.feature_estimates.driven()]
+    network = network_embedding([own, *latents], prepared.data)
+    return replace(fitted, network=network, findings=(*fitted.findings, *findings))
 
 
 @contextmanager
@@ -240,14 +304,6 @@ def _settings(given: Settings | Mapping[str, Any] | str) -> Settings:
     if isinstance(given, Settings):
         return given
     return Settings.preset(given) if isinstance(given, str) else settings_from_mapping(given)
-
-
-def _require_whole(name: str, value: object, least: int, most: int | None = None) -> None:
-    """Refuse what is not a whole number within the limits."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or int(value) < least or (most is not None and int(value) > most):  # type: ignore[call-overload]
-        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise SettingsError(f"{name} must be a whole number {limits}, not {value!r}")
 
 
 def _device(name: str) -> torch.device:

@@ -74,6 +74,29 @@ class POEMS(nn.Module):
         decoders = [(name, self.decoder(i)) for i, name in enumerate(self.views)]
         return [(name, d) for name, d in decoders if isinstance(d, SparseDecoder)]
 
+    @torch.no_grad()
+    def driving(self) -> Tensor:
+        """Which latent dimensions drive a feature: booleans of shape (n_latent,)."""
+        used = [(decoder.loadings != 0).any(dim=0) for _, decoder in self.sparse_decoders()]
+        if not used:
+            return torch.ones(self.n_latent, dtype=torch.bool)
+        return torch.stack(used).any(dim=0)
+
+    @torch.no_grad()
+    def drop_factors(self, fewest: int) -> int:
+        """Set to zero the loadings of factors with fewer than ``fewest`` in all; return how many.
+
+        Factors without any are not counted.
+        """
+        decoders = [decoder for _, decoder in self.sparse_decoders()]
+        if not decoders:
+            return 0
+        counts = torch.stack([(d.loadings != 0).sum(dim=0) for d in decoders]).sum(dim=0)
+        weak = (counts > 0) & (counts < fewest)
+        for decoder in decoders:
+            decoder.loadings[:, weak] = 0.0
+        return int(weak.sum())
+
     def likelihood(self, view: int) -> GaussianLikelihood:
         """Return a view's likelihood."""
         likelihood = self.likelihoods[view]
@@ -81,12 +104,18 @@ class POEMS(nn.Module):
         return likelihood
 
     def encode(self, batch: Batch) -> Encoded:
-        """Fuse the measured views of each sample into a posterior.
+        """Fuse the measured views of each sample into a posterior."""
+        loc, log_precision = self.experts(batch)
+        gates = self.gate(loc, batch.measured)
+        return Encoded(self.fuse(loc, log_precision, gates), gates)
+
+    def experts(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Compute each view's expert: loc and log precision, (n_views, n_samples, n_latent).
 
         Only rows on which a view was measured reach its encoder, so what the
-        other rows hold cannot matter. An encoder that was given a share s of
-        its features, the rest filled with their means, does not know so; its
-        expert is tempered to N(mu, 1 / tau)^s N(0, 1)^(1 - s), which is the
+        other rows hold cannot matter; there, both are zero. An encoder that was
+        given a share s of its features, the rest filled with their means, does
+        not know so; its expert is tempered to N(mu, 1 / tau)^s N(0, 1)^(1 - s), which is the
         expert for s = 1 and goes to the prior as s goes to 0.
         """
         n_samples, n_views = batch.measured.shape
@@ -103,8 +132,7 @@ class POEMS(nn.Module):
                 share = observed[rows].to(reference.dtype).mean(dim=1, keepdim=True)
                 mu, log_tau = tempered(mu, log_tau, share)
             loc[i, rows], log_precision[i, rows] = mu, log_tau
-        gates = self.gate(loc, batch.measured)
-        return Encoded(self.fuse(loc, log_precision, gates), gates)
+        return loc, log_precision
 
     def decode(self, z: Tensor) -> dict[str, Tensor]:
         """Predict every view: name to (n_samples, n_features)."""

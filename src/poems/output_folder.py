@@ -14,12 +14,19 @@ from typing import Any, Literal
 from poems._files import write_json
 from poems.errors import ReadError, SettingsError, StorageError
 
-Kind = Literal["run", "projection", "simulation"]
+Kind = Literal["run", "projection", "simulation", "benchmark", "paper", "stability"]
 
 CHECKPOINT = "checkpoint.poems"
 
 _VERSION = 1
-_COMMANDS = {"run": "fit", "projection": "transform", "simulation": "simulate"}
+_COMMANDS = {
+    "run": "fit",
+    "projection": "transform",
+    "simulation": "simulate",
+    "benchmark": "benchmark",
+    "paper": "benchmark --protocol paper",
+    "stability": "stability",
+}
 
 
 def claim_folder(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> Path:

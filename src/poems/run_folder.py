@@ -7,7 +7,7 @@
       model.poems          the fitted model, for ``poems.load``
       settings.toml        the settings used, for ``--config``
       latent.csv  latent_variance.csv  gates.csv  subtypes.csv  silhouette.csv  r2.csv
-      obs.csv  history.csv  findings.csv  pca.csv
+      obs.csv  history.csv  findings.csv  diagnosis.csv  pca.csv
       components.csv       with a mixture prior
       loadings/<view>.csv  inclusion/<view>.csv
       figures/*.png
@@ -45,7 +45,14 @@ logger = logging.getLogger(__name__)
 _KIND: Final = "run"
 _MODEL = "model.poems"
 # What an overwritten run leaves behind where the new one has other views or figures.
-_STALE = ("loadings/*.csv", "inclusion/*.csv", "figures/*.png", "components.csv", "pca.csv")
+_STALE = (
+    "loadings/*.csv",
+    "inclusion/*.csv",
+    "figures/*.png",
+    "components.csv",
+    "pca.csv",
+    "network.csv",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +127,7 @@ def write_run(
         write_csv(path / f"{name}.csv", table)
     following = pattern_findings(subtypes.assignment, model.gates)
     write_findings(path / "findings.csv", (*model.findings, *following))
+    write_csv(path / "diagnosis.csv", model.diagnose().table, index=False)
     write_text(path / "settings.toml", settings_to_toml(model.settings))
     model.save(path / _MODEL)
     if figures:
@@ -169,6 +177,8 @@ def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[
         "obs": cohort.obs.rename_axis("sample"),
         "history": model.history.rename_axis("epoch"),
     }
+    if model.network is not None:
+        tables["network"] = model.embedding("network").rename_axis("sample")
     components = model.component_probabilities
     if components is not None:
         tables["components"] = component_table(components).rename_axis("sample")
@@ -201,9 +211,8 @@ def _figures(model: FittedPoems, subtypes: Subtypes) -> dict[str, Figure]:
     from matplotlib.figure import Figure
 
     from poems import plots
-    from poems.config import DEFAULT_METRIC
 
-    metric = subtypes.metric or DEFAULT_METRIC
+    metric = subtypes.metric or model.default_metric
     points, found = model.embedding(metric), subtypes.assignment
     drawn: dict[str, Any] = {
         "latent": plots.plot_latent(plots.principal_plane(points, metric), found),
@@ -228,6 +237,7 @@ def _summary(model: FittedPoems, subtypes: Subtypes) -> dict[str, Any]:
         "n_samples": len(model.samples),
         "n_factors": model.latent.shape[1],
         "n_epochs": len(model.history),
+        "failure_signatures": list(model.diagnose().signatures),
         "r2": {view: _number(value) for view, value in model.r2.items()},
         "mean_gate": {view: _number(value) for view, value in mean_weights(model.gates).items()},
         "subtypes": {

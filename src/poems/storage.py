@@ -20,7 +20,9 @@ from poems._files import atomic_path
 from poems.errors import StorageError
 
 FORMAT = "poems-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# Version 1 had no diagnosis and no principal axes.
+READABLE_VERSIONS = (1, 2)
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -96,10 +98,11 @@ def read_state(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str,
             if metadata.get("format") != FORMAT:
                 raise StorageError(f"{file} is not a POEMS model (its format is not '{FORMAT}')")
             version = metadata.get("format_version", "")
-            if version != str(FORMAT_VERSION):
+            if version not in map(str, READABLE_VERSIONS):
+                readable = " and ".join(map(str, READABLE_VERSIONS))
                 raise StorageError(
                     f"{file} has format version {version or 'none'}, this program reads "
-                    f"{FORMAT_VERSION}. Use the version of POEMS that wrote it, or fit again."
+                    f"{readable}. Use the version of POEMS that wrote it, or fit again."
                 )
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:

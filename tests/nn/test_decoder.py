@@ -133,3 +133,16 @@ def test_every_decoder_predicts_every_feature(name: str) -> None:
     decoder = DECODERS[name](4, 2, ModelSettings(), SparsitySettings())
     assert decoder(torch.randn(3, 2)).shape == (3, 4)
     assert decoder.inclusion().shape == (4, 2)
+
+
+def test_without_a_slab_every_loading_has_the_rate_of_its_feature() -> None:
+    decoder = SparseDecoder(5, 3, ModelSettings(), SparsitySettings(slab=False))
+    with torch.no_grad():
+        decoder.loadings[0, 0] = 9.0
+        decoder.loadings[1] = 0.0
+    noise, n_measured = torch.full((5,), 0.5), torch.arange(10.0, 60.0, 10.0)
+    decoder.update_prior(1.0, noise, n_measured)
+    rate = decoder.penalty_rate()
+    assert (rate == rate[:, :1]).all()
+    assert (rate[1:, 0] > rate[:-1, 0]).all()
+    torch.testing.assert_close(decoder.inclusion(), (decoder.loadings != 0).float())

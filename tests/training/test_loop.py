@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from poems.config import Settings
+from poems.elbo import Terms, elbo_terms
 from poems.errors import TrainingError
 from poems.model import POEMS
 from poems.nn.batch import Batch
@@ -227,6 +228,24 @@ def test_evaluating_switches_dropout_off_and_back_on(data: Batch) -> None:
         torch.rand(1)
     assert values[0] == values[1]
     assert model.training
+
+
+def test_the_paper_s_held_out_objective_has_the_priors_in_it(data: Batch) -> None:
+    def values(**options: object) -> tuple[float, Terms]:
+        model, settings = make(**options)
+        model.eval()
+        torch.manual_seed(0)
+        found = evaluate(model, data, settings)
+        model.eval()
+        torch.manual_seed(0)
+        terms = elbo_terms(model, data, settings, n_samples=len(data), kl_weight=1.0)
+        return found, terms
+
+    found, terms = values(reduction="mean", proximal=False)
+    assert found == pytest.approx(terms.objective.item())
+    found, terms = values(reduction="sum")
+    assert found == pytest.approx(sum(v.item() for v in terms.nll.values()) + terms.kl.item())
+    assert found != pytest.approx(terms.objective.item())
 
 
 def test_weight_decay_reaches_encoders_and_gate_alone() -> None:

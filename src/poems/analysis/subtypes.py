@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.cluster_names import names_by_size
 from poems.config import Metric
 from poems.errors import DataError, SettingsError
 from poems.findings import name_some
@@ -226,7 +227,7 @@ def kmeans_subtypes(
         best = max(sound, key=means.fillna(-1.0).__getitem__)
     else:
         best = 2
-    names = _names_by_size(clusterings[best])
+    names = names_by_size(clusterings[best])
     return Subtypes(
         assignment=pd.Series(names, index=points.index, name="subtype"),
         silhouette=means.rename_axis("n_subtypes"),
@@ -255,7 +256,7 @@ def mixture_subtypes(
     weights = probabilities.loc[points.index].to_numpy()
     labels = weights.argmax(axis=1)
     silhouettes = _silhouettes(values, labels)
-    names = _names_by_size(labels)
+    names = names_by_size(labels)
     means = pd.Series({len(set(names)): float(silhouettes.mean())}, name="silhouette")
     smallest = pd.Series({len(set(names)): min(map(names.count, set(names)))}, name="smallest")
     return Subtypes(
@@ -343,11 +344,3 @@ def _silhouettes(
     if not 2 <= len(np.unique(labels)) < len(values):
         return np.full(len(values), np.nan)
     return np.asarray(silhouette_samples(values, labels), dtype=np.float64)
-
-
-def _names_by_size(labels: npt.NDArray[np.intp]) -> list[str]:
-    # Equal sizes go by the first sample, so that the names do not depend on k-means' numbering.
-    found, first, counts = np.unique(labels, return_index=True, return_counts=True)
-    order = sorted(range(len(found)), key=lambda at: (-counts[at], first[at]))
-    names = {found[at]: f"S{rank + 1}" for rank, at in enumerate(order)}
-    return [names[label] for label in labels]

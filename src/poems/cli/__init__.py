@@ -13,7 +13,14 @@ import typer
 from typer.core import TyperGroup
 
 from poems._version import __version__
-from poems.cli import commands_cohort, commands_demo, commands_fit, commands_run
+from poems.cli import (
+    commands_benchmark,
+    commands_cohort,
+    commands_demo,
+    commands_fit,
+    commands_run,
+    commands_stability,
+)
 from poems.errors import PoemsError
 
 
@@ -43,6 +50,8 @@ commands_demo.register(app)
 commands_cohort.register(app)
 commands_fit.register(app)
 commands_run.register(app)
+commands_benchmark.register(app)
+commands_stability.register(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""``poems transform``, ``evaluate`` and ``info``: what to do with a fitted run."""
+"""``poems transform``, ``evaluate``, ``diagnose`` and ``info``: what to do with a fitted run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,21 @@ from poems.cli import inputs
 if TYPE_CHECKING:
     import pandas as pd
 
-    from poems.config import Metric
+    from poems.fitted import FittedPoems
     from poems.run_folder import Run
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that poems fit wrote.")]
+
+RunOrModel = Annotated[
+    Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model.")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command("transform")(transform)
     app.command("evaluate")(evaluate)
+    app.command("diagnose")(diagnose)
     app.command("info")(info)
 
 
@@ -94,7 +99,7 @@ def evaluate(
     n_classes = known.nunique()
     say(console, f"{known.notna().sum()} of {len(known)} samples labelled, {n_classes} classes.")
     heading(console, "Embeddings: k-means into as many clusters as classes, and neighbours")
-    metrics: list[Metric] = ["latent", "gram", "decoded"] if metric is None else [metric]
+    metrics = found.model.metrics if metric is None else (metric,)
     embeddings = {str(name): found.model.embedding(name) for name in metrics}
     if found.pca is not None:
         embeddings["PCA"] = found.pca
@@ -109,18 +114,45 @@ def evaluate(
     _print_subtypes(found, known)
 
 
-def info(
-    path: Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model.")],
+def diagnose(
+    path: RunOrModel,
+    files: inputs.Files = None,
+    view: inputs.Views = None,
+    features_in_rows: inputs.FeaturesInRows = False,
+    features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write every check to this CSV file.")
+    ] = None,
 ) -> None:
+    """Look for signs that a fit has failed; judge it on new samples, if tables are given."""
+    held_out = bool(files or view)
+    tables = inputs.parse_views(files, view) if held_out else {}
+    in_rows = inputs.views_in_rows(features_in_rows, features_in_rows_of, tables)
+
+    from poems.cli.console import output, say
+    from poems.cli.diagnosis import print_checks, print_diagnosis
+    from poems.csv_tables import write_csv
+
+    model = _model(path)
+    cohort = inputs.read_cohort(tables, None, features_in_rows=in_rows) if held_out else None
+    diagnosis = model.diagnose(cohort)
+    console = output()
+    print_checks(console, diagnosis)
+    print_diagnosis(console, diagnosis, notes=True)
+    if out is not None:
+        write_csv(out, diagnosis.table, index=False)
+        say(console, f"Written to {out}")
+
+
+def info(path: RunOrModel) -> None:
     """Say what a run folder or a saved model holds."""
     import pandas as pd
 
     from poems.cli.console import heading, output, print_findings, print_table, say
-    from poems.fitted import load
-    from poems.run_folder import read_run
+    from poems.cli.diagnosis import print_diagnosis
     from poems.settings_file import settings_to_toml
 
-    model = read_run(path).model if path.is_dir() else load(path)
+    model = _model(path)
     console = output()
     say(console, repr(model))
     heading(console, "Versions")
@@ -129,9 +161,20 @@ def info(
     heading(console, f"Settings (seed {model.seed})")
     lines = settings_to_toml(model.settings).splitlines()
     say(console, "\n".join(line for line in lines if not line.startswith("#")).rstrip())
-    if model.findings:
+    diagnosis = model.diagnose()
+    others = [finding for finding in model.findings if finding not in diagnosis.findings]
+    if others:
         heading(console, "Findings")
-        print_findings(console, model.findings, all_notes=True)
+        print_findings(console, others, all_notes=True)
+    print_diagnosis(console, diagnosis, notes=True)
+
+
+def _model(path: Path) -> FittedPoems:
+    """Load the model of a run folder, or a model file."""
+    from poems.fitted import load
+    from poems.run_folder import read_run
+
+    return read_run(path).model if path.is_dir() else load(path)
 
 
 def _labels(run: Run, column: str) -> pd.Series:

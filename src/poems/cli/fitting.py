@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poems.cli.console import decimal, heading, output, print_findings, print_table, say
+from poems.cli.diagnosis import print_diagnosis
 from poems.errors import SettingsError
 from poems.findings import name_some
 from poems.output_folder import CHECKPOINT, claim_folder
@@ -122,7 +123,9 @@ def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems
         log_findings(late)
         write_run(request.out, model, cohort, subtypes)
     if not request.quiet:
-        print_findings(console, late, all_notes=False)
+        # Those of the diagnosis come with the summary.
+        told = model.diagnose().findings
+        print_findings(console, [each for each in late if each not in told], all_notes=False)
         _print_summary(model, subtypes, request.out, time.monotonic() - start)
     return model, subtypes
 
@@ -161,13 +164,6 @@ def _print_summary(model: FittedPoems, subtypes: Subtypes, out: Path, seconds: f
     n_factors = model.latent.shape[1]
     heading(console, f"{model.status} {n_epochs} epochs, {seconds:.0f} s in all.")
     say(console, f"{n_factors} of {model.settings.model.n_latent} factors kept.")
-    if not n_factors:
-        say(
-            console,
-            "warning: no factor drives any feature; train longer (--epochs), or penalise less "
-            "(--lambda-spike-scale below its default)",
-            "yellow",
-        )
     heading(console, "Views")
     weights = mean_weights(model.gates)
     views = pd.DataFrame(
@@ -183,6 +179,7 @@ def _print_summary(model: FittedPoems, subtypes: Subtypes, out: Path, seconds: f
     if (model.gates == 0).any(axis=None):
         say(console, "  weights: over the samples on which the view was measured", "dim")
     _print_subtypes(console, subtypes)
+    print_diagnosis(console, model.diagnose(), notes=False)
     heading(console, f"Written to {out}")
     say(console, "  latent.csv, gates.csv, subtypes.csv, loadings/, figures/, model.poems, …")
 

@@ -17,7 +17,7 @@ _COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 
 # As in poems.config and poems.data, which take longer to import; a test holds them equal.
 Samples = Literal["union", "intersection"]
-MetricName = Literal["latent", "gram", "decoded"]
+MetricName = Literal["network", "latent", "gram", "decoded"]
 
 Files = Annotated[
     list[str] | None,
@@ -64,7 +64,7 @@ MetricOption = Annotated[
     MetricName | None,
     typer.Option(
         metavar="NAME",
-        help="Embedding to cluster in: latent, gram or decoded; the model's default if not given.",
+        help="Embedding to cluster in: network, latent, gram or decoded; network if not given.",
     ),
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")]

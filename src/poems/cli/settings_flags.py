@@ -71,6 +71,11 @@ def resolve_settings(ctx: typer.Context, preset: str, config: Path | None) -> Se
         raise SettingsError("; ".join(problems)) from None
 
 
+def flags_given(ctx: typer.Context) -> list[str]:
+    """Return the settings' flags that were given, as they are typed."""
+    return [_as_flag(name) for name in ctx.meta[_KEY]]
+
+
 def _problem(place: tuple[int | str, ...], message: str, given: object) -> str:
     """Say in the words of the command line what pydantic says of a setting."""
     from poems.config import setting_groups

@@ -49,7 +49,7 @@ def pca_embedding(cohort: MultiOmics, n_components: int = 32) -> pd.DataFrame:
         raise SettingsError(f"n_components must be at least 1, not {n_components}")
     if cohort.n_samples < 2:
         raise DataError(f"principal components need at least 2 samples, not {cohort.n_samples}")
-    x = np.hstack([_scaled_block(view) for view in cohort.views.values()])
+    x = np.hstack([standardised(view) / np.sqrt(view.n_features) for view in cohort.views.values()])
     # Entries set to the mean leave every column centred, as principal components need it.
     left, singular, right = np.linalg.svd(x, full_matrices=False)
     kept = min(n_components, cohort.n_samples - 1, x.shape[1])
@@ -62,10 +62,14 @@ def pca_embedding(cohort: MultiOmics, n_components: int = 32) -> pd.DataFrame:
     )
 
 
-def _scaled_block(view: View) -> npt.NDArray[np.float64]:
-    """Return a view standardised, missing entries 0, divided by sqrt(n_features)."""
+def standardised(view: View) -> npt.NDArray[np.float64]:
+    """Return a view with every feature standardised over the samples that have it.
+
+    Of shape (n_samples, n_features). Missing entries, rows on which the view
+    was not measured, and features that do not vary are 0.
+    """
     values = view.values.astype(np.float64)
-    present = np.isfinite(values)
+    present = np.isfinite(values) & view.measured[:, None]
     count = np.maximum(present.sum(axis=0), 1)
     mean = np.where(present, values, 0.0).sum(axis=0) / count
     centred = np.where(present, values - mean, 0.0)
@@ -74,5 +78,4 @@ def _scaled_block(view: View) -> npt.NDArray[np.float64]:
     # that differ at all are further apart.
     varies = sd > 1e-12 * np.abs(mean)
     scaled: npt.NDArray[np.float64] = np.where(varies, centred / np.where(varies, sd, 1.0), 0.0)
-    scaled /= np.sqrt(view.n_features)
     return scaled

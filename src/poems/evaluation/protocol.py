@@ -57,12 +57,17 @@ class Scores:
 
 
 def kmeans_scores(
-    points: Points, labels: Labels, *, seeds: Sequence[int] = PAPER_SEEDS, n_init: int = 10
+    points: Points,
+    labels: Labels,
+    *,
+    seeds: Sequence[int] = PAPER_SEEDS,
+    n_init: int = 10,
+    n_clusters: int | None = None,
 ) -> Scores:
     """Score k-means clusters of an embedding against labels, over seeds.
 
-    The number of clusters is the number of classes. Samples without a label
-    are left out before clustering. Labels are used for nothing else.
+    Samples without a label are left out before clustering. Labels are used for
+    nothing else.
 
     Parameters
     ----------
@@ -74,6 +79,8 @@ def kmeans_scores(
         One run of k-means each; by default those of the paper.
     n_init
         Starts within a run, of which the tightest counts.
+    n_clusters
+        Number of clusters; by default the number of classes.
 
     Returns
     -------
@@ -98,10 +105,12 @@ def kmeans_scores(
     if not seeds:
         raise SettingsError("seeds is empty; give at least one seed")
     x, codes, n_unlabelled = _labelled(points, labels)
-    n_classes = len(np.unique(codes))
+    k = n_clusters if n_clusters is not None else len(np.unique(codes))
+    if not 1 <= k <= len(codes):
+        raise DataError(f"{len(codes)} labelled samples cannot be put into {k} clusters")
     runs = {}
     for seed in seeds:
-        clusters = KMeans(n_classes, n_init=n_init, random_state=seed).fit_predict(x)
+        clusters = KMeans(k, n_init=n_init, random_state=seed).fit_predict(x)
         runs[seed] = {
             "accuracy": clustering_accuracy(codes, clusters),
             "nmi": nmi(codes, clusters),

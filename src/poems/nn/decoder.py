@@ -75,8 +75,13 @@ class SparseDecoder(nn.Module):
             return blockwise_jacobian(z, self.loadings, *self.weights())
 
     def inclusion(self) -> Tensor:
-        """Probability that each loading comes from the slab: (n_features, n_latent)."""
+        """Probability that each loading comes from the slab: (n_features, n_latent).
+
+        Without a slab, 1 where a loading is not zero.
+        """
         with torch.no_grad():
+            if not self.sparsity.slab:
+                return (self.loadings != 0).to(self.loadings.dtype)
             return torch.sigmoid(
                 spike_slab.inclusion_log_odds(
                     self.loadings,
@@ -89,6 +94,8 @@ class SparseDecoder(nn.Module):
 
     def penalty_rate(self) -> Tensor:
         """L1 rate of each loading, detached: (n_features, n_latent)."""
+        if not self.sparsity.slab:
+            return self.lambda_spike[:, None].expand_as(self.loadings)
         return spike_slab.penalty_rate(
             self.inclusion(), self.lambda_spike, self.sparsity.lambda_slab
         )

@@ -28,8 +28,8 @@ def varimax(loadings: Tensor, *, max_iter: int = 200, tolerance: float = 1e-7) -
     -------
     Orthogonal tensor of shape (n_latent, n_latent).
     """
-    rotation = torch.eye(loadings.shape[1], dtype=loadings.dtype, device=loadings.device)
-    criterion = 0.0
+    identity = torch.eye(loadings.shape[1], dtype=loadings.dtype, device=loadings.device)
+    rotation, criterion = identity, 0.0
     for _ in range(max_iter):
         rotated = loadings @ rotation
         target = rotated**3 - rotated * rotated.square().mean(dim=0)
@@ -38,7 +38,13 @@ def varimax(loadings: Tensor, *, max_iter: int = 200, tolerance: float = 1e-7) -
         previous, criterion = criterion, float(singular.sum())
         if criterion <= previous * (1.0 + tolerance):
             break
-    return rotation
+    # The iteration climbs in all but degenerate cases, more factors than features among them.
+    return rotation if _spread(loadings @ rotation) >= _spread(loadings) else identity
+
+
+def _spread(loadings: Tensor) -> float:
+    """The varimax criterion: the variance of the squares, summed over columns."""
+    return float(loadings.square().var(dim=0, correction=0).sum())
 
 
 def principal_scores(blocks: list[Tensor], n_components: int) -> tuple[Tensor, Tensor]:

@@ -1,17 +1,39 @@
-"""Drawing: tables in, matplotlib Axes out."""
+"""Drawing: tables in, matplotlib Axes out; a Figure where several panels are drawn."""
 
+from poems.plots.consensus import plot_consensus
+from poems.plots.correlations import plot_subtype_correlations, subtype_correlations
+from poems.plots.features import (
+    feature_strength,
+    plot_top_features,
+    plot_top_per_factor,
+    top_per_factor,
+)
 from poems.plots.gates import plot_gates
 from poems.plots.history import plot_history
 from poems.plots.latent import centre_plane, plot_latent, principal_plane
 from poems.plots.loadings import plot_loadings, plot_sparsity, top_features
+from poems.plots.projection import plot_projection, tsne_plane, umap_plane
+from poems.plots.sparsity import plot_loading_histogram, plot_sparsity_mask
 
 __all__ = [
     "centre_plane",
+    "feature_strength",
+    "plot_consensus",
     "plot_gates",
     "plot_history",
     "plot_latent",
+    "plot_loading_histogram",
     "plot_loadings",
+    "plot_projection",
     "plot_sparsity",
+    "plot_sparsity_mask",
+    "plot_subtype_correlations",
+    "plot_top_features",
+    "plot_top_per_factor",
     "principal_plane",
+    "subtype_correlations",
     "top_features",
+    "top_per_factor",
+    "tsne_plane",
+    "umap_plane",
 ]

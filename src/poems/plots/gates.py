@@ -73,7 +73,8 @@ def _order(
     if subtypes is None:
         group = pd.Series("", index=gates.index)
     else:
-        group = subtypes.reindex(gates.index).astype(object).fillna("no subtype")
+        group = subtypes.reindex(gates.index).astype(object)
+        group = group.where(group.notna(), "no subtype")
     names = sorted(group.unique(), key=lambda name: (name == "no subtype", natural_order(name)))
     rank = group.map({name: at for at, name in enumerate(names)}).to_numpy()
     leading = gates.mean().sort_values(ascending=False, kind="stable").index

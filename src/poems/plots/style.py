@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe & Ito (2008) without black, then Paul Tol's "muted" scheme; yellow last, for it is weak
 # on white paper.
@@ -109,3 +110,37 @@ def natural_order(name: object) -> tuple[tuple[int, int | str], ...]:
     """
     parts = re.split(r"(\d+)", str(name))
     return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts if part)
+
+
+def panels(
+    n_panels: int, width: float, height: float, *, figure: Figure | None = None, columns: int = 3
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of ``n_panels`` axes, at most ``columns`` in a row, all of one size.
+
+    Parameters
+    ----------
+    n_panels
+        Axes wanted.
+    width, height
+        Inches for one of them.
+    figure
+        Figure to draw in; a new one, apart from pyplot, by default.
+    columns
+        Axes in a row, at most.
+
+    Examples
+    --------
+    >>> figure, axes = panels(4, 3.0, 2.0)
+    >>> len(axes), figure.get_size_inches().tolist()
+    (4, [9.0, 4.0])
+    """
+    n_columns = max(min(n_panels, columns), 1)
+    n_rows = max(-(-n_panels // n_columns), 1)
+    if figure is None:
+        from matplotlib.figure import Figure as NewFigure
+
+        figure = NewFigure(figsize=(width * n_columns, height * n_rows), layout="constrained")
+    grid = figure.subplots(n_rows, n_columns, squeeze=False)
+    for ax in grid.flat[n_panels:]:
+        ax.remove()
+    return figure, list(grid.flat[:n_panels])

@@ -16,9 +16,14 @@ from poems.elbo import Terms, elbo_terms, prior_divisor
 from poems.errors import TrainingError
 from poems.model import POEMS
 from poems.nn.batch import Batch
+from poems.nn.prior import MixturePrior
 from poems.training.proximal import proximal_step
 from poems.training.schedule import decayed, ramp
 from poems.training.stopping import Never, Plateau, StoppingRule
+
+# A factor needs three indicators to be identified (Anderson & Rubin 1956): with fewer it is some
+# feature's noise by another name.
+_FEWEST_FEATURES = 3
 
 
 class Status(Enum):
@@ -30,8 +35,7 @@ class Status(Enum):
     UNFINISHED = "Unfinished: a checkpoint taken during training."
     INTERRUPTED = "Interrupted: the best state so far was kept."
     INTERRUPTED_EARLY = (
-        "Interrupted before the sparsity was at full strength: the latest state was kept, and its "
-        "loadings are not yet sparse."
+        "Interrupted before every term was at full strength: the latest state was kept."
     )
 
 
@@ -46,11 +50,15 @@ class Epoch:
 
 @dataclass
 class Training:
-    """The outcome: status, best epoch (1-based), and a row of terms an epoch."""
+    """The outcome: status, best epoch (1-based), and a row of terms an epoch.
+
+    ``dropped`` counts the factors that were left with too few features.
+    """
 
     status: Status = Status.ALL_EPOCHS
     best_epoch: int = 0
     history: list[Epoch] = field(default_factory=list)
+    dropped: int = 0
 
 
 Callback = Callable[[Epoch], None]
@@ -94,6 +102,7 @@ def train(
     rule: StoppingRule = Never() if options.stopping == "none" else Plateau(options.patience)
     stopped = Status.STOPPED_EARLY if held_out is not None else Status.CONVERGED
     n_measured = {name: data.n_measured(name) for name in model.views}
+    n_features = sum(x.shape[1] for x in data.values.values())
     full_strength = max(settings.sparsity.ramp_end, options.kl_warmup)
 
     training, settled = Training(), False
@@ -107,9 +116,15 @@ def train(
             for name, decoder in model.sparse_decoders():
                 noise = model.likelihood(model.views.index(name)).scale
                 decoder.update_prior(spike_ramp, noise, n_measured[name])
+            if progress >= options.kl_warmup and isinstance(model.prior, MixturePrior):
+                _learn_components(
+                    model, model.prior, data, settings, emptying=progress >= full_strength
+                )
 
             terms = _train_epoch(model, data, settings, optimizer, kl_weight, epoch)
             terms |= {"kl_weight": kl_weight, "spike_ramp": spike_ramp}
+            if isinstance(model.prior, MixturePrior):
+                terms["components"] = float(model.prior.n_components)
             terms["nonzero"] = float(
                 sum(int((d.loadings != 0).sum()) for _, d in model.sparse_decoders())
             )
@@ -135,6 +150,8 @@ def train(
     except KeyboardInterrupt:
         training.status = Status.INTERRUPTED if settled else Status.INTERRUPTED_EARLY
     model.load_state_dict(best)
+    if settings.sparsity.proximal and training.status is not Status.INTERRUPTED_EARLY:
+        training.dropped = model.drop_factors(min(_FEWEST_FEATURES, n_features))
     model.eval()
     return training
 
@@ -158,13 +175,16 @@ def evaluate(model: POEMS, data: Batch, settings: Settings) -> float:
     """Compute the negative evidence lower bound of held-out samples, dropout off.
 
     The data's terms alone, at the full KL weight: the prior on the parameters
-    does not depend on the samples.
+    does not depend on the samples. With ``reduction="mean"`` the whole
+    objective, which is what the paper's code watches.
     """
     weight = settings.training.kl_weight
     model.eval()
     with torch.no_grad():
         terms = elbo_terms(model, data, settings, n_samples=len(data), kl_weight=weight)
     model.train()
+    if settings.training.reduction == "mean":
+        return terms.objective.item()
     return sum(value.item() for value in terms.nll.values()) + weight * terms.kl.item()
 
 
@@ -200,6 +220,19 @@ def _train_epoch(
         for name, value in _named(terms).items():
             sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / len(data)
     return sums
+
+
+@torch.no_grad()
+def _learn_components(
+    model: POEMS, prior: MixturePrior, data: Batch, settings: Settings, *, emptying: bool
+) -> None:
+    """Let the mixture prior see where the training samples lie."""
+    model.eval()
+    posterior = model.encode(data).posterior
+    loc, variance = posterior.mean, posterior.variance
+    model.train()
+    driving = int(model.driving().sum())
+    prior.learn(loc, variance, driving, settings.model.concentration, emptying=emptying)
 
 
 def _mini_batches(n_samples: int, batch_size: int, device: torch.device) -> Iterator[Tensor]:

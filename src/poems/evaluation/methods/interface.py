@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,9 @@ class MethodResult:
     own_clusters
         For a method with a clustering of its own: a function of the number of
         clusters and a seed that returns one label a sample. ``None`` otherwise.
+    headline
+        Which clusters count as the method's: ``"kmeans"`` on the embedding,
+        or its ``"own"``.
     details
         Single numbers worth keeping, such as the iterations that were needed.
 
@@ -48,6 +51,7 @@ class MethodResult:
     loadings: Mapping[str, pd.DataFrame] | None = None
     n_factors: int | None = None
     own_clusters: Clusters | None = None
+    headline: Literal["kmeans", "own"] = "kmeans"
     details: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -59,6 +63,8 @@ class MethodResult:
                 f"the embedding of {bad.sum()} of {len(bad)} samples is not finite: "
                 f"{name_some(self.embedding.index[bad])}"
             )
+        if self.headline == "own" and self.own_clusters is None:
+            raise DataError("headline is 'own', but the method has no clusters of its own")
         if self.n_factors is None:
             object.__setattr__(self, "n_factors", self.embedding.shape[1])
 
@@ -74,6 +80,11 @@ class Method(Protocol):
     @property
     def requires(self) -> tuple[str, ...]:
         """Distributions beyond those that POEMS itself needs."""
+        ...
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What to import before a fit is timed."""
         ...
 
     @property

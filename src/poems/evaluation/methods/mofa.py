@@ -15,6 +15,7 @@ import pandas as pd
 
 from poems.data.container import MultiOmics, View
 from poems.errors import DataError, SettingsError, TrainingError
+from poems.evaluation.methods.digest import source_digest
 from poems.evaluation.methods.interface import MethodResult, require
 
 _Floats = npt.NDArray[np.float64]
@@ -162,12 +163,13 @@ class Mofa:
     settings: MofaSettings = MofaSettings()
     name: str = "MOFA+"
     requires: tuple[str, ...] = ("mofapy2",)
+    modules: tuple[str, ...] = ("mofapy2.run.entry_point",)
     deterministic: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
-        """Settings."""
-        return asdict(self.settings)
+        """Settings and code."""
+        return {**asdict(self.settings), "code": source_digest("evaluation.methods.mofa")}
 
     def fit(self, cohort: MultiOmics, seed: int) -> MethodResult:
         """Fit MOFA+ and return its factors and weights."""

@@ -1,0 +1,115 @@
+"""Did training come to its end?"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pandas as pd
+
+from poems.diagnosis.check import Check
+from poems.findings import count
+from poems.training.loop import Status
+
+# Nats a feature by which the objective may still fall in the last tenth of the epochs.
+STILL_FALLING: Final = 0.01
+
+
+def convergence_checks(
+    status: str, history: pd.DataFrame, *, n_terms: int, kl_weight: float, sparse: bool
+) -> tuple[Check, ...]:
+    """Judge how training ended.
+
+    Parameters
+    ----------
+    status
+        How it ended, the sentence of a :class:`~poems.training.loop.Status`.
+    history
+        Terms of the objective, a row an epoch.
+    n_terms
+        Number of features that the objective sums over: those of all views, or
+        one where it is a mean.
+    kl_weight
+        Weight of the KL term once it is warmed up.
+    sparse
+        Whether the decoder has a prior on its loadings.
+
+    Examples
+    --------
+    >>> terms = {"objective": [9.0, 5.0, 5.0, 5.0], "spike_ramp": 1.0, "kl_weight": 1.0}
+    >>> ended = Status.ALL_EPOCHS.value
+    >>> (check,) = convergence_checks(
+    ...     ended, pd.DataFrame(terms), n_terms=10, kl_weight=1.0, sparse=True
+    ... )
+    >>> check.signature, check.verdict
+    ('not-converged', 'ok')
+    """
+    if status == Status.INTERRUPTED_EARLY.value:
+        return (_interrupted(history, sparse=sparse),)
+    if sparse and len(history) and history["spike_ramp"].iloc[-1] < 1.0:
+        return (_sparsity_incomplete(history),)
+    return (_still_falling(status, history, n_terms, kl_weight, sparse=sparse),)
+
+
+def _interrupted(history: pd.DataFrame, *, sparse: bool) -> Check:
+    if sparse:
+        meaning = (
+            "training was interrupted before the sparsity was at full strength: loadings are not "
+            "yet sparse, and factors not yet pruned"
+        )
+    else:
+        meaning = (
+            "training was interrupted before the schedules had ended: the latest state was kept, "
+            "which need not be a good one"
+        )
+    return Check(
+        "interrupted-early",
+        "epochs",
+        float(len(history)),
+        None,
+        "warning",
+        meaning=meaning,
+        remedy="fit again",
+    )
+
+
+def _sparsity_incomplete(history: pd.DataFrame) -> Check:
+    return Check(
+        "sparsity-incomplete",
+        "strength of the sparsity",
+        float(history["spike_ramp"].iloc[-1]),
+        1.0,
+        "warning",
+        meaning=f"the {len(history)} epochs ended before the sparsity was at full strength: "
+        "loadings are denser than asked for",
+        remedy="train longer, or set ramp_end lower",
+    )
+
+
+def _still_falling(
+    status: str, history: pd.DataFrame, n_terms: int, kl_weight: float, *, sparse: bool
+) -> Check:
+    """Was the objective, with every term at full strength, still falling at the end?"""
+    settled = history["kl_weight"] >= kl_weight
+    if sparse:
+        settled &= history["spike_ramp"] >= 1.0
+    monitored = history["held_out" if "held_out" in history else "objective"][settled]
+    span = max(1, len(history) // 10)
+    # Means over a span each, for the objective of a single epoch is noisy.
+    before, after = monitored.iloc[-2 * span : -span], monitored.iloc[-span:]
+    fall = float((before.sum() - after.sum()) / span) if len(monitored) >= 2 * span else None
+    # A stopping rule has seen to it already; an interrupted fit is known to be one.
+    judged = status == Status.ALL_EPOCHS.value and fall is not None
+    falling = judged and fall is not None and fall > STILL_FALLING * n_terms
+    return Check(
+        "not-converged",
+        f"fall a feature, {count(span, 'epoch')}",
+        None if fall is None else fall / n_terms,
+        STILL_FALLING,
+        "warning" if falling else "ok" if judged else "not judged",
+        meaning=f"the objective still fell by {fall:.0f} over the last {count(span, 'epoch')}"
+        if falling
+        else "",
+        remedy=f"train longer (epochs above {len(history)}) before trusting details"
+        if falling
+        else "",
+    )

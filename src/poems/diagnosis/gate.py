@@ -1,0 +1,159 @@
+"""Has the gate, or an expert that is very sure of itself, reduced the fusion to one view?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from poems.diagnosis.check import Check, Samples
+from poems.distributions.fusion import mixture_of_experts
+from poems.model import POEMS
+from poems.nn.batch import Batch
+
+Array = npt.NDArray[np.floating[Any]]
+
+# Mean weight, or mean share of the precision, beyond which one view stands for all.
+MOST_WEIGHT: Final = 0.95
+# Entropy of the weights below this share of its largest value: a view a sample.
+LEAST_ENTROPY: Final = 0.1
+# Samples that go through the encoders at once; bounds memory, not the result.
+_CHUNK = 2048
+
+
+@torch.no_grad()
+def precision_shares(model: POEMS, batch: Batch, factors: Tensor) -> Tensor | None:
+    """Compute by how much each view moves the fused mean, on the samples with two views or more.
+
+        alpha_v tau_v / sum_u alpha_u tau_u
+
+    of eq. (1) of arXiv 2511.03464: a view counts by its weight and by how sure
+    its expert is. Averaged over samples and over ``factors``.
+
+    Parameters
+    ----------
+    model
+        The model, dropout off.
+    batch
+        Some samples.
+    factors
+        Latent dimensions to average over, integers of shape (n_active,).
+
+    Returns
+    -------
+    Shares of shape (n_views,) that sum to one, or ``None`` for a mixture of
+    experts, in which the weights alone count, and where no sample has two views.
+    """
+    rows = (batch.measured.sum(dim=1) > 1).nonzero()[:, 0]
+    if model.fuse is mixture_of_experts or not len(rows) or not len(factors):
+        return None
+    total = torch.zeros(batch.measured.shape[1], dtype=torch.float64)
+    for some in torch.split(rows, _CHUNK):
+        part = batch.take(some)
+        loc, log_precision = model.experts(part)
+        # Logits of the shares; zero weights are minus infinity and count for nothing.
+        logits = torch.log(model.gate(loc, part.measured).T)[..., None] + log_precision
+        shares = torch.softmax(logits[..., factors], dim=0)
+        total += shares.mean(dim=2).sum(dim=1).double().cpu()
+    return total / len(rows)
+
+
+def gate_checks(
+    gates: Array, shares: Array | None, views: Sequence[str], samples: Samples = "training"
+) -> tuple[Check, ...]:
+    """Judge the weights on the samples on which two views or more were measured.
+
+    Where one view alone was measured its weight is one by right.
+
+    Parameters
+    ----------
+    gates
+        Weights of shape (n_samples, n_views), 0 where a view was not measured.
+    shares
+        What :func:`precision_shares` returns, of shape (n_views,).
+    views
+        Names of the views.
+    samples
+        Which samples these are.
+
+    Examples
+    --------
+    >>> checks = gate_checks(np.array([[0.98, 0.02], [0.96, 0.04]]), None, ["rna", "cnv"])
+    >>> [(check.view, round(check.value, 2), check.verdict) for check in checks if check.view]
+    [('rna', 0.97, 'warning'), ('cnv', 0.03, 'ok')]
+    """
+    several = gates[(gates > 0).sum(axis=1) > 1].astype(np.float64)
+    if not len(several):
+        return ()
+    checks = []
+    mean = several.mean(axis=0)
+    for name, weight in zip(views, mean, strict=True):
+        collapsed = weight > MOST_WEIGHT
+        checks.append(
+            Check(
+                "gate-collapsed",
+                "mean weight",
+                float(weight),
+                MOST_WEIGHT,
+                "warning" if collapsed else "ok",
+                view=name,
+                samples=samples,
+                meaning="the gate gives nearly all weight to this view even on samples that have "
+                "others, so the views are not integrated: the latents are those of one view"
+                if collapsed
+                else "",
+                remedy="see with `poems check` whether the other views are noise or badly scaled, "
+                "and compare with gate='equal'"
+                if collapsed
+                else "",
+            )
+        )
+    checks.append(_entropy_check(several, samples, judged=mean.max() <= MOST_WEIGHT))
+    for name, share in zip(views, () if shares is None else shares, strict=shares is not None):
+        decides = share > MOST_WEIGHT and mean.max() <= MOST_WEIGHT
+        checks.append(
+            Check(
+                "one-view-decides",
+                "share of the precision",
+                float(share),
+                MOST_WEIGHT,
+                "warning" if decides else "ok",
+                view=name,
+                samples=samples,
+                meaning="the gate spreads its weights, but this view's expert is so sure of itself "
+                "that it alone moves the latents"
+                if decides
+                else "",
+                remedy="compare with fusion='moe', in which certainty does not count, and with a "
+                "fit without this view"
+                if decides
+                else "",
+            )
+        )
+    return tuple(checks)
+
+
+def _entropy_check(weights: Array, samples: Samples, *, judged: bool) -> Check:
+    """Mean entropy of the weights over its largest value, the log of the number of views."""
+    there = weights > 0
+    entropy = -(weights * np.log(np.where(there, weights, 1.0))).sum(axis=1)
+    value = float((entropy / np.log(there.sum(axis=1))).mean())
+    low = judged and value < LEAST_ENTROPY
+    return Check(
+        "gate-one-view-a-sample",
+        "entropy of the weights / largest",
+        value,
+        LEAST_ENTROPY,
+        "warning" if low else "ok" if judged else "not judged",
+        samples=samples,
+        meaning=f"the gate reads each sample from a single view (the entropy of its weights is "
+        f"{value:.0%} of the largest), not always the same one: samples may be grouped by the view "
+        "that they were read from"
+        if low
+        else "",
+        remedy="compare with gate='equal'" if low else "",
+    )

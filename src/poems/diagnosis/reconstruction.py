@@ -1,0 +1,189 @@
+"""Is a view reconstructed badly: against each feature's mean, and against PCA?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from torch import Tensor
+
+from poems.diagnosis.check import Check, Samples
+from poems.estimates import explained_share
+from poems.findings import name_some
+from poems.nn.batch import Batch
+
+# Share of a view's variance that the model explains, below which the mean does as well.
+LEAST_R2: Final = 0.02
+# A model that explains less than this share of every view has learned nothing of use.
+LEAST_OF_ALL: Final = 0.05
+# What a sparse model has to explain of what PCA explains beyond noise. Sparse factors explain
+# less than dense ones by design: healthy fits lie above 0.6, on held-out samples above 0.4.
+LEAST_OF_PCA: Final = 1 / 3
+# What PCA explains beyond noise, below which there is nothing to compare with.
+LEAST_STRUCTURE: Final = 0.05
+# Samples of a view on which a share of its variance can be judged.
+FEWEST: Final = 10
+
+_UNEXPLAINED = "the model predicts this view no better than each feature's mean"
+_LOOK = (
+    "fit with more factors (n_latent), more epochs or lambda_slab below 1, or without the view "
+    "that takes the factors"
+)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Shares of a view's variance about the training means, on some samples.
+
+    ``model``: POEMS; ``pca``: as many principal components, ``noise``: what
+    these explain of pure noise; both ``None`` where there is no PCA.
+    ``n_samples``: samples on which the view was measured.
+    """
+
+    model: float
+    pca: float | None
+    noise: float | None
+    n_samples: int
+
+    @property
+    def structure(self) -> float | None:
+        """What PCA explains beyond noise."""
+        return None if self.pca is None or self.noise is None else self.pca - self.noise
+
+
+def explained_views(
+    batch: Batch, predicted: Mapping[str, Tensor], means: Mapping[str, Tensor]
+) -> dict[str, float]:
+    """Compute R squared about the training means of every view that was measured.
+
+    Parameters
+    ----------
+    batch
+        Some samples.
+    predicted
+        View name to (n_samples, n_features).
+    means
+        View name to (n_features,).
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.tensor([[1.0], [-1.0]])
+    >>> batch = Batch({"a": x}, {"a": None}, torch.ones(2, 1, dtype=torch.bool))
+    >>> explained_views(batch, {"a": 0.5 * x}, {"a": torch.zeros(1)})
+    {'a': 0.75}
+    """
+    shares = {}
+    for i, (name, values) in enumerate(batch.values.items()):
+        rows, mask = batch.measured[:, i], batch.observed[name]
+        if rows.any():
+            observed = None if mask is None else mask[rows]
+            shares[name] = explained_share(
+                values[rows], predicted[name][rows], observed, means[name]
+            )
+    return shares
+
+
+def reconstruction_checks(
+    explained: Mapping[str, Explained], samples: Samples = "training"
+) -> tuple[Check, ...]:
+    """Judge how well each view is reconstructed.
+
+    Parameters
+    ----------
+    explained
+        View name to what is explained of it.
+    samples
+        Which samples these are.
+
+    Examples
+    --------
+    >>> noise = Explained(model=0.0, pca=0.21, noise=0.2, n_samples=50)
+    >>> signal = Explained(model=0.3, pca=0.5, noise=0.2, n_samples=50)
+    >>> checks = reconstruction_checks({"a": noise, "b": signal})
+    >>> [(check.view, check.quantity) for check in checks if check.verdict == "warning"]
+    [('a', 'R²')]
+    """
+    enough = {name: found for name, found in explained.items() if found.n_samples >= FEWEST}
+    best = max((found.model for found in enough.values()), default=None)
+    nothing = best is not None and best < LEAST_OF_ALL
+    checks = [
+        check
+        for name, found in explained.items()
+        for check in _view_checks(name, found, samples, judged=name in enough and not nothing)
+    ]
+    values = name_some((f"{name} {found.model:.2f}" for name, found in explained.items()), 6)
+    checks.append(
+        Check(
+            "explains-nothing",
+            "largest R²",
+            best,
+            LEAST_OF_ALL,
+            "not judged" if best is None else "warning" if nothing else "ok",
+            samples=samples,
+            meaning=f"the model explains less than {LEAST_OF_ALL:.0%} of the variance of every "
+            f"view ({values}), so its factors and subtypes mean little"
+            if nothing
+            else "",
+            remedy="train longer, or check that the views hold signal" if nothing else "",
+        )
+    )
+    return tuple(checks)
+
+
+def _view_checks(
+    name: str, found: Explained, samples: Samples, *, judged: bool
+) -> tuple[Check, ...]:
+    """A view's R², its share of PCA's, and the numbers that the share is made of."""
+    structure = found.structure
+    share = None
+    if structure is not None and structure >= LEAST_STRUCTURE:
+        share = found.model / structure
+    unexplained = judged and found.model < LEAST_R2
+    short = judged and not unexplained and share is not None and share < LEAST_OF_PCA
+    if structure is None:
+        meaning, remedy = _UNEXPLAINED, f"check that the view holds signal, or {_LOOK}"
+    elif share is None:
+        meaning = (
+            f"{_UNEXPLAINED}, and neither does PCA beyond what it makes of noise: the view seems "
+            "to hold nothing that its features share"
+        )
+        remedy = "check its scale and quality, or leave it out"
+    else:
+        meaning, remedy = f"{_UNEXPLAINED}, though PCA finds structure in it", _LOOK
+    common = {"view": name, "samples": samples}
+    first = Check(
+        "badly-reconstructed",
+        "R²",
+        found.model,
+        LEAST_R2,
+        "warning" if unexplained else "ok" if judged else "not judged",
+        meaning=meaning if unexplained else "",
+        remedy=remedy if unexplained else "",
+        **common,  # type: ignore[arg-type]
+    )
+    if found.pca is None:
+        return (first,)
+    compared = judged and not unexplained and share is not None
+    second = Check(
+        "badly-reconstructed",
+        "R² / PCA's beyond noise",
+        share,
+        LEAST_OF_PCA,
+        "warning" if short else "ok" if compared else "not judged",
+        meaning="the model explains far less of this view than as many principal components do"
+        if short
+        else "",
+        remedy=_LOOK if short else "",
+        **common,  # type: ignore[arg-type]
+    )
+    shown = (("R² of PCA", found.pca), ("R² of PCA on noise", found.noise))
+    return (
+        first,
+        second,
+        *(
+            Check("badly-reconstructed", quantity, value, None, "not judged", **common)  # type: ignore[arg-type]
+            for quantity, value in shown
+        ),
+    )

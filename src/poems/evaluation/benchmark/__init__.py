@@ -1,0 +1,1 @@
+"""The benchmark: methods x cohorts x seeds, in parallel processes, resumable."""

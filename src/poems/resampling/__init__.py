@@ -1,0 +1,1 @@
+"""Refits over seeds, resamples and decoys: what of a fit would be found again."""

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from poems.diagnosis.check import Check
+from poems.diagnosis.convergence import convergence_checks
+from poems.training.loop import Status
+
+FALLING = [1000.0 - i for i in range(100)]
+
+
+def history(objective: list[float], **columns: list[float]) -> pd.DataFrame:
+    n = len(objective)
+    ramp = [min(1.0, 2 * i / n) for i in range(n)]
+    return pd.DataFrame({"objective": objective, "spike_ramp": ramp, "kl_weight": 1.0} | columns)
+
+
+def judged(
+    table: pd.DataFrame,
+    status: Status = Status.ALL_EPOCHS,
+    *,
+    n_terms: int = 100,
+    sparse: bool = True,
+) -> Check:
+    (check,) = convergence_checks(
+        status.value, table, n_terms=n_terms, kl_weight=1.0, sparse=sparse
+    )
+    return check
+
+
+def test_a_flat_end_is_convergence() -> None:
+    assert judged(history([1000.0 - i for i in range(50)] + [950.0] * 50)).verdict == "ok"
+
+
+def test_a_steady_fall_is_not() -> None:
+    check = judged(history(FALLING))
+    assert (check.signature, check.verdict) == ("not-converged", "warning")
+    assert check.value == pytest.approx(0.1)
+    assert check.meaning == "the objective still fell by 10 over the last 10 epochs"
+    assert "epochs above 100" in check.remedy
+    # The same fall is little for many features.
+    assert judged(history(FALLING), n_terms=100_000).verdict == "ok"
+
+
+@pytest.mark.parametrize("status", [Status.CONVERGED, Status.INTERRUPTED, Status.STOPPED_EARLY])
+def test_a_stopping_rule_knows_better(status: Status) -> None:
+    assert judged(history(FALLING), status).verdict == "not judged"
+
+
+def test_noise_is_not_a_fall() -> None:
+    assert judged(history([500.0 + (-1) ** i * 50 for i in range(100)])).verdict == "ok"
+
+
+def test_held_out_values_are_what_counts() -> None:
+    assert judged(history(FALLING, held_out=[3.0] * 100)).verdict == "ok"
+    assert judged(history([3.0] * 100, held_out=FALLING)).verdict == "warning"
+
+
+def test_only_epochs_at_full_strength_count() -> None:
+    late = [0.1] * 85 + [1.0] * 15
+    assert judged(history(FALLING, kl_weight=late)).verdict == "not judged"
+
+
+def test_an_early_interrupt_is_told_in_the_decoders_words() -> None:
+    table = history([5.0] * 3)
+    sparse = judged(table, Status.INTERRUPTED_EARLY)
+    assert (sparse.signature, sparse.verdict) == ("interrupted-early", "warning")
+    assert "not yet sparse" in sparse.meaning
+    dense = judged(table, Status.INTERRUPTED_EARLY, sparse=False)
+    assert (dense.signature, dense.verdict) == ("interrupted-early", "warning")
+    told = dense.meaning + dense.remedy + Status.INTERRUPTED_EARLY.value
+    assert "spars" not in told
+    assert "loading" not in told
+
+
+def test_a_ramp_that_never_ended_is_told_of_sparse_decoders() -> None:
+    table = history([5.0, 4.0], spike_ramp=[0.0, 0.9])
+    check = judged(table)
+    assert (check.signature, check.verdict) == ("sparsity-incomplete", "warning")
+    assert check.value == 0.9
+    assert judged(table, sparse=False).signature == "not-converged"

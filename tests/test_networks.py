@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.distance import pdist, squareform
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+
+from poems.networks import (
+    diffusion_coordinates,
+    fuse,
+    neighbours,
+    network_coordinates,
+    pairwise_distances,
+    similarities,
+)
+
+
+def groups(
+    rng: np.random.Generator, n_each: int, centres: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    labels = np.repeat(np.arange(len(centres)), n_each)
+    return centres[labels] + rng.standard_normal((len(labels), centres.shape[1])), labels
+
+
+def complete(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return x, np.ones(x.shape, dtype=bool)
+
+
+def test_distances_are_root_mean_squares_over_common_features() -> None:
+    x = np.random.default_rng(0).standard_normal((12, 5))
+    expected = squareform(pdist(x)) / np.sqrt(5)
+    np.testing.assert_allclose(pairwise_distances(*complete(x)), expected, atol=1e-7)
+
+
+def test_missing_entries_are_left_out_of_a_distance_and_never_read() -> None:
+    x = np.random.default_rng(1).standard_normal((6, 4))
+    there = np.ones(x.shape, dtype=bool)
+    there[0, 0], there[1, 1], there[2] = False, False, False
+    spoilt = np.where(there, x, np.nan)
+    distances = pairwise_distances(spoilt, there)
+    assert distances[0, 1] == pytest.approx(np.sqrt(np.mean((x[0, 2:] - x[1, 2:]) ** 2)))
+    # Sample 2 has nothing: it is far from and near to nobody.
+    assert np.isnan(np.delete(distances[2], 2)).all()
+    np.testing.assert_array_equal(distances, distances.T)
+
+
+@given(scale=st.floats(1e-3, 1e3), shift=st.floats(-10, 10))
+def test_similarities_do_not_depend_on_the_unit(scale: float, shift: float) -> None:
+    x = np.random.default_rng(2).standard_normal((15, 3))
+    before = similarities(pairwise_distances(*complete(x)), 4)
+    after = similarities(pairwise_distances(*complete(scale * x + shift)), 4)
+    np.testing.assert_allclose(after, before, atol=1e-6)
+    assert ((before >= 0) & (before <= 1)).all()
+
+
+def test_copies_of_a_sample_are_alike() -> None:
+    x = np.repeat(np.random.default_rng(3).standard_normal((5, 2)), 8, axis=0)
+    network = similarities(pairwise_distances(*complete(x)), 4)
+    assert np.isfinite(network).all()
+    assert (network[np.arange(0, 40, 8)][:, :8][0] == 1).all()
+    assert np.isfinite(diffusion_coordinates(fuse([network, network], 4), 5)).all()
+
+
+def test_the_fused_network_is_symmetric_and_does_not_depend_on_the_order() -> None:
+    rng = np.random.default_rng(4)
+    networks = [
+        similarities(pairwise_distances(*complete(rng.standard_normal((30, 3)))), 5)
+        for _ in range(3)
+    ]
+    fused = fuse(networks, 5)
+    np.testing.assert_allclose(fused, fused.T, atol=1e-12)
+    np.testing.assert_allclose(fuse(networks[::-1], 5), fused, atol=1e-10)
+
+
+def test_a_permutation_of_the_samples_permutes_the_coordinates() -> None:
+    rng = np.random.default_rng(5)
+    x, _ = groups(rng, 12, np.array([[0.0, 0], [6, 0], [0, 6]]))
+    view = rng.standard_normal((36, 8))
+    order = rng.permutation(36)
+    points = network_coordinates([x], [complete(view)], n_coordinates=5)
+    permuted = network_coordinates([x[order]], [complete(view[order])], n_coordinates=5)
+    distance = squareform(pdist(points))
+    np.testing.assert_allclose(
+        squareform(pdist(permuted)), distance[np.ix_(order, order)], atol=1e-6
+    )
+
+
+def test_groups_that_no_view_shows_alone_are_found() -> None:
+    # Four groups: one view separates two pairs, the other the members of each pair.
+    rng = np.random.default_rng(6)
+    labels = np.repeat(np.arange(4), 25)
+    first = 3.0 * (labels // 2)[:, None] + rng.standard_normal((100, 6))
+    second = 3.0 * (labels % 2)[:, None] + rng.standard_normal((100, 6))
+    latent = 3.0 * np.stack([labels // 2, labels % 2], axis=1) + rng.standard_normal((100, 2))
+    points = network_coordinates([latent], [complete(first), complete(second)])
+    found = KMeans(4, n_init=10, random_state=0).fit_predict(points)
+    assert adjusted_rand_score(labels, found) > 0.8
+
+
+def test_coordinates_solve_the_random_walk() -> None:
+    rng = np.random.default_rng(12)
+    graph = rng.random((12, 12))
+    graph = graph + graph.T
+    np.fill_diagonal(graph, 0.0)
+    points = diffusion_coordinates(graph, 4)
+    walk = graph / graph.sum(axis=1, keepdims=True)
+    # Rows were scaled, which a ratio undoes; the first column belongs to the constant.
+    for vector in (points[:, 1:] / points[:, :1]).T:
+        vector = vector / np.linalg.norm(vector)
+        moved = walk @ vector
+        np.testing.assert_allclose(moved, (moved @ vector) * vector, atol=1e-6)
+
+
+def test_samples_without_a_view_are_placed_by_their_latents() -> None:
+    rng = np.random.default_rng(7)
+    latent, labels = groups(rng, 30, np.array([[0.0, 0], [8, 0]]))
+    view, there = complete(6.0 * labels[:, None] + rng.standard_normal((60, 5)))
+    there[::3] = False
+    view[~there] = np.nan
+    points = network_coordinates([latent], [(view, there)])
+    found = KMeans(2, n_init=10, random_state=0).fit_predict(points)
+    assert adjusted_rand_score(labels, found) == 1.0
+
+
+def test_a_factor_that_sets_few_samples_apart_does_not_decide_alone() -> None:
+    # Without the flattened network, three outliers on a factor of their own would take a
+    # coordinate of their own before the groups do.
+    rng = np.random.default_rng(8)
+    latent, labels = groups(rng, 40, np.array([[0.0, 0], [5, 0]]))
+    latent[:3, 1] = 60.0
+    points = network_coordinates([latent], [])
+    found = KMeans(2, n_init=10, random_state=0).fit_predict(points)
+    assert adjusted_rand_score(labels, found) > 0.9
+
+
+@pytest.mark.parametrize(("n_samples", "n_coordinates"), [(2, 2), (3, 3), (8, 8), (40, 11)])
+def test_tiny_cohorts_have_coordinates(n_samples: int, n_coordinates: int) -> None:
+    x = np.random.default_rng(9).standard_normal((n_samples, 3))
+    points = network_coordinates([x], [complete(x)])
+    assert points.shape == (n_samples, n_coordinates)
+    np.testing.assert_allclose(np.linalg.norm(points, axis=1), 1.0)
+
+
+def test_a_model_without_factors_is_placed_by_its_views() -> None:
+    rng = np.random.default_rng(10)
+    view, labels = groups(rng, 20, np.array([[0.0] * 6, [7] * 6]))
+    points = network_coordinates([np.zeros((40, 0))], [complete(view)])
+    found = KMeans(2, n_init=10, random_state=0).fit_predict(points)
+    assert adjusted_rand_score(labels, found) == 1.0
+
+
+@pytest.mark.parametrize(("n_samples", "expected"), [(3, 2), (20, 5), (150, 15), (5000, 20)])
+def test_neighbours_grow_with_the_cohort(n_samples: int, expected: int) -> None:
+    assert neighbours(n_samples) == expected
+
+
+def test_several_fits_are_steadier_than_one() -> None:
+    # Each fit sees the groups through noise of its own.
+    rng = np.random.default_rng(11)
+    centres = np.array([[0.0, 0], [2.5, 0]])
+    fits, labels = [], np.repeat([0, 1], 50)
+    for _ in range(9):
+        fits.append(centres[labels] + rng.standard_normal((100, 2)))
+
+    def agreement(latents: list[np.ndarray]) -> float:
+        points = network_coordinates(latents, [])
+        found = KMeans(2, n_init=10, random_state=0).fit_predict(points)
+        return float(adjusted_rand_score(labels, found))
+
+    assert agreement(fits) > max(0.9, np.mean([agreement([fit]) for fit in fits]))
