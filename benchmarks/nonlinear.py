@@ -167,16 +167,15 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     return means.reindex(truths, level="truth")
 
 
-def margins(rows: pd.DataFrame) -> pd.DataFrame:
-    """POEMS minus the better of the sparse linear models, by mean, and the verdict on it."""
-    table = summarise(rows)
+def verdicts(table: pd.DataFrame) -> pd.DataFrame:
+    """POEMS against the better of the sparse linear models, by mean: wins, ties and losses."""
     linear = [method for method in METHODS if method in LINEAR and method != "PCA"]
     parts = {}
     for score, tie in TIES.items():
         margin = table[score]["POEMS"] - table[score][linear].max(axis=1)
-        verdict = np.select([margin > tie, margin < -tie], ["wins", "loses"], "ties")
-        parts[score] = margin.map(f"{{:+.{4 if score == 'gain' else 2}f}} ".format) + verdict
-    return pd.DataFrame(parts).unstack("n")
+        marks = np.select([margin > tie, margin < -tie], ["+", "-"], "=")
+        parts[score] = pd.Series(marks, index=table.index).unstack("n")
+    return pd.concat(parts, axis=1).reindex(table.index.droplevel("n").unique())
 
 
 def plot(rows: pd.DataFrame, path: Path) -> None:
@@ -216,6 +215,17 @@ def plot(rows: pd.DataFrame, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
+def report(rows: pd.DataFrame) -> None:
+    table = summarise(rows)
+    shown = table.copy()
+    shown["gain"] = (1000 * shown["gain"]).round(1)
+    with pd.option_context("display.width", 250, "display.max_columns", 99):
+        print(f"\ngain in thousandths of a nat a feature\n{shown[list(TIES)].round(2)}")
+        print(f"\n{shown[['r2_signal', 'r2_refined', 'factors']].round(2)}")
+        if {"POEMS", "MOFA+", "sparse PCA"} <= set(rows["method"]):
+            print(f"\nPOEMS against the better sparse linear model\n{verdicts(table)}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="csv of the results; what it holds is kept")
@@ -242,11 +252,7 @@ def main() -> None:
             rows = pd.DataFrame([*rows[~same].to_dict("records"), row])
             write_text(args.out, rows.to_csv(index=False))
             print(f"{number}/{len(todo)}", {k: _short(v) for k, v in row.items()}, flush=True)
-    with pd.option_context("display.width", 250, "display.max_columns", 99):
-        for score, table in summarise(rows).T.groupby(level=0, sort=False):
-            print(f"\n{score}\n{table.droplevel(0).T.round(4 if score == 'gain' else 2)}")
-        if {"POEMS", "MOFA+", "sparse PCA"} <= set(rows["method"]):
-            print(f"\nPOEMS minus the better sparse linear model\n{margins(rows)}")
+    report(rows)
     if args.plot:
         plot(rows, args.plot)
 
