@@ -57,6 +57,10 @@ def test_large_cohorts_have_neither_network_nor_companions(
     monkeypatch.setattr("poems.fitting.companion_latents", None)
     model = quick(simulation.cohort)
     assert model.default_metric == "latent"
+    (finding,) = [each for each in model.findings if each.code == "network-left-out"]
+    assert finding.message.startswith(
+        "72 samples are too many for a network of samples (at most 71)"
+    )
 
 
 def test_the_network_depends_less_on_the_seed_with_companions(simulation: Any) -> None:

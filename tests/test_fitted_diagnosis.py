@@ -80,7 +80,7 @@ def test_a_healthy_fit_is_clean(fitted: FittedPoems) -> None:
     "options",
     [
         {"prior": "mixture", "n_components": 3},
-        {"fusion": "moe", "gate": "equal"},
+        {"fusion": "moe"},
         {"decoder": "dense"},
     ],
     ids=str,

@@ -341,3 +341,20 @@ def test_settings_may_be_a_mapping(simulation: Simulation) -> None:
 def test_a_model_that_learned_nothing_says_so(simulation: Simulation) -> None:
     model = quick(simulation.cohort, epochs=1)
     assert "explains-nothing" in [finding.code for finding in model.findings]
+
+
+def test_factors_that_are_dropped_are_told(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = quick(simulation.cohort, epochs=10)
+    assert "factors-dropped" not in [finding.code for finding in kept.findings]
+    most = max(
+        sum(int((table.iloc[:, k] != 0).sum()) for table in kept.loadings.values())
+        for k in range(kept.n_active)
+    )
+    # Between them, they have every factor but the widest.
+    monkeypatch.setattr("poems.training.loop.FEWEST_FEATURES", most)
+    model = quick(simulation.cohort, epochs=10)
+    assert model.n_active < kept.n_active
+    (finding,) = [each for each in model.findings if each.code == "factors-dropped"]
+    assert finding.message.startswith(f"{kept.n_active - model.n_active} factor")

@@ -84,3 +84,22 @@ def test_only_sparse_decoders_have_loadings(decoder: str, prior: str) -> None:
     assert all(isinstance(part, SparseDecoder) for _, part in model.sparse_decoders())
     assert model.decoder(1)(torch.randn(2, 3)).shape == (2, 4)
     assert model.likelihood(0).scale.shape == (6,)
+
+
+def test_factors_with_few_loadings_are_dropped_and_counted() -> None:
+    model = build()
+    counts = torch.zeros(3, dtype=torch.int64)
+    with torch.no_grad():
+        for _, decoder in model.sparse_decoders():
+            decoder.loadings.zero_()
+        first, second = (decoder.loadings for _, decoder in model.sparse_decoders())
+        # One factor of three features over both views, one of two; the last has none already.
+        first[:2, 0], second[0, 0] = 1.0, -1.0
+        first[3, 1], second[1, 1] = 2.0, 2.0
+    assert model.driving().tolist() == [True, True, False]
+    assert model.drop_factors(3) == 1
+    for _, decoder in model.sparse_decoders():
+        counts += (decoder.loadings != 0).sum(dim=0)
+    assert counts.tolist() == [3, 0, 0]
+    assert model.driving().tolist() == [True, False, False]
+    assert model.drop_factors(3) == 0

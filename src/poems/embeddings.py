@@ -14,8 +14,6 @@ from poems.nn.linear_start import principal_scores
 
 # Principal components kept of the decoded means, at most.
 _DECODED_COMPONENTS = 32
-# Networks hold a number for every two samples: beyond this they take gigabytes and minutes.
-LARGEST_NETWORK = 5000
 
 
 def gram_embedding(loc: Tensor, gram: Tensor) -> Tensor:
@@ -59,8 +57,8 @@ def decoded_embedding(module: POEMS, loc: Tensor, n_components: int) -> Tensor:
     return points.float()
 
 
-def network_embedding(latents: Sequence[Tensor], batch: Batch) -> Tensor | None:
-    """Compute coordinates in the fused network of latents and views, ``None`` for large cohorts.
+def network_embedding(latents: Sequence[Tensor], batch: Batch) -> Tensor:
+    """Compute coordinates in the fused network of latents and views.
 
     Parameters
     ----------
@@ -70,8 +68,6 @@ def network_embedding(latents: Sequence[Tensor], batch: Batch) -> Tensor | None:
     batch
         The same samples' preprocessed views.
     """
-    if len(batch) > LARGEST_NETWORK:
-        return None
     views = []
     for i, (name, values) in enumerate(batch.values.items()):
         there = batch.measured[:, i, None].expand_as(values)

@@ -20,10 +20,10 @@ from poems.arguments import require_whole
 from poems.companions import Start, companion_latents, companion_settings
 from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, quality_findings, read
-from poems.embeddings import LARGEST_NETWORK, network_embedding
+from poems.embeddings import network_embedding
 from poems.errors import DataError, SettingsError
 from poems.estimates import estimate_features, estimate_samples
-from poems.findings import Finding, name_some
+from poems.findings import Finding, count, name_some
 from poems.fitted import FittedPoems
 from poems.fitted_diagnosis import diagnosed
 from poems.model import POEMS
@@ -31,10 +31,13 @@ from poems.nn.batch import Batch
 from poems.nn.linear_start import sparse_linear_start
 from poems.preprocessing import Preprocessing, fit_preprocessing
 from poems.training.checkpoints import Checkpoints
-from poems.training.loop import Callback, Status, Training, train
+from poems.training.loop import FEWEST_FEATURES, Callback, Status, Training, train
 from poems.training.progress import progress_bar
 
 logger = logging.getLogger(__name__)
+
+# Networks hold a number for every two samples: beyond this they take gigabytes and minutes.
+LARGEST_NETWORK = 5000
 
 _RECORDED_VERSIONS = ("torch", "numpy", "pandas", "scikit-learn")
 
@@ -235,6 +238,15 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
     frozen = copy.deepcopy(module).cpu().requires_grad_(False).eval()
     samples = estimate_samples(frozen, prepared.data)
     features = estimate_features(frozen, prepared.data, samples.loc)
+    findings = prepared.findings
+    if training.dropped:
+        dropped = Finding(
+            "note",
+            "factors-dropped",
+            f"{count(training.dropped, 'factor')} with loadings on fewer than {FEWEST_FEATURES} "
+            "features of all views were left out: that few do not identify a factor",
+        )
+        findings = (*findings, dropped)
     history = pd.DataFrame([row.terms for row in training.history])
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     return FittedPoems(
@@ -242,7 +254,7 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
         seed=prepared.seed,
         samples=prepared.cohort.samples,
         history=history,
-        findings=prepared.findings,
+        findings=findings,
         status=training.status.value,
         versions={"poems": __version__} | {name: version(name) for name in _RECORDED_VERSIONS},
         preprocessing=prepared.preprocessing,
@@ -257,7 +269,13 @@ def _with_network(
 ) -> FittedPoems:
     """Add the network of the samples, after the companions have been fitted."""
     if len(companion.data) > LARGEST_NETWORK:
-        return fitted
+        left_out = Finding(
+            "note",
+            "network-left-out",
+            f"{len(companion.data)} samples are too many for a network of samples (at most "
+            f"{LARGEST_NETWORK}): their latents are clustered, and no companions are fitted",
+        )
+        return replace(fitted, findings=(*fitted.findings, left_out))
     latents: list[Tensor] = []
     findings: list[Finding] = []
     if fitted.status not in (Status.INTERRUPTED.value, Status.INTERRUPTED_EARLY.value):

@@ -37,8 +37,8 @@ def planted() -> Simulation:
 
 @pytest.fixture(scope="module")
 def reference(planted: Simulation) -> FittedPoems:
-    """A fit that keeps factors of noise beside the planted ones: it is penalised lightly."""
-    return poems.fit(planted.cohort, seed=0, lambda_spike_scale=0.5, progress=False, **QUICK)
+    """A fit that keeps a factor of noise beside the planted ones."""
+    return poems.fit(planted.cohort, seed=0, progress=False, **QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +75,7 @@ def test_biomarkers_are_the_planted_features(planted: Simulation, found: Stabili
     }
     table = found.biomarkers(fdr=0.1)
     selected = set(table[["view", "feature", "factor"]].itertuples(index=False, name=None))
-    # One small cohort: the rate is controlled on average, which benchmarks/fdr.py measures.
-    assert len(selected - true) / len(selected) < 0.3
+    assert len(selected - true) / len(selected) < 0.2
     assert len(selected & true) / len(true) > 0.7
     assert (table["q"] <= 0.1).all()
     assert table["frequency"].between(0, 1, inclusive="right").all()

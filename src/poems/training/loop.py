@@ -23,7 +23,7 @@ from poems.training.stopping import Never, Plateau, StoppingRule
 
 # A factor needs three indicators to be identified (Anderson & Rubin 1956): with fewer it is some
 # feature's noise by another name.
-_FEWEST_FEATURES = 3
+FEWEST_FEATURES = 3
 
 
 class Status(Enum):
@@ -151,7 +151,7 @@ def train(
         training.status = Status.INTERRUPTED if settled else Status.INTERRUPTED_EARLY
     model.load_state_dict(best)
     if settings.sparsity.proximal and training.status is not Status.INTERRUPTED_EARLY:
-        training.dropped = model.drop_factors(min(_FEWEST_FEATURES, n_features))
+        training.dropped = model.drop_factors(min(FEWEST_FEATURES, n_features))
     model.eval()
     return training
 
