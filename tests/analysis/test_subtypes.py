@@ -98,6 +98,33 @@ def test_outliers_are_not_chosen_as_subtypes() -> None:
     assert given.tiny == ["S3", "S4"]
 
 
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_the_smallest_number_within_a_standard_error_of_the_best_is_chosen(seed: int) -> None:
+    # A cloud without groups: many numbers have nearly the same silhouette.
+    values = np.random.default_rng(seed).standard_normal((40, 3))
+    points = pd.DataFrame(values, index=[f"p{at}" for at in range(40)])
+    found = kmeans_subtypes(points, candidates=range(2, 7))
+    choice = found.choice()
+    sound = choice["silhouette"][choice["smallest"] >= 3]
+    at_best = kmeans_subtypes(points, int(sound.idxmax())).sample_silhouette
+    error = at_best.std(ddof=0) / np.sqrt(len(points))
+    assert found.n_subtypes == sound.index[sound >= sound.max() - error].min()
+
+
+def test_a_rule_of_one_standard_error_prefers_fewer_subtypes() -> None:
+    values = np.random.default_rng(0).standard_normal((40, 3))
+    found = kmeans_subtypes(pd.DataFrame(values, index=[f"p{at}" for at in range(40)]))
+    assert found.n_subtypes < found.silhouette.idxmax()
+
+
+def test_a_silhouette_that_rises_to_the_last_number_is_unsettled() -> None:
+    points, _ = _blobs([10, 10, 10, 10])
+    assert kmeans_subtypes(points, candidates=[2, 3, 4]).unsettled
+    assert not kmeans_subtypes(points, candidates=[2, 3, 4, 5]).unsettled
+    assert not kmeans_subtypes(points, 4).unsettled
+
+
 def test_two_subtypes_are_formed_if_every_number_leaves_outliers() -> None:
     points, _ = _blobs([12, 1, 1])
     found = kmeans_subtypes(points, candidates=[3, 4])

@@ -79,6 +79,18 @@ class Subtypes:
         """Names of the subtypes with fewer than 3 samples."""
         return [str(name) for name in self.sizes.index[self.sizes < FEWEST_SAMPLES]]
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether the silhouette is best at the largest of several numbers tried: none stands out.
+
+        >>> names = ["S1", "S1", "S2", "S2"]
+        >>> rising = pd.Series({2: 0.1, 3: 0.2})
+        >>> Subtypes(pd.Series(names), rising, rising, rising).unsettled
+        True
+        """
+        means = self.silhouette.dropna()
+        return len(means) > 1 and bool(means.idxmax() == means.index.max())
+
     def choice(self) -> pd.DataFrame:
         """Return one row a number of subtypes tried: mean silhouette and smallest subtype."""
         return pd.DataFrame({"silhouette": self.silhouette, "smallest": self.smallest})
@@ -172,10 +184,13 @@ def kmeans_subtypes(
     """Cluster ``points`` by k-means, the number of clusters chosen by the mean silhouette.
 
     The silhouette of a sample is (b - a) / max(a, b), a its mean distance to
-    its own cluster and b to the nearest other one (Rousseeuw 1987). Of equal
-    means the smallest number of clusters is taken. Numbers that leave a
-    cluster with fewer than 3 samples are not chosen: outliers are no subtypes.
-    If all do, 2 clusters are formed, or 1 if the points do not allow for 2.
+    its own cluster and b to the nearest other one (Rousseeuw 1987). Taken is
+    the smallest number of clusters whose mean is within a standard error of the
+    best mean, sd / sqrt(n_samples) of the best's silhouettes (the
+    one-standard-error rule of Breiman et al. 1984): smaller differences say
+    nothing. Numbers that leave a cluster with fewer than 3 samples are not
+    chosen: outliers are no subtypes. If all do, 2 clusters are formed, or 1 if
+    the points do not allow for 2.
 
     Parameters
     ----------
@@ -223,8 +238,10 @@ def kmeans_subtypes(
     if len(tried) == 1:
         best = tried[0]
     elif sound:
-        # Of equal means max() takes the first, the smallest number.
-        best = max(sound, key=means.fillna(-1.0).__getitem__)
+        known = means.fillna(-1.0)
+        top = max(sound, key=known.__getitem__)
+        error = np.nan_to_num(silhouettes[top].std()) / np.sqrt(len(values))
+        best = next(k for k in sound if known[k] >= known[top] - error)
     else:
         best = 2
     names = names_by_size(clusterings[best])

@@ -197,6 +197,14 @@ def _print_subtypes(console: Console, subtypes: Subtypes) -> None:
     )
     print_table(console, table, index="subtype")
     say(console, f"mean silhouette {decimal(subtypes.sample_silhouette.mean())}")
+    if subtypes.unsettled:
+        say(
+            console,
+            f"warning: the silhouette is best at the largest number tried "
+            f"({subtypes.silhouette.index.max()}): no number of subtypes stands out; give "
+            "--n-subtypes, or compare with --prior mixture --subtypes-by mixture",
+            "yellow",
+        )
     tiny = subtypes.tiny
     if tiny:
         verb = "holds" if len(tiny) == 1 else "hold"
