@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +44,12 @@ class Batch:
             {name: None if m is None else m[rows] for name, m in self.observed.items()},
             self.measured[rows],
         )
+
+    def batches(self, batch_size: int) -> Iterator[Batch]:
+        """Shuffle the samples into batches of nearly equal size, by torch's generator."""
+        order = torch.randperm(len(self)).to(self.measured.device)
+        for rows in order.tensor_split(math.ceil(len(self) / batch_size)):
+            yield self.take(rows)
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on ``device``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -199,10 +199,8 @@ def _train_epoch(
     """Pass over the data once; return the sample-weighted mean of every term."""
     model.train()
     sums: dict[str, float] = {}
-    for rows in _mini_batches(len(data), settings.training.batch_size, data.measured.device):
-        terms = elbo_terms(
-            model, data.take(rows), settings, n_samples=len(data), kl_weight=kl_weight
-        )
+    for batch in data.batches(settings.training.batch_size):
+        terms = elbo_terms(model, batch, settings, n_samples=len(data), kl_weight=kl_weight)
         _require_finite(terms, epoch)
         optimizer.zero_grad(set_to_none=True)
         terms.loss.backward()  # type: ignore[no-untyped-call]
@@ -215,10 +213,10 @@ def _train_epoch(
         optimizer.step()
         if settings.sparsity.proximal:
             for _, decoder in model.sparse_decoders():
-                rate = decoder.penalty_rate() / prior_divisor(settings, len(rows), len(data))
+                rate = decoder.penalty_rate() / prior_divisor(settings, len(batch), len(data))
                 proximal_step(decoder.loadings, optimizer, rate)
         for name, value in _named(terms).items():
-            sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / len(data)
+            sums[name] = sums.get(name, 0.0) + value.item() * len(batch) / len(data)
     return sums
 
 
@@ -233,12 +231,6 @@ def _learn_components(
     model.train()
     driving = int(model.driving().sum())
     prior.learn(loc, variance, driving, settings.model.concentration, emptying=emptying)
-
-
-def _mini_batches(n_samples: int, batch_size: int, device: torch.device) -> Iterator[Tensor]:
-    """Shuffle the samples into batches of nearly equal size."""
-    order = torch.randperm(n_samples).to(device)
-    return iter(order.tensor_split(math.ceil(n_samples / batch_size)))
 
 
 def _set_learning_rate(optimizer: torch.optim.AdamW, settings: Settings, progress: float) -> None:
