@@ -65,6 +65,11 @@ class ModelSettings(_Group):
     decoder_dropout: float = Field(
         0.0, ge=0, lt=1, description="Dropout on the decoder's hidden units."
     )
+    kernel: Literal["auto", "reference", "blockwise", "sparse"] = Field(
+        "auto",
+        description="How the sparse decoder is computed; all give the same result, at different "
+        "speeds, and auto chooses.",
+    )
     normalise: bool = Field(
         True, description="Hold the decoder's norms fixed, so that loadings are comparable."
     )
@@ -122,7 +127,12 @@ class SparsitySettings(_Group):
     density_ratio: bool = Field(
         True, description="Keep log(lambda_slab / lambda_spike) in the inclusion log-odds."
     )
-    ramp_start: float = Field(0.2, ge=0, le=1, description="Share of training before the spike.")
+    ramp_start: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Share of training before the spike; until then zero loadings rest.",
+    )
     ramp_end: float = Field(0.7, ge=0, le=1, description="Share of training at its full rate.")
 
     @model_validator(mode="after")

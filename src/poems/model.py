@@ -12,7 +12,8 @@ from poems.config import Settings
 from poems.distributions.fusion import FUSIONS
 from poems.distributions.posteriors import Posterior, tempered
 from poems.nn.batch import Batch
-from poems.nn.decoder import DECODERS, DenseDecoder, SparseDecoder
+from poems.nn.decode import ALL, Turns
+from poems.nn.decoder import DECODERS, DenseDecoder, SparseDecoder, decode_views
 from poems.nn.encoder import Encoder
 from poems.nn.gate import GATES
 from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood
@@ -118,22 +119,29 @@ class POEMS(nn.Module):
         not know so; its expert is tempered to N(mu, 1 / tau)^s N(0, 1)^(1 - s), which is the
         expert for s = 1 and goes to the prior as s goes to 0.
         """
-        n_samples, n_views = batch.measured.shape
         reference = next(self.parameters())
-        loc = reference.new_zeros(n_views, n_samples, self.n_latent)
-        log_precision = torch.zeros_like(loc)
+        unmeasured = reference.new_zeros(len(batch), self.n_latent)
+        locs, log_precisions = [], []
         for i, name in enumerate(self.views):
-            rows = batch.measured[:, i]
-            if not rows.any():
+            rows, x, observed = batch.rows(i), batch.values[name], batch.observed[name]
+            if rows is not None and not len(rows):
+                locs.append(unmeasured)
+                log_precisions.append(unmeasured)
                 continue
-            mu, log_tau = self.encoders[i](batch.values[name][rows])
-            observed = batch.observed[name]
+            if rows is not None:
+                x, observed = x[rows], None if observed is None else observed[rows]
+            mu, log_tau = self.encoders[i](x)
             if observed is not None:
-                share = observed[rows].to(reference.dtype).mean(dim=1, keepdim=True)
+                share = observed.to(reference.dtype).mean(dim=1, keepdim=True)
                 mu, log_tau = tempered(mu, log_tau, share)
-            loc[i, rows], log_precision[i, rows] = mu, log_tau
-        return loc, log_precision
+            if rows is not None:
+                mu = unmeasured.index_copy(0, rows, mu)
+                log_tau = unmeasured.index_copy(0, rows, log_tau)
+            locs.append(mu)
+            log_precisions.append(log_tau)
+        return torch.stack(locs), torch.stack(log_precisions)
 
-    def decode(self, z: Tensor) -> dict[str, Tensor]:
+    def decode(self, z: Tensor, turns: Turns = ALL) -> dict[str, Tensor]:
         """Predict every view: name to (n_samples, n_features)."""
-        return {name: self.decoders[i](z) for i, name in enumerate(self.views)}
+        decoders = [self.decoder(i) for i in range(len(self.views))]
+        return dict(zip(self.views, decode_views(decoders, z, turns), strict=True))

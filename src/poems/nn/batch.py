@@ -37,6 +37,22 @@ class Batch:
     def __len__(self) -> int:
         return int(self.measured.shape[0])
 
+    def rows(self, view: int) -> Tensor | None:
+        """Positions of the samples that a view was measured on, or ``None`` for all of them."""
+        measured = self.measured[:, view]
+        return None if bool(measured.all()) else measured.nonzero().squeeze(1)
+
+    def present(self) -> Tensor | None:
+        """Tell which features, of all views, belong to a view that any sample has.
+
+        Booleans of shape (n_features,), or ``None`` if all do.
+        """
+        views = self.measured.any(dim=0)
+        if bool(views.all()):
+            return None
+        sizes = torch.tensor([x.shape[1] for x in self.values.values()])
+        return views.repeat_interleave(sizes.to(views.device))
+
     def take(self, rows: Tensor) -> Batch:
         """Return the samples at positions ``rows``."""
         return Batch(

@@ -6,14 +6,15 @@ To add one, write the class and register it in ``DECODERS``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from poems.config import ModelSettings, SparsitySettings
 from poems.distributions import spike_slab
-from poems.nn.blockwise import blockwise_decode, blockwise_jacobian
+from poems.nn.decode import ALL, Kernel, Turns, decode
+from poems.nn.kernels.blockwise import blockwise_jacobian
 
 # relu(A (w * z)) is homogeneous: shrinking w and growing A or u changes nothing
 # but the penalty. Holding these norms makes |w| a bound on the effect, comparable
@@ -46,6 +47,7 @@ class SparseDecoder(nn.Module):
         hidden = settings.decoder_hidden
         self.normalise = settings.normalise
         self.dropout = settings.decoder_dropout
+        self.kernel: Kernel = settings.kernel
         self.sparsity = sparsity
         # In place: loading builds models on torch's meta device, where the other
         # form of division would import its compiler, a second's work.
@@ -66,11 +68,10 @@ class SparseDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Predict (n_samples, n_features) from z (n_samples, n_latent)."""
-        dropout = self.dropout if self.training else 0.0
-        return blockwise_decode(z, self.loadings, *self.weights(), self.bias, dropout=dropout)
+        return decode_views([self], z)[0]
 
     def jacobian(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean, mean size and Gram matrix of d eta / d z over samples (see blockwise)."""
+        """Mean, mean size and Gram matrix of d eta / d z over samples (see kernels)."""
         with torch.no_grad():
             return blockwise_jacobian(z, self.loadings, *self.weights())
 
@@ -157,6 +158,37 @@ class DenseDecoder(nn.Module):
     def inclusion(self) -> Tensor:
         """Every factor reaches every feature: ones of shape (n_features, n_latent)."""
         return self.out.weight.new_ones(self.out.out_features, self.hidden.in_features)
+
+
+def decode_views(
+    decoders: Sequence[SparseDecoder | DenseDecoder], z: Tensor, turns: Turns = ALL
+) -> tuple[Tensor, ...]:
+    """Predict the features of several views, sparse decoders all at once.
+
+    ``turns`` says whose zero loadings get their derivative, see :mod:`poems.nn.decode`.
+    Returns a tensor of shape (n_samples, n_features) a decoder.
+    """
+    sparse = [decoder for decoder in decoders if isinstance(decoder, SparseDecoder)]
+    if not sparse or len(sparse) < len(decoders):
+        return tuple(decoder(z) for decoder in decoders)
+    weights = [decoder.weights() for decoder in sparse]
+    eta = decode(
+        z,
+        _joined([decoder.loadings for decoder in sparse]),
+        torch.stack([A for A, _ in weights]),
+        _joined([u for _, u in weights]),
+        _joined([decoder.bias for decoder in sparse]),
+        sizes := [len(decoder.loadings) for decoder in sparse],
+        kernel=sparse[0].kernel,
+        turns=turns,
+        dropout=sparse[0].dropout if sparse[0].training else 0.0,
+    )
+    return torch.split(eta, sizes, dim=1)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """Concatenate, without a copy where there is nothing to join."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 DECODERS: Mapping[

@@ -12,6 +12,26 @@ from torch import Tensor, nn
 _LOG_PRECISION_BOUND = 12.0
 
 
+class Dropout(nn.Module):
+    """Dropout by comparing uniform numbers, which on processors is several times faster.
+
+    Parameters
+    ----------
+    share
+        Probability of dropping a unit; the others are divided by ``1 - share``.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop units while training; return the input as it is otherwise."""
+        if not self.training or self.share == 0.0:
+            return x
+        return x * (torch.rand_like(x) >= self.share).to(x.dtype).div_(1.0 - self.share)
+
+
 class Encoder(nn.Module):
     """A multilayer perceptron that returns a Gaussian's location and log precision.
 
@@ -34,7 +54,7 @@ class Encoder(nn.Module):
         sizes = [n_features, *layers]
         hidden: list[nn.Module] = []
         for n_in, n_out in pairwise(sizes):
-            hidden += [nn.Linear(n_in, n_out), nn.ReLU(), nn.Dropout(dropout)]
+            hidden += [nn.Linear(n_in, n_out), nn.ReLU(), Dropout(dropout)]
         self.hidden = nn.Sequential(*hidden)
         self.loc = nn.Linear(sizes[-1], n_latent)
         self.log_precision = nn.Linear(sizes[-1], n_latent)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from poems.nn.batch import Batch
 
+# Loadings below this many universal thresholds are noise, and begin at zero.
+_THRESHOLD = 1.0
 # Share of a feature's variance that its noise keeps at the start, at the least.
 _LEAST_NOISE_SHARE = 0.05
 
@@ -84,6 +88,9 @@ def principal_scores(blocks: list[Tensor], n_components: int) -> tuple[Tensor, T
 def sparse_linear_start(batch: Batch, n_latent: int) -> dict[str, tuple[Tensor, Tensor]]:
     """Compute loadings and noise of a varimax-rotated PCA of the block-scaled views.
 
+    Loadings within the universal threshold sigma_j sqrt(2 log(n_features n_latent) / N_j)
+    of zero (Donoho & Johnstone 1994) are set to zero.
+
     Values that are missing, and rows of views that were not measured, count as
     the feature's mean. Where there are fewer components than factors (a very
     small cohort), the remaining columns are zero.
@@ -125,7 +132,10 @@ def sparse_linear_start(batch: Batch, n_latent: int) -> dict[str, tuple[Tensor, 
         # share of the variance is the sum of squares.
         variance = x.double().square().sum(dim=0) / n_rows
         left_over = (variance - W.square().sum(dim=1)).clamp_min(_LEAST_NOISE_SHARE * variance)
+        noise = left_over.sqrt()
+        scale = math.sqrt(2.0 * math.log(max(2, x.shape[1] * n_latent)))
+        least = _THRESHOLD * scale * noise / batch.n_measured(name).clamp_min(1).sqrt()
         padded = torch.zeros(x.shape[1], n_latent, dtype=x.dtype, device=x.device)
-        padded[:, :rank] = W.to(x.dtype)
-        start[name] = (padded, left_over.sqrt().to(x.dtype))
+        padded[:, :rank] = W.where(W.abs() > least[:, None], 0.0).to(x.dtype)
+        start[name] = (padded, noise.to(x.dtype))
     return start

@@ -1,8 +1,7 @@
-"""The training loop: mini-batches, AdamW, the proximal step, schedules and stopping."""
+"""The training loop: epochs of mini-batches, schedules and stopping."""
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,13 +11,13 @@ import torch
 from torch import Tensor
 
 from poems.config import Settings
-from poems.elbo import Terms, elbo_terms, prior_divisor
+from poems.elbo import Terms, elbo_terms
 from poems.errors import TrainingError
 from poems.model import POEMS
 from poems.nn.batch import Batch
 from poems.nn.prior import MixturePrior
-from poems.training.proximal import proximal_step
-from poems.training.schedule import decayed, ramp
+from poems.training.optimizer import Optimizer
+from poems.training.schedule import ramp
 from poems.training.stopping import Never, Plateau, StoppingRule
 
 # A factor needs three indicators to be identified (Anderson & Rubin 1956): with fewer it is some
@@ -98,7 +97,7 @@ def train(
         If the objective is no longer finite.
     """
     options = settings.training
-    optimizer = make_optimizer(model, settings)
+    optimizer = Optimizer(model, settings)
     rule: StoppingRule = Never() if options.stopping == "none" else Plateau(options.patience)
     stopped = Status.STOPPED_EARLY if held_out is not None else Status.CONVERGED
     n_measured = {name: data.n_measured(name) for name in model.views}
@@ -106,13 +105,13 @@ def train(
     full_strength = max(settings.sparsity.ramp_end, options.kl_warmup)
 
     training, settled = Training(), False
-    best, best_value = copy.deepcopy(model.state_dict()), math.inf
+    best, best_value = _Snapshot(model), math.inf
     try:
         for epoch in range(1, options.epochs + 1):
             progress = (epoch - 1) / options.epochs
             spike_ramp = ramp(progress, settings.sparsity.ramp_start, settings.sparsity.ramp_end)
             kl_weight = options.kl_weight * ramp(progress, 0.0, options.kl_warmup)
-            _set_learning_rate(optimizer, settings, progress)
+            optimizer.set_progress(progress)
             for name, decoder in model.sparse_decoders():
                 noise = model.likelihood(model.views.index(name)).scale
                 decoder.update_prior(spike_ramp, noise, n_measured[name])
@@ -140,7 +139,8 @@ def train(
             training.history.append(row)
             settled = progress >= full_strength
             if not settled or monitored < best_value:
-                best, training.best_epoch = copy.deepcopy(model.state_dict()), epoch
+                best.take()
+                training.best_epoch = epoch
                 best_value = monitored if settled else math.inf
             for callback in callbacks:
                 callback(row)
@@ -149,26 +149,28 @@ def train(
                 break
     except KeyboardInterrupt:
         training.status = Status.INTERRUPTED if settled else Status.INTERRUPTED_EARLY
-    model.load_state_dict(best)
+    best.restore()
     if settings.sparsity.proximal and training.status is not Status.INTERRUPTED_EARLY:
         training.dropped = model.drop_factors(min(FEWEST_FEATURES, n_features))
     model.eval()
     return training
 
 
-def make_optimizer(model: POEMS, settings: Settings) -> torch.optim.AdamW:
-    """Build AdamW; weight decay reaches the encoders and the gate only."""
-    options = settings.training
-    decayed_parts = [*model.encoders.parameters(), *model.gate.parameters()]
-    decayed_ids = {id(p) for p in decayed_parts}
-    others = [p for p in model.parameters() if id(p) not in decayed_ids]
-    return torch.optim.AdamW(
-        [
-            {"params": decayed_parts, "weight_decay": options.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
-        lr=options.learning_rate,
-    )
+class _Snapshot:
+    """A copy of a model's state, in memory of its own that is used again."""
+
+    def __init__(self, model: POEMS) -> None:
+        # The state's tensors share their memory with the model, so they stay up to date.
+        self._state = list(model.state_dict().values())
+        self._copy = [value.clone() for value in self._state]
+
+    def take(self) -> None:
+        """Copy the model as it stands."""
+        torch._foreach_copy_(self._copy, self._state)
+
+    def restore(self) -> None:
+        """Bring the model back to the copy."""
+        torch._foreach_copy_(self._state, self._copy)
 
 
 def evaluate(model: POEMS, data: Batch, settings: Settings) -> float:
@@ -192,32 +194,33 @@ def _train_epoch(
     model: POEMS,
     data: Batch,
     settings: Settings,
-    optimizer: torch.optim.AdamW,
+    optimizer: Optimizer,
     kl_weight: float,
     epoch: int,
 ) -> dict[str, float]:
     """Pass over the data once; return the sample-weighted mean of every term."""
     model.train()
-    sums: dict[str, float] = {}
+    sums: dict[str, Tensor] = {}
     for batch in data.batches(settings.training.batch_size):
-        terms = elbo_terms(model, batch, settings, n_samples=len(data), kl_weight=kl_weight)
+        terms = elbo_terms(
+            model,
+            batch,
+            settings,
+            n_samples=len(data),
+            kl_weight=kl_weight,
+            turns=optimizer.turns,
+        )
         _require_finite(terms, epoch)
-        optimizer.zero_grad(set_to_none=True)
-        terms.loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.training.max_grad_norm)
+        norm = optimizer.step(terms, batch.present())
         if not torch.isfinite(norm):
             raise TrainingError(
                 f"a gradient is not finite in epoch {epoch}, though the objective is. "
                 "Try a smaller learning_rate, and look for extreme values in the views."
             )
-        optimizer.step()
-        if settings.sparsity.proximal:
-            for _, decoder in model.sparse_decoders():
-                rate = decoder.penalty_rate() / prior_divisor(settings, len(batch), len(data))
-                proximal_step(decoder.loadings, optimizer, rate)
         for name, value in _named(terms).items():
-            sums[name] = sums.get(name, 0.0) + value.item() * len(batch) / len(data)
-    return sums
+            share = value.detach() * (len(batch) / len(data))
+            sums[name] = sums[name] + share if name in sums else share
+    return {name: float(value) for name, value in sums.items()}
 
 
 @torch.no_grad()
@@ -231,14 +234,6 @@ def _learn_components(
     model.train()
     driving = int(model.driving().sum())
     prior.learn(loc, variance, driving, settings.model.concentration, emptying=emptying)
-
-
-def _set_learning_rate(optimizer: torch.optim.AdamW, settings: Settings, progress: float) -> None:
-    """Let the learning rate fall once the spike is at its full rate."""
-    options = settings.training
-    factor = decayed(progress, settings.sparsity.ramp_end, options.final_learning_rate)
-    for group in optimizer.param_groups:
-        group["lr"] = options.learning_rate * factor
 
 
 def _named(terms: Terms) -> dict[str, Tensor]:
