@@ -183,7 +183,7 @@ def signed(mean: float, se: float) -> str:
 def differences_table(
     rows: pd.DataFrame, specs: Sequence[CohortSpec], shown: Mapping[str, str]
 ) -> str:
-    studies = {spec.name: str(spec.folder) for spec in specs}
+    studies = {spec.name: spec.source for spec in specs}
     found = paired_differences(rows, REFERENCE, studies=studies, held_out=HELD_OUT)
     # One study tells nothing of others: what is left is the spread between its splits.
     found["se"] = found["se"].fillna(found["se_splits"])
