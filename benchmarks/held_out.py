@@ -36,6 +36,7 @@ from cohorts import labelled
 from poems._files import write_text
 from poems.config import Settings
 from poems.data.container import MultiOmics
+from poems.estimates import estimate_samples
 from poems.evaluation.benchmark.cohorts import CohortSpec, data_digest, read_benchmark_cohort
 from poems.evaluation.benchmark.report import markdown_table
 from poems.evaluation.held_out import (
@@ -47,12 +48,14 @@ from poems.evaluation.held_out import (
     reconstruction_r2,
     stratified_split,
     training_means,
+    views_that_vary,
 )
-from poems.evaluation.likelihood import log_prob
+from poems.evaluation.likelihood import log_prob_bound
 from poems.evaluation.methods.ablations import ABLATIONS
 from poems.evaluation.methods.digest import source_digest
 from poems.evaluation.methods.poems_fit import Poems
 from poems.evaluation.paired import paired_differences
+from poems.fitted import FittedPoems
 from poems.nn.batch import Batch
 from poems.preprocessing import fit_preprocessing
 
@@ -107,17 +110,17 @@ def measure(spec: CohortSpec, split: int, key: str, epochs: int | None) -> list[
         found["seconds", ""] = time.perf_counter() - start
         found["factors", ""] = len(principal.variance)
         points, new = principal.scores(seen).numpy(), principal.scores(batch).numpy()
-        found |= explained(batch, principal.predict, means)
+        found |= explained(batch, seen, principal.predict, means)
     else:
         settings = variants(epochs)[key].settings
         model = poems.fit(train, seed=split, settings=settings, threads=1, progress=False)
         found["seconds", ""] = time.perf_counter() - start
         found["factors", ""] = model.n_active
         points, new = model.latent.to_numpy(), model.transform(test).latent.to_numpy()
-        batch, _ = model.preprocessing.apply(test)
-        found |= explained(batch, predicted_by(model), training_means(model.preprocessing))
-        bound = log_prob(model, test, n_draws=N_DRAWS, seed=split)
-        found["log_prob", ""] = float((bound["log_prob"] / bound["n_entries"]).mean())
+        means = training_means(model.preprocessing)
+        (seen, _), (batch, _) = model.preprocessing.apply(train), model.preprocessing.apply(test)
+        found |= explained(batch, seen, predicted_by(model), means)
+        found["log_prob", ""] = likelihood(model, batch, split)
     found |= neighbours(spec, cohort, (points, train), (new, test))
     return [
         {"cohort": spec.name, "split": split, "method": key, "metric": metric, "part": part,
@@ -126,13 +129,29 @@ def measure(spec: CohortSpec, split: int, key: str, epochs: int | None) -> list[
     ]  # fmt: skip
 
 
+def likelihood(model: FittedPoems, batch: Batch, seed: int) -> float:
+    """Bound log p a measured value, the mean over samples, clipped values and the model's scale.
+
+    Values beyond the limits would decide alone: some are at a hundred standard deviations.
+    """
+    start = estimate_samples(model.module, batch).loc
+    bound = log_prob_bound(model.module, batch, start, n_draws=N_DRAWS, seed=seed)
+    n_entries = torch.zeros(len(batch), dtype=torch.float64)
+    for i, (name, values) in enumerate(batch.values.items()):
+        mask = batch.observed[name]
+        there = torch.ones_like(values, dtype=torch.bool) if mask is None else mask
+        n_entries += (there & batch.measured[:, i, None]).sum(dim=1)
+    return float((bound.log_prob.double() / n_entries).mean())
+
+
 def explained(
-    batch: Batch, predict: Predict, means: Mapping[str, torch.Tensor]
+    batch: Batch, seen: Batch, predict: Predict, means: Mapping[str, torch.Tensor]
 ) -> dict[tuple[str, str], float]:
-    """R squared of each view and their mean, from all views and from the others."""
-    found = {}
+    """R squared of each view that varies and their mean, from all views and from the others."""
+    found, shown = {}, views_that_vary(batch, seen, means)
     for metric, score in (("r2", reconstruction_r2), ("cross_r2", cross_view_r2)):
-        by_view = score(batch, predict, means)
+        scores = score(batch, predict, means)
+        by_view = {view: value for view, value in scores.items() if view in shown}
         found |= {(metric, view): value for view, value in by_view.items()}
         found[metric, ""] = float(np.mean(list(by_view.values())))
     return found
@@ -239,11 +258,12 @@ def report(rows: pd.DataFrame, specs: Sequence[CohortSpec], shown: Mapping[str, 
     parts = [
         "# Held-out samples",
         f"{len(n_splits)} cohorts, {n_splits.max()} splits at most, {1 - HELD_OUT:.0%} fitted and "
-        f"{HELD_OUT:.0%} measured. R² is about the training means, the mean over views; across "
-        "views, each view is predicted from the others alone, on the samples that have both. "
-        "Neighbours, as many as classes, are among the training samples, by the latents. Log p is "
-        "a lower bound of the density of the measured values in the units of the input, minus the "
-        "negative log-likelihood (NLL). More is better in all.",
+        f"{HELD_OUT:.0%} measured. R² is about the training means, the mean over the views that "
+        "vary among the samples measured; across views, each view is predicted from the others "
+        "alone, on the samples that have both. Neighbours, as many as classes, are among the "
+        "training samples, by the latents. Log p is a lower bound of the density of the measured "
+        "values (NLL with its sign changed), on the model's scale and clipped as for the fit. More "
+        "is better in all.",
         "## Differences to the default",
         "Paired by cohort and split. ± is the standard error of the mean over cohorts, those of "
         "one study counting as one; where there is one study only, over splits, corrected for the "

@@ -18,6 +18,7 @@ from poems.evaluation.held_out import (
     reconstruction_r2,
     stratified_split,
     training_means,
+    views_that_vary,
     withheld,
 )
 from poems.fitted import FittedPoems
@@ -88,6 +89,21 @@ def test_the_values_to_be_predicted_across_views_are_not_read(
         assert not part.measured[:, i].any()
         assert not part.values[list(part.values)[i]].any()
         assert part.measured.any(dim=1).all()
+
+
+def test_a_view_without_variance_is_not_judged(
+    fitted_incomplete: FittedPoems, incomplete: MultiOmics
+) -> None:
+    batch, _ = fitted_incomplete.preprocessing.apply(incomplete)
+    means = training_means(fitted_incomplete.preprocessing)
+    assert views_that_vary(batch, batch, means) == ["rna", "protein"]
+    there = batch.observed["rna"]
+    assert there is not None
+    # What was not measured does not count, whatever it holds.
+    flat = torch.where(there, means["rna"], 99.0)
+    held_out = Batch({**batch.values, "rna": flat}, batch.observed, batch.measured)
+    assert views_that_vary(held_out, batch, means) == ["protein"]
+    assert views_that_vary(withheld(batch, "protein"), batch, means) == ["rna"]
 
 
 def test_a_view_alone_is_not_predicted_across() -> None:

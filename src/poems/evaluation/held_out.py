@@ -120,6 +120,50 @@ def reconstruction_r2(
     return explained_views(batch, predict(batch), means)
 
 
+def views_that_vary(
+    batch: Batch, training: Batch, means: Mapping[str, Tensor], *, least: float = 0.1
+) -> list[str]:
+    """Name the views of held-out samples that have variance to explain.
+
+    R squared is a ratio to it. Rare mutations, say, may all be among the training
+    samples: what is left of the view is constant, and R squared of any model far
+    below 0.
+
+    Parameters
+    ----------
+    batch, training
+        Held-out and training samples on the model's scale.
+    means
+        View name to (n_features,), of the training samples.
+    least
+        Mean square about the means, as a share of that of the training samples.
+
+    Examples
+    --------
+    >>> x = torch.tensor([[1.0], [-1.0]])
+    >>> both = torch.ones(2, 2, dtype=torch.bool)
+    >>> training = Batch({"a": x, "b": x}, {"a": None, "b": None}, both)
+    >>> held_out = Batch({"a": x, "b": 0.1 * x}, {"a": None, "b": None}, both)
+    >>> views_that_vary(held_out, training, {"a": torch.zeros(1), "b": torch.zeros(1)})
+    ['a']
+    """
+    found = []
+    for name, mean in means.items():
+        given, usual = _mean_square(batch, name, mean), _mean_square(training, name, mean)
+        if given > least * usual:
+            found.append(name)
+    return found
+
+
+def _mean_square(batch: Batch, name: str, mean: Tensor) -> float:
+    """Mean square of the measured entries about the mean; 0 without any."""
+    there = batch.measured[:, list(batch.values).index(name), None]
+    observed = batch.observed[name]
+    there = (there if observed is None else there & observed).expand_as(batch.values[name])
+    squares = torch.where(there, batch.values[name] - mean, 0.0).double().square().sum()
+    return float(squares / there.sum().clamp_min(1))
+
+
 def cross_view_r2(batch: Batch, predict: Predict, means: Mapping[str, Tensor]) -> dict[str, float]:
     """Compute R squared of every view, predicted from the other views alone.
 
