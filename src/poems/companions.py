@@ -27,13 +27,13 @@ _EPOCHS_SHARE = 0.5
 Start = Callable[[], tuple[POEMS, Batch, Batch | None]]
 
 
-def companion_settings(settings: Settings) -> Settings:
+def companion_settings(settings: Settings, n_samples: int) -> Settings:
     """Return the settings of a fit's companions: half the epochs, no dropout in the encoders.
 
     Dropout helps to find the true loadings and blurs where samples lie. The
     model is for the former, its companions for the latter.
     """
-    epochs = max(1, round(_EPOCHS_SHARE * settings.training.epochs))
+    epochs = max(1, round(_EPOCHS_SHARE * settings.training.n_epochs(n_samples)))
     return settings.updated(epochs=epochs, encoder_dropout=0.0)
 
 

@@ -140,7 +140,7 @@ def fit(
             training_part.to(host),
             None if held_out is None else held_out.to(host),
         )
-        companion = replace(prepared, settings=companion_settings(chosen))
+        companion = replace(prepared, settings=companion_settings(chosen, len(training_part)))
         fitted = _with_network(
             fitted, companion, lambda: _start(companion, place, watched), progress=progress is True
         )

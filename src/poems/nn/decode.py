@@ -152,6 +152,6 @@ class _SparseDecode(Function):
         from poems.nn.kernels.sparse import sparse_backward
 
         (g,) = grads
-        turns = ctx.turns
+        turns = ctx.turns if ctx.needs_input_grad[1] else NONE
         grad_z, grad_W, grad_A, grad_u = sparse_backward(ctx.kept, g, turns.every, turns.phase)
         return grad_z, grad_W, grad_A, grad_u, g.sum(dim=0), None, None

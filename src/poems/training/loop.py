@@ -102,13 +102,14 @@ def train(
     stopped = Status.STOPPED_EARLY if held_out is not None else Status.CONVERGED
     n_measured = {name: data.n_measured(name) for name in model.views}
     n_features = sum(x.shape[1] for x in data.values.values())
+    n_epochs = options.n_epochs(len(data))
     full_strength = max(settings.sparsity.ramp_end, options.kl_warmup)
 
     training, settled = Training(), False
     best, best_value = _Snapshot(model), math.inf
     try:
-        for epoch in range(1, options.epochs + 1):
-            progress = (epoch - 1) / options.epochs
+        for epoch in range(1, n_epochs + 1):
+            progress = (epoch - 1) / n_epochs
             spike_ramp = ramp(progress, settings.sparsity.ramp_start, settings.sparsity.ramp_end)
             kl_weight = options.kl_weight * ramp(progress, 0.0, options.kl_warmup)
             optimizer.set_progress(progress)
@@ -135,7 +136,7 @@ def train(
                         "learning_rate, and look for extreme values in the views."
                     )
             monitored = terms["objective"] if held_out is None else terms["held_out"]
-            row = Epoch(epoch, options.epochs, terms)
+            row = Epoch(epoch, n_epochs, terms)
             training.history.append(row)
             settled = progress >= full_strength
             if not settled or monitored < best_value:

@@ -22,6 +22,7 @@ def reference_decode(z: Tensor, W: Tensor, A: Tensor, u: Tensor, b: Tensor) -> T
 
     Examples
     --------
+    >>> import torch
     >>> one = torch.ones(1, 1)
     >>> reference_decode(torch.tensor([[2.0], [-2.0]]), one, one, one, torch.zeros(1))
     tensor([[2.],
