@@ -150,7 +150,7 @@ class SparsitySettings(_Group):
 
 
 # How long training takes by default (docs/design.md, "How long to train").
-_EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 60, 240, 20_000
+_EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 60, 320, 20_000
 
 
 class TrainingSettings(_Group):
@@ -194,11 +194,11 @@ class TrainingSettings(_Group):
     def n_epochs(self, n_samples: int) -> int:
         """Number of passes over so many samples: ``epochs`` if it is given.
 
-        Otherwise 60, but as many as make 240 steps, and no more than 20,000, or
+        Otherwise 60, but as many as make 320 steps, and no more than 20,000, or
         two passes, if that is more.
 
         >>> [TrainingSettings().n_epochs(n) for n in (100, 250, 1000, 1_000_000)]
-        [240, 120, 60, 3]
+        [320, 160, 60, 3]
         """
         if self.epochs is not None:
             return self.epochs

@@ -20,6 +20,7 @@ from poems.config import Settings
 from poems.model import POEMS
 from poems.nn.batch import Batch
 from poems.nn.decode import ALL, Turns
+from poems.nn.decoder import penalty_rates
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,10 @@ def elbo_terms(
         kl = kl / model.n_latent
 
     divisor = prior_divisor(settings, len(batch), n_samples)
-    penalty, rates = z.new_zeros(()), [z.new_zeros(0, model.n_latent)]
-    for _, decoder in model.sparse_decoders():
-        rates.append(decoder.penalty_rate() / divisor)
-        penalty = penalty + decoder.penalty(rates[-1])
+    penalty, rates = z.new_zeros(()), z.new_zeros(0, model.n_latent)
+    if decoders := [decoder for _, decoder in model.sparse_decoders()]:
+        rates = penalty_rates(decoders) / divisor
+        penalty = (rates * torch.cat([decoder.loadings for decoder in decoders]).abs()).sum()
     noise_prior = (
         torch.stack([model.likelihood(i).prior_penalty() for i in range(len(model.views))]).sum()
         / divisor
@@ -105,7 +106,7 @@ def elbo_terms(
     smooth = torch.stack(list(nll.values())).sum() + kl_weight * kl + noise_prior
     objective = smooth + penalty
     loss = smooth if settings.sparsity.proximal else objective
-    return Terms(nll, kl, penalty, noise_prior, objective, loss, torch.cat(rates))
+    return Terms(nll, kl, penalty, noise_prior, objective, loss, rates)
 
 
 def prior_divisor(settings: Settings, n_batch: int, n_samples: int) -> int:

@@ -14,7 +14,7 @@ from poems.distributions.posteriors import Posterior, tempered
 from poems.nn.batch import Batch
 from poems.nn.decode import ALL, Turns
 from poems.nn.decoder import DECODERS, DenseDecoder, SparseDecoder, decode_views
-from poems.nn.encoder import Encoder
+from poems.nn.encoder import Encoder, encode_views
 from poems.nn.gate import GATES
 from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood
 from poems.nn.prior import PRIORS, Prior
@@ -119,27 +119,24 @@ class POEMS(nn.Module):
         not know so; its expert is tempered to N(mu, 1 / tau)^s N(0, 1)^(1 - s), which is the
         expert for s = 1 and goes to the prior as s goes to 0.
         """
-        reference = next(self.parameters())
-        unmeasured = reference.new_zeros(len(batch), self.n_latent)
-        locs, log_precisions = [], []
-        for i, name in enumerate(self.views):
-            rows, x, observed = batch.rows(i), batch.values[name], batch.observed[name]
-            if rows is not None and not len(rows):
-                locs.append(unmeasured)
-                log_precisions.append(unmeasured)
-                continue
-            if rows is not None:
-                x, observed = x[rows], None if observed is None else observed[rows]
-            mu, log_tau = self.encoders[i](x)
-            if observed is not None:
-                share = observed.to(reference.dtype).mean(dim=1, keepdim=True)
-                mu, log_tau = tempered(mu, log_tau, share)
-            if rows is not None:
-                mu = unmeasured.index_copy(0, rows, mu)
-                log_tau = unmeasured.index_copy(0, rows, log_tau)
-            locs.append(mu)
-            log_precisions.append(log_tau)
-        return torch.stack(locs), torch.stack(log_precisions)
+        rows = [batch.rows(i) for i in range(len(self.views))]
+        inputs = [
+            x if row is None else x[row] for x, row in zip(batch.values.values(), rows, strict=True)
+        ]
+        encoders = [encoder for encoder in self.encoders if isinstance(encoder, Encoder)]
+        loc, log_precision = encode_views(encoders, inputs, rows, len(batch))
+        if all(mask is None for mask in batch.observed.values()):
+            return loc, log_precision
+        shares = [
+            loc.new_ones(len(batch)) if mask is None else mask.to(loc.dtype).mean(dim=1)
+            for mask in batch.observed.values()
+        ]
+        # A sample without the view keeps the zeros that stand for it.
+        there = batch.measured.T[..., None]
+        tempered_loc, tempered_log = tempered(loc, log_precision, torch.stack(shares)[..., None])
+        return torch.where(there, tempered_loc, loc), torch.where(
+            there, tempered_log, log_precision
+        )
 
     def decode(self, z: Tensor, turns: Turns = ALL) -> dict[str, Tensor]:
         """Predict every view: name to (n_samples, n_features)."""

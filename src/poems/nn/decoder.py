@@ -60,11 +60,7 @@ class SparseDecoder(nn.Module):
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """Return A (n_hidden, n_latent) and u (n_features, n_hidden), norms held if asked."""
-        if not self.normalise:
-            return self.mixing, self.heads
-        A = self.mixing * (_MIXING_NORM / self.mixing.norm(dim=0, keepdim=True))
-        u = self.heads * (_HEAD_NORM / self.heads.norm(dim=1, keepdim=True))
-        return A, u
+        return _held(self.mixing, self.heads) if self.normalise else (self.mixing, self.heads)
 
     def forward(self, z: Tensor) -> Tensor:
         """Predict (n_samples, n_features) from z (n_samples, n_latent)."""
@@ -95,15 +91,7 @@ class SparseDecoder(nn.Module):
 
     def penalty_rate(self) -> Tensor:
         """L1 rate of each loading, detached: (n_features, n_latent)."""
-        if not self.sparsity.slab:
-            return self.lambda_spike[:, None].expand_as(self.loadings)
-        return spike_slab.penalty_rate(
-            self.inclusion(), self.lambda_spike, self.sparsity.lambda_slab
-        )
-
-    def penalty(self, rate: Tensor) -> Tensor:
-        """The spike-and-slab penalty sum_jk rate_jk |w_jk|."""
-        return (rate * self.loadings.abs()).sum()
+        return penalty_rates([self])
 
     @torch.no_grad()
     def update_prior(self, ramp: float, noise: Tensor, n_measured: Tensor) -> None:
@@ -171,12 +159,12 @@ def decode_views(
     sparse = [decoder for decoder in decoders if isinstance(decoder, SparseDecoder)]
     if not sparse or len(sparse) < len(decoders):
         return tuple(decoder(z) for decoder in decoders)
-    weights = [decoder.weights() for decoder in sparse]
+    A = torch.stack([decoder.mixing for decoder in sparse])
+    u = _joined([decoder.heads for decoder in sparse])
     eta = decode(
         z,
         _joined([decoder.loadings for decoder in sparse]),
-        torch.stack([A for A, _ in weights]),
-        _joined([u for _, u in weights]),
+        *(_held(A, u) if sparse[0].normalise else (A, u)),
         _joined([decoder.bias for decoder in sparse]),
         sizes := [len(decoder.loadings) for decoder in sparse],
         kernel=sparse[0].kernel,
@@ -184,6 +172,32 @@ def decode_views(
         dropout=sparse[0].dropout if sparse[0].training else 0.0,
     )
     return torch.split(eta, sizes, dim=1)
+
+
+@torch.no_grad()
+def penalty_rates(decoders: Sequence[SparseDecoder]) -> Tensor:
+    """L1 rate of each loading of all views: (n_features, n_latent), the views in their order."""
+    sparsity = decoders[0].sparsity
+    spike = _joined([decoder.lambda_spike for decoder in decoders])
+    if not sparsity.slab:
+        return spike[:, None].expand(-1, decoders[0].loadings.shape[1])
+    theta = [decoder.theta_logit.expand_as(decoder.loadings) for decoder in decoders]
+    log_odds = spike_slab.inclusion_log_odds(
+        _joined([decoder.loadings for decoder in decoders]),
+        _joined(theta),
+        spike,
+        sparsity.lambda_slab,
+        density_ratio=sparsity.density_ratio,
+    )
+    return spike_slab.penalty_rate(log_odds.sigmoid_(), spike, sparsity.lambda_slab)
+
+
+def _held(A: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    """Bring the columns of A (..., n_hidden, n_latent) and the rows of u to their norms."""
+    return (
+        A * (_MIXING_NORM / A.norm(dim=-2, keepdim=True)),
+        u * (_HEAD_NORM / u.norm(dim=-1, keepdim=True)),
+    )
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

@@ -141,63 +141,81 @@ def _four(Q: Array, P: Array, V: Array, out: Array) -> None:
 
 @compiled
 def _many(Q: Array, P: Array, V: Array, out: Array, scratch: Array) -> None:
-    """Any numbers: the inputs of four half-spaces into scratch, then the sums over them."""
+    """Any numbers: the inputs of four half-spaces into scratch, then the sums over them.
+
+    Factors go in fours, then one by one, so that each load and store serves as many as it can.
+    """
     zero = P.dtype.type(0)
     s, r, n = Q.shape[0], V.shape[0], P.shape[1]
     in_a, in_b, in_c, in_d = scratch[0], scratch[1], scratch[2], scratch[3]
     for a in range(0, Q.shape[1], 4):
+        b, c, d = a + 1, a + 2, a + 3
         scratch[:] = zero
         k = 0
-        while k + 1 < s:  # two factors at a time, for fewer loads and stores
-            p, a0, b0, c0, d0 = P[k], Q[k, a], Q[k, a + 1], Q[k, a + 2], Q[k, a + 3]
-            k += 1
-            o, a1, b1, c1, d1 = P[k], Q[k, a], Q[k, a + 1], Q[k, a + 2], Q[k, a + 3]
-            k += 1
+        while k + 3 < s:
+            p0, p1, p2, p3 = P[k], P[k + 1], P[k + 2], P[k + 3]
+            a0, a1, a2, a3 = Q[k, a], Q[k + 1, a], Q[k + 2, a], Q[k + 3, a]
+            b0, b1, b2, b3 = Q[k, b], Q[k + 1, b], Q[k + 2, b], Q[k + 3, b]
+            c0, c1, c2, c3 = Q[k, c], Q[k + 1, c], Q[k + 2, c], Q[k + 3, c]
+            d0, d1, d2, d3 = Q[k, d], Q[k + 1, d], Q[k + 2, d], Q[k + 3, d]
             for i in range(n):
-                x, y = p[i], o[i]
-                in_a[i] += a0 * x + a1 * y
-                in_b[i] += b0 * x + b1 * y
-                in_c[i] += c0 * x + c1 * y
-                in_d[i] += d0 * x + d1 * y
-        if k < s:
-            p, a0, b0, c0, d0 = P[k], Q[k, a], Q[k, a + 1], Q[k, a + 2], Q[k, a + 3]
+                x0, x1, x2, x3 = p0[i], p1[i], p2[i], p3[i]
+                in_a[i] += a0 * x0 + a1 * x1 + a2 * x2 + a3 * x3
+                in_b[i] += b0 * x0 + b1 * x1 + b2 * x2 + b3 * x3
+                in_c[i] += c0 * x0 + c1 * x1 + c2 * x2 + c3 * x3
+                in_d[i] += d0 * x0 + d1 * x1 + d2 * x2 + d3 * x3
+            k += 4
+        while k < s:
+            p0, a0, b0, c0, d0 = P[k], Q[k, a], Q[k, b], Q[k, c], Q[k, d]
             for i in range(n):
-                x = p[i]
-                in_a[i] += a0 * x
-                in_b[i] += b0 * x
-                in_c[i] += c0 * x
-                in_d[i] += d0 * x
+                x0 = p0[i]
+                in_a[i] += a0 * x0
+                in_b[i] += b0 * x0
+                in_c[i] += c0 * x0
+                in_d[i] += d0 * x0
+            k += 1
         k = 0
-        while k + 1 < r:
-            o, a0, b0, c0, d0 = out[k], V[k, a], V[k, a + 1], V[k, a + 2], V[k, a + 3]
-            k += 1
-            p, a1, b1, c1, d1 = out[k], V[k, a], V[k, a + 1], V[k, a + 2], V[k, a + 3]
-            k += 1
+        while k + 3 < r:
+            p0, p1, p2, p3 = out[k], out[k + 1], out[k + 2], out[k + 3]
+            a0, a1, a2, a3 = V[k, a], V[k + 1, a], V[k + 2, a], V[k + 3, a]
+            b0, b1, b2, b3 = V[k, b], V[k + 1, b], V[k + 2, b], V[k + 3, b]
+            c0, c1, c2, c3 = V[k, c], V[k + 1, c], V[k + 2, c], V[k + 3, c]
+            d0, d1, d2, d3 = V[k, d], V[k + 1, d], V[k + 2, d], V[k + 3, d]
             for i in range(n):
-                is_a, is_b, is_c, is_d = (
-                    in_a[i] > zero,
-                    in_b[i] > zero,
-                    in_c[i] > zero,
-                    in_d[i] > zero,
-                )
-                o[i] += (
+                is_a, is_b = in_a[i] > zero, in_b[i] > zero
+                is_c, is_d = in_c[i] > zero, in_d[i] > zero
+                p0[i] += (
                     (a0 if is_a else zero)
                     + (b0 if is_b else zero)
                     + (c0 if is_c else zero)
                     + (d0 if is_d else zero)
                 )
-                p[i] += (
+                p1[i] += (
                     (a1 if is_a else zero)
                     + (b1 if is_b else zero)
                     + (c1 if is_c else zero)
                     + (d1 if is_d else zero)
                 )
-        if k < r:
-            o, a0, b0, c0, d0 = out[k], V[k, a], V[k, a + 1], V[k, a + 2], V[k, a + 3]
+                p2[i] += (
+                    (a2 if is_a else zero)
+                    + (b2 if is_b else zero)
+                    + (c2 if is_c else zero)
+                    + (d2 if is_d else zero)
+                )
+                p3[i] += (
+                    (a3 if is_a else zero)
+                    + (b3 if is_b else zero)
+                    + (c3 if is_c else zero)
+                    + (d3 if is_d else zero)
+                )
+            k += 4
+        while k < r:
+            p0, a0, b0, c0, d0 = out[k], V[k, a], V[k, b], V[k, c], V[k, d]
             for i in range(n):
-                o[i] += (
+                p0[i] += (
                     (a0 if in_a[i] > zero else zero)
                     + (b0 if in_b[i] > zero else zero)
                     + (c0 if in_c[i] > zero else zero)
                     + (d0 if in_d[i] > zero else zero)
                 )
+            k += 1
