@@ -25,6 +25,11 @@ from poems.training.stopping import Never, Plateau, StoppingRule
 FEWEST_FEATURES = 3
 
 
+# Stages in which schedules move over the whole training, at the least, and steps of a stage.
+_FEWEST_STAGES = 50
+_STEPS_OF_STAGE = 20
+
+
 class Status(Enum):
     """How training ended, as a sentence."""
 
@@ -100,7 +105,7 @@ def train(
     optimizer = Optimizer(model, settings)
     rule: StoppingRule = Never() if options.stopping == "none" else Plateau(options.patience)
     stopped = Status.STOPPED_EARLY if held_out is not None else Status.CONVERGED
-    n_measured = {name: data.n_measured(name) for name in model.views}
+    schedules = _Schedules(model, data, settings)
     n_features = sum(x.shape[1] for x in data.values.values())
     n_epochs = options.n_epochs(len(data))
     full_strength = max(settings.sparsity.ramp_end, options.kl_warmup)
@@ -110,19 +115,12 @@ def train(
     try:
         for epoch in range(1, n_epochs + 1):
             progress = (epoch - 1) / n_epochs
-            spike_ramp = ramp(progress, settings.sparsity.ramp_start, settings.sparsity.ramp_end)
-            kl_weight = options.kl_weight * ramp(progress, 0.0, options.kl_warmup)
-            optimizer.set_progress(progress)
-            for name, decoder in model.sparse_decoders():
-                noise = model.likelihood(model.views.index(name)).scale
-                decoder.update_prior(spike_ramp, noise, n_measured[name])
             if progress >= options.kl_warmup and isinstance(model.prior, MixturePrior):
                 _learn_components(
                     model, model.prior, data, settings, emptying=progress >= full_strength
                 )
-
-            terms = _train_epoch(model, data, settings, optimizer, kl_weight, epoch)
-            terms |= {"kl_weight": kl_weight, "spike_ramp": spike_ramp}
+            terms = _train_epoch(model, data, settings, optimizer, schedules, epoch, n_epochs)
+            terms |= {"kl_weight": schedules.kl_weight, "spike_ramp": schedules.spike_ramp}
             if isinstance(model.prior, MixturePrior):
                 terms["components"] = float(model.prior.n_components)
             terms["nonzero"] = float(
@@ -155,6 +153,25 @@ def train(
         training.dropped = model.drop_factors(min(FEWEST_FEATURES, n_features))
     model.eval()
     return training
+
+
+class _Schedules:
+    """What changes in the course of training: the KL term's weight and the spike's rate."""
+
+    def __init__(self, model: POEMS, data: Batch, settings: Settings) -> None:
+        self._model = model
+        self._settings = settings
+        self._n_measured = {name: data.n_measured(name) for name in model.views}
+        self.kl_weight = self.spike_ramp = 0.0
+
+    def set_progress(self, progress: float) -> None:
+        """Set them as they are at this share of training, and the prior on the loadings."""
+        sparsity, options = self._settings.sparsity, self._settings.training
+        self.spike_ramp = ramp(progress, sparsity.ramp_start, sparsity.ramp_end)
+        self.kl_weight = options.kl_weight * ramp(progress, 0.0, options.kl_warmup)
+        for name, decoder in self._model.sparse_decoders():
+            noise = self._model.likelihood(self._model.views.index(name)).scale
+            decoder.update_prior(self.spike_ramp, noise, self._n_measured[name])
 
 
 class _Snapshot:
@@ -196,19 +213,30 @@ def _train_epoch(
     data: Batch,
     settings: Settings,
     optimizer: Optimizer,
-    kl_weight: float,
+    schedules: _Schedules,
     epoch: int,
+    n_epochs: int,
 ) -> dict[str, float]:
-    """Pass over the data once; return the sample-weighted mean of every term."""
+    """Pass over the data once; return the sample-weighted mean of every term.
+
+    Schedules move at the start of an epoch. Where a large cohort is passed over a
+    few times only they also move within it, or they would go in leaps.
+    """
     model.train()
     sums: dict[str, Tensor] = {}
-    for batch in data.batches(settings.training.batch_size):
+    n_batches = math.ceil(len(data) / settings.training.batch_size)
+    n_stages = max(1, min(math.ceil(_FEWEST_STAGES / n_epochs), n_batches // _STEPS_OF_STAGE))
+    for at, batch in enumerate(data.batches(settings.training.batch_size)):
+        if at * n_stages % n_batches < n_stages:
+            progress = (epoch - 1 + at / n_batches) / n_epochs
+            optimizer.set_progress(progress)
+            schedules.set_progress(progress)
         terms = elbo_terms(
             model,
             batch,
             settings,
             n_samples=len(data),
-            kl_weight=kl_weight,
+            kl_weight=schedules.kl_weight,
             turns=optimizer.turns,
         )
         _require_finite(terms, epoch)
