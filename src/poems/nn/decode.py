@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from poems.nn.kernels.blockwise import blockwise_decode
+from poems.nn.kernels.blockwise import blockwise_decode, blockwise_jacobian
 from poems.nn.kernels.reference import reference_decode
 
 Kernel = Literal["auto", "reference", "blockwise", "sparse"]
@@ -127,6 +127,26 @@ def choose_kernel(loadings: Tensor, dropout: float = 0.0) -> Kernel:
         return "blockwise"
     density = int(torch.count_nonzero(loadings)) / max(1, loadings.numel())
     return "sparse" if density <= _CROSSOVER else "blockwise"
+
+
+@torch.no_grad()
+def decoder_jacobian(
+    z: Tensor, W: Tensor, A: Tensor, u: Tensor, *, kernel: Kernel = "auto"
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Average one view's Jacobian d eta / d z over samples.
+
+    A is of shape (n_hidden, n_latent), the rest as for :func:`decode`.
+
+    Returns
+    -------
+    The mean and the mean size of each derivative, of shape (n_features, n_latent),
+    and the mean of J^T J, (n_latent, n_latent).
+    """
+    if (choose_kernel(W) if kernel == "auto" else kernel) == "sparse":
+        from poems.nn.kernels.sparse import sparse_jacobian
+
+        return sparse_jacobian(z, W, A, u)
+    return blockwise_jacobian(z, W, A, u)
 
 
 @cache

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from poems.config import ModelSettings, SparsitySettings
 from poems.distributions import spike_slab
-from poems.nn.decode import ALL, Kernel, Turns, decode
-from poems.nn.kernels.blockwise import blockwise_jacobian
+from poems.nn.decode import ALL, Kernel, Turns, decode, decoder_jacobian
 
 # relu(A (w * z)) is homogeneous: shrinking w and growing A or u changes nothing
 # but the penalty. Holding these norms makes |w| a bound on the effect, comparable
@@ -68,8 +67,7 @@ class SparseDecoder(nn.Module):
 
     def jacobian(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean, mean size and Gram matrix of d eta / d z over samples (see kernels)."""
-        with torch.no_grad():
-            return blockwise_jacobian(z, self.loadings, *self.weights())
+        return decoder_jacobian(z, self.loadings, *self.weights(), kernel=self.kernel)
 
     def inclusion(self) -> Tensor:
         """Probability that each loading comes from the slab: (n_features, n_latent).

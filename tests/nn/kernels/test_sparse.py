@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from poems.nn.decode import ALL, NONE, Kernel, Turns, choose_kernel, decode
+from poems.nn.decode import ALL, NONE, Kernel, Turns, choose_kernel, decode, decoder_jacobian
 from poems.nn.kernels.halfspaces import LANES, halfspace_sums
 
 f64 = torch.float64
@@ -172,6 +172,15 @@ def test_half_space_sums_equal_their_formula(s: int, r: int, seed: int) -> None:
     out, scratch = np.empty((r, 2 * LANES)), np.empty((4, 2 * LANES))
     halfspace_sums(Q, P, V, out, scratch)
     np.testing.assert_allclose(out, V @ (Q.T @ P > 0), atol=1e-12)
+
+
+@pytest.mark.parametrize("most", [1, 10**9])
+def test_the_jacobian_equals_the_blockwise_one(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poems.nn.kernels.sparse._MOST_SLOPES", most)
+    z, W, A, u, _ = (x.detach() for x in parts(50, [30], 6, 7, 0.4))
+    got = decoder_jacobian(z, W, A[0], u, kernel="sparse")
+    for x, y in zip(got, decoder_jacobian(z, W, A[0], u, kernel="blockwise"), strict=True):
+        torch.testing.assert_close(x, y)
 
 
 def test_the_kernel_is_chosen_by_density_and_dropout() -> None:

@@ -148,3 +148,34 @@ def backward_rows(
                 grad_heads[h] += a[h] * wq
             for n in range(n_samples):
                 into_z[n] += w * gj[n] * slope_n[n]
+
+
+@compiled
+def jacobian_rows(
+    W: Array, at: Array, slopes: Array, n: int, mean: Array, size: Array, gram: Array
+) -> None:
+    """Add up derivatives d eta_j / d z_k = w_jk S_jk over the first ``n`` samples of ``slopes``.
+
+    Sums of them and of their absolute values go into mean and size, (n_features,
+    n_latent); sums of their products over features into gram, (n_latent, n_latent).
+    """
+    n_features, n_latent = W.shape
+    factors = np.empty(n_latent, np.int64)
+    for j in range(n_features):
+        s = 0
+        for k in range(n_latent):
+            if W[j, k] != 0:
+                factors[s] = k
+                s += 1
+        for i in range(s):
+            k = factors[i]
+            w, slope = W[j, k], slopes[at[j] + i]
+            total = slope[:n].sum()
+            mean[j, k] += w * total
+            size[j, k] += abs(w) * np.abs(slope[:n]).sum()
+            for other in range(i + 1):
+                product = W[j, factors[other]] * w
+                product *= (slopes[at[j] + other][:n] * slope[:n]).sum()
+                gram[k, factors[other]] += product
+                if other < i:
+                    gram[factors[other], k] += product

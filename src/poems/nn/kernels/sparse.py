@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from poems.nn.kernels.halfspaces import LANES, Array
-from poems.nn.kernels.rows import backward_rows, forward_rows
+from poems.nn.kernels.rows import backward_rows, forward_rows, jacobian_rows
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,29 @@ def sparse_backward(
         torch.from_numpy(grad_A.sum(axis=0)[:, :, :n_hidden]).transpose(1, 2),
         torch.from_numpy(grad_u),
     )
+
+
+# Slopes that are in memory at once, for derivatives of many samples.
+_MOST_SLOPES = 1 << 25
+
+
+def sparse_jacobian(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Average the derivatives of one view's predictions over samples.
+
+    The same as :func:`poems.nn.kernels.blockwise.blockwise_jacobian`, from the
+    slopes of non-zero loadings; A is of shape (n_hidden, n_latent).
+    """
+    mean, size = np.zeros(W.shape), np.zeros(W.shape)
+    gram = np.zeros((W.shape[1], W.shape[1]))
+    b, view = W.new_zeros(len(W)), torch.zeros(len(W), dtype=torch.long)
+    most = max(LANES, _MOST_SLOPES // max(1, int(torch.count_nonzero(W))))
+    for part in torch.split(z, most):
+        _, kept = sparse_forward(part, W, A[None], u, b, view)
+        jacobian_rows(kept.W, kept.at, kept.slopes, len(part), mean, size, gram)
+    total, absolute, products = (
+        torch.from_numpy(x / max(1, len(z))).to(z.dtype) for x in (mean, size, gram)
+    )
+    return total, absolute, products
 
 
 def _padded(x: Tensor) -> Array:
