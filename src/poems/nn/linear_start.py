@@ -129,3 +129,30 @@ def sparse_linear_start(batch: Batch, n_latent: int) -> dict[str, tuple[Tensor, 
         padded[:, :rank] = W.to(x.dtype)
         start[name] = (padded, left_over.sqrt().to(x.dtype))
     return start
+
+
+def start_from_loadings(
+    own: Tensor, variance: Tensor, rotation: Tensor, n_latent: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Compute a view's start from the loadings of whitened scores on its features.
+
+    As the end of :func:`sparse_linear_start`, where there are no scores.
+
+    Parameters
+    ----------
+    own
+        x^T scores / n_rows in double precision, of shape (n_features, rank).
+    variance
+        Of each feature, (n_features,).
+    rotation
+        What varimax found for all views, of shape (rank, rank).
+    n_latent
+        Number of factors; columns beyond the rank are zero.
+    device
+        Where the result is put.
+    """
+    W = own @ rotation
+    left_over = (variance - W.square().sum(dim=1)).clamp_min(_LEAST_NOISE_SHARE * variance)
+    padded = torch.zeros(len(W), n_latent, device=device)
+    padded[:, : W.shape[1]] = W.float().to(device)
+    return padded, left_over.sqrt().float().to(device)

@@ -15,7 +15,7 @@ from poems.config import Settings
 from poems.elbo import Terms, elbo_terms, prior_divisor
 from poems.errors import TrainingError
 from poems.model import POEMS
-from poems.nn.batch import Batch
+from poems.nn.batch import Batch, SampleSource
 from poems.nn.prior import MixturePrior
 from poems.training.proximal import proximal_step
 from poems.training.schedule import decayed, ramp
@@ -66,7 +66,7 @@ Callback = Callable[[Epoch], None]
 
 def train(
     model: POEMS,
-    data: Batch,
+    data: SampleSource,
     settings: Settings,
     *,
     held_out: Batch | None = None,
@@ -84,11 +84,11 @@ def train(
     model
         The model, at its start.
     data
-        The training samples, on the model's device.
+        The training samples, in memory or on disk; their batches are on the model's device.
     settings
         ``training`` and ``sparsity`` matter here.
     held_out
-        Samples to monitor, for ``stopping="held_out"``.
+        SampleSource to monitor, for ``stopping="held_out"``.
     callbacks
         Called after each epoch.
 
@@ -102,7 +102,7 @@ def train(
     rule: StoppingRule = Never() if options.stopping == "none" else Plateau(options.patience)
     stopped = Status.STOPPED_EARLY if held_out is not None else Status.CONVERGED
     n_measured = {name: data.n_measured(name) for name in model.views}
-    n_features = sum(x.shape[1] for x in data.values.values())
+    n_features = sum(data.n_features.values())
     full_strength = max(settings.sparsity.ramp_end, options.kl_warmup)
 
     training, settled = Training(), False
@@ -140,8 +140,9 @@ def train(
             training.history.append(row)
             settled = progress >= full_strength
             if not settled or monitored < best_value:
-                best, training.best_epoch = copy.deepcopy(model.state_dict()), epoch
+                training.best_epoch = epoch
                 best_value = monitored if settled else math.inf
+                _keep(best, model)
             for callback in callbacks:
                 callback(row)
             if settled and rule.stops(monitored):
@@ -171,6 +172,19 @@ def make_optimizer(model: POEMS, settings: Settings) -> torch.optim.AdamW:
     )
 
 
+def _keep(best: dict[str, Tensor], model: POEMS) -> None:
+    """Copy the model's state into memory that is there already, whole even if interrupted."""
+    state = model.state_dict()
+    try:
+        for name, value in state.items():
+            best[name].copy_(value)
+    except KeyboardInterrupt:
+        # Half of two states would be none.
+        for name, value in state.items():
+            best[name].copy_(value)
+        raise
+
+
 def evaluate(model: POEMS, data: Batch, settings: Settings) -> float:
     """Compute the negative evidence lower bound of held-out samples, dropout off.
 
@@ -190,7 +204,7 @@ def evaluate(model: POEMS, data: Batch, settings: Settings) -> float:
 
 def _train_epoch(
     model: POEMS,
-    data: Batch,
+    data: SampleSource,
     settings: Settings,
     optimizer: torch.optim.AdamW,
     kl_weight: float,
@@ -222,12 +236,14 @@ def _train_epoch(
 
 @torch.no_grad()
 def _learn_components(
-    model: POEMS, prior: MixturePrior, data: Batch, settings: Settings, *, emptying: bool
+    model: POEMS, prior: MixturePrior, data: SampleSource, settings: Settings, *, emptying: bool
 ) -> None:
     """Let the mixture prior see where the training samples lie."""
     model.eval()
-    posterior = model.encode(data).posterior
-    loc, variance = posterior.mean, posterior.variance
+    parts = [data] if isinstance(data, Batch) else data.chunks()
+    posteriors = [model.encode(part).posterior for part in parts]
+    loc = torch.cat([posterior.mean for posterior in posteriors])
+    variance = torch.cat([posterior.variance for posterior in posteriors])
     model.train()
     driving = int(model.driving().sum())
     prior.learn(loc, variance, driving, settings.model.concentration, emptying=emptying)
