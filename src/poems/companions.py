@@ -16,7 +16,7 @@ from poems.errors import TrainingError
 from poems.estimates import estimate_samples
 from poems.findings import Finding, count
 from poems.model import POEMS
-from poems.nn.batch import Batch
+from poems.nn.batch import Batch, SampleSource
 from poems.training.loop import Callback, Status, train
 from poems.training.progress import progress_bar
 
@@ -24,7 +24,7 @@ from poems.training.progress import progress_bar
 # still changes then are loadings near the threshold.
 _EPOCHS_SHARE = 0.5
 
-Start = Callable[[Settings], tuple[POEMS, Batch, Batch | None]]
+Start = Callable[[Settings], tuple[POEMS, SampleSource, Batch | None]]
 
 
 def companion_settings(settings: Settings, n_samples: int, number: int) -> Settings:
@@ -54,7 +54,7 @@ def companion_settings(settings: Settings, n_samples: int, number: int) -> Setti
 
 
 def companion_latents(
-    start: Start, data: Batch, settings: Settings, *, progress: bool
+    start: Start, data: SampleSource, settings: Settings, *, progress: bool
 ) -> tuple[list[Tensor], list[Finding]]:
     """Fit the companions one after the other; return their latents of all samples.
 

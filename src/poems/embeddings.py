@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
+from poems.backed.batches import BackedBatches
 from poems.model import POEMS
-from poems.networks import network_coordinates
+from poems.networks import (
+    Bools,
+    Floats,
+    coordinates_from_distances,
+    network_coordinates,
+    summed_distances,
+)
 from poems.nn.batch import Batch
 from poems.nn.linear_start import principal_scores
 
@@ -57,7 +64,7 @@ def decoded_embedding(module: POEMS, loc: Tensor, n_components: int) -> Tensor:
     return points.float()
 
 
-def network_embedding(latents: Sequence[Tensor], batch: Batch) -> Tensor:
+def network_embedding(latents: Sequence[Tensor], batch: Batch | BackedBatches) -> Tensor:
     """Compute coordinates in the fused network of latents and views.
 
     Parameters
@@ -68,6 +75,8 @@ def network_embedding(latents: Sequence[Tensor], batch: Batch) -> Tensor:
     batch
         The same samples' preprocessed views.
     """
+    if isinstance(batch, BackedBatches):
+        return _backed_network(latents, batch)
     views = []
     for i, (name, values) in enumerate(batch.values.items()):
         there = batch.measured[:, i, None].expand_as(values)
@@ -78,3 +87,20 @@ def network_embedding(latents: Sequence[Tensor], batch: Batch) -> Tensor:
     return torch.from_numpy(
         network_coordinates([x.double().numpy() for x in latents], views)
     ).float()
+
+
+def _backed_network(latents: Sequence[Tensor], data: BackedBatches) -> Tensor:
+    """The same from views on disk: distances between samples are summed over features."""
+
+    def blocks(name: str, measured: Tensor) -> Iterator[tuple[Floats, Bools]]:
+        for values, gaps in data.columns(name):
+            there = measured[:, None].expand_as(values)
+            there = there if gaps is None else there & ~gaps
+            yield values.double().numpy(), there.numpy()
+
+    distances = (
+        summed_distances(blocks(name, data.measured[:, i]))
+        for i, name in enumerate(data.n_features)
+    )
+    points = coordinates_from_distances([x.double().numpy() for x in latents], distances)
+    return torch.from_numpy(points).float()

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from poems.backed.subset import MOST_SAMPLES, random_rows
 from poems.model import POEMS
-from poems.nn.batch import Batch
+from poems.nn.batch import Batch, SampleSource
 
 # Samples that go through the model at once; bounds memory, not the result.
 _CHUNK = 2048
@@ -50,12 +51,12 @@ class FeatureEstimates:
 
 
 @torch.no_grad()
-def estimate_samples(model: POEMS, batch: Batch) -> SampleEstimates:
+def estimate_samples(model: POEMS, data: SampleSource) -> SampleEstimates:
     """Compute latents, gates and component probabilities, dropout off."""
     model.eval()
     loc, variance, gates, components = [], [], [], []
-    for rows in torch.split(torch.arange(len(batch)), _CHUNK):
-        encoded = model.encode(batch.take(rows.to(batch.measured.device)))
+    for part in data.chunks(_CHUNK):
+        encoded = model.encode(part)
         loc.append(encoded.posterior.mean)
         variance.append(encoded.posterior.variance)
         gates.append(encoded.gates)
@@ -85,6 +86,91 @@ def estimate_features(model: POEMS, batch: Batch, loc: Tensor) -> FeatureEstimat
             x, model.decoders[i](loc[rows]), None if observed is None else observed[rows]
         )
     return FeatureEstimates(slope, size, gram, r2)
+
+
+@torch.no_grad()
+def estimate_backed_features(
+    model: POEMS, data: SampleSource, loc: Tensor, seed: int
+) -> FeatureEstimates:
+    """Compute what :func:`estimate_features` does, in one pass over samples on disk.
+
+    Derivatives are averaged over a random subset of at most 10,000 samples; R
+    squared is over all of them.
+
+    Parameters
+    ----------
+    model
+        The trained model.
+    data
+        All samples.
+    loc
+        Their posterior means, of shape (n_samples, n_latent).
+    seed
+        Of the subset.
+    """
+    model.eval()
+    slope, size = {}, {}
+    gram = loc.new_zeros(loc.shape[1], loc.shape[1])
+    some = loc[random_rows(len(loc), MOST_SAMPLES, seed)]
+    for i, name in enumerate(model.views):
+        slope[name], size[name], view_gram = model.decoder(i).jacobian(some)
+        gram += view_gram / slope[name].shape[0]
+    return FeatureEstimates(slope, size, gram, backed_shares(model, data, loc))
+
+
+@torch.no_grad()
+def backed_shares(
+    model: POEMS,
+    data: SampleSource,
+    loc: Tensor,
+    means: Mapping[str, Tensor] | None = None,
+) -> dict[str, float]:
+    """Compute R squared of each view in one pass; about ``means``, if given (n_features,) each."""
+    sums = {name: _Sums.zero(width) for name, width in data.n_features.items()}
+    first = 0
+    for chunk in data.chunks(_CHUNK):
+        z = loc[first : first + len(chunk)]
+        first += len(chunk)
+        for i, name in enumerate(model.views):
+            rows = chunk.measured[:, i]
+            if rows.any():
+                observed = chunk.observed[name]
+                mask = None if observed is None else observed[rows]
+                sums[name].add(chunk.values[name][rows], model.decoders[i](z[rows]), mask)
+    return {name: each.share(None if means is None else means[name]) for name, each in sums.items()}
+
+
+@dataclass(eq=False)
+class _Sums:
+    """Running sums from which :func:`explained_share` follows; double precision."""
+
+    n: Tensor
+    total: Tensor
+    squares: Tensor
+    residual: float
+
+    @classmethod
+    def zero(cls, n_features: int) -> _Sums:
+        zeros = torch.zeros(3, n_features, dtype=torch.float64)
+        return cls(zeros[0], zeros[1], zeros[2], 0.0)
+
+    def add(self, x: Tensor, predicted: Tensor, observed: Tensor | None) -> None:
+        """Count some samples in."""
+        if observed is None:
+            self.n += len(x)
+        else:
+            self.n += observed.sum(dim=0)
+            x, predicted = torch.where(observed, x, 0.0), torch.where(observed, predicted, 0.0)
+        # Sums over some thousand samples lose nothing that matters in single precision.
+        self.total += x.sum(dim=0).double()
+        self.squares += x.square().sum(dim=0).double()
+        self.residual += float((x - predicted).square().sum(dim=1).double().sum())
+
+    def share(self, mean: Tensor | None) -> float:
+        """The share of the variance about each feature's mean, or a given one."""
+        about = self.total / self.n.clamp_min(1) if mean is None else mean.double()
+        total = float((self.squares - 2 * about * self.total + self.n * about.square()).sum())
+        return 1.0 - self.residual / total if total > 1e-9 * float(self.squares.sum()) else 0.0
 
 
 def explained_share(

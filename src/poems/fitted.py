@@ -21,7 +21,7 @@ from poems.errors import DataError, SettingsError
 from poems.estimates import FeatureEstimates, SampleEstimates, estimate_samples
 from poems.findings import Finding, name_some
 from poems.model import POEMS
-from poems.preprocessing import Preprocessing
+from poems.preprocessing import Preprocessing, prepare
 
 if TYPE_CHECKING:
     from mudata import MuData
@@ -300,8 +300,9 @@ class FittedPoems:
         Parameters
         ----------
         cohort
-            A cohort, or a mapping as for :func:`poems.read`. Views and features
-            are matched by name; what is absent or unknown is in the findings.
+            A cohort, in memory or on disk, or a mapping as for
+            :func:`poems.read`. Views and features are matched by name; what is
+            absent or unknown is in the findings.
 
         Raises
         ------
@@ -309,7 +310,7 @@ class FittedPoems:
             If no view or no feature is known, or a sample has nothing measured.
         """
         given = _as_cohort(cohort)
-        batch, findings = self.preprocessing.apply(given)
+        batch, findings = prepare(self.preprocessing, given)
         estimates = estimate_samples(self.module, batch)
         return Projection(
             latent=self._by_factor(estimates.loc * self.orientation, given.samples),

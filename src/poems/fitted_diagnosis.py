@@ -8,6 +8,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from poems.backed.batches import BackedBatches
+from poems.backed.subset import (
+    MOST_SAMPLES,
+    bounded,
+    feature_subset,
+    load_features,
+    random_rows,
+)
 from poems.data import MultiOmics
 from poems.diagnosis.check import Check, Diagnosis, Samples, superseded
 from poems.diagnosis.convergence import convergence_checks
@@ -25,13 +33,16 @@ from poems.diagnosis.reconstruction import (
     explained_views,
     reconstruction_checks,
 )
-from poems.estimates import SampleEstimates, estimate_samples
-from poems.findings import count
+from poems.estimates import SampleEstimates, backed_shares, estimate_samples
+from poems.findings import Finding, count
 from poems.fitted import FittedPoems
 from poems.nn.batch import Batch
+from poems.preprocessing import prepare
 
 
-def diagnosed(fitted: FittedPoems, training: Batch, held_out: Batch | None) -> FittedPoems:
+def diagnosed(
+    fitted: FittedPoems, training: Batch | BackedBatches, held_out: Batch | None
+) -> FittedPoems:
     """Return the model with its diagnosis, whose findings join the others.
 
     Parameters
@@ -39,11 +50,14 @@ def diagnosed(fitted: FittedPoems, training: Batch, held_out: Batch | None) -> F
     fitted
         A model without a diagnosis.
     training
-        The samples it was trained on.
+        The samples it was trained on. On disk, principal components and the
+        experts are judged on a random subset, with a finding.
     held_out
         Those held out of its training, if any. Views that were measured on
         enough of them are judged by how they are reconstructed there.
     """
+    if isinstance(training, BackedBatches):
+        return _diagnosed_backed(fitted, training, held_out)
     means = _means(fitted)
     principal = fit_principal(training, means, max(fitted.n_active, 1), fitted.seed)
     seen = estimate_samples(fitted.module, training)
@@ -53,18 +67,90 @@ def diagnosed(fitted: FittedPoems, training: Batch, held_out: Batch | None) -> F
     ]
     axes = principal.axes
     checks += reconstruction_checks(_explained(fitted, training, seen.loc, axes, principal.noise))
-    newer: tuple[Check, ...] = ()
-    if held_out is not None:
-        loc = estimate_samples(fitted.module, held_out).loc
-        explained = _explained(fitted, held_out, loc, axes, noise_shares(axes))
-        newer = reconstruction_checks(explained, "held out")
-    diagnosis = Diagnosis(superseded(checks, newer))
+    diagnosis = Diagnosis(superseded(checks, _newer_checks(fitted, held_out, axes)))
     return replace(
         fitted,
         diagnosis=diagnosis,
         principal_axes=axes,
         findings=(*fitted.findings, *diagnosis.findings),
     )
+
+
+def _diagnosed_backed(
+    fitted: FittedPoems, training: BackedBatches, held_out: Batch | None
+) -> FittedPoems:
+    """Diagnose a fit to samples on disk, principal components on a subset that fits in memory."""
+    rows = random_rows(len(training), MOST_SAMPLES, fitted.seed)
+    some = training.take(rows)
+    features = feature_subset(some, len(some), fitted.seed)
+    batch = load_features(some, features)
+    means = _means(fitted)
+    if features is not None:
+        means = {name: mean[features[name]] for name, mean in means.items()}
+    principal = fit_principal(batch, means, max(fitted.n_active, 1), fitted.seed)
+    pca = explained_views(batch, predict(principal.axes, batch, means), means)
+    n_samples = dict(zip(fitted.view_names, training.measured.sum(dim=0).tolist(), strict=True))
+    own = dict(fitted.r2)
+    if held_out is not None:
+        loc = fitted.sample_estimates.loc[torch.from_numpy(training.rows)]
+        own = backed_shares(fitted.module, training, loc, _means(fitted))
+    explained = {
+        name: Explained(float(own[name]), pca.get(name), principal.noise[name], n_samples[name])
+        for name in fitted.view_names
+    }
+    shares = precision_shares(fitted.module, some, _active(fitted))
+    gates = fitted.sample_estimates.gates[torch.from_numpy(training.rows)].numpy()
+    checks = [
+        *gate_checks(gates, None if shares is None else shares.numpy(), fitted.view_names),
+        *_checks_of_tables(fitted, principal.n_supported),
+        *reconstruction_checks(explained),
+    ]
+    # Axes of some features cannot be stored as those of the model's features.
+    axes = principal.axes if features is None else None
+    diagnosis = Diagnosis(superseded(checks, _newer_checks(fitted, held_out, axes)))
+    noted = _subset_findings(training, len(some), batch if features is not None else None)
+    return replace(
+        fitted,
+        diagnosis=diagnosis,
+        principal_axes=axes,
+        findings=(*fitted.findings, *noted, *diagnosis.findings),
+    )
+
+
+def _subset_findings(
+    training: BackedBatches, n_samples: int, of_features: Batch | None
+) -> tuple[Finding, ...]:
+    """Say what the diagnosis rests on where that is not everything."""
+    parts = []
+    if n_samples < len(training):
+        parts.append(f"{n_samples} of {len(training)} samples")
+    if of_features is not None:
+        counts = ", ".join(
+            f"{name} {width} of {training.n_features[name]}"
+            for name, width in of_features.n_features.items()
+        )
+        parts.append(
+            f"some of the features ({counts}), for which reason no principal axes are stored with "
+            "the model and held-out samples are not compared with PCA"
+        )
+    if not parts:
+        return ()
+    text = (
+        "the diagnosis compares with principal components, and judges the experts' precision, on "
+        f"a random subset: {' and '.join(parts)}; R² of the model is of all samples and features"
+    )
+    return (Finding("note", "diagnosis-subset", text),)
+
+
+def _newer_checks(
+    fitted: FittedPoems, held_out: Batch | None, axes: Mapping[str, Tensor] | None
+) -> tuple[Check, ...]:
+    """How held-out samples are reconstructed, if there are any."""
+    if held_out is None:
+        return ()
+    loc = estimate_samples(fitted.module, held_out).loc
+    noise = None if axes is None else noise_shares(axes)
+    return reconstruction_checks(_explained(fitted, held_out, loc, axes, noise), "held out")
 
 
 def diagnose_tables(fitted: FittedPoems) -> Diagnosis:
@@ -84,7 +170,9 @@ def diagnose_tables(fitted: FittedPoems) -> Diagnosis:
 
 def diagnose_held_out(fitted: FittedPoems, cohort: MultiOmics) -> Diagnosis:
     """Diagnose the gate and the reconstruction on other samples, the rest as it is stored."""
-    batch, noticed = fitted.preprocessing.apply(cohort)
+    prepared, noticed = prepare(fitted.preprocessing, cohort)
+    batch, noted = bounded(prepared, fitted.seed, "the diagnosis")
+    noticed += noted
     estimates = estimate_samples(fitted.module, batch)
     axes = fitted.principal_axes
     noise = None if axes is None else noise_shares(axes)

@@ -17,19 +17,22 @@ from torch import Tensor
 
 from poems._version import __version__
 from poems.arguments import require_whole
+from poems.backed.batches import BackedBatches
+from poems.backed.linear_start import backed_linear_start, is_exact
+from poems.backed.subset import MOST_SAMPLES, bounded
 from poems.companions import Start, companion_latents
 from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, quality_findings, read
 from poems.embeddings import network_embedding
 from poems.errors import DataError, SettingsError
-from poems.estimates import estimate_features, estimate_samples
+from poems.estimates import estimate_backed_features, estimate_features, estimate_samples
 from poems.findings import Finding, count, name_some
 from poems.fitted import FittedPoems
 from poems.fitted_diagnosis import diagnosed
 from poems.model import POEMS
 from poems.nn.batch import Batch
 from poems.nn.linear_start import sparse_linear_start
-from poems.preprocessing import Preprocessing, fit_preprocessing
+from poems.preprocessing import Preprocessing, fit_preprocessing, prepare
 from poems.training.checkpoints import Checkpoints
 from poems.training.loop import FEWEST_FEATURES, Callback, Status, Training, train
 from poems.training.progress import progress_bar
@@ -68,7 +71,8 @@ def fit(
     Parameters
     ----------
     cohort
-        A cohort, or anything that :func:`poems.read` takes.
+        A cohort, in memory or on disk (``poems.read(…, backed=True)``), or
+        anything that :func:`poems.read` takes.
     seed
         Seeds the start, the mini-batches, dropout and the draws.
     settings
@@ -123,6 +127,9 @@ def fit(
 
     with _reproducible(seed, threads):
         module, training_part, held_out = _start(prepared, place, watched)
+        prepared = replace(
+            prepared, findings=(*prepared.findings, *_unwatched(prepared, training_part, held_out))
+        )
 
         def save_checkpoint(training: Training) -> None:
             if checkpoint is not None:
@@ -141,7 +148,7 @@ def fit(
             None if held_out is None else held_out.to(host),
         )
 
-        def start(settings: Settings) -> tuple[POEMS, Batch, Batch | None]:
+        def start(settings: Settings) -> tuple[POEMS, Batch | BackedBatches, Batch | None]:
             return _start(replace(prepared, settings=settings), place, watched)
 
         fitted = _with_network(fitted, prepared, start, progress=progress is True)
@@ -157,7 +164,7 @@ class _Prepared:
     settings: Settings
     seed: int
     preprocessing: Preprocessing
-    data: Batch
+    data: Batch | BackedBatches
     findings: tuple[Finding, ...]
 
 
@@ -168,12 +175,53 @@ def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
     if fatal:
         raise DataError("the cohort cannot be fitted: " + "; ".join(f.message for f in fatal))
     preprocessing, left_out = fit_preprocessing(cohort, settings.preprocessing)
-    data, touched = preprocessing.apply(cohort)
+    data, touched = prepare(preprocessing, cohort)
     # Features left out are named by the checks, and unknown to the model because of that.
     told = ("features-left-out", "features-unknown")
     done = [finding for finding in (*left_out, *touched) if finding.code not in told]
     findings = (*cohort.findings, *quality, *done)
+    if isinstance(data, BackedBatches):
+        findings = (*findings, *_approximations(data, settings))
     return _Prepared(cohort, settings, seed, preprocessing, data, findings)
+
+
+def _approximations(data: BackedBatches, settings: Settings) -> Iterator[Finding]:
+    """Say in what a fit to a cohort on disk differs from one in memory."""
+    batch = min(settings.training.batch_size, len(data))
+    if len(data) > max(batch, data.buffer_rows):
+        held = max(batch, data.buffer_rows // batch * batch)
+        text = (
+            f"mini-batches are shuffled within buffers of {held} samples, read as blocks of "
+            f"{data.block_rows} neighbours in random order, not over all {len(data)} samples. If "
+            "neighbours in the file are alike, shuffle its rows once"
+        )
+        yield Finding("note", "shuffled-in-blocks", text)
+    if settings.model.start == "sparse_linear" and not is_exact(data):
+        text = (
+            "the start's principal components were found by randomised subspace iteration, for "
+            f"{len(data)} samples and {sum(data.n_features.values())} features are too many to "
+            "decompose exactly"
+        )
+        yield Finding("note", "start-randomised", text)
+    if len(data) > MOST_SAMPLES:
+        text = (
+            f"loadings are derivatives averaged over a random subset of {MOST_SAMPLES} of "
+            f"{len(data)} samples; latents and R² are of all"
+        )
+        yield Finding("note", "loadings-subset", text)
+
+
+def _unwatched(
+    prepared: _Prepared, training: Batch | BackedBatches, held_out: Batch | None
+) -> Iterator[Finding]:
+    """Say if some of the samples held out do not fit in memory, and are not watched."""
+    n_held_out = len(prepared.data) - len(training)
+    if held_out is not None and len(held_out) < n_held_out:
+        text = (
+            f"the held-out objective is that of a random subset of {len(held_out)} of "
+            f"{n_held_out} held-out samples, which fit into memory"
+        )
+        yield Finding("note", "held-out-subset", text)
 
 
 def _watched(cohort: MultiOmics, validation: Collection[str], settings: Settings) -> torch.Tensor:
@@ -195,7 +243,7 @@ def _watched(cohort: MultiOmics, validation: Collection[str], settings: Settings
 
 def _start(
     prepared: _Prepared, device: torch.device, watched: torch.Tensor | None
-) -> tuple[POEMS, Batch, Batch | None]:
+) -> tuple[POEMS, Batch | BackedBatches, Batch | None]:
     """Build the model at its start; split off a held-out part if stopping needs one."""
     settings, data = prepared.settings, prepared.data
     variances = {
@@ -203,7 +251,8 @@ def _start(
         for name, scaling in prepared.preprocessing.views.items()
     }
     module = POEMS(variances, settings)
-    training_part, held_out = data, None
+    training_part: Batch | BackedBatches = data
+    held_out: Batch | None = None
     if settings.training.stopping == "held_out":
         if watched is None:
             order = torch.randperm(len(data))
@@ -220,15 +269,20 @@ def _start(
                 f"{said} leaves {len(data) - n_held_out} of {len(data)} samples for training, "
                 "which needs 2. Hold out fewer."
             )
-        held_out = data.take(order[:n_held_out]).to(device)
+        held_out, _ = bounded(data.take(order[:n_held_out]), prepared.seed, "stopping")
+        held_out = held_out.to(device)
         training_part = data.take(order[n_held_out:].sort().values)
     if settings.model.start == "sparse_linear":
-        start = sparse_linear_start(training_part, settings.model.n_latent)
+        linear_start = (
+            backed_linear_start(training_part, settings.model.n_latent)
+            if isinstance(training_part, BackedBatches)
+            else sparse_linear_start(training_part, settings.model.n_latent)
+        )
         with torch.no_grad():
             for name, decoder in module.sparse_decoders():
-                decoder.loadings.copy_(start[name][0])
+                decoder.loadings.copy_(linear_start[name][0])
             for i, name in enumerate(module.views):
-                likelihood, noise = module.likelihood(i), start[name][1]
+                likelihood, noise = module.likelihood(i), linear_start[name][1]
                 # A feature may be constant once samples are held out; it keeps its own variance.
                 likelihood.log_scale.copy_(noise.where(noise > 0, likelihood.scale).log())
     return module.to(device), training_part.to(device), held_out
@@ -238,7 +292,11 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
     """Compute the tables of a trained model, leaving the model itself alone."""
     frozen = copy.deepcopy(module).cpu().requires_grad_(False).eval()
     samples = estimate_samples(frozen, prepared.data)
-    features = estimate_features(frozen, prepared.data, samples.loc)
+    features = (
+        estimate_backed_features(frozen, prepared.data, samples.loc, prepared.seed)
+        if isinstance(prepared.data, BackedBatches)
+        else estimate_features(frozen, prepared.data, samples.loc)
+    )
     findings = prepared.findings
     if training.dropped:
         dropped = Finding(

@@ -7,7 +7,8 @@ Jordan & Weiss 2002), weighted as in a diffusion map (Coifman & Lafon 2006).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,27 @@ def network_coordinates(
     >>> sorted(set(np.sign(points[:15, 1]) * np.sign(points[15:, 1])))
     [np.float64(-1.0)]
     """
-    n_samples = len(latents[0] if latents else views[0][0])
+    return coordinates_from_distances(
+        latents, (pairwise_distances(*each) for each in views), n_coordinates=n_coordinates
+    )
+
+
+def coordinates_from_distances(
+    latents: Sequence[Floats], views: Iterable[Floats], *, n_coordinates: int = 11
+) -> Floats:
+    """Compute what :func:`network_coordinates` does from the views' :func:`pairwise_distances`.
+
+    Parameters
+    ----------
+    latents, n_coordinates
+        As there.
+    views
+        Distances of shape (n_samples, n_samples), one a view, used one after the
+        other.
+    """
+    views = iter(views)
+    first = None if latents else next(views)
+    n_samples = len(latents[0] if first is None else first)
     n_neighbours = neighbours(n_samples)
     of_latents: list[Floats] = []
     fallback = np.eye(n_samples)
@@ -78,8 +99,7 @@ def network_coordinates(
         of_latents = [plain, flat]
         fallback = np.mean(of_latents, axis=0)
     of_views = []
-    for values, there in views:
-        distances = pairwise_distances(values, there)
+    for distances in views if first is None else chain((first,), views):
         found = similarities(distances, n_neighbours)
         of_views.append(np.where(np.isnan(distances), fallback, found))
     return diffusion_coordinates(fuse([*of_latents, *of_views], n_neighbours), n_coordinates)
@@ -106,11 +126,20 @@ def pairwise_distances(values: Floats, there: Bools) -> Floats:
     values, there
         Of shape (n_samples, n_features); entries not there are not read.
     """
-    x = np.where(there, values, 0.0)
-    mask = there.astype(np.float64)
-    common = mask @ mask.T
-    left = x**2 @ mask.T
-    squares = np.maximum(left + left.T - 2.0 * (x @ x.T), 0.0)
+    return summed_distances([(values, there)])
+
+
+def summed_distances(blocks: Iterable[tuple[Floats, Bools]]) -> Floats:
+    """Compute :func:`pairwise_distances` from blocks of features, one after the other."""
+    common: Floats = np.zeros(())
+    left, product = common, common
+    for values, there in blocks:
+        x = np.where(there, values, 0.0)
+        mask = there.astype(np.float64)
+        common = common + mask @ mask.T
+        left = left + x**2 @ mask.T
+        product = product + x @ x.T
+    squares = np.maximum(left + left.T - 2.0 * product, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         distances: Floats = np.sqrt(squares / common)
     np.fill_diagonal(distances, 0.0)

@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 
+from poems.backed.batches import BackedBatches
+from poems.backed.scaled import ScaledView
+from poems.backed.scaling import fit_backed_scaling
+from poems.backed.survey import survey
 from poems.config import PreprocessingSettings
+from poems.data.backed.view import BackedCohort, BackedView
 from poems.data.container import MultiOmics, View
 from poems.errors import DataError, SettingsError
 from poems.findings import Finding, name_some
@@ -42,13 +48,7 @@ class Preprocessing:
             If none of the model's views is there, a view shares no feature
             with the model's, or a sample is left without any view.
         """
-        known = [name for name in self.views if name in cohort.views]
-        if not known:
-            raise DataError(
-                f"none of the model's views ({name_some(self.views, 20)}) is among the cohort's "
-                f"({name_some(cohort.views, 20)}). Give the views the names used in training."
-            )
-        findings = _unknown_views(cohort, self.views)
+        findings = self._unknown_views(cohort)
         values: dict[str, torch.Tensor] = {}
         observed: dict[str, torch.Tensor | None] = {}
         measured = []
@@ -58,9 +58,7 @@ class Preprocessing:
                 values[name] = torch.zeros(shape)
                 observed[name] = None
                 measured.append(np.zeros(cohort.n_samples, dtype=bool))
-                findings.append(
-                    Finding("note", "view-absent", "not given; counts as unmeasured", name)
-                )
+                findings.append(_absent(name))
                 continue
             aligned, some = _align(cohort.views[name], name, scaling.features)
             findings += some
@@ -76,13 +74,59 @@ class Preprocessing:
             observed[name] = None if there[rows].all() else torch.from_numpy(there)
             measured.append(rows)
         mask = np.column_stack(measured)
-        bare = np.flatnonzero(~mask.any(axis=1))
-        if len(bare):
-            raise DataError(
-                f"{len(bare)} samples have no measured feature that the model knows: "
-                f"{name_some(cohort.samples[bare])}. Remove them or add a view."
-            )
+        _require_any(mask, cohort.samples)
         return Batch(values, observed, torch.from_numpy(mask)), tuple(findings)
+
+    def apply_backed(self, cohort: BackedCohort) -> tuple[BackedBatches, tuple[Finding, ...]]:
+        """Bring a cohort on disk to the model's scale, batch by batch when they are asked for.
+
+        As :meth:`apply`; the values are passed over once, for what there is to
+        report and for the entries that are missing.
+        """
+        findings = self._unknown_views(cohort)
+        known = cohort.backed_views()
+        views: dict[str, ScaledView | None] = {}
+        gaps: dict[str, npt.NDArray[np.int64]] = {}
+        measured = []
+        for name, scaling in self.views.items():
+            if name not in known:
+                views[name], gaps[name] = None, np.zeros(len(scaling.features), dtype=np.int64)
+                measured.append(np.zeros(cohort.n_samples, dtype=bool))
+                findings.append(_absent(name))
+                continue
+            view = known[name]
+            column, some = _columns(view.features, name, scaling.features)
+            findings += some
+            scaled = ScaledView(name, view, scaling, column)
+            noticed = survey(scaled)
+            if noticed.n_clipped:
+                findings.append(_winsorised(name, noticed.n_clipped, noticed.n_entries))
+            findings += _unusable_rows(name, cohort.samples[view.measured & ~noticed.usable])
+            views[name], gaps[name] = scaled, noticed.gaps
+            measured.append(noticed.usable)
+        mask = np.column_stack(measured)
+        _require_any(mask, cohort.samples)
+        batches = BackedBatches(
+            views=views,
+            n_features={name: len(scaling.features) for name, scaling in self.views.items()},
+            measured=torch.from_numpy(mask),
+            rows=np.arange(cohort.n_samples, dtype=np.int64),
+            gaps=gaps,
+        )
+        return batches, tuple(findings)
+
+    def _unknown_views(self, cohort: MultiOmics) -> list[Finding]:
+        """Report views that the model does not have; refuse if it has none of them."""
+        if not any(name in cohort.views for name in self.views):
+            raise DataError(
+                f"none of the model's views ({name_some(self.views, 20)}) is among the cohort's "
+                f"({name_some(cohort.views, 20)}). Give the views the names used in training."
+            )
+        return [
+            Finding("warning", "view-unknown", "the model has no such view; it is not used", name)
+            for name in cohort.views
+            if name not in self.views
+        ]
 
 
 def fit_preprocessing(
@@ -107,20 +151,45 @@ def fit_preprocessing(
         )
     views, findings = {}, []
     for name, view in cohort.views.items():
-        views[name], some = fit_scaling(name, view, settings)
+        views[name], some = (
+            fit_backed_scaling(name, view, settings)
+            if isinstance(view, BackedView)
+            else fit_scaling(name, view, settings)
+        )
         findings += some
     return Preprocessing(views), tuple(findings)
 
 
+def prepare(
+    preprocessing: Preprocessing, cohort: MultiOmics
+) -> tuple[Batch | BackedBatches, tuple[Finding, ...]]:
+    """Bring a cohort to the model's scale, wherever its values are."""
+    if isinstance(cohort, BackedCohort):
+        return preprocessing.apply_backed(cohort)
+    return preprocessing.apply(cohort)
+
+
 def _align(view: View, name: str, features: pd.Index) -> tuple[View, list[Finding]]:
     """Put a view's features in the model's order; absent ones become missing entries."""
+    position, findings = _columns(view.features, name, features)
+    values = view.values[:, position]
+    values[:, position < 0] = np.nan
+    # Whatever an unmeasured row holds must be neither counted nor refused.
+    values[~view.measured] = np.nan
+    return View(values, features, view.measured), findings
+
+
+def _columns(
+    given: pd.Index, name: str, features: pd.Index
+) -> tuple[npt.NDArray[np.intp], list[Finding]]:
+    """Find the column of each of the model's features, -1 if absent, and report differences."""
     findings = []
-    position = view.features.get_indexer(features)
+    position = given.get_indexer(features)
     absent = tuple(map(str, features[position < 0]))
-    extra = tuple(map(str, view.features.difference(features, sort=False)))
+    extra = tuple(map(str, given.difference(features, sort=False)))
     if len(absent) == len(features):
         raise DataError(
-            f"view '{name}' shares no feature with the model: it has {name_some(view.features)}, "
+            f"view '{name}' shares no feature with the model: it has {name_some(given)}, "
             f"the model {name_some(features)}. If its features are in rows, say features_in_rows "
             "(--features-in-rows)."
         )
@@ -145,11 +214,7 @@ def _align(view: View, name: str, features: pd.Index) -> tuple[View, list[Findin
                 extra,
             )
         )
-    values = view.values[:, position]
-    values[:, position < 0] = np.nan
-    # Whatever an unmeasured row holds must be neither counted nor refused.
-    values[~view.measured] = np.nan
-    return View(values, features, view.measured), findings
+    return position, findings
 
 
 def _unusable_rows(name: str, samples: pd.Index) -> list[Finding]:
@@ -162,13 +227,18 @@ def _unusable_rows(name: str, samples: pd.Index) -> list[Finding]:
     return [Finding("warning", "rows-unusable", text, name, names)] if names else []
 
 
-def _unknown_views(cohort: MultiOmics, known: Mapping[str, object]) -> list[Finding]:
-    """Report views that the model does not have."""
-    return [
-        Finding("warning", "view-unknown", "the model has no such view; it is not used", name)
-        for name in cohort.views
-        if name not in known
-    ]
+def _absent(name: str) -> Finding:
+    return Finding("note", "view-absent", "not given; counts as unmeasured", name)
+
+
+def _require_any(measured: npt.NDArray[np.bool_], samples: pd.Index) -> None:
+    """Refuse samples without any view that the model can use."""
+    bare = np.flatnonzero(~measured.any(axis=1))
+    if len(bare):
+        raise DataError(
+            f"{len(bare)} samples have no measured feature that the model knows: "
+            f"{name_some(samples[bare])}. Remove them or add a view."
+        )
 
 
 def _winsorised(name: str, n_clipped: int, n_measured: int) -> Finding:

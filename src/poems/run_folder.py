@@ -30,7 +30,9 @@ from poems._version import __version__
 from poems.analysis.contributions import mean_weights, pattern_findings
 from poems.analysis.subtypes import Subtypes, component_table
 from poems.csv_tables import read_csv, write_csv, write_findings
+from poems.data.backed.view import BackedCohort
 from poems.errors import PoemsError, StorageError
+from poems.findings import Finding
 from poems.output_folder import CHECKPOINT, claim_folder, read_marker, write_marker
 from poems.settings_file import settings_to_toml
 
@@ -44,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 _KIND: Final = "run"
 _MODEL = "model.poems"
+# Samples that figures show at most; of more, a random subset, which the figure says.
+_MOST_DRAWN = 20_000
 # What an overwritten run leaves behind where the new one has other views or figures.
 _STALE = (
     "loadings/*.csv",
@@ -125,8 +129,7 @@ def write_run(
             stale.unlink()
     for name, table in _tables(model, cohort, subtypes).items():
         write_csv(path / f"{name}.csv", table)
-    following = pattern_findings(subtypes.assignment, model.gates)
-    write_findings(path / "findings.csv", (*model.findings, *following))
+    write_findings(path / "findings.csv", (*model.findings, *run_findings(model, cohort, subtypes)))
     write_csv(path / "diagnosis.csv", model.diagnose().table, index=False)
     write_text(path / "settings.toml", settings_to_toml(model.settings))
     model.save(path / _MODEL)
@@ -138,6 +141,18 @@ def write_run(
     (path / CHECKPOINT).unlink(missing_ok=True)
     logger.info("wrote the run to %s", path)
     return path
+
+
+def run_findings(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> tuple[Finding, ...]:
+    """Return what there is to say of a run beside the model's own findings."""
+    following = (*subtypes.findings, *pattern_findings(subtypes.assignment, model.gates))
+    if not isinstance(cohort, BackedCohort):
+        return following
+    text = (
+        "pca.csv, the baseline that poems evaluate shows, was left out: it takes all values in "
+        "memory"
+    )
+    return (*following, Finding("note", "pca-left-out", text))
 
 
 def read_run(folder: str | Path) -> Run:
@@ -195,6 +210,8 @@ def _pca(model: FittedPoems, cohort: MultiOmics) -> pd.DataFrame | None:
     """Return the baseline, on the same scale as the model's where that is not linear."""
     from poems.evaluation.baselines import pca_embedding
 
+    if isinstance(cohort, BackedCohort):
+        return None
     logged = {
         name: replace(view, values=np.log1p(view.values))
         for name, view in cohort.views.items()
@@ -213,14 +230,23 @@ def _figures(model: FittedPoems, subtypes: Subtypes) -> dict[str, Figure]:
     from poems import plots
 
     metric = subtypes.metric or model.default_metric
-    points, found = model.embedding(metric), subtypes.assignment
+    points, found, gates = model.embedding(metric), subtypes.assignment, model.gates
+    n_samples = len(points)
+    if n_samples > _MOST_DRAWN:
+        # In the order of the samples, drawn at random.
+        rows = np.random.default_rng(model.seed).choice(n_samples, _MOST_DRAWN, replace=False)
+        rows.sort()
+        points, found, gates = points.iloc[rows], found.iloc[rows], gates.iloc[rows]
     drawn: dict[str, Any] = {
         "latent": plots.plot_latent(plots.principal_plane(points, metric), found),
         "subtypes": plots.plot_latent(plots.centre_plane(points, found, metric), found),
-        "gates": plots.plot_gates(model.gates, subtypes.assignment),
+        "gates": plots.plot_gates(gates, found),
         "loadings": plots.plot_loadings(model.loadings),
         "sparsity": plots.plot_sparsity(model.loadings),
     }
+    if n_samples > _MOST_DRAWN:
+        for name in ("latent", "subtypes", "gates"):
+            drawn[name].set_title(f"{_MOST_DRAWN} of {n_samples} samples, drawn at random")
     figures = {name: ax.get_figure(root=True) for name, ax in drawn.items()}
     if len(model.history):
         figures["history"] = plots.plot_history(model.history)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,15 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.config import PreprocessingSettings
+from poems.data.backed.sorted_columns import WINSORISE_ROUNDS, WINSORISE_TOLERANCE
 from poems.data.container import View
 from poems.errors import DataError
 from poems.findings import Finding, name_some
 
 Array = npt.NDArray[np.float64]
-
-# Rounds of clipping, and how close to the limit (as a share of it) they have to come.
-_WINSORISE_ROUNDS = 100
-_WINSORISE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,38 +69,20 @@ def fit_scaling(
     DataError
         If no feature is usable, or log1p meets values below zero.
     """
-    findings = []
+    findings: list[Finding] = []
     x = view.values[view.measured].astype(np.float64)
     log1p = name in settings.log1p
     if log1p:
         x = _log1p(x, name)
     kept = np.flatnonzero(_varies(x))
-    if not len(kept):
-        raise DataError(
-            f"view '{name}' has no usable feature: every one is constant or missing. "
-            "Leave the view out."
-        )
-    if len(kept) < len(view.features):
-        left_out = tuple(map(str, view.features.delete(kept)))
-        findings.append(
-            Finding(
-                "warning",
-                "features-left-out",
-                f"{len(left_out)} features are constant or missing throughout and were left out: "
-                f"{name_some(left_out)}",
-                name,
-                left_out,
-            )
-        )
+    findings += left_out_findings(name, view.features, kept)
     limits = _limits(x[:, kept], settings.winsorise)
     clipped = np.clip(x[:, kept], limits.lower, limits.upper)
     if settings.most_variable is not None and len(kept) > settings.most_variable:
         most = np.argsort(-np.nanvar(clipped, axis=0), kind="stable")[: settings.most_variable]
         most.sort()
-        text = f"the {len(most)} most variable of {len(kept)} features were kept"
+        findings.append(most_variable_finding(name, view.features[kept[most]], len(kept)))
         kept, clipped, limits = kept[most], clipped[:, most], limits.take(most)
-        names = tuple(map(str, view.features[kept]))
-        findings.append(Finding("note", "most-variable", text, name, names))
     if settings.scale == "standard":
         # Where the limits could not settle, the deviation is that before clipping: taken
         # after it, a value that nearly all others differ from would be stretched out again.
@@ -125,6 +105,51 @@ def fit_scaling(
         variance=np.nanvar(scaled, axis=0),
     )
     return scaling, findings
+
+
+def left_out_findings(
+    name: str, features: pd.Index, kept: npt.NDArray[np.intp]
+) -> Iterator[Finding]:
+    """Say which features are left out for want of two different values.
+
+    Raises
+    ------
+    DataError
+        If none is kept.
+    """
+    if not len(kept):
+        raise DataError(
+            f"view '{name}' has no usable feature: every one is constant or missing. "
+            "Leave the view out."
+        )
+    if len(kept) < len(features):
+        left_out = tuple(map(str, features.delete(kept)))
+        text = (
+            f"{len(left_out)} features are constant or missing throughout and were left out: "
+            f"{name_some(left_out)}"
+        )
+        yield Finding("warning", "features-left-out", text, name, left_out)
+
+
+def most_variable_finding(name: str, most: pd.Index, n_features: int) -> Finding:
+    """Say which features were kept as the most variable ones."""
+    text = f"the {len(most)} most variable of {n_features} features were kept"
+    return Finding("note", "most-variable", text, name, tuple(map(str, most)))
+
+
+def require_not_negative(name: str, n_below: int, least: float) -> None:
+    """Refuse the logarithm of values below zero.
+
+    Raises
+    ------
+    DataError
+        If there are any.
+    """
+    if n_below:
+        raise DataError(
+            f"view '{name}': log1p was asked for, but {n_below} values are below zero "
+            f"(the least is {least:g}). It is for counts; leave it out for this view."
+        )
 
 
 def _varies(x: Array) -> npt.NDArray[np.bool_]:
@@ -151,10 +176,7 @@ def _log1p(x: Array, name: str) -> Array:
     """Take log(1 + x), refusing values below zero."""
     below = x < 0
     if below.any():
-        raise DataError(
-            f"view '{name}': log1p was asked for, but {below.sum()} values are below zero "
-            f"(the least is {np.nanmin(x):g}). It is for counts; leave it out for this view."
-        )
+        require_not_negative(name, int(below.sum()), float(np.nanmin(x)))
     return np.log1p(x)
 
 
@@ -180,13 +202,13 @@ def _limits(x: Array, n_sd: float | None) -> _Limits:
     lower, upper = np.full(n_features, -np.inf), np.full(n_features, np.inf)
     open_ = np.arange(n_features)
     settled = np.zeros(n_features, dtype=bool)
-    for _ in range(_WINSORISE_ROUNDS):
+    for _ in range(WINSORISE_ROUNDS):
         part = x[:, open_]
         mean, sd = np.nanmean(part, axis=0), np.nanstd(part, axis=0)
         lower[open_] = np.maximum(lower[open_], mean - n_sd * sd)
         upper[open_] = np.minimum(upper[open_], mean + n_sd * sd)
         furthest = np.nanmax(np.abs(part - mean), axis=0)
-        settled[open_] = furthest <= n_sd * sd * (1.0 + _WINSORISE_TOLERANCE)
+        settled[open_] = furthest <= n_sd * sd * (1.0 + WINSORISE_TOLERANCE)
         open_ = open_[furthest > n_sd * sd]
         if not open_.size:
             break

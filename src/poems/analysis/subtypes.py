@@ -7,7 +7,7 @@ chosen by the mean silhouette, or as a component of the mixture prior.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ import pandas as pd
 from poems.cluster_names import names_by_size
 from poems.config import Metric
 from poems.errors import DataError, SettingsError
-from poems.findings import name_some
+from poems.findings import Finding, name_some
 
 if TYPE_CHECKING:
     from poems.fitted import FittedPoems
@@ -29,6 +29,9 @@ Method = Literal["kmeans", "mixture"]
 FEWEST_SAMPLES: Final = 3
 # Restarts of k-means; the best of them is kept.
 _RESTARTS = 20
+# Silhouettes compare every two samples: of more samples than this, a random subset is clustered.
+LARGEST_CLUSTERED: Final = 20_000
+_CLUSTERED_OF_MANY = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,11 @@ class Subtypes:
     probability
         Probability of the assigned subtype under the mixture prior;
         ``None`` for k-means, which has none.
+    n_clustered
+        Samples that were clustered, or whose silhouettes were computed, where
+        there are too many (more than 20,000) for all: a random subset. The
+        others joined the cluster whose centre is nearest, and have no
+        silhouette. ``None`` if all were.
     """
 
     assignment: pd.Series
@@ -62,6 +70,22 @@ class Subtypes:
     method: Method = "kmeans"
     metric: Metric | None = None
     probability: pd.Series | None = None
+    n_clustered: int | None = None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is to be said of how the subtypes were found."""
+        if self.n_clustered is None:
+            return ()
+        text = (
+            f"subtypes were found on a random subset of {self.n_clustered} of "
+            f"{len(self.assignment)} samples, and silhouettes are known of these alone; the others "
+            "joined the subtype whose centre is nearest"
+            if self.method == "kmeans"
+            else f"silhouettes were computed on a random subset of {self.n_clustered} of "
+            f"{len(self.assignment)} samples"
+        )
+        return (Finding("note", "subtypes-subset", text),)
 
     @property
     def n_subtypes(self) -> int:
@@ -225,6 +249,8 @@ def kmeans_subtypes(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     values = _finite(points)
+    if len(values) > LARGEST_CLUSTERED:
+        return _of_many(points, values, n_subtypes, tuple(candidates), metric, seed)
     # Problems of this size only get slower with more threads, and sums would depend on them.
     with threadpool_limits(limits=1):
         clusterings = _clusterings(values, n_subtypes, candidates, seed)
@@ -272,9 +298,11 @@ def mixture_subtypes(
     values = _finite(points)
     weights = probabilities.loc[points.index].to_numpy()
     labels = weights.argmax(axis=1)
-    silhouettes = _silhouettes(values, labels)
+    some = _some_rows(len(values), 0) if len(values) > LARGEST_CLUSTERED else slice(None)
+    silhouettes = np.full(len(values), np.nan)
+    silhouettes[some] = _silhouettes(values[some], labels[some])
     names = names_by_size(labels)
-    means = pd.Series({len(set(names)): float(silhouettes.mean())}, name="silhouette")
+    means = pd.Series({len(set(names)): float(silhouettes[some].mean())}, name="silhouette")
     smallest = pd.Series({len(set(names)): min(map(names.count, set(names)))}, name="smallest")
     return Subtypes(
         assignment=pd.Series(names, index=points.index, name="subtype"),
@@ -284,7 +312,47 @@ def mixture_subtypes(
         metric=metric,
         probability=pd.Series(weights.max(axis=1), index=points.index, name="probability"),
         smallest=smallest.rename_axis("n_subtypes"),
+        n_clustered=None if isinstance(some, slice) else len(some),
     )
+
+
+def _of_many(
+    points: pd.DataFrame,
+    values: npt.NDArray[np.float64],
+    n_subtypes: int | None,
+    candidates: tuple[int, ...],
+    metric: Metric | None,
+    seed: int,
+) -> Subtypes:
+    """Cluster a random subset; the other samples join the cluster whose centre is nearest."""
+    rows = _some_rows(len(values), seed)
+    found = kmeans_subtypes(
+        points.iloc[rows], n_subtypes, candidates=candidates, metric=metric, seed=seed
+    )
+    names = list(found.sizes.index)
+    of_subset = found.assignment.to_numpy()
+    centres = np.stack([values[rows][of_subset == name].mean(axis=0) for name in names])
+    labels = np.empty(len(values), dtype=np.intp)
+    for start in range(0, len(values), LARGEST_CLUSTERED):
+        some = slice(start, start + LARGEST_CLUSTERED)
+        # |x - c|^2 without |x|^2, which is the same for every centre.
+        distances = (centres**2).sum(axis=1) - 2.0 * values[some] @ centres.T
+        labels[some] = distances.argmin(axis=1)
+    labels[rows] = [names.index(name) for name in of_subset]
+    silhouettes = np.full(len(values), np.nan)
+    silhouettes[rows] = found.sample_silhouette.to_numpy()
+    return replace(
+        found,
+        assignment=pd.Series(names_by_size(labels), index=points.index, name="subtype"),
+        sample_silhouette=pd.Series(silhouettes, index=points.index, name="silhouette"),
+        n_clustered=len(rows),
+    )
+
+
+def _some_rows(n_samples: int, seed: int) -> npt.NDArray[np.intp]:
+    """Draw the samples that are clustered where there are too many for all."""
+    drawn = np.random.default_rng(seed).choice(n_samples, _CLUSTERED_OF_MANY, replace=False)
+    return np.sort(drawn)
 
 
 def _finite(points: pd.DataFrame) -> npt.NDArray[np.float64]:

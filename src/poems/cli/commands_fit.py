@@ -38,6 +38,7 @@ def fit(
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
     samples: inputs.SamplesOption = "union",
+    backed: inputs.Backed = False,
     preset: Preset = "default",
     config: Config = None,
     seed: inputs.Seed = 0,
@@ -89,5 +90,7 @@ def fit(
         quiet=quiet,
     )
     in_rows = inputs.views_in_rows(features_in_rows, features_in_rows_of, tables)
-    cohort = inputs.read_cohort(tables, obs, features_in_rows=in_rows, samples=samples)
+    cohort = inputs.read_cohort(
+        tables, obs, features_in_rows=in_rows, samples=samples, backed=backed
+    )
     fit_and_write(cohort, request)

@@ -37,6 +37,7 @@ def transform(
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    backed: inputs.Backed = False,
     overwrite: inputs.Overwrite = False,
     quiet: inputs.Quiet = False,
 ) -> None:
@@ -53,7 +54,7 @@ def transform(
     from poems.run_folder import read_run
 
     model = read_run(run).model
-    cohort = inputs.read_cohort(tables, None, features_in_rows=in_rows)
+    cohort = inputs.read_cohort(tables, None, features_in_rows=in_rows, backed=backed)
     projection = model.transform(cohort)
     folder = claim_folder(out, "projection", overwrite=overwrite)
     write_marker(folder, "projection", {}, complete=False)
@@ -120,6 +121,7 @@ def diagnose(
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    backed: inputs.Backed = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write every check to this CSV file.")
     ] = None,
@@ -134,7 +136,11 @@ def diagnose(
     from poems.csv_tables import write_csv
 
     model = _model(path)
-    cohort = inputs.read_cohort(tables, None, features_in_rows=in_rows) if held_out else None
+    cohort = (
+        inputs.read_cohort(tables, None, features_in_rows=in_rows, backed=backed)
+        if held_out
+        else None
+    )
     diagnosis = model.diagnose(cohort)
     console = output()
     print_checks(console, diagnosis)

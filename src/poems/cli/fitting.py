@@ -95,10 +95,9 @@ def _check(cohort: MultiOmics, request: FitRequest) -> None:
 
 
 def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems, Subtypes]:
-    from poems.analysis.contributions import pattern_findings
     from poems.analysis.subtypes import find_subtypes
     from poems.data import quality_findings
-    from poems.run_folder import write_run
+    from poems.run_folder import run_findings, write_run
     from poems.run_log import log_findings, run_log
 
     console = output()
@@ -118,7 +117,7 @@ def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems
             method=request.subtypes_by if model.n_active else "kmeans",
             seed=request.seed,
         )
-        following = pattern_findings(subtypes.assignment, model.gates)
+        following = run_findings(model, cohort, subtypes)
         late = [*new_findings(model.findings, known), *following]
         log_findings(late)
         write_run(request.out, model, cohort, subtypes)

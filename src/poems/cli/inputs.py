@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from poems.data import MultiOmics
 
-_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".h5ad", ".h5mu")
+_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".h5ad", ".h5mu", ".zarr")
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 
 
@@ -56,6 +56,15 @@ SamplesOption = Annotated[
         metavar="NAME", help="Keep samples in any view (union) or in every one (intersection)."
     ),
 ]
+Backed = Annotated[
+    bool,
+    typer.Option(
+        "--backed",
+        metavar="",
+        help="Leave the values on disk and read them in blocks: for cohorts larger than memory. "
+        "Takes one .h5mu, .h5ad or .zarr, or a .parquet, .h5ad or .zarr a view, samples in rows.",
+    ),
+]
 # The limit is that of poems.config.LARGEST_SEED, which is not imported for --help.
 Seed = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Seed of everything random.")
@@ -75,7 +84,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="Print er
 
 
 def parse_views(files: Sequence[str] | None, views: Sequence[str] | None) -> dict[str, Path] | Path:
-    """Return the table of each view, or the one .h5mu file.
+    """Return the table of each view, or the one .h5mu file or .zarr folder.
 
     Raises
     ------
@@ -98,7 +107,7 @@ def parse_views(files: Sequence[str] | None, views: Sequence[str] | None) -> dic
         pairs.append((name, Path(file)))
     if not pairs:
         raise typer.BadParameter("no table given; pass --view NAME=FILE for each view")
-    if len(pairs) == 1 and pairs[0][1].suffix == ".h5mu":
+    if len(pairs) == 1 and pairs[0][1].suffix in (".h5mu", ".zarr"):
         return pairs[0][1]
     found: dict[str, Path] = {}
     for name, path in pairs:
@@ -153,11 +162,12 @@ def read_cohort(
     *,
     features_in_rows: bool | Sequence[str],
     samples: Samples = "union",
+    backed: bool = False,
 ) -> MultiOmics:
-    """Read the tables into a cohort."""
+    """Read the tables into a cohort; ``backed`` leaves the values on disk."""
     from poems.data import read
 
-    return read(tables, obs=obs, features_in_rows=features_in_rows, samples=samples)
+    return read(tables, obs=obs, features_in_rows=features_in_rows, samples=samples, backed=backed)
 
 
 def _named(text: str) -> tuple[str, Path]:

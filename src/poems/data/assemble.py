@@ -61,11 +61,12 @@ def assemble(
     notes = [finding for name, table in tables.items() for finding in _empty_rows(name, table)]
     if samples == "intersection":
         keep = np.flatnonzero(measured.all(axis=1))
-        notes += _dropped(views, index, keep)
+        notes += dropped_findings(views, index, keep)
         views = {name: view.take(keep) for name, view in views.items()}
         index = index[keep]
-    notes += [finding for name, view in views.items() for finding in _unmeasured(name, view, index)]
-    aligned_obs, obs_notes = _aligned_obs(obs, index)
+    for name, view in views.items():
+        notes += unmeasured_findings(name, view, index)
+    aligned_obs, obs_notes = align_obs(obs, index)
     return MultiOmics(views, index, aligned_obs, (*findings, *notes, *obs_notes))
 
 
@@ -122,7 +123,8 @@ def _empty_rows(name: str, table: Table) -> Iterator[Finding]:
         yield Finding("note", "rows-all-missing", text, view=name, items=empty)
 
 
-def _unmeasured(name: str, view: View, index: pd.Index) -> Iterator[Finding]:
+def unmeasured_findings(name: str, view: View, index: pd.Index) -> Iterator[Finding]:
+    """Say on which samples a view was not measured."""
     unmeasured = tuple(index[~view.measured])
     if unmeasured:
         text = (
@@ -133,9 +135,16 @@ def _unmeasured(name: str, view: View, index: pd.Index) -> Iterator[Finding]:
         yield Finding("note", "samples-unmeasured", text, view=name, items=unmeasured)
 
 
-def _dropped(
+def dropped_findings(
     views: Mapping[str, View], index: pd.Index, keep: npt.NDArray[np.intp]
 ) -> Iterator[Finding]:
+    """Say which samples are not measured in every view; refuse if none is.
+
+    Raises
+    ------
+    DataError
+        If ``keep`` is empty.
+    """
     if not len(keep):
         counts = ", ".join(f"'{name}' on {view.measured.sum()}" for name, view in views.items())
         raise DataError(
@@ -152,7 +161,8 @@ def _dropped(
         yield Finding("note", "samples-dropped", text, items=dropped)
 
 
-def _aligned_obs(obs: pd.DataFrame | None, index: pd.Index) -> tuple[pd.DataFrame, list[Finding]]:
+def align_obs(obs: pd.DataFrame | None, index: pd.Index) -> tuple[pd.DataFrame, list[Finding]]:
+    """Return the annotations in the order of the samples, and what is missing or left out."""
     if obs is None:
         return pd.DataFrame(index=index), []
     findings = []

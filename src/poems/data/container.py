@@ -107,9 +107,9 @@ class MultiOmics:
         if not self.obs.index.equals(self.samples):
             raise DataError("the obs table must have one row a sample, in the order of the samples")
         for name, view in self.views.items():
-            if view.values.shape[0] != len(self.samples):
+            if len(view.measured) != len(self.samples):
                 raise DataError(
-                    f"view '{name}' has {count(view.values.shape[0], 'row')} for "
+                    f"view '{name}' has {count(len(view.measured), 'row')} for "
                     f"{count(len(self.samples), 'sample')}"
                 )
             if view.features.has_duplicates:

@@ -47,7 +47,7 @@ def to_mudata(cohort: MultiOmics) -> Any:
         )
         for name, view in cohort.views.items()
     }
-    with _quiet(), _no_pull():
+    with quiet(), _no_pull():
         result = mudata.MuData(views)
         result.obs = _storable(cohort.obs).reindex(result.obs_names)
     result.uns[ORDER_KEY] = cohort.samples.to_numpy(dtype=object)
@@ -91,7 +91,7 @@ def read_h5mu(path: Path) -> Any:
     if "mod" not in _hdf5_groups(path):
         raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
     try:
-        with _quiet(), _no_pull():
+        with quiet(), _no_pull():
             return mudata.read_h5mu(path)
     except Exception as error:  # h5py and anndata raise many kinds on damaged files
         raise ReadError(f"{path} cannot be read as h5mu: {error}") from error
@@ -111,7 +111,7 @@ def read_h5ad(path: Path) -> Any:
     if "mod" in groups and "X" not in groups:
         raise ReadError(f"{path} is h5mu (several views): name it so, and pass it by itself")
     try:
-        with _quiet():
+        with quiet():
             return anndata.read_h5ad(path)
     except Exception as error:  # h5py and anndata raise many kinds on damaged files
         raise ReadError(f"{path} cannot be read as h5ad: {error}") from error
@@ -145,7 +145,7 @@ def _storable(obs: pd.DataFrame) -> pd.DataFrame:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence what mudata and anndata say about their own workings, and no more."""
     with warnings.catch_warnings():
         for module in ("anndata", "mudata"):

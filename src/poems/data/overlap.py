@@ -168,6 +168,8 @@ def _nearly_matching(
             continue
         others = _other_samples(tables, name)
         matched = int(table.samples.isin(others).sum())
+        if 2 * matched >= len(table.samples):
+            continue  # no change could match twice as many, and trying takes long for many names
         change = _best_change(table.samples, others)
         if change is not None and change[0] > 2 * matched:
             text = (
@@ -182,6 +184,8 @@ def _nearly_matching(
 def _obs_overlap(tables: Mapping[str, Table], obs_names: pd.Index) -> Iterator[Finding]:
     samples = _samples_of(tables.values())
     matched = int(obs_names.isin(samples).sum())
+    if matched and 2 * matched >= len(obs_names):
+        return
     change = _best_change(obs_names, samples)
     hint = f"; {change[0]} would match {change[1]}" if change is not None else ""
     if matched == 0:

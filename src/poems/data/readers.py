@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from poems.data.assemble import SampleRule, assemble, merge_obs
+from poems.data.backed.reading import assemble_backed, clean_view, open_sources
 from poems.data.container import MultiOmics
 from poems.data.mudata_io import read_h5mu, split_mudata
 from poems.data.names import view_name_problems
@@ -34,6 +35,7 @@ def read(
     obs: Any = None,
     features_in_rows: bool | Collection[str] = False,
     samples: SampleRule = "union",
+    backed: bool = False,
 ) -> MultiOmics:
     """Read the views of a cohort and match their samples by name.
 
@@ -56,12 +58,19 @@ def read(
         ``"union"`` keeps every sample, with views marked unmeasured where
         they are missing; ``"intersection"`` keeps the samples measured in
         every view.
+    backed
+        Leave the values on disk, for cohorts larger than memory: names and
+        annotations are read, values in blocks when they are needed. Takes one
+        ``.h5mu`` or ``.h5ad`` file, one ``.zarr`` folder, or a mapping of view
+        name to ``.h5ad``, ``.zarr`` or ``.parquet``; matrices dense or CSR,
+        samples in rows.
 
     Returns
     -------
     MultiOmics
         Samples in order of first appearance. Whatever was assumed or left out
-        is told in its ``findings``.
+        is told in its ``findings``. With ``backed`` a
+        :class:`~poems.data.backed.view.BackedCohort`, whose files stay open.
 
     Raises
     ------
@@ -82,7 +91,7 @@ def read(
     >>> print(cohort.findings[0])
     note: protein: not measured on 1 of 2 samples (s1); it is kept and rests on the other views
     """
-    loaded = load(views, obs=obs, features_in_rows=features_in_rows, samples=samples)
+    loaded = load(views, obs=obs, features_in_rows=features_in_rows, samples=samples, backed=backed)
     if loaded.cohort is None:
         raise _error(loaded.findings)
     return loaded.cohort
@@ -94,6 +103,7 @@ def load(
     obs: Any = None,
     features_in_rows: bool | Collection[str] = False,
     samples: SampleRule = "union",
+    backed: bool = False,
 ) -> Loaded:
     """Read as :func:`read` does, but return what is wrong with the data as findings.
 
@@ -104,17 +114,30 @@ def load(
     """
     if samples not in get_args(SampleRule):
         raise SettingsError(f"samples must be 'union' or 'intersection', not {samples!r}")
-    order = None
+    order, store = None, None
     try:
-        sources, own_obs, order = _sources(views)
+        if backed:
+            store = open_sources(views)
+            sources, own_obs = dict(store.views), store.obs
+        else:
+            sources, own_obs, order = _sources(views)
     except DataError as error:
         return Loaded({}, (_problem(error),))
     findings = list(view_name_problems(sources))
     rows = _views_in_rows(features_in_rows, sources)
+    if store is not None and rows:
+        raise SettingsError(
+            "backed=True reads samples, which have to stand in rows; write the table the other way "
+            "round and leave out features_in_rows (--features-in-rows)"
+        )
     tables = {}
     for name, source in sources.items():
         try:
-            table = load_table(source, features_in_rows=name in rows)
+            table = (
+                load_table(source, features_in_rows=name in rows)
+                if store is None
+                else clean_view(source)
+            )
         except DataError as error:
             findings.append(_problem(error, name))
         else:
@@ -135,8 +158,12 @@ def load(
     if not _no_errors(findings):
         return Loaded(tables, tuple(findings))
     try:
-        cohort = assemble(
-            tables, obs=obs_table, samples=samples, order=order, findings=tuple(findings)
+        cohort = (
+            assemble(tables, obs=obs_table, samples=samples, order=order, findings=tuple(findings))
+            if store is None
+            else assemble_backed(
+                store, tables, obs=obs_table, samples=samples, findings=tuple(findings)
+            )
         )
     except DataError as error:
         return Loaded(tables, (*findings, _problem(error)))

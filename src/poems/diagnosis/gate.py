@@ -13,7 +13,7 @@ from torch import Tensor
 from poems.diagnosis.check import Check, Samples
 from poems.distributions.fusion import mixture_of_experts
 from poems.model import POEMS
-from poems.nn.batch import Batch
+from poems.nn.batch import SampleSource
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -26,7 +26,7 @@ _CHUNK = 2048
 
 
 @torch.no_grad()
-def precision_shares(model: POEMS, batch: Batch, factors: Tensor) -> Tensor | None:
+def precision_shares(model: POEMS, batch: SampleSource, factors: Tensor) -> Tensor | None:
     """Compute by how much each view moves the fused mean, on the samples with two views or more.
 
         alpha_v tau_v / sum_u alpha_u tau_u
@@ -52,8 +52,7 @@ def precision_shares(model: POEMS, batch: Batch, factors: Tensor) -> Tensor | No
     if model.fuse is mixture_of_experts or not len(rows) or not len(factors):
         return None
     total = torch.zeros(batch.measured.shape[1], dtype=torch.float64)
-    for some in torch.split(rows, _CHUNK):
-        part = batch.take(some)
+    for part in batch.take(rows).chunks(_CHUNK):
         loc, log_precision = model.experts(part)
         # Logits of the shares; zero weights are minus infinity and count for nothing.
         logits = torch.log(model.gate(loc, part.measured).T)[..., None] + log_precision

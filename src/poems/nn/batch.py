@@ -5,9 +5,53 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+# Samples that go through a model at once; bounds memory, not the result.
+CHUNK_ROWS = 2048
+
+
+class SampleSource(Protocol):
+    """What training and estimates need of samples, in memory or on disk.
+
+    A :class:`Batch` fulfils it, and so does
+    :class:`poems.backed.batches.BackedBatches`.
+    """
+
+    @property
+    def measured(self) -> Tensor:
+        """Was the view measured on the sample? Booleans of shape (n_samples, n_views)."""
+        ...
+
+    @property
+    def n_features(self) -> Mapping[str, int]:
+        """View name to its number of features, in the order of the views."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: Tensor) -> SampleSource:
+        """Return the samples at positions ``rows``."""
+        ...
+
+    def to(self, device: torch.device) -> SampleSource:
+        """Return samples whose batches are on ``device``."""
+        ...
+
+    def n_measured(self, name: str) -> Tensor:
+        """Count the samples in which each feature of a view was measured: (n_features,)."""
+        ...
+
+    def batches(self, batch_size: int) -> Iterator[Batch]:
+        """Pass over the samples once, shuffled into mini-batches by torch's generator."""
+        ...
+
+    def chunks(self, most: int = CHUNK_ROWS) -> Iterator[Batch]:
+        """Pass over the samples in their order, a bounded number at a time."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -36,6 +80,11 @@ class Batch:
 
     def __len__(self) -> int:
         return int(self.measured.shape[0])
+
+    @property
+    def n_features(self) -> dict[str, int]:
+        """View name to its number of features, in the order of the views."""
+        return {name: x.shape[1] for name, x in self.values.items()}
 
     def rows(self, view: int) -> Tensor | None:
         """Positions of the samples that a view was measured on, or ``None`` for all of them."""
@@ -66,6 +115,11 @@ class Batch:
         order = torch.randperm(len(self)).to(self.measured.device)
         for rows in order.tensor_split(math.ceil(len(self) / batch_size)):
             yield self.take(rows)
+
+    def chunks(self, most: int = CHUNK_ROWS) -> Iterator[Batch]:
+        """Pass over the samples in their order, some at a time."""
+        for rows in torch.split(torch.arange(len(self)), most):
+            yield self.take(rows.to(self.measured.device))
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on ``device``."""

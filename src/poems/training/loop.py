@@ -14,7 +14,7 @@ from poems.config import Settings
 from poems.elbo import Terms, elbo_terms
 from poems.errors import TrainingError
 from poems.model import POEMS
-from poems.nn.batch import Batch
+from poems.nn.batch import Batch, SampleSource
 from poems.nn.prior import MixturePrior
 from poems.training.optimizer import Optimizer
 from poems.training.schedule import ramp
@@ -70,7 +70,7 @@ Callback = Callable[[Epoch], None]
 
 def train(
     model: POEMS,
-    data: Batch,
+    data: SampleSource,
     settings: Settings,
     *,
     held_out: Batch | None = None,
@@ -88,7 +88,7 @@ def train(
     model
         The model, at its start.
     data
-        The training samples, on the model's device.
+        The training samples, in memory or on disk; their batches are on the model's device.
     settings
         ``training`` and ``sparsity`` matter here.
     held_out
@@ -106,7 +106,7 @@ def train(
     rule: StoppingRule = Never() if options.stopping == "none" else Plateau(options.patience)
     stopped = Status.STOPPED_EARLY if held_out is not None else Status.CONVERGED
     schedules = _Schedules(model, data, settings)
-    n_features = sum(x.shape[1] for x in data.values.values())
+    n_features = sum(data.n_features.values())
     n_epochs = options.n_epochs(len(data))
     full_strength = max(settings.sparsity.ramp_end, options.kl_warmup)
 
@@ -158,7 +158,7 @@ def train(
 class _Schedules:
     """What changes in the course of training: the KL term's weight and the spike's rate."""
 
-    def __init__(self, model: POEMS, data: Batch, settings: Settings) -> None:
+    def __init__(self, model: POEMS, data: SampleSource, settings: Settings) -> None:
         self._model = model
         self._settings = settings
         self._n_measured = {name: data.n_measured(name) for name in model.views}
@@ -210,7 +210,7 @@ def evaluate(model: POEMS, data: Batch, settings: Settings) -> float:
 
 def _train_epoch(
     model: POEMS,
-    data: Batch,
+    data: SampleSource,
     settings: Settings,
     optimizer: Optimizer,
     schedules: _Schedules,
@@ -254,12 +254,14 @@ def _train_epoch(
 
 @torch.no_grad()
 def _learn_components(
-    model: POEMS, prior: MixturePrior, data: Batch, settings: Settings, *, emptying: bool
+    model: POEMS, prior: MixturePrior, data: SampleSource, settings: Settings, *, emptying: bool
 ) -> None:
     """Let the mixture prior see where the training samples lie."""
     model.eval()
-    posterior = model.encode(data).posterior
-    loc, variance = posterior.mean, posterior.variance
+    parts = [data] if isinstance(data, Batch) else data.chunks()
+    posteriors = [model.encode(part).posterior for part in parts]
+    loc = torch.cat([posterior.mean for posterior in posteriors])
+    variance = torch.cat([posterior.variance for posterior in posteriors])
     model.train()
     driving = int(model.driving().sum())
     prior.learn(loc, variance, driving, settings.model.concentration, emptying=emptying)

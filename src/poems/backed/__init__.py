@@ -1,0 +1,1 @@
+"""Cohorts larger than memory on the model's scale: scaled views, and batches in shuffled blocks."""

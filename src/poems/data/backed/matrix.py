@@ -1,0 +1,210 @@
+"""A matrix on disk: what every format has to offer, and array-like stores (HDF5, zarr)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from poems.errors import DataError, PoemsError, ReadError
+from poems.findings import count
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+# Rows as they were read: a float32 array, or a sparse.csr_array of float32.
+Rows: TypeAlias = Any
+
+# Bytes of dense rows that are read at once where a whole matrix is passed over.
+PASS_BYTES = 1 << 25
+_KINDS = "fiub"
+
+
+class Matrix(Protocol):
+    """A matrix of numbers in a file: samples in rows, features in columns.
+
+    Attributes
+    ----------
+    where
+        The file and the place in it, for messages.
+    shape
+        ``(n_rows, n_columns)``.
+    is_sparse
+        Whether entries that are not stored are zeros; :meth:`read` then
+        returns a ``scipy.sparse.csr_array``.
+    chunk_rows
+        Rows that the file can only read together; 1 if it can read any.
+    """
+
+    where: str
+    shape: tuple[int, int]
+    is_sparse: bool
+    chunk_rows: int
+
+    def read(self, start: int, stop: int) -> Rows:
+        """Return the rows from ``start`` to ``stop``, float32, dense or CSR."""
+        ...
+
+    def columns(self, start: int, stop: int) -> Floats:
+        """Return the columns from ``start`` to ``stop`` of all rows, dense."""
+        ...
+
+
+class DenseArray:
+    """A two-dimensional array of HDF5 or zarr.
+
+    Parameters
+    ----------
+    array
+        Anything with ``shape``, ``dtype``, ``chunks`` and slicing.
+    where
+        For messages.
+
+    Examples
+    --------
+    >>> matrix = DenseArray(np.arange(6).reshape(3, 2), "an array")
+    >>> matrix.read(1, 3).tolist()
+    [[2.0, 3.0], [4.0, 5.0]]
+    """
+
+    is_sparse = False
+
+    def __init__(self, array: Any, where: str) -> None:
+        require_numbers(array.dtype, where)
+        if len(array.shape) != 2:
+            raise DataError(f"{where} has {len(array.shape)} dimensions; expected a table of 2")
+        self.where = where
+        self.shape: tuple[int, int] = (int(array.shape[0]), int(array.shape[1]))
+        chunks = getattr(array, "chunks", None)
+        self.chunk_rows = int(chunks[0]) if chunks else 1
+        self._array = array
+
+    def read(self, start: int, stop: int) -> Rows:
+        """Return some rows."""
+        return as_float32(guarded(self.where, lambda: self._array[start:stop]))
+
+    def columns(self, start: int, stop: int) -> Floats:
+        """Return some columns."""
+        found = np.empty((self.shape[0], stop - start), dtype=np.float32)
+        for rows in pieces(self.shape[0], stop - start, self.chunk_rows):
+            found[rows] = as_float32(
+                guarded(self.where, lambda rows=rows: self._array[rows, start:stop])
+            )
+        return found
+
+
+class CsrArrays:
+    """A sparse matrix in compressed rows, as AnnData stores it: three arrays of HDF5 or zarr.
+
+    Row pointers are held in memory (8 bytes a row); values and column numbers
+    are read as they are asked for, and checked.
+
+    Examples
+    --------
+    >>> x = sparse.csr_array(np.array([[0.0, 1.0], [2.0, 0.0]]))
+    >>> matrix = CsrArrays(x.indptr, x.indices, x.data, (2, 2), "a matrix")
+    >>> matrix.read(1, 2).toarray().tolist()
+    [[2.0, 0.0]]
+    """
+
+    is_sparse = True
+
+    def __init__(
+        self, indptr: Any, indices: Any, data: Any, shape: tuple[int, int], where: str
+    ) -> None:
+        require_numbers(data.dtype, where)
+        pointers = np.asarray(guarded(where, lambda: indptr[:]))
+        damaged = f"{where} is a damaged sparse matrix"
+        if pointers.dtype.kind not in "iu" or indices.dtype.kind not in "iu":
+            raise ReadError(f"{damaged}: its row pointers or column numbers are not integers")
+        pointers = pointers.astype(np.int64)
+        n_stored = int(data.shape[0])
+        if (
+            len(pointers) != shape[0] + 1
+            or int(pointers[0]) != 0
+            or int(pointers[-1]) != n_stored
+            or int(indices.shape[0]) != n_stored
+            or (np.diff(pointers) < 0).any()
+        ):
+            raise ReadError(
+                f"{damaged}: its row pointers do not fit {count(shape[0], 'row')} and "
+                f"{count(n_stored, 'stored value')}; write it again"
+            )
+        self.where, self.shape = where, shape
+        self.chunk_rows = 1
+        self._indptr, self._indices, self._data = pointers, indices, data
+
+    def read(self, start: int, stop: int) -> Rows:
+        """Return some rows."""
+        first, last = int(self._indptr[start]), int(self._indptr[stop])
+        data = as_float32(guarded(self.where, lambda: self._data[first:last]))
+        indices = np.asarray(guarded(self.where, lambda: self._indices[first:last]))
+        if len(indices) and (indices.min() < 0 or indices.max() >= self.shape[1]):
+            raise ReadError(
+                f"{self.where} is a damaged sparse matrix: a column number is beyond its "
+                f"{count(self.shape[1], 'column')}; write it again"
+            )
+        pointers = self._indptr[start : stop + 1] - first
+        rows = sparse.csr_array((data, indices, pointers), shape=(stop - start, self.shape[1]))
+        if not rows.has_canonical_format:
+            rows.sort_indices()
+            if not rows.has_canonical_format:
+                raise DataError(
+                    f"{self.where} stores an entry twice; call sum_duplicates() on the matrix "
+                    "before writing it"
+                )
+        return rows
+
+    def columns(self, start: int, stop: int) -> Floats:
+        """Return some columns; the whole matrix is passed over."""
+        found = np.zeros((self.shape[0], stop - start), dtype=np.float32)
+        for rows in pieces(self.shape[0], self.shape[1]):
+            part = self.read(rows.start, rows.stop)[:, start:stop]
+            found[rows] = part.toarray()
+        return found
+
+
+def pieces(n_rows: int, n_columns: int, chunk_rows: int = 1) -> Iterator[slice]:
+    """Cut rows into pieces of bounded size, whole chunks each where these are not too large.
+
+    >>> [piece.stop - piece.start for piece in pieces(5, 1 << 22)]
+    [2, 2, 1]
+    """
+    size = max(1, PASS_BYTES // (4 * max(1, n_columns)))
+    if chunk_rows <= size:
+        size -= size % chunk_rows
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))
+
+
+def as_float32(values: Any) -> Floats:
+    """Return numbers as float32; what is beyond its range becomes infinite, to be refused later."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values).astype(np.float32, copy=False)
+
+
+def require_numbers(dtype: Any, where: str) -> None:
+    """Refuse what holds anything but numbers.
+
+    Raises
+    ------
+    DataError
+        If the type is text or an object.
+    """
+    if np.dtype(dtype).kind not in _KINDS:
+        raise DataError(f"{where} holds values of type {dtype}, not numbers")
+
+
+def guarded(where: str, read: Any) -> Any:
+    """Call ``read``; an error of the file's library becomes a ReadError that names the place."""
+    try:
+        return read()
+    except PoemsError:
+        raise
+    except Exception as error:  # h5py, zarr and pyarrow raise many kinds on damaged files
+        reason = str(error).strip().splitlines()
+        raise ReadError(
+            f"{where} cannot be read: {reason[0] if reason else type(error).__name__}; the file "
+            "may be damaged or incomplete, copy it again"
+        ) from error
