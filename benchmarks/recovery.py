@@ -63,7 +63,7 @@ def plot(table: pd.DataFrame, path: Path) -> None:
     ax.set(
         xlabel="signal (1 = effects of 0.6 to 1.4 noise sd)", ylabel="support F1", ylim=(0, 1.02)
     )
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="lower right")
     figure.savefig(path, dpi=150)
 
 
