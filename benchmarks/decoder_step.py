@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from decoders import LoopDecoder, VectorisedDecoder, agree, random_weights
-from poems.nn.blockwise import blockwise_decode
+from poems.nn.kernels.blockwise import blockwise_decode
 
 N_SAMPLES, N_FEATURES, N_LATENT, N_HIDDEN = 64, 1000, 32, 100
 WIDE = 20_000

@@ -296,7 +296,11 @@ def test_demo_compares_with_the_planted_truth(
         (["fit", "bad.csv", "--view", "bad.csv", "--out", "o"], 2, "--view takes NAME=FILE"),
         (["fit", "bad.csv", "bad=x.csv", "--out", "o"], 2, "two tables are named 'bad'"),
         (["fit", "bad.csv", "--out", "o", "--gate", "open"], 2, "'--gate'"),
-        (["fit", "bad.csv", "--out", "o", "--epochs", "many"], 2, "'--epochs'"),
+        (
+            ["fit", "bad.csv", "--out", "o", "--epochs", "many"],
+            1,
+            "--epochs: many should be a valid",
+        ),
         (["info", "absent"], 1, "absent"),
         (["evaluate", "absent", "--labels", "x"], 1, "there is no folder absent"),
         (["nonsense"], 2, "No such command 'nonsense'"),

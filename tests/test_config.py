@@ -32,7 +32,7 @@ def test_the_defaults_are_these() -> None:
     assert settings.sparsity.density_ratio
     assert settings.sparsity.lambda_spike is None
     assert settings.sparsity.lambda_spike_scale == 1.5
-    assert (settings.sparsity.ramp_start, settings.sparsity.ramp_end) == (0.2, 0.7)
+    assert (settings.sparsity.ramp_start, settings.sparsity.ramp_end) == (0.5, 0.85)
     assert settings.training.reduction == "sum"
     assert settings == Settings.preset("default")
 
@@ -96,7 +96,7 @@ def test_single_settings_are_changed_by_name(epochs: int, rate: float, fusion: s
         ({"kl_weight": float("inf")}, r"training\.kl_weight: .*finite"),
         ({"winsorise": -1.0}, r"preprocessing\.winsorise: .*greater than or equal to 2"),
         ({"held_out": 1.0}, r"training\.held_out: .*less than 1"),
-        ({"ramp_start": 0.8}, "ramp_end must not be before ramp_start"),
+        ({"ramp_start": 0.9}, "ramp_end must not be before ramp_start"),
         ({"epochs": 0, "patience": 0}, r"training\.epochs: .*; training\.patience: "),
     ],
     ids=str,

@@ -110,7 +110,8 @@ def run_benchmark(
     unknown = [name for name in choose_among if name not in known]
     if unknown:
         raise SettingsError(
-            f"cannot choose among {name_some(unknown)}: no such method; there are "
+            f"cannot choose among {name_some(unknown)}: no such method; a variant has to be given "
+            f"with its settings, also where its results are there already. There are "
             f"{', '.join(known)}"
         )
     units = plan_units(cohorts, methods, n_seeds)
@@ -179,6 +180,7 @@ def _write(
         reference=REFERENCE,
         held_to_best_of=HELD_TO_BEST_OF,
         choose_among=choose_among,
+        studies={cohort.name: cohort.source for cohort in cohorts},
         notes={cohort.name: cohort.note for cohort in cohorts},
         failures=failures,
     )

@@ -24,17 +24,33 @@ from poems.training.progress import progress_bar
 # still changes then are loadings near the threshold.
 _EPOCHS_SHARE = 0.5
 
-Start = Callable[[], tuple[POEMS, SampleSource, Batch | None]]
+Start = Callable[[Settings], tuple[POEMS, SampleSource, Batch | None]]
 
 
-def companion_settings(settings: Settings) -> Settings:
-    """Return the settings of a fit's companions: half the epochs, no dropout in the encoders.
+def companion_settings(settings: Settings, n_samples: int, number: int) -> Settings:
+    """Return the settings of a fit's companion: half the epochs, no dropout in the encoders.
 
     Dropout helps to find the true loadings and blurs where samples lie. The
-    model is for the former, its companions for the latter.
+    model is for the former, its companions for the latter. Every second one has
+    a dense decoder, which errs in other ways than a sparse one.
+
+    Parameters
+    ----------
+    settings
+        Those of the model.
+    n_samples
+        Number of training samples, which the number of epochs depends on.
+    number
+        Which companion, counted from 0.
+
+    Examples
+    --------
+    >>> [companion_settings(Settings(), 1000, number).model.decoder for number in range(3)]
+    ['sparse', 'dense', 'sparse']
     """
-    epochs = max(1, round(_EPOCHS_SHARE * settings.training.epochs))
-    return settings.updated(epochs=epochs, encoder_dropout=0.0)
+    epochs = max(1, round(_EPOCHS_SHARE * settings.training.n_epochs(n_samples)))
+    decoder = "dense" if number % 2 else settings.model.decoder
+    return settings.updated(epochs=epochs, encoder_dropout=0.0, decoder=decoder)
 
 
 def companion_latents(
@@ -48,12 +64,12 @@ def companion_latents(
     Parameters
     ----------
     start
-        Builds a model with the companions' settings at a start of its own, with
+        Builds a model with a companion's settings at a start of its own, with
         its training and held-out samples; draws from torch's generator.
     data
         All samples, preprocessed.
     settings
-        Those of the companions, see :func:`companion_settings`.
+        Those of the model, from which its companions' follow.
     progress
         Whether to show a progress bar for each.
 
@@ -62,14 +78,13 @@ def companion_latents(
     A tensor of shape (n_samples, n_active) a companion, and what was noticed.
     """
     latents: list[Tensor] = []
-    for _ in range(settings.training.companions):
+    for number in range(settings.training.companions):
+        own = companion_settings(settings, len(data), number)
         try:
-            module, training_part, held_out = start()
+            module, training_part, held_out = start(own)
             with progress_bar() if progress else contextlib.nullcontext() as bar:
                 callbacks: tuple[Callback, ...] = () if bar is None else (bar,)
-                training = train(
-                    module, training_part, settings, held_out=held_out, callbacks=callbacks
-                )
+                training = train(module, training_part, own, held_out=held_out, callbacks=callbacks)
         except (TrainingError, KeyboardInterrupt) as error:
             return latents, [_cut_short(len(latents), settings, str(error) or "interrupted")]
         if training.status in (Status.INTERRUPTED, Status.INTERRUPTED_EARLY):

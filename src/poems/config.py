@@ -6,6 +6,7 @@ The command line's flags, the TOML file and the keyword arguments of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -65,6 +66,11 @@ class ModelSettings(_Group):
     decoder_dropout: float = Field(
         0.0, ge=0, lt=1, description="Dropout on the decoder's hidden units."
     )
+    kernel: Literal["auto", "reference", "blockwise", "sparse"] = Field(
+        "auto",
+        description="How the sparse decoder is computed; all give the same result, at different "
+        "speeds, and auto chooses.",
+    )
     normalise: bool = Field(
         True, description="Hold the decoder's norms fixed, so that loadings are comparable."
     )
@@ -122,8 +128,13 @@ class SparsitySettings(_Group):
     density_ratio: bool = Field(
         True, description="Keep log(lambda_slab / lambda_spike) in the inclusion log-odds."
     )
-    ramp_start: float = Field(0.2, ge=0, le=1, description="Share of training before the spike.")
-    ramp_end: float = Field(0.7, ge=0, le=1, description="Share of training at its full rate.")
+    ramp_start: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of training before the spike; until then zero loadings rest.",
+    )
+    ramp_end: float = Field(0.85, ge=0, le=1, description="Share of training at its full rate.")
 
     @model_validator(mode="after")
     def _ramp_in_order(self) -> SparsitySettings:
@@ -138,12 +149,21 @@ class SparsitySettings(_Group):
         return self
 
 
+# How long training takes by default (docs/design.md, "How long to train").
+_EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 60, 320, 20_000
+
+
 class TrainingSettings(_Group):
     """The optimisation."""
 
-    epochs: int = Field(150, ge=1, description="Most passes over the cohort.")
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="Most passes over the cohort (none: 60, more if they are few steps, fewer if "
+        "they are very many).",
+    )
     batch_size: int = Field(128, ge=1, description="Samples in a mini-batch.")
-    learning_rate: float = Field(3e-3, gt=0, description="Step size of AdamW.")
+    learning_rate: float = Field(4e-3, gt=0, description="Step size of AdamW.")
     final_learning_rate: float = Field(
         0.1, gt=0, le=1, description="Share of the step size left at the end, once ramps are over."
     )
@@ -170,6 +190,21 @@ class TrainingSettings(_Group):
         description="Further fits, half as long, that steady the network samples are clustered in.",
     )
     max_grad_norm: float = Field(100.0, gt=0, description="Gradients are scaled down to this norm.")
+
+    def n_epochs(self, n_samples: int) -> int:
+        """Number of passes over so many samples: ``epochs`` if it is given.
+
+        Otherwise 60, but as many as make 320 steps, and no more than 20,000, or
+        two passes, if that is more.
+
+        >>> [TrainingSettings().n_epochs(n) for n in (100, 250, 1000, 1_000_000)]
+        [320, 160, 60, 3]
+        """
+        if self.epochs is not None:
+            return self.epochs
+        steps = math.ceil(n_samples / self.batch_size)
+        most = max(2, math.ceil(_MOST_STEPS / steps))
+        return min(max(_EPOCHS, math.ceil(_FEWEST_STEPS / steps)), most)
 
 
 class Settings(_Group):

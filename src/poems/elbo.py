@@ -19,6 +19,8 @@ from torch import Tensor
 from poems.config import Settings
 from poems.model import POEMS
 from poems.nn.batch import Batch
+from poems.nn.decode import ALL, Turns
+from poems.nn.decoder import penalty_rates
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Terms:
     ``nll`` maps view name to the negative log-likelihood a sample; ``kl`` is
     unweighted; ``penalty`` and ``noise_prior`` carry their division by N.
     ``loss`` is what is differentiated: with a proximal step the penalty is in
-    ``objective`` only.
+    ``objective`` only, and ``rates`` are the L1 rates in it of the sparse
+    decoders' loadings, of shape (n_features, n_latent).
     """
 
     nll: dict[str, Tensor]
@@ -37,10 +40,17 @@ class Terms:
     noise_prior: Tensor
     objective: Tensor
     loss: Tensor
+    rates: Tensor
 
 
 def elbo_terms(
-    model: POEMS, batch: Batch, settings: Settings, *, n_samples: int, kl_weight: float
+    model: POEMS,
+    batch: Batch,
+    settings: Settings,
+    *,
+    n_samples: int,
+    kl_weight: float,
+    turns: Turns = ALL,
 ) -> Terms:
     """Compute the objective of one batch.
 
@@ -56,34 +66,38 @@ def elbo_terms(
         Number N of training samples.
     kl_weight
         Weight beta of the KL term at this point of its warm-up.
+    turns
+        Whose zero loadings get their derivative.
     """
     mean = settings.training.reduction == "mean"
     encoded = model.encode(batch)
     z, weights = encoded.posterior.rsample()
 
-    nll: dict[str, Tensor] = {}
-    for i, name in enumerate(model.views):
-        rows = batch.measured[:, i]
-        nll[name] = z.new_zeros(())
-        if not rows.any():
-            continue
-        x, observed = batch.values[name][rows], batch.observed[name]
-        mask = None if observed is None else observed[rows]
-        for draw, weight in zip(z, weights, strict=True):
-            eta = model.decoders[i](draw[rows])
-            per_sample = model.likelihood(i).nll(x, eta, mask)
-            nll[name] = nll[name] + (weight[rows] * per_sample).sum() / len(batch)
-        if mean:
-            nll[name] = nll[name] / x.shape[1]
+    nll = dict.fromkeys(model.views, z.new_zeros(()))
+    for draw, weight in zip(z, weights, strict=True):
+        predicted = model.decode(draw, turns)
+        for i, name in enumerate(model.views):
+            rows = batch.rows(i)
+            x, observed, eta = batch.values[name], batch.observed[name], predicted[name]
+            if rows is None:
+                per_sample = weight * model.likelihood(i).nll(x, eta, observed)
+            elif len(rows):
+                mask = None if observed is None else observed[rows]
+                per_sample = weight[rows] * model.likelihood(i).nll(x[rows], eta[rows], mask)
+            else:
+                continue
+            share = per_sample.sum() / len(batch)
+            nll[name] = nll[name] + (share / x.shape[1] if mean else share)
 
     kl = model.prior.kl(encoded.posterior, z, weights).mean()
     if mean:
         kl = kl / model.n_latent
 
     divisor = prior_divisor(settings, len(batch), n_samples)
-    penalty = z.new_zeros(())
-    for _, decoder in model.sparse_decoders():
-        penalty = penalty + decoder.penalty(decoder.penalty_rate()) / divisor
+    penalty, rates = z.new_zeros(()), z.new_zeros(0, model.n_latent)
+    if decoders := [decoder for _, decoder in model.sparse_decoders()]:
+        rates = penalty_rates(decoders) / divisor
+        penalty = (rates * torch.cat([decoder.loadings for decoder in decoders]).abs()).sum()
     noise_prior = (
         torch.stack([model.likelihood(i).prior_penalty() for i in range(len(model.views))]).sum()
         / divisor
@@ -92,7 +106,7 @@ def elbo_terms(
     smooth = torch.stack(list(nll.values())).sum() + kl_weight * kl + noise_prior
     objective = smooth + penalty
     loss = smooth if settings.sparsity.proximal else objective
-    return Terms(nll, kl, penalty, noise_prior, objective, loss)
+    return Terms(nll, kl, penalty, noise_prior, objective, loss, rates)
 
 
 def prior_divisor(settings: Settings, n_batch: int, n_samples: int) -> int:

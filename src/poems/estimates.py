@@ -12,7 +12,7 @@ from poems.backed.subset import MOST_SAMPLES, random_rows
 from poems.model import POEMS
 from poems.nn.batch import Batch, SampleSource
 
-# SampleSource that go through the model at once; bounds memory, not the result.
+# Samples that go through the model at once; bounds memory, not the result.
 _CHUNK = 2048
 
 

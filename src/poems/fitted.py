@@ -379,8 +379,8 @@ class FittedPoems:
         --------
         >>> import poems
         >>> cohort = poems.simulate(n_samples=80, n_features=40, seed=0).cohort
-        >>> model = poems.fit(cohort.take(range(60)), seed=0, epochs=10, progress=False)
-        >>> "not-converged" in model.diagnose().signatures
+        >>> model = poems.fit(cohort.take(range(60)), seed=0, epochs=5, progress=False)
+        >>> "sparsity-incomplete" in model.diagnose().signatures
         True
         >>> table = model.diagnose(held_out=cohort.take(range(60, 80))).table
         >>> sorted(table["samples"].unique())

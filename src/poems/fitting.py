@@ -20,7 +20,7 @@ from poems.arguments import require_whole
 from poems.backed.batches import BackedBatches
 from poems.backed.linear_start import backed_linear_start, is_exact
 from poems.backed.subset import MOST_SAMPLES, bounded
-from poems.companions import Start, companion_latents, companion_settings
+from poems.companions import Start, companion_latents
 from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, quality_findings, read
 from poems.embeddings import network_embedding
@@ -147,10 +147,11 @@ def fit(
             training_part.to(host),
             None if held_out is None else held_out.to(host),
         )
-        companion = replace(prepared, settings=companion_settings(chosen))
-        fitted = _with_network(
-            fitted, companion, lambda: _start(companion, place, watched), progress=progress is True
-        )
+
+        def start(settings: Settings) -> tuple[POEMS, Batch | BackedBatches, Batch | None]:
+            return _start(replace(prepared, settings=settings), place, watched)
+
+        fitted = _with_network(fitted, prepared, start, progress=progress is True)
     logger.info("%r", fitted)
     return fitted
 
@@ -323,14 +324,14 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
 
 
 def _with_network(
-    fitted: FittedPoems, companion: _Prepared, start: Start, *, progress: bool
+    fitted: FittedPoems, prepared: _Prepared, start: Start, *, progress: bool
 ) -> FittedPoems:
     """Add the network of the samples, after the companions have been fitted."""
-    if len(companion.data) > LARGEST_NETWORK:
+    if len(prepared.data) > LARGEST_NETWORK:
         left_out = Finding(
             "note",
             "network-left-out",
-            f"{len(companion.data)} samples are too many for a network of samples (at most "
+            f"{len(prepared.data)} samples are too many for a network of samples (at most "
             f"{LARGEST_NETWORK}): their latents are clustered, and no companions are fitted",
         )
         return replace(fitted, findings=(*fitted.findings, left_out))
@@ -338,10 +339,10 @@ def _with_network(
     findings: list[Finding] = []
     if fitted.status not in (Status.INTERRUPTED.value, Status.INTERRUPTED_EARLY.value):
         latents, findings = companion_latents(
-            start, companion.data, companion.settings, progress=progress
+            start, prepared.data, prepared.settings, progress=progress
         )
     own = fitted.sample_estimates.loc[:, fitted.feature_estimates.driven()]
-    network = network_embedding([own, *latents], companion.data)
+    network = network_embedding([own, *latents], prepared.data)
     return replace(fitted, network=network, findings=(*fitted.findings, *findings))
 
 

@@ -12,8 +12,9 @@ from poems.config import Settings
 from poems.distributions.fusion import FUSIONS
 from poems.distributions.posteriors import Posterior, tempered
 from poems.nn.batch import Batch
-from poems.nn.decoder import DECODERS, DenseDecoder, SparseDecoder
-from poems.nn.encoder import Encoder
+from poems.nn.decode import ALL, Turns
+from poems.nn.decoder import DECODERS, DenseDecoder, SparseDecoder, decode_views
+from poems.nn.encoder import Encoder, encode_views
 from poems.nn.gate import GATES
 from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood
 from poems.nn.prior import PRIORS, Prior
@@ -118,22 +119,26 @@ class POEMS(nn.Module):
         not know so; its expert is tempered to N(mu, 1 / tau)^s N(0, 1)^(1 - s), which is the
         expert for s = 1 and goes to the prior as s goes to 0.
         """
-        n_samples, n_views = batch.measured.shape
-        reference = next(self.parameters())
-        loc = reference.new_zeros(n_views, n_samples, self.n_latent)
-        log_precision = torch.zeros_like(loc)
-        for i, name in enumerate(self.views):
-            rows = batch.measured[:, i]
-            if not rows.any():
-                continue
-            mu, log_tau = self.encoders[i](batch.values[name][rows])
-            observed = batch.observed[name]
-            if observed is not None:
-                share = observed[rows].to(reference.dtype).mean(dim=1, keepdim=True)
-                mu, log_tau = tempered(mu, log_tau, share)
-            loc[i, rows], log_precision[i, rows] = mu, log_tau
-        return loc, log_precision
+        rows = [batch.rows(i) for i in range(len(self.views))]
+        inputs = [
+            x if row is None else x[row] for x, row in zip(batch.values.values(), rows, strict=True)
+        ]
+        encoders = [encoder for encoder in self.encoders if isinstance(encoder, Encoder)]
+        loc, log_precision = encode_views(encoders, inputs, rows, len(batch))
+        if all(mask is None for mask in batch.observed.values()):
+            return loc, log_precision
+        shares = [
+            loc.new_ones(len(batch)) if mask is None else mask.to(loc.dtype).mean(dim=1)
+            for mask in batch.observed.values()
+        ]
+        # A sample without the view keeps the zeros that stand for it.
+        there = batch.measured.T[..., None]
+        tempered_loc, tempered_log = tempered(loc, log_precision, torch.stack(shares)[..., None])
+        return torch.where(there, tempered_loc, loc), torch.where(
+            there, tempered_log, log_precision
+        )
 
-    def decode(self, z: Tensor) -> dict[str, Tensor]:
+    def decode(self, z: Tensor, turns: Turns = ALL) -> dict[str, Tensor]:
         """Predict every view: name to (n_samples, n_features)."""
-        return {name: self.decoders[i](z) for i, name in enumerate(self.views)}
+        decoders = [self.decoder(i) for i in range(len(self.views))]
+        return dict(zip(self.views, decode_views(decoders, z, turns), strict=True))

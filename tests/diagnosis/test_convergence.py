@@ -58,8 +58,12 @@ def test_held_out_values_are_what_counts() -> None:
 
 
 def test_only_epochs_at_full_strength_count() -> None:
-    late = [0.1] * 85 + [1.0] * 15
+    late = [0.1] * 99 + [1.0]
     assert judged(history(FALLING, kl_weight=late)).verdict == "not judged"
+    settled = [0.1] * 85 + [1.0] * 15
+    assert judged(history(FALLING, kl_weight=settled)).verdict == "warning"
+    before = [1000.0 - i for i in range(85)] + [5.0] * 15
+    assert judged(history(before, kl_weight=settled)).verdict == "ok"
 
 
 def test_an_early_interrupt_is_told_in_the_decoders_words() -> None:

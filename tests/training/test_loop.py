@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,9 @@ from poems.elbo import Terms, elbo_terms
 from poems.errors import TrainingError
 from poems.model import POEMS
 from poems.nn.batch import Batch
-from poems.training.loop import Epoch, Status, evaluate, make_optimizer, train
+from poems.training.loop import Epoch, Status, evaluate, train
+from poems.training.optimizer import REVISIT, Optimizer
+from poems.training.proximal import ProximalAdam
 
 
 @pytest.fixture
@@ -248,16 +251,45 @@ def test_the_paper_s_held_out_objective_has_the_priors_in_it(data: Batch) -> Non
     assert found != pytest.approx(terms.objective.item())
 
 
-def test_weight_decay_reaches_encoders_and_gate_alone() -> None:
-    model, settings = make(weight_decay=0.1)
-    optimizer = make_optimizer(model, settings)
-    decay = {
-        id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]
-    }
+@pytest.mark.parametrize("proximal", [True, False])
+def test_weight_decay_reaches_encoders_and_gate_alone(
+    proximal: bool, data: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, settings = make(weight_decay=0.1, learning_rate=1.0, proximal=proximal)
+    optimizer = Optimizer(model, settings)
+    optimizer.set_progress(0.0)
+    terms = elbo_terms(model, data, settings, n_samples=len(data), kl_weight=1.0)
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    # Without a gradient, Adam does nothing and the decay shrinks by a tenth.
+    still = replace(terms, loss=0.0 * terms.loss, rates=0.0 * terms.rates)
+    assert optimizer.step(still) == 0.0
     for name, parameter in model.named_parameters():
-        expected = 0.1 if name.startswith(("encoders.", "gate.")) else 0.0
-        assert decay.pop(id(parameter)) == expected
-    assert not decay
+        factor = 0.9 if name.startswith(("encoders.", "gate.")) else 1.0
+        torch.testing.assert_close(parameter.detach(), factor * before[name])
+
+
+def test_gradients_are_scaled_down_to_the_largest_norm(data: Batch) -> None:
+    model, settings = make(max_grad_norm=0.5)
+    optimizer = Optimizer(model, settings)
+    terms = elbo_terms(model, data, settings, n_samples=len(data), kl_weight=1.0)
+    norm = optimizer.step(terms)
+    assert norm > 0.5
+    norms = [p.grad.norm() for p in model.parameters() if p.grad is not None]
+    torch.testing.assert_close(torch.stack(norms).norm(), torch.tensor(0.5), rtol=1e-4, atol=0)
+
+
+def test_zero_loadings_rest_until_the_spike_and_take_turns_after(data: Batch) -> None:
+    model, settings = make(ramp_start=0.5, ramp_end=0.8)
+    optimizer = Optimizer(model, settings)
+    zeros = torch.zeros(10, 3)
+    seen = []
+    for progress in (0.0, 0.4, 0.5, 0.6, 0.7, 0.9):
+        optimizer.set_progress(progress)
+        seen.append(optimizer.turns.visited(zeros)[:, 0])
+        optimizer.step(elbo_terms(model, data, settings, n_samples=40, kl_weight=1.0))
+    assert not any(visited.any() for visited in seen[:2])
+    assert torch.equal(torch.stack(seen[2:]).sum(dim=0), torch.ones(10, dtype=torch.long))
+    assert len(seen[2:]) == REVISIT
 
 
 def test_zeros_are_exact_with_a_proximal_step_alone(data: Batch) -> None:
@@ -276,12 +308,11 @@ def test_the_proximal_step_uses_the_rate_of_the_objective(
     model, settings = make(reduction=reduction, epochs=1, lambda_spike=4.0, lambda_slab=4.0)
     seen: list[float] = []
     monkeypatch.setattr(
-        "poems.training.loop.proximal_step",
-        lambda parameter, optimizer, rate: seen.append(rate.max().item()),
+        ProximalAdam, "step", lambda self, gradient, rate, **rest: seen.append(rate.max().item())
     )
     train(model, data, settings)
-    # Batches of 14, 13 and 13 samples, two views each.
-    expected = [4 / 40] * 6 if reduction == "sum" else [4 / n for n in (14, 14, 13, 13, 13, 13)]
+    # Batches of 14, 13 and 13 samples.
+    expected = [4 / 40] * 3 if reduction == "sum" else [4 / n for n in (14, 13, 13)]
     assert seen == pytest.approx(expected)
 
 

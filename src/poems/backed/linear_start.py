@@ -72,7 +72,12 @@ def backed_linear_start(data: BackedBatches, n_latent: int) -> dict[str, tuple[T
         # From the scores of all samples and scaled blocks to the view's own samples and units.
         own = loadings[some] * (len(data) / (n_rows[some] * scale[some]))[:, None]
         start[name] = start_from_loadings(
-            torch.from_numpy(own), torch.from_numpy(variance[some]), rotation, n_latent, data.device
+            torch.from_numpy(own),
+            torch.from_numpy(variance[some]),
+            rotation,
+            data.n_measured(name),
+            n_latent,
+            data.device,
         )
         first += width
     return start

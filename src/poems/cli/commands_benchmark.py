@@ -90,7 +90,8 @@ def benchmark(
         str | None,
         typer.Option(
             metavar="NAME,…",
-            help="For each cohort, choose the best of these methods on the other cohorts.",
+            help="For each cohort, choose the best of these methods (variants by their names) on "
+            "the cohorts of other studies, and score it beside POEMS.",
         ),
     ] = None,
     protocol: Annotated[

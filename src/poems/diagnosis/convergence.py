@@ -10,7 +10,8 @@ from poems.diagnosis.check import Check
 from poems.findings import count
 from poems.training.loop import Status
 
-# Nats a feature by which the objective may still fall in the last tenth of the epochs.
+# Nats a feature by which the objective may still fall in the last tenth of the epochs, or in
+# the latter half of those at full strength, if these are fewer.
 STILL_FALLING: Final = 0.01
 
 
@@ -93,7 +94,7 @@ def _still_falling(
     if sparse:
         settled &= history["spike_ramp"] >= 1.0
     monitored = history["held_out" if "held_out" in history else "objective"][settled]
-    span = max(1, len(history) // 10)
+    span = max(1, min(len(history) // 10, len(monitored) // 2))
     # Means over a span each, for the objective of a single epoch is noisy.
     before, after = monitored.iloc[-2 * span : -span], monitored.iloc[-span:]
     fall = float((before.sum() - after.sum()) / span) if len(monitored) >= 2 * span else None

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-# SampleSource that go through a model at once; bounds memory, not the result.
+# Samples that go through a model at once; bounds memory, not the result.
 CHUNK_ROWS = 2048
 
 
@@ -85,6 +85,22 @@ class Batch:
     def n_features(self) -> dict[str, int]:
         """View name to its number of features, in the order of the views."""
         return {name: x.shape[1] for name, x in self.values.items()}
+
+    def rows(self, view: int) -> Tensor | None:
+        """Positions of the samples that a view was measured on, or ``None`` for all of them."""
+        measured = self.measured[:, view]
+        return None if bool(measured.all()) else measured.nonzero().squeeze(1)
+
+    def present(self) -> Tensor | None:
+        """Tell which features, of all views, belong to a view that any sample has.
+
+        Booleans of shape (n_features,), or ``None`` if all do.
+        """
+        views = self.measured.any(dim=0)
+        if bool(views.all()):
+            return None
+        sizes = torch.tensor([x.shape[1] for x in self.values.values()])
+        return views.repeat_interleave(sizes.to(views.device))
 
     def take(self, rows: Tensor) -> Batch:
         """Return the samples at positions ``rows``."""

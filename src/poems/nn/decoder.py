@@ -6,14 +6,14 @@ To add one, write the class and register it in ``DECODERS``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from poems.config import ModelSettings, SparsitySettings
 from poems.distributions import spike_slab
-from poems.nn.blockwise import blockwise_decode, blockwise_jacobian
+from poems.nn.decode import ALL, Kernel, Turns, decode, decoder_jacobian
 
 # relu(A (w * z)) is homogeneous: shrinking w and growing A or u changes nothing
 # but the penalty. Holding these norms makes |w| a bound on the effect, comparable
@@ -46,6 +46,7 @@ class SparseDecoder(nn.Module):
         hidden = settings.decoder_hidden
         self.normalise = settings.normalise
         self.dropout = settings.decoder_dropout
+        self.kernel: Kernel = settings.kernel
         self.sparsity = sparsity
         # In place: loading builds models on torch's meta device, where the other
         # form of division would import its compiler, a second's work.
@@ -58,21 +59,15 @@ class SparseDecoder(nn.Module):
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """Return A (n_hidden, n_latent) and u (n_features, n_hidden), norms held if asked."""
-        if not self.normalise:
-            return self.mixing, self.heads
-        A = self.mixing * (_MIXING_NORM / self.mixing.norm(dim=0, keepdim=True))
-        u = self.heads * (_HEAD_NORM / self.heads.norm(dim=1, keepdim=True))
-        return A, u
+        return _held(self.mixing, self.heads) if self.normalise else (self.mixing, self.heads)
 
     def forward(self, z: Tensor) -> Tensor:
         """Predict (n_samples, n_features) from z (n_samples, n_latent)."""
-        dropout = self.dropout if self.training else 0.0
-        return blockwise_decode(z, self.loadings, *self.weights(), self.bias, dropout=dropout)
+        return decode_views([self], z)[0]
 
     def jacobian(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean, mean size and Gram matrix of d eta / d z over samples (see blockwise)."""
-        with torch.no_grad():
-            return blockwise_jacobian(z, self.loadings, *self.weights())
+        """Mean, mean size and Gram matrix of d eta / d z over samples (see kernels)."""
+        return decoder_jacobian(z, self.loadings, *self.weights(), kernel=self.kernel)
 
     def inclusion(self) -> Tensor:
         """Probability that each loading comes from the slab: (n_features, n_latent).
@@ -94,15 +89,7 @@ class SparseDecoder(nn.Module):
 
     def penalty_rate(self) -> Tensor:
         """L1 rate of each loading, detached: (n_features, n_latent)."""
-        if not self.sparsity.slab:
-            return self.lambda_spike[:, None].expand_as(self.loadings)
-        return spike_slab.penalty_rate(
-            self.inclusion(), self.lambda_spike, self.sparsity.lambda_slab
-        )
-
-    def penalty(self, rate: Tensor) -> Tensor:
-        """The spike-and-slab penalty sum_jk rate_jk |w_jk|."""
-        return (rate * self.loadings.abs()).sum()
+        return penalty_rates([self])
 
     @torch.no_grad()
     def update_prior(self, ramp: float, noise: Tensor, n_measured: Tensor) -> None:
@@ -157,6 +144,63 @@ class DenseDecoder(nn.Module):
     def inclusion(self) -> Tensor:
         """Every factor reaches every feature: ones of shape (n_features, n_latent)."""
         return self.out.weight.new_ones(self.out.out_features, self.hidden.in_features)
+
+
+def decode_views(
+    decoders: Sequence[SparseDecoder | DenseDecoder], z: Tensor, turns: Turns = ALL
+) -> tuple[Tensor, ...]:
+    """Predict the features of several views, sparse decoders all at once.
+
+    ``turns`` says whose zero loadings get their derivative, see :mod:`poems.nn.decode`.
+    Returns a tensor of shape (n_samples, n_features) a decoder.
+    """
+    sparse = [decoder for decoder in decoders if isinstance(decoder, SparseDecoder)]
+    if not sparse or len(sparse) < len(decoders):
+        return tuple(decoder(z) for decoder in decoders)
+    A = torch.stack([decoder.mixing for decoder in sparse])
+    u = _joined([decoder.heads for decoder in sparse])
+    eta = decode(
+        z,
+        _joined([decoder.loadings for decoder in sparse]),
+        *(_held(A, u) if sparse[0].normalise else (A, u)),
+        _joined([decoder.bias for decoder in sparse]),
+        sizes := [len(decoder.loadings) for decoder in sparse],
+        kernel=sparse[0].kernel,
+        turns=turns,
+        dropout=sparse[0].dropout if sparse[0].training else 0.0,
+    )
+    return torch.split(eta, sizes, dim=1)
+
+
+@torch.no_grad()
+def penalty_rates(decoders: Sequence[SparseDecoder]) -> Tensor:
+    """L1 rate of each loading of all views: (n_features, n_latent), the views in their order."""
+    sparsity = decoders[0].sparsity
+    spike = _joined([decoder.lambda_spike for decoder in decoders])
+    if not sparsity.slab:
+        return spike[:, None].expand(-1, decoders[0].loadings.shape[1])
+    theta = [decoder.theta_logit.expand_as(decoder.loadings) for decoder in decoders]
+    log_odds = spike_slab.inclusion_log_odds(
+        _joined([decoder.loadings for decoder in decoders]),
+        _joined(theta),
+        spike,
+        sparsity.lambda_slab,
+        density_ratio=sparsity.density_ratio,
+    )
+    return spike_slab.penalty_rate(log_odds.sigmoid_(), spike, sparsity.lambda_slab)
+
+
+def _held(A: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    """Bring the columns of A (..., n_hidden, n_latent) and the rows of u to their norms."""
+    return (
+        A * (_MIXING_NORM / A.norm(dim=-2, keepdim=True)),
+        u * (_HEAD_NORM / u.norm(dim=-1, keepdim=True)),
+    )
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """Concatenate, without a copy where there is nothing to join."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 DECODERS: Mapping[

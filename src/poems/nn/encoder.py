@@ -12,6 +12,26 @@ from torch import Tensor, nn
 _LOG_PRECISION_BOUND = 12.0
 
 
+class Dropout(nn.Module):
+    """Dropout by comparing uniform numbers, which on processors is several times faster.
+
+    Parameters
+    ----------
+    share
+        Probability of dropping a unit; the others are divided by ``1 - share``.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop units while training; return the input as it is otherwise."""
+        if not self.training or self.share == 0.0:
+            return x
+        return x * (torch.rand_like(x) >= self.share).to(x.dtype).div_(1.0 - self.share)
+
+
 class Encoder(nn.Module):
     """A multilayer perceptron that returns a Gaussian's location and log precision.
 
@@ -32,16 +52,85 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         sizes = [n_features, *layers]
-        hidden: list[nn.Module] = []
+        layers_of: list[nn.Module] = []
         for n_in, n_out in pairwise(sizes):
-            hidden += [nn.Linear(n_in, n_out), nn.ReLU(), nn.Dropout(dropout)]
-        self.hidden = nn.Sequential(*hidden)
+            layers_of += [nn.Linear(n_in, n_out), nn.ReLU(), Dropout(dropout)]
+        self.hidden = nn.Sequential(*layers_of)
         self.loc = nn.Linear(sizes[-1], n_latent)
         self.log_precision = nn.Linear(sizes[-1], n_latent)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``loc`` and ``log_precision``, each (n_samples, n_latent)."""
-        h = self.hidden(x)
-        raw = self.log_precision(h)
-        bounded = _LOG_PRECISION_BOUND * torch.tanh(raw / _LOG_PRECISION_BOUND)
-        return self.loc(h), bounded
+        loc, log_precision = encode_views([self], [x], [None], len(x))
+        return loc[0], log_precision[0]
+
+    def linear_layers(self) -> list[nn.Linear]:
+        """The hidden layers' linear maps, from the input on."""
+        return [layer for layer in self.hidden if isinstance(layer, nn.Linear)]
+
+    def drop(self, h: Tensor) -> Tensor:
+        """Apply the dropout after a hidden layer."""
+        dropped: Tensor = self.hidden[-1](h)
+        return dropped
+
+
+def encode_views(
+    encoders: Sequence[Encoder],
+    inputs: Sequence[Tensor],
+    rows: Sequence[Tensor | None],
+    n_samples: int,
+) -> tuple[Tensor, Tensor]:
+    """Encode several views of some samples, their equal layers in one product each.
+
+    Parameters
+    ----------
+    encoders
+        One a view, with the same layers but for the first one's width.
+    inputs
+        Values of the samples that have the view, (n_rows, n_features) each.
+    rows
+        Which samples these are, positions of shape (n_rows,), or ``None`` for all.
+    n_samples
+        Number of samples.
+
+    Returns
+    -------
+    ``loc`` and ``log_precision`` of shape (n_views, n_samples, n_latent); both
+    are zero for samples without the view.
+    """
+    layers = list(zip(*(encoder.linear_layers() for encoder in encoders), strict=True))
+    widths = encoders[0].loc.out_features
+    heads = [part for encoder in encoders for part in (encoder.loc, encoder.log_precision)]
+    if layers:
+        first = [layer(x) for layer, x in zip(layers[0], inputs, strict=True)]
+        h = encoders[0].drop(_in_place(first, rows, n_samples).relu_())
+        for layer in layers[1:]:
+            weight = torch.stack([part.weight for part in layer])
+            bias = torch.stack([part.bias for part in layer])[:, None]
+            h = encoders[0].drop(torch.baddbmm(bias, h, weight.mT).relu_())
+        weight = torch.cat([part.weight for part in heads]).view(len(encoders), 2 * widths, -1)
+        bias = torch.cat([part.bias for part in heads]).view(len(encoders), 1, -1)
+        both = torch.baddbmm(bias, h, weight.mT)
+    else:
+        outputs = [
+            torch.cat([encoder.loc(x), encoder.log_precision(x)], dim=1)
+            for encoder, x in zip(encoders, inputs, strict=True)
+        ]
+        both = _in_place(outputs, rows, n_samples)
+    loc, raw = both.split(widths, dim=2)  # type: ignore[no-untyped-call]
+    log_precision = _LOG_PRECISION_BOUND * torch.tanh(raw / _LOG_PRECISION_BOUND)
+    if any(row is not None for row in rows):
+        there = loc.new_zeros(len(encoders), n_samples, 1, dtype=torch.bool)
+        for i, row in enumerate(rows):
+            there[i, slice(None) if row is None else row] = True
+        loc, log_precision = torch.where(there, loc, 0.0), torch.where(there, log_precision, 0.0)
+    return loc, log_precision
+
+
+def _in_place(parts: Sequence[Tensor], rows: Sequence[Tensor | None], n_samples: int) -> Tensor:
+    """Stack outputs of each view's samples, zero where a sample lacks the view."""
+    whole = [
+        part if row is None else part.new_zeros(n_samples, part.shape[1]).index_copy(0, row, part)
+        for part, row in zip(parts, rows, strict=True)
+    ]
+    return torch.stack(whole)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from poems.nn.batch import Batch
 
+# Loadings below this many universal thresholds are noise, and begin at zero.
+_THRESHOLD = 1.0
 # Share of a feature's variance that its noise keeps at the start, at the least.
 _LEAST_NOISE_SHARE = 0.05
 
@@ -84,6 +88,9 @@ def principal_scores(blocks: list[Tensor], n_components: int) -> tuple[Tensor, T
 def sparse_linear_start(batch: Batch, n_latent: int) -> dict[str, tuple[Tensor, Tensor]]:
     """Compute loadings and noise of a varimax-rotated PCA of the block-scaled views.
 
+    Loadings within the universal threshold sigma_j sqrt(2 log(n_features n_latent) / N_j)
+    of zero (Donoho & Johnstone 1994) are set to zero.
+
     Values that are missing, and rows of views that were not measured, count as
     the feature's mean. Where there are fewer components than factors (a very
     small cohort), the remaining columns are zero.
@@ -115,28 +122,28 @@ def sparse_linear_start(batch: Batch, n_latent: int) -> dict[str, tuple[Tensor, 
         blocks[name] = torch.where(rows[:, None], values - mean, 0.0)
     rank = min(n_latent, len(batch) - 1, sum(x.shape[1] for x in blocks.values()))
     scores, stacked = principal_scores(list(blocks.values()), rank)
-    rotated = scores @ varimax(stacked)
+    rotation = varimax(stacked)
 
     start = {}
     for i, (name, x) in enumerate(blocks.items()):
         n_rows = batch.measured[:, i].sum().clamp_min(1)
-        W = x.double().T @ rotated / n_rows
-        # Rotated scores are uncorrelated with unit variance, so the explained
-        # share of the variance is the sum of squares.
+        own = x.double().T @ scores / n_rows
         variance = x.double().square().sum(dim=0) / n_rows
-        left_over = (variance - W.square().sum(dim=1)).clamp_min(_LEAST_NOISE_SHARE * variance)
-        padded = torch.zeros(x.shape[1], n_latent, dtype=x.dtype, device=x.device)
-        padded[:, :rank] = W.to(x.dtype)
-        start[name] = (padded, left_over.sqrt().to(x.dtype))
+        start[name] = start_from_loadings(
+            own, variance, rotation, batch.n_measured(name), n_latent, x.device
+        )
     return start
 
 
 def start_from_loadings(
-    own: Tensor, variance: Tensor, rotation: Tensor, n_latent: int, device: torch.device
+    own: Tensor,
+    variance: Tensor,
+    rotation: Tensor,
+    n_measured: Tensor,
+    n_latent: int,
+    device: torch.device,
 ) -> tuple[Tensor, Tensor]:
     """Compute a view's start from the loadings of whitened scores on its features.
-
-    As the end of :func:`sparse_linear_start`, where there are no scores.
 
     Parameters
     ----------
@@ -146,13 +153,26 @@ def start_from_loadings(
         Of each feature, (n_features,).
     rotation
         What varimax found for all views, of shape (rank, rank).
+    n_measured
+        Samples in which each feature was measured, (n_features,).
     n_latent
         Number of factors; columns beyond the rank are zero.
     device
         Where the result is put.
+
+    Returns
+    -------
+    W of shape (n_features, n_latent), thresholded, and noise standard deviations
+    of shape (n_features,).
     """
     W = own @ rotation
+    # Rotated scores are uncorrelated with unit variance, so the explained share of the
+    # variance is the sum of squares.
     left_over = (variance - W.square().sum(dim=1)).clamp_min(_LEAST_NOISE_SHARE * variance)
+    noise = left_over.sqrt()
+    candidates = math.log(max(2, len(W) * n_latent))
+    universal = noise * (2.0 * candidates / n_measured.to(noise).clamp_min(1)).sqrt()
+    W = W.where(W.abs() > _THRESHOLD * universal[:, None], 0.0)
     padded = torch.zeros(len(W), n_latent, device=device)
     padded[:, : W.shape[1]] = W.float().to(device)
-    return padded, left_over.sqrt().float().to(device)
+    return padded, noise.float().to(device)

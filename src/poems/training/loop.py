@@ -1,8 +1,7 @@
-"""The training loop: mini-batches, AdamW, the proximal step, schedules and stopping."""
+"""The training loop: epochs of mini-batches, schedules and stopping."""
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,18 +11,23 @@ import torch
 from torch import Tensor
 
 from poems.config import Settings
-from poems.elbo import Terms, elbo_terms, prior_divisor
+from poems.elbo import Terms, elbo_terms
 from poems.errors import TrainingError
 from poems.model import POEMS
 from poems.nn.batch import Batch, SampleSource
 from poems.nn.prior import MixturePrior
-from poems.training.proximal import proximal_step
-from poems.training.schedule import decayed, ramp
+from poems.training.optimizer import Optimizer
+from poems.training.schedule import ramp
 from poems.training.stopping import Never, Plateau, StoppingRule
 
 # A factor needs three indicators to be identified (Anderson & Rubin 1956): with fewer it is some
 # feature's noise by another name.
 FEWEST_FEATURES = 3
+
+
+# Stages in which schedules move over the whole training, at the least, and steps of a stage.
+_FEWEST_STAGES = 50
+_STEPS_OF_STAGE = 20
 
 
 class Status(Enum):
@@ -88,7 +92,7 @@ def train(
     settings
         ``training`` and ``sparsity`` matter here.
     held_out
-        SampleSource to monitor, for ``stopping="held_out"``.
+        Samples to monitor, for ``stopping="held_out"``.
     callbacks
         Called after each epoch.
 
@@ -98,31 +102,25 @@ def train(
         If the objective is no longer finite.
     """
     options = settings.training
-    optimizer = make_optimizer(model, settings)
+    optimizer = Optimizer(model, settings)
     rule: StoppingRule = Never() if options.stopping == "none" else Plateau(options.patience)
     stopped = Status.STOPPED_EARLY if held_out is not None else Status.CONVERGED
-    n_measured = {name: data.n_measured(name) for name in model.views}
+    schedules = _Schedules(model, data, settings)
     n_features = sum(data.n_features.values())
+    n_epochs = options.n_epochs(len(data))
     full_strength = max(settings.sparsity.ramp_end, options.kl_warmup)
 
     training, settled = Training(), False
-    best, best_value = copy.deepcopy(model.state_dict()), math.inf
+    best, best_value = _Snapshot(model), math.inf
     try:
-        for epoch in range(1, options.epochs + 1):
-            progress = (epoch - 1) / options.epochs
-            spike_ramp = ramp(progress, settings.sparsity.ramp_start, settings.sparsity.ramp_end)
-            kl_weight = options.kl_weight * ramp(progress, 0.0, options.kl_warmup)
-            _set_learning_rate(optimizer, settings, progress)
-            for name, decoder in model.sparse_decoders():
-                noise = model.likelihood(model.views.index(name)).scale
-                decoder.update_prior(spike_ramp, noise, n_measured[name])
+        for epoch in range(1, n_epochs + 1):
+            progress = (epoch - 1) / n_epochs
             if progress >= options.kl_warmup and isinstance(model.prior, MixturePrior):
                 _learn_components(
                     model, model.prior, data, settings, emptying=progress >= full_strength
                 )
-
-            terms = _train_epoch(model, data, settings, optimizer, kl_weight, epoch)
-            terms |= {"kl_weight": kl_weight, "spike_ramp": spike_ramp}
+            terms = _train_epoch(model, data, settings, optimizer, schedules, epoch, n_epochs)
+            terms |= {"kl_weight": schedules.kl_weight, "spike_ramp": schedules.spike_ramp}
             if isinstance(model.prior, MixturePrior):
                 terms["components"] = float(model.prior.n_components)
             terms["nonzero"] = float(
@@ -136,13 +134,13 @@ def train(
                         "learning_rate, and look for extreme values in the views."
                     )
             monitored = terms["objective"] if held_out is None else terms["held_out"]
-            row = Epoch(epoch, options.epochs, terms)
+            row = Epoch(epoch, n_epochs, terms)
             training.history.append(row)
             settled = progress >= full_strength
             if not settled or monitored < best_value:
+                best.take()
                 training.best_epoch = epoch
                 best_value = monitored if settled else math.inf
-                _keep(best, model)
             for callback in callbacks:
                 callback(row)
             if settled and rule.stops(monitored):
@@ -150,39 +148,47 @@ def train(
                 break
     except KeyboardInterrupt:
         training.status = Status.INTERRUPTED if settled else Status.INTERRUPTED_EARLY
-    model.load_state_dict(best)
+    best.restore()
     if settings.sparsity.proximal and training.status is not Status.INTERRUPTED_EARLY:
         training.dropped = model.drop_factors(min(FEWEST_FEATURES, n_features))
     model.eval()
     return training
 
 
-def make_optimizer(model: POEMS, settings: Settings) -> torch.optim.AdamW:
-    """Build AdamW; weight decay reaches the encoders and the gate only."""
-    options = settings.training
-    decayed_parts = [*model.encoders.parameters(), *model.gate.parameters()]
-    decayed_ids = {id(p) for p in decayed_parts}
-    others = [p for p in model.parameters() if id(p) not in decayed_ids]
-    return torch.optim.AdamW(
-        [
-            {"params": decayed_parts, "weight_decay": options.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
-        lr=options.learning_rate,
-    )
+class _Schedules:
+    """What changes in the course of training: the KL term's weight and the spike's rate."""
+
+    def __init__(self, model: POEMS, data: SampleSource, settings: Settings) -> None:
+        self._model = model
+        self._settings = settings
+        self._n_measured = {name: data.n_measured(name) for name in model.views}
+        self.kl_weight = self.spike_ramp = 0.0
+
+    def set_progress(self, progress: float) -> None:
+        """Set them as they are at this share of training, and the prior on the loadings."""
+        sparsity, options = self._settings.sparsity, self._settings.training
+        self.spike_ramp = ramp(progress, sparsity.ramp_start, sparsity.ramp_end)
+        self.kl_weight = options.kl_weight * ramp(progress, 0.0, options.kl_warmup)
+        for name, decoder in self._model.sparse_decoders():
+            noise = self._model.likelihood(self._model.views.index(name)).scale
+            decoder.update_prior(self.spike_ramp, noise, self._n_measured[name])
 
 
-def _keep(best: dict[str, Tensor], model: POEMS) -> None:
-    """Copy the model's state into memory that is there already, whole even if interrupted."""
-    state = model.state_dict()
-    try:
-        for name, value in state.items():
-            best[name].copy_(value)
-    except KeyboardInterrupt:
-        # Half of two states would be none.
-        for name, value in state.items():
-            best[name].copy_(value)
-        raise
+class _Snapshot:
+    """A copy of a model's state, in memory of its own that is used again."""
+
+    def __init__(self, model: POEMS) -> None:
+        # The state's tensors share their memory with the model, so they stay up to date.
+        self._state = list(model.state_dict().values())
+        self._copy = [value.clone() for value in self._state]
+
+    def take(self) -> None:
+        """Copy the model as it stands."""
+        torch._foreach_copy_(self._copy, self._state)
+
+    def restore(self) -> None:
+        """Bring the model back to the copy."""
+        torch._foreach_copy_(self._state, self._copy)
 
 
 def evaluate(model: POEMS, data: Batch, settings: Settings) -> float:
@@ -206,32 +212,44 @@ def _train_epoch(
     model: POEMS,
     data: SampleSource,
     settings: Settings,
-    optimizer: torch.optim.AdamW,
-    kl_weight: float,
+    optimizer: Optimizer,
+    schedules: _Schedules,
     epoch: int,
+    n_epochs: int,
 ) -> dict[str, float]:
-    """Pass over the data once; return the sample-weighted mean of every term."""
+    """Pass over the data once; return the sample-weighted mean of every term.
+
+    Schedules move at the start of an epoch. Where a large cohort is passed over a
+    few times only they also move within it, or they would go in leaps.
+    """
     model.train()
-    sums: dict[str, float] = {}
-    for batch in data.batches(settings.training.batch_size):
-        terms = elbo_terms(model, batch, settings, n_samples=len(data), kl_weight=kl_weight)
+    sums: dict[str, Tensor] = {}
+    n_batches = math.ceil(len(data) / settings.training.batch_size)
+    n_stages = max(1, min(math.ceil(_FEWEST_STAGES / n_epochs), n_batches // _STEPS_OF_STAGE))
+    for at, batch in enumerate(data.batches(settings.training.batch_size)):
+        if at * n_stages % n_batches < n_stages:
+            progress = (epoch - 1 + at / n_batches) / n_epochs
+            optimizer.set_progress(progress)
+            schedules.set_progress(progress)
+        terms = elbo_terms(
+            model,
+            batch,
+            settings,
+            n_samples=len(data),
+            kl_weight=schedules.kl_weight,
+            turns=optimizer.turns,
+        )
         _require_finite(terms, epoch)
-        optimizer.zero_grad(set_to_none=True)
-        terms.loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.training.max_grad_norm)
+        norm = optimizer.step(terms, batch.present())
         if not torch.isfinite(norm):
             raise TrainingError(
                 f"a gradient is not finite in epoch {epoch}, though the objective is. "
                 "Try a smaller learning_rate, and look for extreme values in the views."
             )
-        optimizer.step()
-        if settings.sparsity.proximal:
-            for _, decoder in model.sparse_decoders():
-                rate = decoder.penalty_rate() / prior_divisor(settings, len(batch), len(data))
-                proximal_step(decoder.loadings, optimizer, rate)
         for name, value in _named(terms).items():
-            sums[name] = sums.get(name, 0.0) + value.item() * len(batch) / len(data)
-    return sums
+            share = value.detach() * (len(batch) / len(data))
+            sums[name] = sums[name] + share if name in sums else share
+    return {name: float(value) for name, value in sums.items()}
 
 
 @torch.no_grad()
@@ -247,14 +265,6 @@ def _learn_components(
     model.train()
     driving = int(model.driving().sum())
     prior.learn(loc, variance, driving, settings.model.concentration, emptying=emptying)
-
-
-def _set_learning_rate(optimizer: torch.optim.AdamW, settings: Settings, progress: float) -> None:
-    """Let the learning rate fall once the spike is at its full rate."""
-    options = settings.training
-    factor = decayed(progress, settings.sparsity.ramp_end, options.final_learning_rate)
-    for group in optimizer.param_groups:
-        group["lr"] = options.learning_rate * factor
 
 
 def _named(terms: Terms) -> dict[str, Tensor]:

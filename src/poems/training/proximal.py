@@ -1,4 +1,16 @@
-"""The proximal step of the spike-and-slab lasso: exact zeros after each Adam step."""
+"""Proximal Adam: the optimiser of the loadings, which makes exact zeros.
+
+Adam, and after it the proximal operator of the penalty sum_jk rate_jk |w_jk| in
+Adam's own diagonal metric, a soft threshold:
+
+    w <- soft(w - lr m / (sqrt(v) + eps),  lr rate / (sqrt(v) + eps))
+
+with m and v Adam's bias-corrected moments. Loadings take part when they have a
+derivative: always if they are not zero, in their turn if they are (see
+:mod:`poems.nn.decode`). One that does not take part keeps its moments as they
+are, so that they are those of its own gradients, however long ago; a zero comes
+back when the mean of its gradients outweighs the penalty.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +18,76 @@ import torch
 from torch import Tensor
 
 from poems.distributions.spike_slab import soft_threshold
+from poems.nn.decode import ALL, Turns
+
+_BETAS = (0.9, 0.999)
+_EPS = 1e-8
 
 
-@torch.no_grad()
-def proximal_step(parameter: Tensor, optimizer: torch.optim.AdamW, rate: Tensor) -> None:
-    """Soft-threshold a parameter with the step size that Adam has just taken.
-
-        threshold_jk = lr rate_jk / (sqrt(v_jk) + eps)
-
-    with v Adam's bias-corrected second moment: the proximal operator of
-    sum_jk rate_jk |w_jk| in Adam's own diagonal metric.
+class ProximalAdam:
+    """Adam with a soft threshold for loadings of which many are exactly zero.
 
     Parameters
     ----------
-    parameter
-        The loadings, of shape (n_features, n_latent), changed in place.
-    optimizer
-        The optimiser that has just stepped, holding the parameter.
-    rate
-        L1 rate of each entry as it stands in the objective, of the same shape.
+    loadings
+        The loadings of all views, of shape (n_features, n_latent), to be changed in place.
+
+    Examples
+    --------
+    >>> w = torch.tensor([[1.0, 0.001]])
+    >>> optimizer = ProximalAdam(w)
+    >>> optimizer.step(-torch.ones(1, 2), torch.tensor([[0.0, 3.0]]), learning_rate=0.01)
+    >>> w
+    tensor([[1.0100, 0.0000]])
     """
-    if parameter.grad is None:
-        # No sample of the batch had the view, so Adam took no step.
-        return
-    group = next(g for g in optimizer.param_groups if any(p is parameter for p in g["params"]))
-    state = optimizer.state[parameter]
-    beta2 = group["betas"][1]
-    corrected = state["exp_avg_sq"] / (1.0 - beta2 ** state["step"].item())
-    threshold = group["lr"] * rate / (corrected.sqrt() + group["eps"])
-    parameter.copy_(soft_threshold(parameter, threshold))
+
+    def __init__(self, loadings: Tensor) -> None:
+        self._loadings = loadings
+        # Adam's moments, and 1 - beta^steps, by which they are divided: the number of steps
+        # differs from loading to loading.
+        self._first, self._second, self._weight1, self._weight2 = torch.zeros(
+            4, *loadings.shape, dtype=loadings.dtype, device=loadings.device
+        )
+
+    @torch.no_grad()
+    def step(
+        self,
+        gradient: Tensor,
+        rate: Tensor,
+        *,
+        learning_rate: float,
+        turns: Turns = ALL,
+        present: Tensor | None = None,
+    ) -> None:
+        """Take a step.
+
+        Parameters
+        ----------
+        gradient
+            Derivative of the objective without the penalty, of the loadings' shape.
+        rate
+            L1 rate of each loading as it stands in the objective, of the same shape.
+        learning_rate
+            Adam's step size.
+        turns
+            Whose zero loadings have their derivative in the gradient.
+        present
+            Which features were measured on a sample of the batch, booleans of shape
+            (n_features,), or ``None`` for all: the others do not take part.
+        """
+        w = self._loadings
+        taking_part = turns.visited(w)
+        if present is not None:
+            taking_part &= present[:, None]
+        share1 = taking_part.to(w.dtype)
+        share2 = share1 * (1.0 - _BETAS[1])
+        share1 *= 1.0 - _BETAS[0]
+        self._first.lerp_(gradient, share1)
+        self._weight1.lerp_(torch.ones_like(w), share1)
+        self._second.lerp_(gradient.square(), share2)
+        self._weight2.lerp_(torch.ones_like(w), share2)
+        spread = (self._second / self._weight2.clamp_min(_EPS)).sqrt_().add_(_EPS)
+        step = spread.reciprocal_().mul_(learning_rate)
+        slope = self._first / self._weight1.clamp_min(_EPS)
+        moved = soft_threshold(w - step * slope, step * rate)
+        w.copy_(torch.where(taking_part, moved, w))

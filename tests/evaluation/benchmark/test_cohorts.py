@@ -86,6 +86,25 @@ def test_a_wrong_description_is_named(tmp_path: Path, text: str, message: str) -
         described(tmp_path, text)
 
 
+def test_cohorts_of_one_folder_or_study_are_of_one_source(tmp_path: Path) -> None:
+    text = """
+[cohort.one]
+labels = ["kind"]
+[cohort.more_views]
+folder = "one"
+labels = ["kind"]
+[cohort.other]
+labels = ["kind"]
+study = "Somewhere"
+[cohort.another]
+labels = ["kind"]
+study = "Somewhere"
+"""
+    one, more_views, other, another = described(tmp_path, text)
+    assert one.source == more_views.source == str(tmp_path / "one")
+    assert other.source == another.source == "Somewhere"
+
+
 def test_a_missing_description_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"cannot read cohorts from .*No such file"):
         read_cohort_specs(tmp_path / "absent.toml", tmp_path)
@@ -152,3 +171,9 @@ def test_the_shipped_descriptions_score_nothing_made_from_the_data(tmp_path: Pat
     scored = {label for spec in specs for label in spec.labels}
     assert not scored & {"jive_cluster", "coc", "gate"}
     assert len(specs) >= 8
+
+
+def test_the_shipped_descriptions_tell_which_cohorts_share_patients(tmp_path: Path) -> None:
+    source = {spec.name: spec.source for spec in read_cohort_specs(SHIPPED, tmp_path)}
+    assert len({source[name] for name in source if name.startswith("brca")}) == 1
+    assert len(set(source.values())) == 5

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from poems.errors import DataError
-from poems.evaluation.benchmark.choosing import leave_one_cohort_out
+from poems.evaluation.benchmark.choosing import chosen_on_all, leave_one_cohort_out
 from poems.evaluation.benchmark.report import markdown_report, markdown_table
 from poems.evaluation.benchmark.summary import (
     differences,
@@ -132,6 +132,88 @@ def test_a_choice_never_sees_the_cohort_it_is_scored_on() -> None:
     changed = table.copy()
     changed.loc[changed["cohort"] == "x", "nmi"] = [0.0, 1.0]
     assert leave_one_cohort_out(changed, ["a", "b"]).loc["x", "chosen"] == "b"
+
+
+def scores_table(scores: dict[str, dict[str, float]]) -> pd.DataFrame:
+    """Cohort to method to NMI, as results of one seed."""
+    rows = [
+        {"cohort": cohort, "task": cohort, "method": method, "seed": 0, "nmi": value}
+        for cohort, by_method in scores.items()
+        for method, value in by_method.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_reference_stands_beside_the_choice() -> None:
+    table = scores_table({
+        "x": {"a": 0.9, "b": 0.1, "own": 0.4},
+        "y": {"a": 0.2, "b": 0.4, "own": 0.4},
+        "z": {"a": 0.1, "b": 0.3},
+    })  # fmt: skip
+    found = leave_one_cohort_out(table, ["a", "b"], reference="own")
+    np.testing.assert_allclose(found["reference"], [0.4, 0.4, np.nan])
+    np.testing.assert_allclose(found["difference"], [-0.3, -0.2, np.nan])
+    assert found["best_candidate"].to_dict() == {"x": "a", "y": "b", "z": "b"}
+    for absent in (None, "unheard"):
+        other = leave_one_cohort_out(table, ["a", "b"], reference=absent)
+        assert other["reference"].isna().all()
+    # The reference may be a candidate.
+    both = leave_one_cohort_out(table, ["own", "b"], reference="own")
+    assert both.loc[both["chosen"] == "own", "difference"].eq(0.0).all()
+
+
+def test_a_choice_never_sees_the_study_it_is_scored_on() -> None:
+    scores = {"x": {"a": 0.9, "b": 0.1}, "x3": {"a": 0.8, "b": 0.1}, "z": {"a": 0.1, "b": 0.3}}
+    table = scores_table(scores)
+    assert leave_one_cohort_out(table, ["a", "b"]).loc["x", "chosen"] == "a"
+    studies = {"x": "one", "x3": "one", "z": "two"}
+    found = leave_one_cohort_out(table, ["a", "b"], studies=studies)
+    assert found["chosen"].to_dict() == {"x": "b", "x3": "b", "z": "a"}
+    with pytest.raises(DataError, match="at least 2 studies on which all of a, b"):
+        leave_one_cohort_out(table, ["a", "b"], studies=dict.fromkeys(scores, "one"))
+
+
+def test_what_is_chosen_on_all_cohorts_is_told() -> None:
+    scores = {"x": {"a": 0.9, "b": 0.1}, "y": {"a": 0.2, "b": 0.4}, "z": {"a": 0.1, "b": 0.3}}
+    assert chosen_on_all(scores_table(scores), ["a", "b"]) == "a"
+    assert chosen_on_all(scores_table(scores), ["a", "b"], by="rank") == "b"
+    with pytest.raises(DataError, match="no cohort on which all of a, c"):
+        chosen_on_all(scores_table(scores), ["a", "c"])
+
+
+def test_the_report_tells_the_choice_for_each_cohort(table: pd.DataFrame) -> None:
+    def reported(**options: Any) -> str:
+        return markdown_report(
+            table,
+            tools=("pca", "poems"),
+            reference="poems",
+            held_to_best_of=(),
+            choose_among=("poems", "moe"),
+            **options,
+        )
+
+    text = reported()
+    assert "Candidates: POEMS; POEMS, mixture of experts." in text
+    # Without it, POEMS is at 0.325 and the mixture of experts at 0.425.
+    moe = "POEMS, mixture of experts"
+    assert f"| one | {moe} | 0.400 | 0.700 | -0.300 | 0.700 (POEMS) |" in text
+    assert f"| three | POEMS | 0.300 | 0.300 | +0.000 | 0.500 ({moe}) |" in text
+    assert "On all cohorts together: POEMS." in text
+    assert "Not used" not in text
+    # Without the cohort of its study, "two" alone decides for "one".
+    shared = reported(studies={"one": "s", "three": "s", "two": "t"})
+    assert "| one | POEMS | 0.700 | 0.700 | +0.000 | 0.700 (POEMS) |" in shared
+
+
+def test_the_report_names_cohorts_that_no_choice_was_made_on(table: pd.DataFrame) -> None:
+    text = markdown_report(
+        table,
+        tools=("pca", "poems"),
+        reference="poems",
+        held_to_best_of=(),
+        choose_among=("pca", "poems"),
+    )
+    assert "Not used, for not all candidates have results there: three." in text
 
 
 def test_choosing_needs_candidates_and_cohorts(table: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ from poems.errors import DataError, ReadError, SettingsError
 from poems.findings import name_some
 
 _ENDINGS = (".csv.gz", ".tsv.gz", ".csv", ".tsv")
-_KEYS = ("folder", "views", "labels", "log1p", "time", "event", "note")
+_KEYS = ("folder", "views", "labels", "log1p", "time", "event", "note", "study")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,9 @@ class CohortSpec:
         for cohorts with survival.
     note
         What a reader should know.
+    study
+        Where the samples are from, for cohorts that share some; by default
+        those of one folder do. What is chosen on a study is not judged on it.
     """
 
     name: str
@@ -52,6 +55,7 @@ class CohortSpec:
     time: str | None = None
     event: str | None = None
     note: str = ""
+    study: str = ""
 
     def files(self) -> dict[str, Path]:
         """Return the table of each view that is used.
@@ -74,6 +78,11 @@ class CohortSpec:
                 f"there are {name_some(there, 20)}"
             )
         return {view: there[view] for view in self.views or there}
+
+    @property
+    def source(self) -> str:
+        """The study, or else the folder."""
+        return self.study or str(self.folder)
 
     @property
     def obs(self) -> Path:
@@ -201,7 +210,7 @@ def _spec(path: Path, name: str, table: Any, data: Path) -> CohortSpec:
             f"{', '.join(_KEYS)}"
         )
     lists = {key: _texts(path, name, key, table.get(key, [])) for key in _KEYS[1:4]}
-    singles = {key: table.get(key) for key in ("folder", "time", "event", "note")}
+    singles = {key: table.get(key) for key in ("folder", "time", "event", "note", "study")}
     wrong = [key for key, value in singles.items() if not isinstance(value, str | None)]
     if wrong:
         raise SettingsError(f"{path}: [cohort.{name}] {wrong[0]} must be a text")
@@ -215,6 +224,7 @@ def _spec(path: Path, name: str, table: Any, data: Path) -> CohortSpec:
         time=singles["time"],
         event=singles["event"],
         note=singles["note"] or "",
+        study=singles["study"] or "",
         **lists,
     )
 

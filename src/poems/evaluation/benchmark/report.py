@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from poems.errors import DataError
-from poems.evaluation.benchmark.choosing import By, leave_one_cohort_out
+from poems.evaluation.benchmark.choosing import By, chosen_on_all, leave_one_cohort_out
 from poems.evaluation.benchmark.summary import (
     LABEL_METRICS,
     METRICS,
@@ -30,6 +30,7 @@ def markdown_report(
     reference: str,
     held_to_best_of: Sequence[str],
     choose_among: Sequence[str] = (),
+    studies: Mapping[str, str] | None = None,
     notes: Mapping[str, str] | None = None,
     failures: Mapping[str, str] | None = None,
 ) -> str:
@@ -48,6 +49,8 @@ def markdown_report(
         Methods whose best the reference is held to.
     choose_among
         Methods to choose among by leaving one cohort out.
+    studies
+        Cohort to the study that its samples are from, for that choice.
     notes
         Cohort to what a reader should know.
     failures
@@ -65,7 +68,7 @@ def markdown_report(
     parts += _ranks(table, ranked, names)
     parts += _held_to(table, reference, held_to_best_of, names)
     parts += _ablations(table, others, reference, names)
-    parts += _choice(table, choose_among, names)
+    parts += _choice(table, choose_among, reference, studies, names)
     parts += _times(table, present, names)
     parts += _closing(notes or {}, failures or {})
     return "\n\n".join(parts) + "\n"
@@ -168,27 +171,60 @@ def _ablations(
     return parts
 
 
-def _choice(table: pd.DataFrame, candidates: Sequence[str], names: Mapping[str, str]) -> list[str]:
+def _choice(
+    table: pd.DataFrame,
+    candidates: Sequence[str],
+    reference: str,
+    studies: Mapping[str, str] | None,
+    names: Mapping[str, str],
+) -> list[str]:
     if not candidates:
         return []
+    own = names.get(reference, reference)
     parts = [
         "## Chosen on the other cohorts",
-        "For each cohort the candidate that is best on the others, and its NMI on the one left "
-        f"out. Candidates: {', '.join(names.get(each, each) for each in candidates)}.",
+        "For each cohort the candidate that is best on the others, cohorts of the same study left "
+        f"out with it, and its NMI on the one left out, beside that of {own}. Which candidate is "
+        "best on the cohort itself could not be known. Candidates: "
+        f"{'; '.join(names.get(each, each) for each in candidates)}.",
     ]
     headings: dict[By, str] = {"mean": "By mean NMI", "rank": "By mean rank of NMI"}
     for by, heading in headings.items():
         try:
-            found = leave_one_cohort_out(table, candidates, by=by)
+            found = leave_one_cohort_out(
+                table, candidates, reference=reference, studies=studies, by=by
+            )
+            on_all = chosen_on_all(table, candidates, by=by)
         except DataError as error:
             return [*parts, f"This could not be done: {error}."]
         rows = [
-            [str(cohort), names[row["chosen"]], f"{row['score']:.3f}", f"{row['best']:.3f}"]
+            [
+                str(cohort),
+                names[row["chosen"]],
+                f"{row['score']:.3f}",
+                _plain(row["reference"]),
+                _signed(row["difference"]),
+                f"{row['best']:.3f} ({names[row['best_candidate']]})",
+            ]
             for cohort, row in found.to_dict("index").items()
         ]
-        rows.append(["mean", "", f"{found['score'].mean():.3f}", f"{found['best'].mean():.3f}"])
-        head = [heading, "chosen", "its NMI", "best candidate's NMI"]
+        rows.append(
+            [
+                "mean",
+                "",
+                f"{found['score'].mean():.3f}",
+                _plain(found["reference"].mean()),
+                _signed(found["difference"].mean()),
+                f"{found['best'].mean():.3f}",
+            ]
+        )
+        head = [heading, "chosen on the others", "its NMI", f"NMI of {own}", "difference",
+                "best candidate here"]  # fmt: skip
         parts.append(markdown_table(head, rows))
+        parts.append(f"On all cohorts together: {names[on_all]}.")
+    unused = [cohort for cohort in dict.fromkeys(table["cohort"]) if cohort not in found.index]
+    if unused:
+        parts.append(f"Not used, for not all candidates have results there: {', '.join(unused)}.")
     return parts
 
 
@@ -241,6 +277,10 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     text = ["| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines]
     rule = "|---|" + "---:|" * (len(head) - 1)
     return "\n".join([text[0], rule, *text[1:]])
+
+
+def _plain(value: float) -> str:
+    return _NONE if pd.isna(value) else f"{value:.3f}"
 
 
 def _signed(value: float) -> str:

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from poems.nn import blockwise
-from poems.nn.blockwise import blockwise_decode, blockwise_jacobian, hidden_blocks
+from poems.nn.kernels import blockwise
+from poems.nn.kernels.blockwise import blockwise_decode, blockwise_jacobian, hidden_blocks
 
 f64 = torch.float64
 Parts = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]

@@ -1,0 +1,177 @@
+"""The sparse decoder's function, by whichever kernel is the fastest.
+
+    eta_j(z) = u_j . relu(A (w_j * z)) + b_j
+
+Kernels (``nn/kernels``) differ in cost, not in result: ``reference`` is the formula,
+``blockwise`` works on dense blocks of features, ``sparse`` visits non-zero loadings
+alone.
+
+Zero loadings. A loading that is exactly zero still has a derivative, without which
+it could never come back, and computing it costs as much as a non-zero one. It is
+computed in turns: in the features with ``j % every == phase``, see ``Turns``; for
+the others it is reported as zero and the optimiser leaves the loading alone. The
+derivative at a feature whose loadings are all zero, where relu has a kink, takes
+relu'(0) = 1/2: with the usual 0 such a feature would be lost for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from poems.nn.kernels.blockwise import blockwise_decode, blockwise_jacobian
+from poems.nn.kernels.reference import reference_decode
+
+Kernel = Literal["auto", "reference", "blockwise", "sparse"]
+
+# Share of non-zero loadings up to which the sparse kernel is the faster one
+# (benchmarks/speed, "Crossover").
+_CROSSOVER = 0.6
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Whose zero loadings are looked at: those of features with ``j % every == phase``."""
+
+    every: int = 1
+    phase: int = 0
+
+    def visited(self, loadings: Tensor) -> Tensor:
+        """Loadings that have their derivative: booleans of shape (n_features, n_latent).
+
+        >>> Turns(every=2, phase=1).visited(torch.tensor([[0.0], [0.0], [3.0]])).flatten().tolist()
+        [False, True, True]
+        """
+        visited = loadings != 0
+        visited[self.phase :: self.every] = True
+        return visited
+
+
+ALL = Turns()
+NONE = Turns(every=1 << 31, phase=(1 << 31) - 1)
+
+
+def decode(
+    z: Tensor,
+    W: Tensor,
+    A: Tensor,
+    u: Tensor,
+    b: Tensor,
+    sizes: Sequence[int],
+    *,
+    kernel: Kernel = "auto",
+    turns: Turns = ALL,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Predict the features of all views from the latents.
+
+    Parameters
+    ----------
+    z
+        Latents, of shape (n_samples, n_latent).
+    W, u, b
+        Loadings (n_features, n_latent), heads (n_features, n_hidden) and offsets
+        (n_features,), the views' features one after the other.
+    A
+        Hidden weights of each view, of shape (n_views, n_hidden, n_latent).
+    sizes
+        Number of features of each view.
+    kernel
+        Which kernel; ``"auto"`` chooses by device and density.
+    turns
+        Whose zero loadings get their derivative.
+    dropout
+        Probability of dropping a hidden unit of a feature in a sample, which
+        the blockwise kernel alone can do.
+
+    Returns
+    -------
+    Tensor of shape (n_samples, n_features).
+
+    Examples
+    --------
+    >>> one = torch.ones(2, 1)
+    >>> decode(one, one, one[None], torch.ones(2, 2), torch.zeros(2), [2])
+    tensor([[2., 2.],
+            [2., 2.]])
+    """
+    chosen = choose_kernel(W, dropout) if kernel == "auto" else kernel
+    if chosen == "sparse":
+        view = torch.repeat_interleave(torch.tensor(sizes))
+        eta: Tensor = _SparseDecode.apply(z, W, A, u, b, view, turns)  # type: ignore[no-untyped-call]
+        return eta
+    parts = []
+    views = zip(*(torch.split(x, list(sizes)) for x in (W, u, b)), A, strict=True)
+    for w, heads, offsets, mixing in views:
+        if chosen == "reference":
+            parts.append(reference_decode(z, w, mixing, heads, offsets))
+        else:
+            parts.append(blockwise_decode(z, w, mixing, heads, offsets, dropout=dropout))
+    return torch.cat(parts, dim=1)
+
+
+def choose_kernel(loadings: Tensor, dropout: float = 0.0) -> Kernel:
+    """Choose by what is asked, where, and how many loadings are not zero.
+
+    >>> choose_kernel(torch.eye(20), dropout=0.2)
+    'blockwise'
+    """
+    if dropout > 0 or loadings.device.type != "cpu" or not has_compiler():
+        return "blockwise"
+    density = int(torch.count_nonzero(loadings)) / max(1, loadings.numel())
+    return "sparse" if density <= _CROSSOVER else "blockwise"
+
+
+@torch.no_grad()
+def decoder_jacobian(
+    z: Tensor, W: Tensor, A: Tensor, u: Tensor, *, kernel: Kernel = "auto"
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Average one view's Jacobian d eta / d z over samples.
+
+    A is of shape (n_hidden, n_latent), the rest as for :func:`decode`.
+
+    Returns
+    -------
+    The mean and the mean size of each derivative, of shape (n_features, n_latent),
+    and the mean of J^T J, (n_latent, n_latent).
+    """
+    if (choose_kernel(W) if kernel == "auto" else kernel) == "sparse":
+        from poems.nn.kernels.sparse import sparse_jacobian
+
+        return sparse_jacobian(z, W, A, u)
+    return blockwise_jacobian(z, W, A, u)
+
+
+@cache
+def has_compiler() -> bool:
+    """Whether numba, which compiles the sparse kernel, is installed."""
+    return find_spec("numba") is not None
+
+
+class _SparseDecode(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, z: Tensor, W: Tensor, A: Tensor, u: Tensor, b: Tensor, view: Tensor, turns: Turns
+    ) -> Tensor:
+        # Imported where it is needed, for it takes a moment.
+        from poems.nn.kernels.sparse import sparse_forward
+
+        eta, ctx.kept = sparse_forward(z, W, A, u, b, view)
+        ctx.turns = turns
+        return eta
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        from poems.nn.kernels.sparse import sparse_backward
+
+        (g,) = grads
+        turns = ctx.turns if ctx.needs_input_grad[1] else NONE
+        grad_z, grad_W, grad_A, grad_u = sparse_backward(ctx.kept, g, turns.every, turns.phase)
+        return grad_z, grad_W, grad_A, grad_u, g.sum(dim=0), None, None

@@ -1,0 +1,172 @@
+"""The sparse kernel on the processor: arrays in and out of the compiled rows.
+
+Features are shared out among threads in equal runs, whose sums are added in order:
+the same number of threads gives the same result, bit for bit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from poems.nn.kernels.halfspaces import LANES, Array
+from poems.nn.kernels.rows import backward_rows, forward_rows, jacobian_rows
+
+
+@dataclass(frozen=True)
+class Forwards:
+    """What the backward pass needs of the forward one, as arrays of whole vectors."""
+
+    W: Array
+    zt: Array
+    A: Array
+    u: Array
+    view: Array
+    at: Array
+    slopes: Array
+
+
+def sparse_forward(
+    z: Tensor, W: Tensor, A: Tensor, u: Tensor, b: Tensor, view: Tensor
+) -> tuple[Tensor, Forwards]:
+    """Predict all features.
+
+    Parameters
+    ----------
+    z
+        Latents, of shape (n_samples, n_latent).
+    W, u, b
+        Loadings (n_features, n_latent), heads (n_features, n_hidden) and
+        offsets (n_features,).
+    A
+        Hidden weights of each view, of shape (n_views, n_hidden, n_latent).
+    view
+        View of each feature, of shape (n_features,).
+
+    Returns
+    -------
+    Predictions of shape (n_samples, n_features), and what the gradients need.
+    """
+    zt, mixing = _padded(z.T), _padded(A.transpose(1, 2))
+    loadings = W.detach().contiguous().numpy()
+    counts = np.count_nonzero(loadings, axis=1)
+    at = np.cumsum(counts) - counts
+    eta = np.empty((len(loadings), zt.shape[1]), zt.dtype)
+    slopes = np.empty((int(counts.sum()), zt.shape[1]), zt.dtype)
+    kept = Forwards(loadings, zt, mixing, u.detach().contiguous().numpy(), view.numpy(), at, slopes)
+    offsets = b.detach().contiguous().numpy()
+
+    def run(_: int, first: int, last: int) -> None:
+        forward_rows(first, last, kept.W, zt, mixing, kept.u, offsets, kept.view, at, eta, slopes)
+
+    _share_out(len(loadings), run)
+    return torch.from_numpy(eta)[:, : len(z)].T.contiguous(), kept
+
+
+def sparse_backward(
+    kept: Forwards, g: Tensor, every: int, phase: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Compute the gradients of z, W, A and u, given that of the predictions.
+
+    Zero loadings get theirs in the features with ``j % every == phase``, and 0
+    elsewhere.
+    """
+    n_samples, n_hidden = len(g), kept.u.shape[1]
+    gt = _padded(g.T)
+    n_parts = _n_parts(len(kept.W))
+    grad_z = np.zeros((n_parts, *kept.zt.shape), kept.zt.dtype)
+    grad_A = np.zeros((n_parts, *kept.A.shape), kept.zt.dtype)
+    grad_W, grad_u = np.zeros_like(kept.W), np.zeros_like(kept.u)
+
+    def run(part: int, first: int, last: int) -> None:
+        backward_rows(
+            first,
+            last,
+            kept.W,
+            kept.zt,
+            kept.A,
+            kept.u,
+            kept.view,
+            kept.at,
+            kept.slopes,
+            gt,
+            every,
+            phase,
+            grad_z[part],
+            grad_W,
+            grad_A[part],
+            grad_u,
+        )
+
+    _share_out(len(kept.W), run)
+    return (
+        torch.from_numpy(grad_z.sum(axis=0)[:, :n_samples]).T,
+        torch.from_numpy(grad_W),
+        torch.from_numpy(grad_A.sum(axis=0)[:, :, :n_hidden]).transpose(1, 2),
+        torch.from_numpy(grad_u),
+    )
+
+
+# Slopes that are in memory at once, for derivatives of many samples.
+_MOST_SLOPES = 1 << 25
+
+
+def sparse_jacobian(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Average the derivatives of one view's predictions over samples.
+
+    The same as :func:`poems.nn.kernels.blockwise.blockwise_jacobian`, from the
+    slopes of non-zero loadings; A is of shape (n_hidden, n_latent).
+    """
+    mean, size = np.zeros(W.shape), np.zeros(W.shape)
+    gram = np.zeros((W.shape[1], W.shape[1]))
+    b, view = W.new_zeros(len(W)), torch.zeros(len(W), dtype=torch.long)
+    most = max(LANES, _MOST_SLOPES // max(1, int(torch.count_nonzero(W))))
+    for part in torch.split(z, most):
+        _, kept = sparse_forward(part, W, A[None], u, b, view)
+        jacobian_rows(kept.W, kept.at, kept.slopes, len(part), mean, size, gram)
+    total, absolute, products = (
+        torch.from_numpy(x / max(1, len(z))).to(z.dtype) for x in (mean, size, gram)
+    )
+    return total, absolute, products
+
+
+def _padded(x: Tensor) -> Array:
+    """Copy into an array whose last dimension is whole vectors, with zeros at its end."""
+    width = -(-x.shape[-1] // LANES) * LANES
+    padded = x.new_zeros(*x.shape[:-1], width)
+    padded[..., : x.shape[-1]] = x.detach()
+    return padded.numpy()
+
+
+# Features that are worth a thread of their own.
+_FEWEST_FEATURES = 64
+
+
+def _n_parts(n_features: int) -> int:
+    return max(1, min(torch.get_num_threads(), n_features // _FEWEST_FEATURES))
+
+
+def _share_out(n_features: int, run: Callable[[int, int, int], None]) -> None:
+    """Call ``run(part, first, last)`` for runs of features, side by side."""
+    n_parts = _n_parts(n_features)
+    edges = [n_features * part // n_parts for part in range(n_parts + 1)]
+    if n_parts == 1:
+        run(0, 0, n_features)
+        return
+    pending = [_pool(os.getpid()).submit(run, i, edges[i], edges[i + 1]) for i in range(1, n_parts)]
+    run(0, 0, edges[1])
+    for part in pending:
+        part.result()
+
+
+@cache
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Return this process's threads: a fork inherits the pool, but not the threads in it."""
+    return ThreadPoolExecutor(max(1, (os.cpu_count() or 2) - 1), "poems-kernel")

@@ -1,0 +1,106 @@
+"""The optimiser of a whole model: AdamW, and proximal Adam for sparse loadings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from poems.config import Settings
+from poems.elbo import Terms
+from poems.model import POEMS
+from poems.nn.decode import ALL, NONE, Turns
+from poems.training.flat import flatten_parameters
+from poems.training.proximal import ProximalAdam
+from poems.training.schedule import decayed
+
+# Steps in which every zero loading is looked at once.
+REVISIT = 4
+
+
+class Optimizer:
+    """Takes the steps of training.
+
+    Weight decay reaches the encoders and the gate only. Sparse loadings are left
+    to :class:`~poems.training.proximal.ProximalAdam`, their zeros a quarter of the
+    features a step.
+
+    Parameters
+    ----------
+    model
+        The model, on its device.
+    settings
+        ``training`` and ``sparsity`` matter here.
+    """
+
+    def __init__(self, model: POEMS, settings: Settings) -> None:
+        self._settings = settings
+        options = settings.training
+        loadings = [decoder.loadings for _, decoder in model.sparse_decoders()]
+        decayed_parts = [*model.encoders.parameters(), *model.gate.parameters()]
+        apart = {id(p) for p in decayed_parts}
+        self._flat: list[nn.Parameter] = []
+        self._proximal: ProximalAdam | None = None
+        if settings.sparsity.proximal and loadings:
+            apart |= {id(p) for p in loadings}
+            self._flat.append(flatten_parameters(loadings))
+            self._proximal = ProximalAdam(self._flat[0].detach().view(-1, model.n_latent))
+        others = [p for p in model.parameters() if id(p) not in apart]
+        groups: list[dict[str, Any]] = [
+            {"params": [flatten_parameters(decayed_parts)], "weight_decay": options.weight_decay},
+            {"params": [flatten_parameters(others)], "weight_decay": 0.0},
+        ]
+        self._flat += [group["params"][0] for group in groups]
+        # Kept, for they stay where they are: backward passes add to them in place.
+        self._gradients = [flat.grad for flat in self._flat if flat.grad is not None]
+        self._adam = torch.optim.AdamW(groups, lr=options.learning_rate, fused=True)
+        self._learning_rate = options.learning_rate
+        self._n_steps = 0
+        self._resting = False
+
+    @property
+    def turns(self) -> Turns:
+        """Whose zero loadings are looked at in this step."""
+        if self._proximal is None:
+            return ALL
+        return NONE if self._resting else Turns(REVISIT, self._n_steps % REVISIT)
+
+    def set_progress(self, progress: float) -> None:
+        """Let zero loadings rest until the spike, and the learning rate fall after its ramp.
+
+        At the start latents say little of the data yet: what is zero by then had
+        better stay so, and nothing that is not should be held against the spike.
+        """
+        self._resting = progress < self._settings.sparsity.ramp_start
+        options = self._settings.training
+        factor = decayed(progress, self._settings.sparsity.ramp_end, options.final_learning_rate)
+        self._learning_rate = options.learning_rate * factor
+        for group in self._adam.param_groups:
+            group["lr"] = self._learning_rate
+
+    def step(self, terms: Terms, present: Tensor | None = None) -> Tensor:
+        """Differentiate the loss and step; return the norm of the gradients.
+
+        If the norm is not finite no step is taken. ``present`` says which features
+        a sample of the batch has: booleans of shape (n_features,), ``None`` for all.
+        """
+        for gradient in self._gradients:
+            gradient.zero_()
+        terms.loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.get_total_norm(self._gradients)
+        if torch.isfinite(norm):
+            largest = self._settings.training.max_grad_norm
+            if norm > largest:
+                torch.nn.utils.clip_grads_with_norm_(self._flat, largest, norm)
+            self._adam.step()
+            if self._proximal is not None:
+                self._proximal.step(
+                    self._gradients[0].view_as(terms.rates),
+                    terms.rates,
+                    learning_rate=self._learning_rate,
+                    turns=self.turns,
+                    present=present,
+                )
+            self._n_steps += 1
+        return norm

@@ -1,0 +1,198 @@
+"""The sparse kernel beside the reference, in double precision."""
+
+from __future__ import annotations
+
+import multiprocessing
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from poems.nn.decode import ALL, NONE, Kernel, Turns, choose_kernel, decode, decoder_jacobian
+from poems.nn.kernels.halfspaces import LANES, halfspace_sums
+
+f64 = torch.float64
+Parts = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+def parts(
+    n: int,
+    sizes: list[int],
+    k: int,
+    h: int,
+    density: float,
+    seed: int = 0,
+    dtype: torch.dtype = f64,
+) -> Parts:
+    """z, W, A, u and b, with about that share of the loadings not zero."""
+    rng = torch.Generator().manual_seed(seed)
+    shapes = [(n, k), (sum(sizes), k), (len(sizes), h, k), (sum(sizes), h), (sum(sizes),)]
+    z, W, A, u, b = (torch.randn(*shape, generator=rng, dtype=dtype) for shape in shapes)
+    W *= torch.rand(W.shape, generator=rng) < density
+    return tuple(x.requires_grad_() for x in (z, W, A, u, b))  # type: ignore[return-value]
+
+
+def results(
+    inputs: Parts, sizes: list[int], kernel: Kernel, turns: Turns = ALL
+) -> tuple[Tensor, ...]:
+    """Predictions, and the gradients of a function of them that weighs every entry otherwise."""
+    eta = decode(*inputs, sizes, kernel=kernel, turns=turns)
+    weights = torch.linspace(-1.0, 2.0, eta.numel(), dtype=eta.dtype).view_as(eta)
+    return (eta.detach(), *torch.autograd.grad((weights * eta).sum(), inputs))
+
+
+def assert_same(got: tuple[Tensor, ...], expected: tuple[Tensor, ...], **tolerance: float) -> None:
+    for name, x, y in zip(("eta", "z", "W", "A", "u", "b"), got, expected, strict=True):
+        torch.testing.assert_close(x, y, msg=lambda text, name=name: f"{name}: {text}", **tolerance)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.integers(1, 40),
+    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=3),
+    k=st.integers(1, 9),
+    h=st.integers(1, 20),
+    density=st.sampled_from([0.0, 0.1, 0.3, 0.6, 1.0]),
+    seed=st.integers(0, 100),
+)
+@pytest.mark.parametrize("kernel", ["sparse", "blockwise"])
+def test_kernels_agree_with_the_reference(
+    kernel: Kernel, n: int, sizes: list[int], k: int, h: int, density: float, seed: int
+) -> None:
+    inputs = parts(n, sizes, k, h, density, seed)
+    assert_same(results(inputs, sizes, kernel), results(inputs, sizes, "reference"))
+
+
+@pytest.mark.parametrize("density", [0.03, 0.3, 1.0])
+def test_single_precision_is_close(density: float) -> None:
+    inputs = parts(64, [100, 50], 16, 32, density)
+    exact = results(inputs, [100, 50], "reference")
+    single: Parts = tuple(x.detach().float().requires_grad_() for x in inputs)  # type: ignore[assignment]
+    got = tuple(x.double() for x in results(single, [100, 50], "sparse"))
+    for x, y in zip(got, exact, strict=True):
+        assert (x - y).abs().max() < 1e-5 * y.abs().max()
+
+
+@pytest.mark.parametrize("turns", [Turns(3, 0), Turns(3, 2), Turns(50, 40), NONE])
+def test_zero_loadings_get_their_derivative_in_their_turn(turns: Turns) -> None:
+    sizes = [9, 8]
+    inputs = parts(12, sizes, 4, 6, 0.3)
+    full, some = results(inputs, sizes, "sparse"), results(inputs, sizes, "sparse", turns)
+    visited = turns.visited(inputs[1])
+    for at in (0, 1, 3, 4, 5):
+        torch.testing.assert_close(some[at], full[at])
+    torch.testing.assert_close(some[2], full[2].where(visited, 0.0))
+    assert bool(visited[inputs[1] != 0].all())
+
+
+def test_in_as_many_steps_as_turns_every_loading_is_visited_once() -> None:
+    zeros = torch.zeros(11, 2)
+    visits = sum(Turns(4, phase).visited(zeros).long() for phase in range(4))
+    assert torch.equal(visits, torch.ones(11, 2, dtype=torch.long))
+
+
+def test_no_derivative_of_zero_loadings_where_none_is_wanted() -> None:
+    z, W, A, u, b = parts(5, [6], 3, 4, 0.5)
+    fixed = [x.detach() for x in (W, A, u, b)]
+    got = torch.autograd.grad(decode(z, *fixed, [6], kernel="sparse").sum(), z)
+    expected = torch.autograd.grad(decode(z, *fixed, [6], kernel="reference").sum(), z)
+    torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_threads_share_the_features_and_repeat_themselves(threads: int) -> None:
+    sizes = [150, 120]
+    inputs = parts(20, sizes, 5, 8, 0.4)
+    expected = results(inputs, sizes, "reference")
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        first, second = (results(inputs, sizes, "sparse") for _ in range(2))
+    finally:
+        torch.set_num_threads(before)
+    assert_same(first, expected)
+    for x, y in zip(first, second, strict=True):
+        assert torch.equal(x, y)
+
+
+def _decode_in_child(queue: multiprocessing.Queue[float]) -> None:
+    inputs = parts(4, [200], 3, 5, 0.5)
+    torch.set_num_threads(2)
+    queue.put(float(decode(*inputs, [200], kernel="sparse").detach().sum()))
+
+
+def test_threads_of_the_parent_are_not_waited_for_after_a_fork() -> None:
+    inputs = parts(4, [200], 3, 5, 0.5)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        expected = float(decode(*inputs, [200], kernel="sparse").detach().sum())
+    finally:
+        torch.set_num_threads(before)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_decode_in_child, args=(queue,))
+    child.start()
+    assert queue.get(timeout=60) == expected
+    child.join(timeout=60)
+
+
+def test_what_is_not_a_number_stays_visible() -> None:
+    z, W, A, u, b = parts(6, [5], 3, 4, 1.0)
+    with torch.no_grad():
+        z[2, 1] = float("nan")
+    eta = decode(z, W, A, u, b, [5], kernel="sparse")
+    assert bool(eta[2].isnan().all())
+    assert bool(eta[[0, 1, 3, 4, 5]].isfinite().all())
+
+
+def test_hidden_units_are_never_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    original = np.empty
+
+    def counted(shape: object, *args: object, **kwargs: object) -> object:
+        array = original(shape, *args, **kwargs)  # type: ignore[call-overload]
+        made.append(array.size)
+        return array
+
+    monkeypatch.setattr(np, "empty", counted)
+    n, d, k, h = 32, 400, 8, 16
+    results(parts(n, [d], k, h, 0.1, dtype=torch.float32), [d], "sparse")
+    assert 0 < max(made) <= n * d < n * d * h
+
+
+@settings(max_examples=40, deadline=None)
+@given(s=st.integers(1, 9), r=st.integers(1, 9), seed=st.integers(0, 100))
+def test_half_space_sums_equal_their_formula(s: int, r: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    Q, P, V = (rng.standard_normal(shape) for shape in ((s, LANES), (s, 2 * LANES), (r, LANES)))
+    out, scratch = np.empty((r, 2 * LANES)), np.empty((4, 2 * LANES))
+    halfspace_sums(Q, P, V, out, scratch)
+    np.testing.assert_allclose(out, V @ (Q.T @ P > 0), atol=1e-12)
+
+
+@pytest.mark.parametrize("most", [1, 10**9])
+def test_the_jacobian_equals_the_blockwise_one(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poems.nn.kernels.sparse._MOST_SLOPES", most)
+    z, W, A, u, _ = (x.detach() for x in parts(50, [30], 6, 7, 0.4))
+    got = decoder_jacobian(z, W, A[0], u, kernel="sparse")
+    for x, y in zip(got, decoder_jacobian(z, W, A[0], u, kernel="blockwise"), strict=True):
+        torch.testing.assert_close(x, y)
+
+
+def test_the_kernel_is_chosen_by_density_and_dropout() -> None:
+    sparse_loadings, dense_loadings = torch.eye(50), torch.ones(50, 50)
+    assert choose_kernel(sparse_loadings) == "sparse"
+    assert choose_kernel(dense_loadings) == "blockwise"
+    assert choose_kernel(sparse_loadings, dropout=0.1) == "blockwise"
+
+
+def test_without_a_compiler_another_kernel_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = parts(6, [7, 3], 4, 5, 0.2)
+    expected = results(inputs, [7, 3], "auto")
+    monkeypatch.setattr("poems.nn.decode.has_compiler", lambda: False)
+    assert choose_kernel(inputs[1]) == "blockwise"
+    assert_same(results(inputs, [7, 3], "auto"), expected)
