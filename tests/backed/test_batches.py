@@ -70,7 +70,10 @@ def test_columns_are_those_of_the_rows(
 ) -> None:
     monkeypatch.setattr("poems.backed.batches.CHUNK_BYTES", 4 * 72 * 7)
     memory, disk = both
-    for data, given_ in ((memory, disk), (memory.take(torch.arange(9)), disk.take(torch.arange(9)))):
+    for data, given_ in (
+        (memory, disk),
+        (memory.take(torch.arange(9)), disk.take(torch.arange(9))),
+    ):
         for i, name in enumerate(disk.n_features):
             found = list(given_.columns(name))
             rows = data.measured[:, i]

@@ -39,7 +39,7 @@ def test_features_are_all_kept_where_they_fit(data: BackedBatches) -> None:
     assert feature_subset(data, len(data), seed=0) is None
 
 
-def test_small_views_keep_theirs_and_the_limit_holds(
+def test_views_share_the_room_and_the_limit_holds(
     data: BackedBatches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subset, "MOST_ENTRIES", 64 * len(data))
@@ -47,7 +47,7 @@ def test_small_views_keep_theirs_and_the_limit_holds(
     assert found is not None
     widths = {name: len(columns) for name, columns in found.items()}
     assert sum(widths.values()) <= 64
-    assert widths["protein"] == 30
+    assert min(widths.values()) >= 16, "half of the room is shared evenly"
     whole, part = data.load(), load_features(data, found)
     for name, columns in found.items():
         assert torch.equal(part.values[name], whole.values[name][:, columns])

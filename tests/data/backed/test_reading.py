@@ -55,7 +55,9 @@ def test_rows_and_columns_are_those_in_memory(
             np.testing.assert_array_equal(view.rows(rows), values[rows])
             np.testing.assert_array_equal(view.rows(slice(3, 9)), values[3:9])
             np.testing.assert_array_equal(view.columns(4, 11), values[:, 4:11])
-            np.testing.assert_array_equal(taken.backed_views()[name].columns(0, 3), values[rows, :3])
+            np.testing.assert_array_equal(
+                taken.backed_views()[name].columns(0, 3), values[rows, :3]
+            )
             seen = np.sort(np.concatenate([which for which, _ in view.blocks()]))
             np.testing.assert_array_equal(seen, np.flatnonzero(view.measured))
 
