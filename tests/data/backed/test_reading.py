@@ -239,7 +239,7 @@ def test_row_groups_that_do_not_fit_are_refused(
 def test_text_columns_of_parquet_are_refused(tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]}, index=["s1", "s2"])
     frame.to_parquet(tmp_path / "a.parquet")
-    with pytest.raises(DataError, match="column 'b' holds .*string"):
+    with pytest.raises(DataError, match=r"column 'b' holds .*string"):
         read({"a": tmp_path / "a.parquet"})
 
 
