@@ -68,7 +68,7 @@ def test_values_are_not_to_be_had_and_the_error_says_what_to_do(
     with read(write_backed(incomplete, tmp_path, "h5mu")) as cohort:
         with pytest.raises(DataError, match=r"stay on disk.*load\(\) on the cohort"):
             _ = cohort["rna"].values
-        with pytest.raises(DataError, match="needs them in memory"):
+        with pytest.raises(DataError, match=r"stability\(\) needs all values in memory.*load\(\)"):
             poems.stability(cohort, progress=False)
 
 
