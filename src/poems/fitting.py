@@ -33,6 +33,7 @@ from poems.model import POEMS
 from poems.nn.batch import Batch
 from poems.nn.linear_start import sparse_linear_start
 from poems.preprocessing import Preprocessing, fit_preprocessing, prepare
+from poems.profiling import NO_PROFILE, Profile
 from poems.training.checkpoints import Checkpoints
 from poems.training.loop import FEWEST_FEATURES, Callback, Status, Training, train
 from poems.training.progress import progress_bar
@@ -56,6 +57,7 @@ def fit(
     progress: bool | Callback = True,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 25,
+    profile: Profile = NO_PROFILE,
     **overrides: Any,
 ) -> FittedPoems:
     """Fit POEMS to a cohort.
@@ -93,6 +95,8 @@ def fit(
     checkpoint
         A file that receives the model every ``checkpoint_every`` epochs, to be
         read with :func:`poems.load` should the run be lost.
+    profile
+        A :class:`poems.profiling.WallTimes`, to be told how long each part takes.
     **overrides
         Single settings by name, such as ``n_latent=32``; see
         :mod:`poems.config`.
@@ -123,10 +127,12 @@ def fit(
     place = _device(device)
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
     watched = None if validation is None else _watched(given, validation, chosen)
-    prepared = _prepare(given, chosen, seed)
+    with profile.span("preprocessing"):
+        prepared = _prepare(given, chosen, seed)
 
     with _reproducible(seed, threads):
-        module, training_part, held_out = _start(prepared, place, watched)
+        with profile.span("start"):
+            module, training_part, held_out = _start(prepared, place, watched)
         prepared = replace(
             prepared, findings=(*prepared.findings, *_unwatched(prepared, training_part, held_out))
         )
@@ -137,21 +143,32 @@ def fit(
 
         every = checkpoint_every if checkpoint is not None else None
         with _callbacks(progress, every, save_checkpoint) as callbacks:
-            training = train(module, training_part, chosen, held_out=held_out, callbacks=callbacks)
+            training = train(
+                module,
+                training_part,
+                chosen,
+                held_out=held_out,
+                callbacks=callbacks,
+                profile=profile,
+            )
         if not training.history:
             # Interrupted before the first epoch ended: there is nothing to keep.
             raise KeyboardInterrupt
         host = torch.device("cpu")
-        fitted = diagnosed(
-            _finish(prepared, module, training),
-            training_part.to(host),
-            None if held_out is None else held_out.to(host),
-        )
+        with profile.span("estimates"):
+            fitted = _finish(prepared, module, training)
+        with profile.span("diagnosis"):
+            fitted = diagnosed(
+                fitted,
+                training_part.to(host),
+                None if held_out is None else held_out.to(host),
+            )
 
         def start(settings: Settings) -> tuple[POEMS, Batch | BackedBatches, Batch | None]:
             return _start(replace(prepared, settings=settings), place, watched)
 
-        fitted = _with_network(fitted, prepared, start, progress=progress is True)
+        with profile.span("companions"):
+            fitted = _with_network(fitted, prepared, start, progress=progress is True)
     logger.info("%r", fitted)
     return fitted
 
