@@ -123,9 +123,8 @@ def train(
             terms |= {"kl_weight": schedules.kl_weight, "spike_ramp": schedules.spike_ramp}
             if isinstance(model.prior, MixturePrior):
                 terms["components"] = float(model.prior.n_components)
-            terms["nonzero"] = float(
-                sum(int((d.loadings != 0).sum()) for _, d in model.sparse_decoders())
-            )
+            if loadings := [decoder.loadings for _, decoder in model.sparse_decoders()]:
+                terms["nonzero"] = float(sum(int(torch.count_nonzero(w)) for w in loadings))
             if held_out is not None:
                 terms["held_out"] = evaluate(model, held_out, settings)
                 if not math.isfinite(terms["held_out"]):
