@@ -111,11 +111,14 @@ def interleaved(
 ) -> dict[str, float]:
     """Time contenders in alternating rounds, so that what else the machine does falls on all.
 
-    Returns the median of each, in seconds.
+    Each runs twice in a round and the second run is timed: the first brings back the caches that
+    the contender before it, which may have moved a hundred megabytes, has left. Returns the median
+    of each, in seconds.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for round_ in range(-warmup, rounds):
         for name, contender in contenders.items():
+            contender()
             start = time.perf_counter()
             contender()
             if round_ >= 0:

@@ -32,8 +32,8 @@ from poems.nn.kernels.reference import reference_decode
 Kernel = Literal["auto", "reference", "blockwise", "sparse"]
 
 # Share of non-zero loadings up to which the sparse kernel is the faster one
-# (benchmarks/speed, "Crossover").
-_CROSSOVER = 0.6
+# (benchmarks/speed/kernels.py, "Crossover").
+_CROSSOVER = 0.75
 
 
 @dataclass(frozen=True)
