@@ -127,9 +127,13 @@ def interleaved(
 
 
 def in_child(function: Callable[..., Result], *arguments: Any, threads: int = 1) -> Result:
-    """Call a function in a fresh process, whose libraries are told the number of threads."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    """Call a function in a fresh process, whose libraries are told the number of threads.
+
+    Threads that wait sleep, as they do under the command line, see ``poems.cli.main``.
+    """
+    told = dict.fromkeys(THREADS, str(threads)) | {"OMP_WAIT_POLICY": "passive"}
+    before = {name: os.environ.get(name) for name in told}
+    os.environ.update(told)
     try:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             return pool.submit(function, *arguments).result()

@@ -86,7 +86,9 @@ def fit(
     threads
         Threads for the arithmetic. With one, the default, the result does not
         depend on the machine's number of cores, and nothing slows down when it
-        is shared; more pay for views of thousands of features.
+        is shared; more pay for views of thousands of features. With more than one set
+        ``OMP_WAIT_POLICY=passive`` before Python starts, as the command line does: PyTorch's
+        waiting threads are then no burden to the sparse kernel's.
     device
         A torch device such as ``"cpu"`` or ``"cuda"``.
     progress
