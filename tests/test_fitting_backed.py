@@ -171,9 +171,7 @@ def test_validation_checkpoints_and_saving_work(source: Path, tmp_path: Path) ->
         model.save(tmp_path / "model.poems")
         loaded = poems.load(tmp_path / "model.poems")
         pd.testing.assert_frame_equal(loaded.latent, model.latent)
-        with pytest.raises(
-            DataError, match=r"reconstruct\(\) needs all values.*load\(\)"
-        ):
+        with pytest.raises(DataError, match=r"reconstruct\(\) needs all values.*load\(\)"):
             model.reconstruct(cohort)
         with pytest.raises(DataError, match=r"to_mudata\(\) needs all values.*load\(\)"):
             model.to_mudata(cohort)
