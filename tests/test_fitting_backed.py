@@ -98,13 +98,13 @@ def test_sparse_counts_give_the_fit_of_dense_ones(
 def test_small_buffers_train_as_well_and_say_so(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(BackedBatches, "buffer_rows", 30)
+    monkeypatch.setattr(BackedBatches, "buffer_rows", 40)
     with open_backed(source) as cohort:
         first = poems.fit(cohort, seed=0, **QUICK)
         second = poems.fit(cohort, seed=0, **QUICK)
     pd.testing.assert_frame_equal(first.latent, second.latent)
     found = next(each for each in first.findings if each.code == "shuffled-in-blocks")
-    assert "within buffers of 24 samples" in found.message
+    assert "within buffers of 24 samples, read as blocks of 2" in found.message
     assert first.history["objective"].iloc[-1] < first.history["objective"].iloc[0]
 
 

@@ -207,7 +207,8 @@ def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
 def _approximations(data: BackedBatches, settings: Settings) -> Iterator[Finding]:
     """Say in what a fit to a cohort on disk differs from one in memory."""
     batch = min(settings.training.batch_size, len(data))
-    if len(data) > max(batch, data.buffer_rows):
+    # Blocks of one sample are no blocks: the order is then as random as in memory.
+    if len(data) > max(batch, data.buffer_rows) and data.block_rows > 1:
         held = max(batch, data.buffer_rows // batch * batch)
         text = (
             f"mini-batches are shuffled within buffers of {held} samples, read as blocks of "

@@ -184,6 +184,18 @@ def test_what_is_wrong_with_a_file_is_said(
     assert "a.h5ad" in str(caught.value)
 
 
+def test_links_to_other_files_are_refused(tmp_path: Path) -> None:
+    path = h5ad(tmp_path / "a.h5ad", np.ones((2, 2)))
+    h5ad(tmp_path / "b.h5ad", np.ones((2, 2)))
+
+    def outside(file: h5py.File) -> None:
+        del file["X"]
+        file["X"] = h5py.ExternalLink(str(tmp_path / "b.h5ad"), "/X")
+
+    with pytest.raises(ReadError, match="takes its values from other files"):
+        read(damage(path, outside))
+
+
 def test_values_in_other_files_are_refused(tmp_path: Path) -> None:
     path = h5ad(tmp_path / "a.h5ad", np.ones((2, 2)))
     (tmp_path / "secret").write_bytes(bytes(32))
