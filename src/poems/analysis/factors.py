@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from poems.analysis.associations import Associations, associate, factor_correlations
+from poems.analysis.contributions import THRESHOLD, pattern_association
 from poems.analysis.effects import factor_effects
+from poems.analysis.obs_columns import testable_columns
 from poems.analysis.variance import VarianceExplained, variance_explained
 from poems.data import MultiOmics, read
-from poems.findings import Finding
+from poems.findings import Finding, name_some
 
 if TYPE_CHECKING:
     from poems.fitted import FittedPoems
@@ -87,12 +89,62 @@ def describe_factors(
     ['subtype']
     """
     given = cohort if cohort is None or isinstance(cohort, MultiOmics) else read(cohort)
-    latent = model.latent if given is None else model.transform(given).latent
+    latent, gates = model.latent, model.gates
+    if given is not None:
+        projection = model.transform(given)
+        latent, gates = projection.latent, projection.gates
     if obs is None and given is not None and len(given.obs.columns):
         obs = given.obs
+    associations = None
+    if obs is not None:
+        associations = associate(latent, obs)
+        noticed = missingness_findings(obs, gates)
+        associations = replace(associations, findings=(*associations.findings, *noticed))
     return FactorTables(
         effects=factor_effects(model, seed=seed),
         correlations=factor_correlations(latent),
         variance=None if given is None else variance_explained(model, given),
-        associations=None if obs is None else associate(latent, obs),
+        associations=associations,
     )
+
+
+def missingness_findings(obs: pd.DataFrame, gates: pd.DataFrame) -> tuple[Finding, ...]:
+    """Warn of columns that go with which views were measured, as some batches do.
+
+    A factor that is read from a view is near its mean where the view is
+    absent, and so goes with such a column whatever the biology.
+
+    Parameters
+    ----------
+    obs
+        One row a sample.
+    gates
+        Weights of shape (n_samples, n_views); a view was measured where its
+        weight is above 0.
+
+    Examples
+    --------
+    >>> gates = pd.DataFrame({"rna": [0.5] * 10 + [1.0] * 10, "cnv": [0.5] * 10 + [0.0] * 10})
+    >>> obs = pd.DataFrame({"centre": ["a"] * 10 + ["b"] * 10, "sex": ["f", "m"] * 10})
+    >>> [finding.items for finding in missingness_findings(obs, gates)]
+    [('centre',)]
+    """
+    columns, _ = testable_columns(obs.reindex(gates.index))
+    following = []
+    for column in columns:
+        groups = column.values
+        if column.kind == "numeric":
+            groups = (groups > groups.median()).map(str).where(groups.notna())
+        found = pattern_association(groups, gates)
+        if found is not None and found.p_value < THRESHOLD:
+            following.append((column.name, found.p_value))
+    if not following:
+        return ()
+    named = name_some((f"{name} (p {p:.1g})" for name, p in following), 20)
+    text = (
+        f"which views were measured goes with {named}: a factor that is read from a view is near "
+        "its mean where the view is absent, so what goes with this may tell no more than that. "
+        "Repeat it on the samples that have every view"
+    )
+    items = tuple(name for name, _ in following)
+    return (Finding("warning", "obs-follows-missingness", text, items=items),)
