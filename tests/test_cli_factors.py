@@ -158,3 +158,24 @@ def test_names_cannot_style_or_steer_the_terminal(
     assert "\x1b" not in text
     joined = "".join(text.split())
     assert joined.count("[bold]x[/bold]:smile:\N{REPLACEMENT CHARACTER}[31m") > fitted.n_active
+
+
+def test_a_factor_that_explains_next_to_nothing_is_said_to(
+    fitted: object, simulation: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import poems
+    from poems.analysis import describe_factors
+    from poems.cli.console import output
+
+    assert isinstance(fitted, poems.FittedPoems)
+    assert isinstance(simulation, poems.simulation.Simulation)
+    found = describe_factors(fitted, simulation.cohort)
+    assert found.variance is not None
+    first = found.variance.table["factor"] == "factor_1"
+    found.variance.table.loc[first, "r2"] = [0.004, -0.2]
+    found.correlations["spearman"] = 0.9
+    print_factors(output(), fitted, found, 1)
+    text = capsys.readouterr().out
+    line = next(line for line in text.splitlines() if line.startswith("  factor_1"))
+    assert re.search(r"(rna|protein) <0\.01: .*; (rna|protein) <0\.01: ", line)
+    assert re.search(r"Correlated factors \(Spearman's rho\): factor_\d and factor_\d", text)

@@ -116,17 +116,21 @@ def _features(model: FittedPoems, found: FactorTables, factor: str, top: int) ->
         view: float((table["loading"] ** 2).sum()) / len(model.features(view))
         for view, table in tables.items()
     }
-    shares: dict[str, float] = {}
+    shares: dict[str, str] = {}
     if found.variance is not None:
         row = found.variance.wide().loc[factor]
-        shares = {view: float(row[view]) for view in tables if row[view] >= _LEAST_SHOWN}
-        strength = shares or strength
+        told = {view: float(row[view]) for view in tables if row[view] >= _LEAST_SHOWN}
+        shares = {view: f" {r2:.2f}" for view, r2 in told.items()}
+        if told:
+            strength = told
+        else:
+            shares = {view: " <0.01" for view in tables if row[view] < _LEAST_SHOWN}
     parts = []
     for view in sorted(strength, key=lambda view: -strength[view]):
         lead = tables[view].head(top)
         columns = (lead["direction"], lead["shape"], lead["feature"])
         marked = " ".join(_mark(str(d), str(s), f) for d, s, f in zip(*columns, strict=True))
-        parts.append(f"{view}{f' {shares[view]:.2f}' if view in shares else ''}: {marked}")
+        parts.append(f"{view}{shares.get(view, '')}: {marked}")
     return "; ".join(parts)
 
 
@@ -163,7 +167,8 @@ def _print_correlations(console: Console, correlations: pd.DataFrame) -> None:
         f"{row.factor} and {row.other} ({row.spearman:.2f})"
         for row in close.head(_MOST_PAIRS).itertuples()
     ]
-    more = f" and {len(close) - _MOST_PAIRS} more pairs" if len(close) > _MOST_PAIRS else ""
+    rest = len(close) - _MOST_PAIRS
+    more = f" and {count(rest, 'more pair')}" if rest > 0 else ""
     say(
         console,
         f"Correlated factors (Spearman's rho): {', '.join(shown)}{more}. What two of them both "
