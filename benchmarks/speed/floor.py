@@ -59,17 +59,18 @@ def count_step(loadings: Tensor, n_samples: int, n_hidden: int, turns: Turns) ->
 
 
 def count_naive(loadings: Tensor, n_samples: int, n_hidden: int, turns: Turns) -> Counts:
-    """Count a step that keeps hidden units and knows no closed form, on the same pattern.
+    """Count a step that computes hidden units and knows no closed form, on the same pattern.
 
     n h (s + 2) operations forwards (s multiply-adds, relu, a multiply-add into the prediction)
-    and n h (s + r + 2) backwards (the hidden units' derivative, a multiply-add into the heads', s
-    into the latents', r into the loadings'); features without loadings as in the sparse kernel.
+    and n h (2 s + r + 2) backwards (s multiply-adds for the hidden units once more, for keeping
+    them would cost more; their derivative, a multiply-add into the heads', s into the latents', r
+    into the loadings'); features without loadings as in the sparse kernel.
     """
     s, r = _sizes(loadings, turns)
     n, h = n_samples, n_hidden
     alive = s > 0
-    operations = (n * h * (2 * s + r + 4) * alive).sum() + (r * (n + 2 * h) * ~alive).sum()
-    return Counts(int(operations), _bytes(loadings, s, r, n, h, kept=2 * n * h * int(alive.sum())))
+    operations = (n * h * (3 * s + r + 4) * alive).sum() + (r * (n + 2 * h) * ~alive).sum()
+    return Counts(int(operations), _bytes(loadings, s, r, n, h, kept=0))
 
 
 def _sizes(loadings: Tensor, turns: Turns) -> tuple[Any, Any]:

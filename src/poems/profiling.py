@@ -91,13 +91,14 @@ class WallTimes:
         """
         if not into.requires_grad:
             return
-        last = [0.0]
+        first: list[float] = []
 
         def arrived(_: Tensor) -> None:
-            last[0] = time.perf_counter()
+            first.append(time.perf_counter())
 
         def left(_: Tensor) -> None:
-            self._part(part).add(time.perf_counter() - last[0])
+            if first:
+                self._part(part).add(time.perf_counter() - first[0])
 
         for tensor in out:
             tensor.register_hook(arrived)  # type: ignore[no-untyped-call]

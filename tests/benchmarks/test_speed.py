@@ -76,7 +76,7 @@ def test_single_loadings_are_what_the_naive_formulation_pays_for(floor: ModuleTy
     W = torch.eye(20)
     ours, naive = (count(W, 64, 100, NONE) for count in (floor.count_step, floor.count_naive))
     assert ours.operations * 3 < naive.operations
-    assert ours.bytes < naive.bytes
+    assert ours.bytes >= naive.bytes
 
 
 def test_the_floor_is_time_for_operations_and_bytes(floor: ModuleType) -> None:

@@ -33,7 +33,7 @@ Kernel = Literal["auto", "reference", "blockwise", "sparse"]
 
 # Share of non-zero loadings up to which the sparse kernel is the faster one
 # (benchmarks/speed/kernels.py, "Crossover").
-_CROSSOVER = 0.75
+_CROSSOVER = 0.9
 
 
 @dataclass(frozen=True)
