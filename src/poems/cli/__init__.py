@@ -18,6 +18,7 @@ from poems.cli import (
     commands_benchmark,
     commands_cohort,
     commands_demo,
+    commands_factors,
     commands_fit,
     commands_run,
     commands_stability,
@@ -51,6 +52,7 @@ commands_demo.register(app)
 commands_cohort.register(app)
 commands_fit.register(app)
 commands_run.register(app)
+commands_factors.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
 

@@ -4,7 +4,7 @@
 
 Kernels (``nn/kernels``) differ in cost, not in result: ``reference`` is the formula,
 ``blockwise`` works on dense blocks of features, ``sparse`` visits non-zero loadings
-alone.
+alone, compiled by numba for processors and by Triton for GPUs.
 
 Zero loadings. A loading that is exactly zero still has a derivative, without which
 it could never come back, and computing it costs as much as a non-zero one. It is
@@ -34,6 +34,9 @@ Kernel = Literal["auto", "reference", "blockwise", "sparse"]
 # Share of non-zero loadings up to which the sparse kernel is the faster one
 # (benchmarks/speed/kernels.py, "Crossover").
 _CROSSOVER = 0.9
+# The same on GPUs: a cautious estimate that awaits its measurement. With a quarter of the
+# loadings the sparse kernel has an eighth of the dense one's multiplications.
+_GPU_CROSSOVER = 0.2
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def decode(
     """
     chosen = choose_kernel(W, dropout) if kernel == "auto" else kernel
     if chosen == "sparse":
-        view = torch.repeat_interleave(torch.tensor(sizes))
+        view = torch.repeat_interleave(torch.tensor(sizes)).to(z.device)
         eta: Tensor = _SparseDecode.apply(z, W, A, u, b, view, turns)  # type: ignore[no-untyped-call]
         return eta
     parts = []
@@ -123,10 +126,18 @@ def choose_kernel(loadings: Tensor, dropout: float = 0.0) -> Kernel:
     >>> choose_kernel(torch.eye(20), dropout=0.2)
     'blockwise'
     """
-    if dropout > 0 or loadings.device.type != "cpu" or not has_compiler():
+    crossover = _crossover(loadings.device.type)
+    if dropout > 0 or crossover is None:
         return "blockwise"
     density = int(torch.count_nonzero(loadings)) / max(1, loadings.numel())
-    return "sparse" if density <= _CROSSOVER else "blockwise"
+    return "sparse" if density <= crossover else "blockwise"
+
+
+def _crossover(device: str) -> float | None:
+    """Density up to which the sparse kernel is chosen on a device; None where there is none."""
+    if device == "cpu":
+        return _CROSSOVER if has_compiler() else None
+    return _GPU_CROSSOVER if device == "cuda" and has_triton() else None
 
 
 @torch.no_grad()
@@ -142,7 +153,8 @@ def decoder_jacobian(
     The mean and the mean size of each derivative, of shape (n_features, n_latent),
     and the mean of J^T J, (n_latent, n_latent).
     """
-    if (choose_kernel(W) if kernel == "auto" else kernel) == "sparse":
+    chosen = choose_kernel(W) if kernel == "auto" else kernel
+    if chosen == "sparse" and z.device.type == "cpu":
         from poems.nn.kernels.sparse import sparse_jacobian
 
         return sparse_jacobian(z, W, A, u)
@@ -155,23 +167,39 @@ def has_compiler() -> bool:
     return find_spec("numba") is not None
 
 
+@cache
+def has_triton() -> bool:
+    """Whether Triton, which compiles the sparse kernel for GPUs, is installed."""
+    return find_spec("triton") is not None
+
+
+def _sparse_kernel(device: torch.device) -> Any:
+    """Return the module of the sparse kernel, imported where it is needed: it takes a moment."""
+    if device.type == "cpu":
+        from poems.nn.kernels import sparse
+
+        return sparse
+    from poems.nn.kernels import triton_sparse
+
+    return triton_sparse
+
+
 class _SparseDecode(Function):
     @staticmethod
     def forward(
         ctx: Any, z: Tensor, W: Tensor, A: Tensor, u: Tensor, b: Tensor, view: Tensor, turns: Turns
     ) -> Tensor:
-        # Imported where it is needed, for it takes a moment.
-        from poems.nn.kernels.sparse import sparse_forward
-
-        eta, ctx.kept = sparse_forward(z, W, A, u, b, view)
+        ctx.kernel = _sparse_kernel(z.device)
+        eta, ctx.kept = ctx.kernel.sparse_forward(z, W, A, u, b, view)
         ctx.turns = turns
-        return eta
+        result: Tensor = eta
+        return result
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        from poems.nn.kernels.sparse import sparse_backward
-
         (g,) = grads
         turns = ctx.turns if ctx.needs_input_grad[1] else NONE
-        grad_z, grad_W, grad_A, grad_u = sparse_backward(ctx.kept, g, turns.every, turns.phase)
+        grad_z, grad_W, grad_A, grad_u = ctx.kernel.sparse_backward(
+            ctx.kept, g, turns.every, turns.phase
+        )
         return grad_z, grad_W, grad_A, grad_u, g.sum(dim=0), None, None
