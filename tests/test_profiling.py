@@ -13,7 +13,7 @@ from poems.profiling import NO_PROFILE, WallTimes
 
 PARTS = {
     *["preprocessing", "start", "data", "prior", "encoder", "decoder", "likelihood", "backward"],
-    *["decoder, backward", "optimiser", "estimates", "diagnosis", "companions"],
+    *["decoder, backward", "optimiser", "estimates", "diagnosis", "companions", "network"],
 }
 
 

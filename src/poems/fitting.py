@@ -169,8 +169,7 @@ def fit(
         def start(settings: Settings) -> tuple[POEMS, Batch | BackedBatches, Batch | None]:
             return _start(replace(prepared, settings=settings), place, watched)
 
-        with profile.span("companions"):
-            fitted = _with_network(fitted, prepared, start, progress=progress is True)
+        fitted = _with_network(fitted, prepared, start, progress=progress is True, profile=profile)
     logger.info("%r", fitted)
     return fitted
 
@@ -344,7 +343,12 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
 
 
 def _with_network(
-    fitted: FittedPoems, prepared: _Prepared, start: Start, *, progress: bool
+    fitted: FittedPoems,
+    prepared: _Prepared,
+    start: Start,
+    *,
+    progress: bool,
+    profile: Profile,
 ) -> FittedPoems:
     """Add the network of the samples, after the companions have been fitted."""
     if len(prepared.data) > LARGEST_NETWORK:
@@ -358,11 +362,13 @@ def _with_network(
     latents: list[Tensor] = []
     findings: list[Finding] = []
     if fitted.status not in (Status.INTERRUPTED.value, Status.INTERRUPTED_EARLY.value):
-        latents, findings = companion_latents(
-            start, prepared.data, prepared.settings, progress=progress
-        )
+        with profile.span("companions"):
+            latents, findings = companion_latents(
+                start, prepared.data, prepared.settings, progress=progress
+            )
     own = fitted.sample_estimates.loc[:, fitted.feature_estimates.driven()]
-    network = network_embedding([own, *latents], prepared.data)
+    with profile.span("network"):
+        network = network_embedding([own, *latents], prepared.data)
     return replace(fitted, network=network, findings=(*fitted.findings, *findings))
 
 

@@ -83,7 +83,7 @@ def test_the_floor_is_time_for_operations_and_bytes(floor: ModuleType) -> None:
     assert floor.Counts(operations=10, bytes=30).seconds(5.0, 10.0) == 5.0
 
 
-@pytest.mark.parametrize("name", ["kernels", "fits", "brca_size"])
+@pytest.mark.parametrize("name", ["kernels", "density", "fits", "brca_size"])
 def test_scripts_import(speed: None, name: str) -> None:
     assert importlib.import_module(name).main.__module__ == name
 
