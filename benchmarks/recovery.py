@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,9 @@ import poems
 from poems.evaluation.matching import support_scores
 
 
-def run(truth: str, signal: float, seed: int, threads: int) -> dict[str, object]:
+def run(
+    truth: str, signal: float, seed: int, threads: int, settings: dict[str, object]
+) -> dict[str, object]:
     simulation = poems.simulate(
         500,
         500,
@@ -33,7 +36,7 @@ def run(truth: str, signal: float, seed: int, threads: int) -> dict[str, object]
         seed=seed,
     )
     start = time.perf_counter()
-    model = poems.fit(simulation.cohort, seed=seed, threads=threads, progress=False)
+    model = poems.fit(simulation.cohort, seed=seed, threads=threads, progress=False, **settings)
     seconds = time.perf_counter() - start
     scores = support_scores(simulation.loadings, model.loadings)
     return {
@@ -60,7 +63,7 @@ def plot(table: pd.DataFrame, path: Path) -> None:
     ax.set(
         xlabel="signal (1 = effects of 0.6 to 1.4 noise sd)", ylabel="support F1", ylim=(0, 1.02)
     )
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="lower right")
     figure.savefig(path, dpi=150)
 
 
@@ -71,12 +74,20 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--plot", type=Path, help="draw F1 over the signal into this file")
+    parser.add_argument(
+        "--settings",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="other than the defaults, with values as in TOML",
+    )
     args = parser.parse_args()
+    settings = tomllib.loads("\n".join(args.settings))
     rows = []
     for truth in args.truths:
         for signal in args.signals:
             for seed in range(args.seeds):
-                rows.append(run(truth, signal, seed, args.threads))
+                rows.append(run(truth, signal, seed, args.threads, settings))
                 print(
                     {k: np.round(v, 3) if isinstance(v, float) else v for k, v in rows[-1].items()},
                     flush=True,

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import signal
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from hypothesis import settings
+from scipy import sparse
 
 import poems
+import poems.data.mudata_io
 from poems.data.container import MultiOmics, View
 from poems.fitted import FittedPoems
 from poems.nn.batch import Batch
@@ -107,6 +112,37 @@ def spoil() -> Callable[[MultiOmics], MultiOmics]:
         return replace(cohort, views=views)
 
     return spoiled
+
+
+@pytest.fixture(scope="session")
+def write_backed() -> Callable[[MultiOmics, Path, str], Any]:
+    return _write_backed
+
+
+def _write_backed(cohort: MultiOmics, folder: Path, kind: str) -> Any:
+    """Write a cohort as h5mu, zarr (each also -csr), h5ad or parquet; return what read() takes."""
+    if kind == "parquet":
+        return {name: _write_parquet(cohort, name, folder) for name in cohort}
+    mudata = poems.data.mudata_io.to_mudata(cohort)
+    for data in mudata.mod.values():
+        if kind.endswith("-csr"):
+            data.X = sparse.csr_matrix(data.X)
+    if kind == "h5ad":
+        paths = {name: folder / f"{name}.h5ad" for name in cohort}
+        for name, path in paths.items():
+            mudata[name].write_h5ad(path)
+        return paths
+    path = folder / f"cohort.{kind.removesuffix('-csr')}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of zarr, about its own formats
+        mudata.write_zarr(path) if path.suffix == ".zarr" else mudata.write_h5mu(path)
+    return path
+
+
+def _write_parquet(cohort: MultiOmics, name: str, folder: Path) -> Path:
+    path = folder / f"{name}.parquet"
+    cohort.frame(name)[cohort[name].measured].to_parquet(path, row_group_size=7)
+    return path
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ FLOORS = {
     "errors": 0,
     "findings": 0,
     "output_folder": 0,
+    "profiling": 0,
     "settings_file": 0,
     "data": 1,
     "backed": 2,

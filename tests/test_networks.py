@@ -9,12 +9,14 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from poems.networks import (
+    coordinates_from_distances,
     diffusion_coordinates,
     fuse,
     neighbours,
     network_coordinates,
     pairwise_distances,
     similarities,
+    summed_distances,
 )
 
 
@@ -171,3 +173,16 @@ def test_several_fits_are_steadier_than_one() -> None:
         return float(adjusted_rand_score(labels, found))
 
     assert agreement(fits) > max(0.9, np.mean([agreement([fit]) for fit in fits]))
+
+
+def test_distances_and_coordinates_do_not_depend_on_how_features_are_cut() -> None:
+    rng = np.random.default_rng(0)
+    x, there = rng.normal(size=(30, 12)), rng.random((30, 12)) < 0.9
+    blocks = [(x[:, some], there[:, some]) for some in (slice(0, 5), slice(5, 12))]
+    whole = pairwise_distances(x, there)
+    np.testing.assert_allclose(summed_distances(blocks), whole, atol=1e-12)
+    latent = rng.normal(size=(30, 3))
+    for latents in ([latent], []):
+        found = coordinates_from_distances(latents, iter([whole]), n_coordinates=4)
+        expected = network_coordinates(latents, [(x, there)], n_coordinates=4)
+        np.testing.assert_array_equal(found, expected)

@@ -82,7 +82,8 @@ def companion_latents(
         own = companion_settings(settings, len(data), number)
         try:
             module, training_part, held_out = start(own)
-            with progress_bar() if progress else contextlib.nullcontext() as bar:
+            what = f"companion {number + 1} of {settings.training.companions}"
+            with progress_bar(what) if progress else contextlib.nullcontext() as bar:
                 callbacks: tuple[Callback, ...] = () if bar is None else (bar,)
                 training = train(module, training_part, own, held_out=held_out, callbacks=callbacks)
         except (TrainingError, KeyboardInterrupt) as error:

@@ -151,7 +151,7 @@ class SparsitySettings(_Group):
 
 
 # How long training takes by default (docs/design.md, "How long to train").
-_EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 60, 320, 20_000
+_EPOCHS, _MOST_EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 60, 160, 320, 20_000
 
 
 class TrainingSettings(_Group):
@@ -200,17 +200,18 @@ class TrainingSettings(_Group):
     def n_epochs(self, n_samples: int) -> int:
         """Number of passes over so many samples: ``epochs`` if it is given.
 
-        Otherwise 60, but as many as make 320 steps, and no more than 20,000, or
-        two passes, if that is more.
+        Otherwise 60, but as many as make 320 steps, or 160 if that is fewer, and no
+        more than make 20,000, or two if that is more.
 
         >>> [TrainingSettings().n_epochs(n) for n in (100, 250, 1000, 1_000_000)]
-        [320, 160, 60, 3]
+        [160, 160, 60, 3]
         """
         if self.epochs is not None:
             return self.epochs
         steps = math.ceil(n_samples / self.batch_size)
         most = max(2, math.ceil(_MOST_STEPS / steps))
-        return min(max(_EPOCHS, math.ceil(_FEWEST_STEPS / steps)), most)
+        wanted = max(_EPOCHS, math.ceil(_FEWEST_STEPS / steps))
+        return min(wanted, _MOST_EPOCHS, most)
 
 
 class Settings(_Group):

@@ -11,6 +11,7 @@ and over latents, and priors divided by the batch size.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,7 @@ from poems.model import POEMS
 from poems.nn.batch import Batch
 from poems.nn.decode import ALL, Turns
 from poems.nn.decoder import penalty_rates
+from poems.profiling import NO_PROFILE, Profile
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def elbo_terms(
     n_samples: int,
     kl_weight: float,
     turns: Turns = ALL,
+    profile: Profile = NO_PROFILE,
 ) -> Terms:
     """Compute the objective of one batch.
 
@@ -68,45 +71,66 @@ def elbo_terms(
         Weight beta of the KL term at this point of its warm-up.
     turns
         Whose zero loadings get their derivative.
+    profile
+        Is told how long the parts take.
     """
     mean = settings.training.reduction == "mean"
-    encoded = model.encode(batch)
-    z, weights = encoded.posterior.rsample()
+    with profile.span("encoder"):
+        encoded = model.encode(batch)
+        z, weights = encoded.posterior.rsample()
 
     nll = dict.fromkeys(model.views, z.new_zeros(()))
     for draw, weight in zip(z, weights, strict=True):
-        predicted = model.decode(draw, turns)
-        for i, name in enumerate(model.views):
-            rows = batch.rows(i)
-            x, observed, eta = batch.values[name], batch.observed[name], predicted[name]
-            if rows is None:
-                per_sample = weight * model.likelihood(i).nll(x, eta, observed)
-            elif len(rows):
-                mask = None if observed is None else observed[rows]
-                per_sample = weight[rows] * model.likelihood(i).nll(x[rows], eta[rows], mask)
-            else:
-                continue
-            share = per_sample.sum() / len(batch)
-            nll[name] = nll[name] + (share / x.shape[1] if mean else share)
+        inner = draw.view_as(draw)
+        with profile.span("decoder"):
+            predicted = model.decode(inner, turns)
+        profile.watch_backward("decoder, backward", inner, predicted.values())
+        with profile.span("likelihood"):
+            for name, value in _nll(model, batch, predicted, weight, mean=mean).items():
+                nll[name] = nll[name] + value
 
-    kl = model.prior.kl(encoded.posterior, z, weights).mean()
-    if mean:
-        kl = kl / model.n_latent
+    with profile.span("prior"):
+        kl = model.prior.kl(encoded.posterior, z, weights).mean()
+        if mean:
+            kl = kl / model.n_latent
 
-    divisor = prior_divisor(settings, len(batch), n_samples)
-    penalty, rates = z.new_zeros(()), z.new_zeros(0, model.n_latent)
-    if decoders := [decoder for _, decoder in model.sparse_decoders()]:
-        rates = penalty_rates(decoders) / divisor
-        penalty = (rates * torch.cat([decoder.loadings for decoder in decoders]).abs()).sum()
-    noise_prior = (
-        torch.stack([model.likelihood(i).prior_penalty() for i in range(len(model.views))]).sum()
-        / divisor
-    )
+        divisor = prior_divisor(settings, len(batch), n_samples)
+        penalty, rates = z.new_zeros(()), z.new_zeros(0, model.n_latent)
+        if decoders := [decoder for _, decoder in model.sparse_decoders()]:
+            rates = penalty_rates(decoders) / divisor
+            penalty = (rates * torch.cat([decoder.loadings for decoder in decoders]).abs()).sum()
+        noise = [model.likelihood(i).prior_penalty() for i in range(len(model.views))]
+        noise_prior = torch.stack(noise).sum() / divisor
 
     smooth = torch.stack(list(nll.values())).sum() + kl_weight * kl + noise_prior
     objective = smooth + penalty
     loss = smooth if settings.sparsity.proximal else objective
     return Terms(nll, kl, penalty, noise_prior, objective, loss, rates)
+
+
+def _nll(
+    model: POEMS,
+    batch: Batch,
+    predicted: Mapping[str, Tensor],
+    weight: Tensor,
+    *,
+    mean: bool,
+) -> dict[str, Tensor]:
+    """Negative log-likelihood a sample of each view that any sample of the batch has."""
+    nll = {}
+    for i, name in enumerate(model.views):
+        rows = batch.rows(i)
+        x, observed, eta = batch.values[name], batch.observed[name], predicted[name]
+        if rows is None:
+            per_sample = weight * model.likelihood(i).nll(x, eta, observed)
+        elif len(rows):
+            mask = None if observed is None else observed[rows]
+            per_sample = weight[rows] * model.likelihood(i).nll(x[rows], eta[rows], mask)
+        else:
+            continue
+        share = per_sample.sum() / len(batch)
+        nll[name] = share / x.shape[1] if mean else share
+    return nll
 
 
 def prior_divisor(settings: Settings, n_batch: int, n_samples: int) -> int:

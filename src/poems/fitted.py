@@ -15,6 +15,7 @@ from torch import Tensor
 
 from poems.config import Metric, Settings
 from poems.data import MultiOmics, read
+from poems.data.backed.view import require_in_memory
 from poems.diagnosis.check import Diagnosis
 from poems.embeddings import decoded_embedding, gram_embedding
 from poems.errors import DataError, SettingsError
@@ -344,6 +345,7 @@ class FittedPoems:
             loc, samples = self.sample_estimates.loc, self.samples
         else:
             given = _as_cohort(cohort)
+            require_in_memory(given, "reconstruct()")
             batch, _ = self.preprocessing.apply(given)
             loc, samples = estimate_samples(self.module, batch).loc, given.samples
         return {
@@ -418,7 +420,9 @@ class FittedPoems:
         """
         from poems.fitted_mudata import to_mudata
 
-        return to_mudata(self, _as_cohort(cohort))
+        given = _as_cohort(cohort)
+        require_in_memory(given, "to_mudata()")
+        return to_mudata(self, given)
 
     def _by_factor(self, values: Tensor, index: pd.Index) -> pd.DataFrame:
         """Label the active columns of values (n, n_latent)."""

@@ -34,6 +34,7 @@ from poems.nn.batch import Batch
 from poems.nn.linear_start import sparse_linear_start
 from poems.nn.precision import require_precision
 from poems.preprocessing import Preprocessing, fit_preprocessing, prepare
+from poems.profiling import NO_PROFILE, Profile
 from poems.training.checkpoints import Checkpoints
 from poems.training.loop import FEWEST_FEATURES, Callback, Status, Training, train
 from poems.training.progress import progress_bar
@@ -57,6 +58,7 @@ def fit(
     progress: bool | Callback = True,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 25,
+    profile: Profile = NO_PROFILE,
     **overrides: Any,
 ) -> FittedPoems:
     """Fit POEMS to a cohort.
@@ -85,7 +87,9 @@ def fit(
     threads
         Threads for the arithmetic. With one, the default, the result does not
         depend on the machine's number of cores, and nothing slows down when it
-        is shared; more pay for views of thousands of features.
+        is shared; more pay for views of thousands of features. With more than one set
+        ``OMP_WAIT_POLICY=passive`` before Python starts, as the command line does: PyTorch's
+        waiting threads are then no burden to the sparse kernel's.
     device
         A torch device such as ``"cpu"`` or ``"cuda"``.
     progress
@@ -94,6 +98,8 @@ def fit(
     checkpoint
         A file that receives the model every ``checkpoint_every`` epochs, to be
         read with :func:`poems.load` should the run be lost.
+    profile
+        A :class:`poems.profiling.WallTimes`, to be told how long each part takes.
     **overrides
         Single settings by name, such as ``n_latent=32``; see
         :mod:`poems.config`.
@@ -125,10 +131,12 @@ def fit(
     require_precision(chosen.training.precision, place)
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
     watched = None if validation is None else _watched(given, validation, chosen)
-    prepared = _prepare(given, chosen, seed)
+    with profile.span("preprocessing"):
+        prepared = _prepare(given, chosen, seed)
 
     with _reproducible(seed, threads):
-        module, training_part, held_out = _start(prepared, place, watched)
+        with profile.span("start"):
+            module, training_part, held_out = _start(prepared, place, watched)
         prepared = replace(
             prepared, findings=(*prepared.findings, *_unwatched(prepared, training_part, held_out))
         )
@@ -139,21 +147,32 @@ def fit(
 
         every = checkpoint_every if checkpoint is not None else None
         with _callbacks(progress, every, save_checkpoint) as callbacks:
-            training = train(module, training_part, chosen, held_out=held_out, callbacks=callbacks)
+            training = train(
+                module,
+                training_part,
+                chosen,
+                held_out=held_out,
+                callbacks=callbacks,
+                profile=profile,
+            )
         if not training.history:
             # Interrupted before the first epoch ended: there is nothing to keep.
             raise KeyboardInterrupt
         host = torch.device("cpu")
-        fitted = diagnosed(
-            _finish(prepared, module, training),
-            training_part.to(host),
-            None if held_out is None else held_out.to(host),
-        )
+        with profile.span("estimates"):
+            fitted = _finish(prepared, module, training)
+        with profile.span("diagnosis"):
+            fitted = diagnosed(
+                fitted,
+                training_part.to(host),
+                None if held_out is None else held_out.to(host),
+            )
 
         def start(settings: Settings) -> tuple[POEMS, Batch | BackedBatches, Batch | None]:
             return _start(replace(prepared, settings=settings), place, watched)
 
-        fitted = _with_network(fitted, prepared, start, progress=progress is True)
+        with profile.span("companions"):
+            fitted = _with_network(fitted, prepared, start, progress=progress is True)
     logger.info("%r", fitted)
     return fitted
 
@@ -190,7 +209,8 @@ def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
 def _approximations(data: BackedBatches, settings: Settings) -> Iterator[Finding]:
     """Say in what a fit to a cohort on disk differs from one in memory."""
     batch = min(settings.training.batch_size, len(data))
-    if len(data) > max(batch, data.buffer_rows):
+    # Blocks of one sample are no blocks: the order is then as random as in memory.
+    if len(data) > max(batch, data.buffer_rows) and data.block_rows > 1:
         held = max(batch, data.buffer_rows // batch * batch)
         text = (
             f"mini-batches are shuffled within buffers of {held} samples, read as blocks of "

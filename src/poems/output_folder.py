@@ -14,7 +14,7 @@ from typing import Any, Literal
 from poems._files import write_json
 from poems.errors import ReadError, SettingsError, StorageError
 
-Kind = Literal["run", "projection", "simulation", "benchmark", "paper", "stability"]
+Kind = Literal["run", "projection", "simulation", "benchmark", "paper", "stability", "factor-table"]
 
 CHECKPOINT = "checkpoint.poems"
 
@@ -26,6 +26,7 @@ _COMMANDS = {
     "benchmark": "benchmark",
     "paper": "benchmark --protocol paper",
     "stability": "stability",
+    "factor-table": "factors",
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from poems.analysis import subtypes
 from poems.analysis.subtypes import find_subtypes, kmeans_subtypes, mixture_subtypes
 from poems.errors import DataError, SettingsError
 
@@ -201,3 +202,26 @@ def test_find_subtypes_clusters_the_embedding() -> None:
     found = find_subtypes(_model(points), metric="latent")
     assert found.metric == "latent"
     pd.testing.assert_series_equal(found.assignment, kmeans_subtypes(points).assignment)
+
+
+def test_of_very_many_samples_a_subset_is_clustered_and_the_others_join(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subtypes, "LARGEST_CLUSTERED", 50)
+    monkeypatch.setattr(subtypes, "_CLUSTERED_OF_MANY", 40)
+    points, truth = _blobs([60, 24, 40])
+    found = kmeans_subtypes(points)
+    expected = pd.Series(truth, index=points.index).map({0: "S1", 2: "S2", 1: "S3"})
+    pd.testing.assert_series_equal(found.assignment, expected, check_names=False)
+    assert found.sizes.to_dict() == {"S1": 60, "S2": 40, "S3": 24}
+    assert found.sample_silhouette.notna().sum() == 40
+    (said,) = found.findings
+    assert "random subset of 40 of 124 samples" in said.message
+    pd.testing.assert_series_equal(kmeans_subtypes(points).assignment, found.assignment)
+
+    names = pd.DataFrame(np.eye(3)[truth], index=points.index)
+    mixed = mixture_subtypes(points, names)
+    pd.testing.assert_series_equal(mixed.assignment, expected, check_names=False)
+    assert mixed.sample_silhouette.notna().sum() == 40
+    assert "silhouettes were computed" in mixed.findings[0].message
+    assert kmeans_subtypes(points.iloc[:50]).findings == ()

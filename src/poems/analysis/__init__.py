@@ -1,1 +1,19 @@
 """Tables computed from a fitted model; nothing here trains."""
+
+from poems.analysis.associations import associate, factor_correlations
+from poems.analysis.effects import factor_effects, top_features
+from poems.analysis.factors import describe_factors
+from poems.analysis.responses import response_curves
+from poems.analysis.subtypes import find_subtypes
+from poems.analysis.variance import variance_explained
+
+__all__ = [
+    "associate",
+    "describe_factors",
+    "factor_correlations",
+    "factor_effects",
+    "find_subtypes",
+    "response_curves",
+    "top_features",
+    "variance_explained",
+]

@@ -116,6 +116,8 @@ class BackedBatches:
         """
         sizes = _sizes(len(self), batch_size)
         per_buffer = max(1, self.buffer_rows // sizes[0])
+        if len(self) <= self.buffer_rows:
+            per_buffer = len(sizes)
         groups = [sizes[at : at + per_buffer] for at in range(0, len(sizes), per_buffer)]
         buffers = self._shuffled([sum(group) for group in groups])
         for group, buffer in zip(groups, prefetched(self._read, buffers), strict=True):

@@ -59,7 +59,8 @@ def bounded(data: Batch | BackedBatches, seed: int, what: str) -> tuple[Batch, t
 def feature_subset(data: BackedBatches, n_samples: int, seed: int) -> dict[str, Tensor] | None:
     """Draw the features of each view that fit in beside so many samples; ``None`` for all.
 
-    Views keep their shares, and small views all of their features.
+    Half of the room is shared evenly, so that a small view keeps all it has; the
+    rest goes by how many features a view has beyond that.
     """
     room = MOST_ENTRIES // max(1, n_samples)
     if sum(data.n_features.values()) <= room:

@@ -5,6 +5,7 @@ What a command needs is imported when it runs, so that ``poems --help`` is quick
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -17,6 +18,7 @@ from poems.cli import (
     commands_benchmark,
     commands_cohort,
     commands_demo,
+    commands_factors,
     commands_fit,
     commands_run,
     commands_stability,
@@ -50,6 +52,7 @@ commands_demo.register(app)
 commands_cohort.register(app)
 commands_fit.register(app)
 commands_run.register(app)
+commands_factors.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
 
@@ -84,6 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments
         What follows the program's name; by default those it was started with.
     """
+    # Threads of PyTorch that wait for work would keep busy the cores that the sparse kernel's
+    # threads want. It has no effect once PyTorch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     for stream in (sys.stdout, sys.stderr):
         # A terminal without, say, '²' gets a question mark rather than a crash.
         if hasattr(stream, "reconfigure"):

@@ -65,6 +65,9 @@ def fit(
         int | None,
         typer.Option(min=1, metavar="N", help="Save the state of training every so many epochs."),
     ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Print at the end where the time went.")
+    ] = False,
     overwrite: inputs.Overwrite = False,
     quiet: inputs.Quiet = False,
 ) -> None:
@@ -74,7 +77,10 @@ def fit(
     training early and keeps the best state so far.
     """
     from poems.cli.fitting import FitRequest, fit_and_write
+    from poems.cli.profile import print_profile
+    from poems.profiling import NO_PROFILE, WallTimes
 
+    times = WallTimes() if profile else NO_PROFILE
     tables = inputs.parse_views(files, view)
     request = FitRequest(
         settings=resolve_settings(ctx, preset, config),
@@ -88,9 +94,13 @@ def fit(
         subtypes_by=subtypes_by,
         checkpoint_every=checkpoint_every,
         quiet=quiet,
+        profile=times,
     )
     in_rows = inputs.views_in_rows(features_in_rows, features_in_rows_of, tables)
-    cohort = inputs.read_cohort(
-        tables, obs, features_in_rows=in_rows, samples=samples, backed=backed
-    )
+    with times.span("reading"):
+        cohort = inputs.read_cohort(
+            tables, obs, features_in_rows=in_rows, samples=samples, backed=backed
+        )
     fit_and_write(cohort, request)
+    if isinstance(times, WallTimes):
+        print_profile(times)

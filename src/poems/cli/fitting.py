@@ -12,6 +12,7 @@ from poems.cli.diagnosis import print_diagnosis
 from poems.errors import SettingsError
 from poems.findings import name_some
 from poems.output_folder import CHECKPOINT, claim_folder
+from poems.profiling import NO_PROFILE, Profile
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,6 +39,7 @@ class FitRequest:
     subtypes_by: Method = "kmeans"
     checkpoint_every: int | None = None
     quiet: bool = False
+    profile: Profile = NO_PROFILE
 
     def __post_init__(self) -> None:
         """Refuse before the fit what finding subtypes would refuse after it."""
@@ -110,17 +112,19 @@ def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems
             say(console, repr(cohort))
             print_findings(console, known, all_notes=False)
         model = _fit(cohort, request)
-        subtypes = find_subtypes(
-            model,
-            request.n_subtypes if model.n_active else 1,
-            metric=request.metric,
-            method=request.subtypes_by if model.n_active else "kmeans",
-            seed=request.seed,
-        )
+        with request.profile.span("subtypes"):
+            subtypes = find_subtypes(
+                model,
+                request.n_subtypes if model.n_active else 1,
+                metric=request.metric,
+                method=request.subtypes_by if model.n_active else "kmeans",
+                seed=request.seed,
+            )
         following = run_findings(model, cohort, subtypes)
         late = [*new_findings(model.findings, known), *following]
         log_findings(late)
-        write_run(request.out, model, cohort, subtypes)
+        with request.profile.span("writing"):
+            write_run(request.out, model, cohort, subtypes)
     if not request.quiet:
         # Those of the diagnosis come with the summary.
         told = model.diagnose().findings
@@ -144,6 +148,7 @@ def _fit(cohort: MultiOmics, request: FitRequest) -> FittedPoems:
         checkpoint=checkpoint,
         checkpoint_every=request.checkpoint_every or 1,
         device=request.device,
+        profile=request.profile,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from poems.data.backed.facts import backed_facts
-from poems.data.backed.view import BackedView
+from poems.data.backed.view import BackedCohort, BackedView
 from poems.data.container import MultiOmics
 from poems.data.facts import EXTREME_Z, FEWEST_CARRIERS, Outliers, ViewFacts, view_facts
 from poems.findings import Finding, count, name_some
@@ -83,7 +83,9 @@ def _sample_findings(cohort: MultiOmics) -> Iterator[Finding]:
         )
         yield Finding("warning", "few-samples", text)
     widest = max(view.n_features for view in cohort.views.values())
-    if n >= _TALL and n > _TALL_RATIO * widest:
+    # In the formats that stay on disk samples are in rows by design.
+    tall = n >= _TALL and n > _TALL_RATIO * widest
+    if tall and not isinstance(cohort, BackedCohort):
         text = (
             f"there are {n} samples but at most {count(widest, 'feature')} in a view; if features "
             "are in rows, pass features_in_rows=True (--features-in-rows)"

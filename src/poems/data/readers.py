@@ -179,6 +179,8 @@ def _sources(views: Any) -> tuple[dict[str, Any], pd.DataFrame | None, pd.Index 
             return split_mudata(read_h5mu(path))
         if suffix == ".h5ad":
             return {path.stem: path}, None, None
+        if suffix == ".zarr":
+            raise DataError(f"{path} is a zarr store, which is read with backed=True (--backed)")
         raise DataError(
             f"a single path must be .h5mu or .h5ad, not {path.name}; give the view a name: "
             f"{{'{path.name.partition('.')[0] or 'view'}': {str(path)!r}}}"

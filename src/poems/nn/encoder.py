@@ -52,10 +52,10 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         sizes = [n_features, *layers]
-        layers_of: list[nn.Module] = []
+        hidden: list[nn.Module] = []
         for n_in, n_out in pairwise(sizes):
-            layers_of += [nn.Linear(n_in, n_out), nn.ReLU(), Dropout(dropout)]
-        self.hidden = nn.Sequential(*layers_of)
+            hidden += [nn.Linear(n_in, n_out), nn.ReLU(), Dropout(dropout)]
+        self.hidden = nn.Sequential(*hidden)
         self.loc = nn.Linear(sizes[-1], n_latent)
         self.log_precision = nn.Linear(sizes[-1], n_latent)
 

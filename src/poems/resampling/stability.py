@@ -10,6 +10,7 @@ import numpy as np
 from poems.arguments import require_whole
 from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, read
+from poems.data.backed.view import require_in_memory
 from poems.errors import DataError, SettingsError
 from poems.findings import name_some
 from poems.fitted import FittedPoems
@@ -105,6 +106,7 @@ def stability(
     require_whole("n_jobs", n_jobs, 1)
     require_whole("seed", seed, 0, LARGEST_SEED)
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
+    require_in_memory(given, "stability()")
     chosen = _settings(settings, overrides, reference)
     sizes = _sizes(candidates, given.n_samples)
     draws = draw_samples(given.measured, n_runs, resample=resample, seed=seed)

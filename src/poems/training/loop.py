@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -17,6 +17,7 @@ from poems.model import POEMS
 from poems.nn.batch import Batch, SampleSource
 from poems.nn.precision import matmul_precision_kept
 from poems.nn.prior import MixturePrior
+from poems.profiling import NO_PROFILE, Profile
 from poems.training.optimizer import Optimizer
 from poems.training.schedule import ramp
 from poems.training.stopping import Never, Plateau, StoppingRule
@@ -77,6 +78,7 @@ def train(
     *,
     held_out: Batch | None = None,
     callbacks: tuple[Callback, ...] = (),
+    profile: Profile = NO_PROFILE,
 ) -> Training:
     """Train the model in place.
 
@@ -97,6 +99,8 @@ def train(
         Samples to monitor, for ``stopping="held_out"``.
     callbacks
         Called after each epoch.
+    profile
+        Is told how long the parts of a step take.
 
     Raises
     ------
@@ -121,13 +125,14 @@ def train(
                 _learn_components(
                     model, model.prior, data, settings, emptying=progress >= full_strength
                 )
-            terms = _train_epoch(model, data, settings, optimizer, schedules, epoch, n_epochs)
+            terms = _train_epoch(
+                model, data, settings, optimizer, schedules, epoch, n_epochs, profile
+            )
             terms |= {"kl_weight": schedules.kl_weight, "spike_ramp": schedules.spike_ramp}
             if isinstance(model.prior, MixturePrior):
                 terms["components"] = float(model.prior.n_components)
-            terms["nonzero"] = float(
-                sum(int((d.loadings != 0).sum()) for _, d in model.sparse_decoders())
-            )
+            if loadings := [decoder.loadings for _, decoder in model.sparse_decoders()]:
+                terms["nonzero"] = float(sum(int(torch.count_nonzero(w)) for w in loadings))
             if held_out is not None:
                 terms["held_out"] = evaluate(model, held_out, settings)
                 if not math.isfinite(terms["held_out"]):
@@ -218,6 +223,7 @@ def _train_epoch(
     schedules: _Schedules,
     epoch: int,
     n_epochs: int,
+    profile: Profile,
 ) -> dict[str, float]:
     """Pass over the data once; return the sample-weighted mean of every term.
 
@@ -228,11 +234,12 @@ def _train_epoch(
     sums: dict[str, Tensor] = {}
     n_batches = math.ceil(len(data) / settings.training.batch_size)
     n_stages = max(1, min(math.ceil(_FEWEST_STAGES / n_epochs), n_batches // _STEPS_OF_STAGE))
-    for at, batch in enumerate(data.batches(settings.training.batch_size)):
+    for at, batch in enumerate(_timed(data.batches(settings.training.batch_size), profile)):
         if at * n_stages % n_batches < n_stages:
             progress = (epoch - 1 + at / n_batches) / n_epochs
             optimizer.set_progress(progress)
-            schedules.set_progress(progress)
+            with profile.span("prior"):
+                schedules.set_progress(progress)
         terms = elbo_terms(
             model,
             batch,
@@ -240,9 +247,10 @@ def _train_epoch(
             n_samples=len(data),
             kl_weight=schedules.kl_weight,
             turns=optimizer.turns,
+            profile=profile,
         )
         _require_finite(terms, epoch)
-        norm = optimizer.step(terms, batch.present())
+        norm = optimizer.step(terms, batch.present(), profile)
         if not torch.isfinite(norm):
             raise TrainingError(
                 f"a gradient is not finite in epoch {epoch}, though the objective is. "
@@ -252,6 +260,16 @@ def _train_epoch(
             share = value.detach() * (len(batch) / len(data))
             sums[name] = sums[name] + share if name in sums else share
     return {name: float(value) for name, value in sums.items()}
+
+
+def _timed(batches: Iterator[Batch], profile: Profile) -> Iterator[Batch]:
+    """Pass batches on, and tell how long they were waited for."""
+    while True:
+        with profile.span("data"):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 @torch.no_grad()

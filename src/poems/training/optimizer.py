@@ -11,6 +11,7 @@ from poems.config import Settings
 from poems.elbo import Terms
 from poems.model import POEMS
 from poems.nn.decode import ALL, NONE, Turns
+from poems.profiling import NO_PROFILE, Profile
 from poems.training.flat import flatten_parameters
 from poems.training.proximal import ProximalAdam
 from poems.training.schedule import decayed
@@ -79,15 +80,22 @@ class Optimizer:
         for group in self._adam.param_groups:
             group["lr"] = self._learning_rate
 
-    def step(self, terms: Terms, present: Tensor | None = None) -> Tensor:
+    def step(
+        self, terms: Terms, present: Tensor | None = None, profile: Profile = NO_PROFILE
+    ) -> Tensor:
         """Differentiate the loss and step; return the norm of the gradients.
 
         If the norm is not finite no step is taken. ``present`` says which features
         a sample of the batch has: booleans of shape (n_features,), ``None`` for all.
         """
-        for gradient in self._gradients:
-            gradient.zero_()
-        terms.loss.backward()  # type: ignore[no-untyped-call]
+        with profile.span("backward"):
+            for gradient in self._gradients:
+                gradient.zero_()
+            terms.loss.backward()  # type: ignore[no-untyped-call]
+        with profile.span("optimiser"):
+            return self._move(terms, present)
+
+    def _move(self, terms: Terms, present: Tensor | None) -> Tensor:
         norm = torch.nn.utils.get_total_norm(self._gradients)
         if torch.isfinite(norm):
             largest = self._settings.training.max_grad_norm

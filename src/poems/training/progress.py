@@ -12,8 +12,12 @@ _LINES = 10
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callback]:
-    """Show progress while the block runs; the callback that it yields moves it on."""
+def progress_bar(what: str = "") -> Iterator[Callback]:
+    """Show progress while the block runs; the callback that it yields moves it on.
+
+    ``what`` is trained, said before each line; nothing by default.
+    """
+    prefix = f"{what}  " if what else ""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -22,7 +26,7 @@ def progress_bar() -> Iterator[Callback]:
 
         def print_some(row: Epoch) -> None:
             if row.epoch in (1, row.n_epochs) or not row.epoch % max(1, row.n_epochs // _LINES):
-                console.print(describe_epoch(row))
+                console.print(prefix + describe_epoch(row))
 
         yield print_some
         return
@@ -37,7 +41,7 @@ def progress_bar() -> Iterator[Callback]:
 
         def move_on(row: Epoch) -> None:
             progress.update(
-                task, completed=row.epoch, total=row.n_epochs, state=describe_epoch(row)
+                task, completed=row.epoch, total=row.n_epochs, state=prefix + describe_epoch(row)
             )
 
         yield move_on
@@ -60,7 +64,7 @@ def describe_terms(row: Epoch) -> str:
     'objective 1234.5  KL 6.8  non-zero loadings 1200'
     """
     terms = row.terms
-    return (
-        f"objective {terms['objective']:.1f}  KL {terms['kl']:.1f}  "
-        f"non-zero loadings {terms['nonzero']:.0f}"
-    )
+    told = f"objective {terms['objective']:.1f}  KL {terms['kl']:.1f}"
+    if "nonzero" in terms:  # A dense decoder has no loadings.
+        told += f"  non-zero loadings {terms['nonzero']:.0f}"
+    return told

@@ -70,6 +70,7 @@ def open_anndata(group: Any, where: str) -> OpenView:
     ReadError
         If the group is damaged.
     """
+    _require_no_links(group, where)
     for part in ("X", "obs", "var"):
         if part not in group:
             raise DataError(f"{where} has no {part}; put the values to fit into X")
@@ -92,10 +93,12 @@ def open_mudata(group: Any, where: str) -> OpenStore:
     DataError
         If it holds no views, or views that do not share samples by design.
     """
+    _require_no_links(group, where)
     axis = int(group.attrs.get("axis", 0))
     if axis != 0:
         raise DataError(f"the views of {where} do not share samples (axis={axis}); expected axis=0")
     mod = group["mod"]
+    _require_no_links(mod, where)
     names = list(mod)
     ordered = [str(name) for name in np.asarray(mod.attrs.get("mod-order", names)).tolist()]
     if set(ordered) == set(names):
@@ -129,6 +132,7 @@ def _matrix(element: Any, where: str) -> Matrix:
     if not hasattr(element, "keys"):
         _require_local(element, where)
         return DenseArray(element, where)
+    _require_no_links(element, where)
     kind = str(element.attrs.get("encoding-type", element.attrs.get("h5sparse_format", "")))
     if not kind.startswith("csr"):
         remedy = (
@@ -148,6 +152,16 @@ def _matrix(element: Any, where: str) -> Matrix:
     for array in (indptr, indices, data):
         _require_local(array, where)
     return CsrArrays(indptr, indices, data, (int(shape[0]), int(shape[1])), where)
+
+
+def _require_no_links(group: Any, where: str) -> None:
+    """Refuse a group of which a part lies in another file."""
+    import h5py
+
+    if isinstance(group, h5py.Group) and any(
+        isinstance(group.get(name, getlink=True), h5py.ExternalLink) for name in group
+    ):
+        raise ReadError(f"{where} takes its values from other files; copy them into one")
 
 
 def _require_local(array: Any, where: str) -> None:

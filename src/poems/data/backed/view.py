@@ -202,6 +202,21 @@ class BackedCohort(MultiOmics):
         self.close()
 
 
+def require_in_memory(cohort: MultiOmics, what: str) -> None:
+    """Refuse a cohort on disk, before anything is computed.
+
+    Raises
+    ------
+    DataError
+        If the values are not in memory.
+    """
+    if isinstance(cohort, BackedCohort):
+        raise DataError(
+            f"{what} needs all values in memory, and the cohort was read with backed=True; call "
+            "load() on it, or on cohort.take(rows) for some of the samples"
+        )
+
+
 def _runs(positions: Positions, gap: int) -> list[Positions]:
     """Cut increasing positions into runs with gaps of at most ``gap``.
 

@@ -169,4 +169,10 @@ def _share_out(n_features: int, run: Callable[[int, int, int], None]) -> None:
 @cache
 def _pool(process: int) -> ThreadPoolExecutor:
     """Return this process's threads: a fork inherits the pool, but not the threads in it."""
-    return ThreadPoolExecutor(max(1, (os.cpu_count() or 2) - 1), "poems-kernel")
+    # Flushing of denormal numbers is each thread's own.
+    return ThreadPoolExecutor(
+        max(1, (os.cpu_count() or 2) - 1),
+        "poems-kernel",
+        initializer=torch.set_flush_denormal,
+        initargs=(True,),
+    )
