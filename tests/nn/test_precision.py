@@ -159,8 +159,10 @@ def test_latents_of_a_fit_in_bfloat16_are_close(simulation: Simulation) -> None:
             precision=precision,
             progress=False,
         )
-        return model.latent.to_numpy()
+        values = model.latent.to_numpy()
+        return values - values.mean(axis=0)
 
     exact, low = latents("float32"), latents("bf16")
-    # 0.04 as measured; another seed is at 1.2.
-    assert 0.0 < np.linalg.norm(low - exact) / np.linalg.norm(exact) < 0.1
+    # Factors come in any order and sign: what no linear map explains, as a share of the variance.
+    rest = exact - low @ np.linalg.lstsq(low, exact, rcond=None)[0]
+    assert 0.0 < (rest**2).sum() / (exact**2).sum() < 0.01
