@@ -145,7 +145,11 @@ class POEMS(nn.Module):
     def decode(self, z: Tensor, turns: Turns = ALL) -> dict[str, Tensor]:
         """Predict every view: name to (n_samples, n_features)."""
         decoders = [self.decoder(i) for i in range(len(self.views))]
-        predicted = self._products(lambda: decode_views(decoders, z, turns), z)
+        # Not the kernels of sparse decoders: their derivatives decide which loadings are zero.
+        if self.sparse_decoders():
+            predicted = decode_views(decoders, z, turns)
+        else:
+            predicted = self._products(lambda: decode_views(decoders, z, turns), z)
         return dict(zip(self.views, predicted, strict=True))
 
     def _products(

@@ -2,9 +2,9 @@
 
 GPUs multiply matrices in these formats several times faster, with 11 and 8 significant
 bits in place of 24 and sums in single precision. The encoders and dense decoders can
-bear that in training; the likelihood, the KL term and the loadings' update cannot, so
-what is set here is set for one part of the computation, forwards and backwards, and
-for nothing around it.
+bear that in training; sparse decoders, the likelihood, the KL term and the loadings'
+update cannot, so what is set here is set for one part of the computation, forwards and
+backwards, and for nothing around it.
 """
 
 from __future__ import annotations

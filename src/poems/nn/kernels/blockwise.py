@@ -12,9 +12,6 @@ The derivative of relu at zero. A feature whose loadings are all zero has a hidd
 layer of exact zeros. With the usual convention relu'(0) = 0 its loadings would get
 no gradient and could never come back; here relu'(0) = 1/2. Such features need no
 hidden layer at all: they predict b_j, and their gradient has a closed form.
-
-Within torch.autocast the hidden layer and its products are in autocast's format;
-inputs, sums over blocks and all results stay as they are.
 """
 
 from __future__ import annotations
@@ -64,10 +61,8 @@ def blockwise_decode(
     """
     # The seed of the dropout masks is drawn here, so that the backward pass can redraw them.
     seed = int(torch.randint(2**62, (1,)).item()) if dropout > 0 else 0
-    lowered = torch.is_autocast_enabled(z.device.type)
-    dtype = torch.get_autocast_dtype(z.device.type) if lowered else z.dtype
     eta: Tensor = _BlockwiseDecode.apply(  # type: ignore[no-untyped-call]
-        z, W, A, u, b, dropout, seed, dtype
+        z, W, A, u, b, dropout, seed
     )
     return eta
 
@@ -96,22 +91,21 @@ class _BlockwiseDecode(Function):
         b: Tensor,
         dropout: float,
         seed: int,
-        dtype: torch.dtype,
     ) -> Tensor:
         alive = (W != 0).any(dim=1)
         rows = None if bool(alive.all()) else alive.nonzero().squeeze(1)
         ctx.save_for_backward(z, W, A, u)
-        ctx.rows, ctx.dropout, ctx.seed, ctx.dtype = rows, dropout, seed, dtype
+        ctx.rows, ctx.dropout, ctx.seed = rows, dropout, seed
 
         w, heads = (W, u) if rows is None else (W[rows], u[rows])
         n, h = z.shape[0], A.shape[0]
         eta = z.new_empty(w.shape[0], n)
-        zt = z.T.to(dtype).contiguous()
+        zt = z.T.contiguous()
         for i, block in enumerate(hidden_blocks(w.shape[0], n, h)):
             hidden = _hidden(w[block], A, zt)
             if dropout > 0:
                 hidden = hidden * _dropout_mask(i, hidden, dropout, seed)
-            eta[block] = torch.bmm(heads[block].to(dtype).unsqueeze(1), hidden).squeeze(1)
+            torch.bmm(heads[block].unsqueeze(1), hidden, out=eta[block].unsqueeze(1))
         if rows is None:
             return (eta + b[:, None]).T.contiguous()
         # A copy: what expand() gives for a single sample is b itself, also once contiguous.
@@ -122,14 +116,13 @@ class _BlockwiseDecode(Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         z, W, A, u = ctx.saved_tensors
-        rows, dropout, seed, dtype = ctx.rows, ctx.dropout, ctx.seed, ctx.dtype
+        rows, dropout, seed = ctx.rows, ctx.dropout, ctx.seed
         g = grads[0]
         n, h = z.shape[0], A.shape[0]
         gt = (g if rows is None else g[:, rows]).T.contiguous()
         w, heads = (W, u) if rows is None else (W[rows], u[rows])
 
-        low_z, low_g = z.to(dtype), gt.to(dtype)
-        zt = low_z.T.contiguous()
+        zt = z.T.contiguous()
         grad_z = torch.zeros_like(z)
         grad_A = torch.zeros_like(A)
         grad_w = torch.empty_like(w)
@@ -137,42 +130,39 @@ class _BlockwiseDecode(Function):
         for i, block in enumerate(hidden_blocks(w.shape[0], n, h)):
             size = w[block].shape[0]
             hidden = _hidden(w[block], A, zt)
-            grad_hidden = heads[block].to(dtype).unsqueeze(2) * low_g[block].unsqueeze(1)
+            grad_hidden = heads[block].unsqueeze(2) * gt[block].unsqueeze(1)
             if dropout > 0:
                 mask = _dropout_mask(i, hidden, dropout, seed)
                 grad_hidden *= mask
                 mask *= hidden
-                grad_heads[block] = torch.bmm(mask, low_g[block].unsqueeze(2)).squeeze(2)
+                grad_heads[block] = torch.bmm(mask, gt[block].unsqueeze(2)).squeeze(2)
             else:
-                grad_heads[block] = torch.bmm(hidden, low_g[block].unsqueeze(2)).squeeze(2)
+                torch.bmm(hidden, gt[block].unsqueeze(2), out=grad_heads[block].unsqueeze(2))
             torch.ops.aten.threshold_backward.grad_input(
                 grad_hidden, hidden, 0, grad_input=grad_hidden
             )
             flat = grad_hidden.view(size * h, n)
             mixed = (w[block].unsqueeze(1) * A).view(size * h, -1)
-            if dtype == z.dtype:
-                grad_z.addmm_(flat.T, mixed)
-            else:
-                grad_z += flat.T @ mixed.to(dtype)
-            grad_mixed = (flat @ low_z).to(z.dtype).view(size, h, -1)
+            grad_z.addmm_(flat.T, mixed)
+            grad_mixed = (flat @ z).view(size, h, -1)
             torch.sum(grad_mixed * A, dim=1, out=grad_w[block])
             grad_A += grad_mixed.mul_(w[block].unsqueeze(1)).sum(dim=0)
 
         grad_b = g.sum(dim=0)
         if rows is None:
-            return grad_z, grad_w, grad_A, grad_heads, grad_b, None, None, None
+            return grad_z, grad_w, grad_A, grad_heads, grad_b, None, None
         # relu'(0) = 1/2 for the features whose hidden layer is exactly zero.
         grad_W = 0.5 * (g.T @ z) * (u @ A)
         grad_W[rows] = grad_w
         grad_u = torch.zeros_like(u)
         grad_u[rows] = grad_heads
-        return grad_z, grad_W, grad_A, grad_u, grad_b, None, None, None
+        return grad_z, grad_W, grad_A, grad_u, grad_b, None, None
 
 
 def _hidden(w: Tensor, A: Tensor, zt: Tensor) -> Tensor:
     """Hidden layer relu((A * w_j) z) of a block: (n_block, n_hidden, n_samples)."""
     mixed = (w.unsqueeze(1) * A).view(-1, A.shape[1])
-    return (mixed.to(zt.dtype) @ zt).relu_().view(w.shape[0], A.shape[0], zt.shape[1])
+    return (mixed @ zt).relu_().view(w.shape[0], A.shape[0], zt.shape[1])
 
 
 def blockwise_jacobian(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
