@@ -34,7 +34,7 @@ Kernel = Literal["auto", "reference", "blockwise", "sparse"]
 # Share of non-zero loadings up to which the sparse kernel is the faster one
 # (benchmarks/speed/kernels.py, "Crossover").
 _CROSSOVER = 0.9
-# The same on GPUs: a cautious estimate that awaits its measurement (benchmarks/speed/gpu.py). At
+# The same on GPUs: a cautious estimate that awaits its measurement (benchmarks/gpu.py). At
 # this density the sparse kernel has about a quarter of the dense one's multiplications.
 _GPU_CROSSOVER = 0.2
 
