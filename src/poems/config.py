@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from poems.errors import SettingsError
 
 Metric = Literal["network", "latent", "gram", "decoded"]
+Precision = Literal["float32", "tf32", "bf16"]
 
 # The largest seed that every library in use takes.
 LARGEST_SEED = 2**32 - 1
@@ -190,6 +191,11 @@ class TrainingSettings(_Group):
         description="Further fits, half as long, that steady the network samples are clustered in.",
     )
     max_grad_norm: float = Field(100.0, gt=0, description="Gradients are scaled down to this norm.")
+    precision: Precision = Field(
+        "float32",
+        description="Of products in encoders and dense decoders while training; tf32 and bf16 are "
+        "for GPUs.",
+    )
 
     def n_epochs(self, n_samples: int) -> int:
         """Number of passes over so many samples: ``epochs`` if it is given.

@@ -32,6 +32,7 @@ from poems.fitted_diagnosis import diagnosed
 from poems.model import POEMS
 from poems.nn.batch import Batch
 from poems.nn.linear_start import sparse_linear_start
+from poems.nn.precision import require_precision
 from poems.preprocessing import Preprocessing, fit_preprocessing, prepare
 from poems.profiling import NO_PROFILE, Profile
 from poems.training.checkpoints import Checkpoints
@@ -109,8 +110,8 @@ def fit(
         If the cohort cannot be fitted: too few samples, no usable feature; or
         if it lacks a sample that ``validation`` names.
     SettingsError
-        If a setting is unknown or out of range, the device is not there, or
-        ``validation`` is given without ``stopping="held_out"``.
+        If a setting is unknown or out of range, the device is not there or lacks
+        the precision, or ``validation`` is given without ``stopping="held_out"``.
     TrainingError
         If the objective or a gradient is no longer finite.
 
@@ -127,6 +128,7 @@ def fit(
     require_whole("threads", threads, 1)
     require_whole("checkpoint_every", checkpoint_every, 1)
     place = _device(device)
+    require_precision(chosen.training.precision, place)
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
     watched = None if validation is None else _watched(given, validation, chosen)
     with profile.span("preprocessing"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,7 @@ from poems.nn.decoder import DECODERS, DenseDecoder, SparseDecoder, decode_views
 from poems.nn.encoder import Encoder, encode_views
 from poems.nn.gate import GATES
 from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood
+from poems.nn.precision import products_in
 from poems.nn.prior import PRIORS, Prior
 
 
@@ -47,6 +48,7 @@ class POEMS(nn.Module):
         model = settings.model
         self.views = tuple(variances)
         self.n_latent = model.n_latent
+        self.precision = settings.training.precision
         self.fuse = FUSIONS[model.fusion]
         # Lists in the order of the views, for a view may have any name and modules may not.
         sizes = [len(variance) for variance in variances.values()]
@@ -124,7 +126,9 @@ class POEMS(nn.Module):
             x if row is None else x[row] for x, row in zip(batch.values.values(), rows, strict=True)
         ]
         encoders = [encoder for encoder in self.encoders if isinstance(encoder, Encoder)]
-        loc, log_precision = encode_views(encoders, inputs, rows, len(batch))
+        loc, log_precision = self._products(
+            lambda: encode_views(encoders, inputs, rows, len(batch)), *inputs
+        )
         if all(mask is None for mask in batch.observed.values()):
             return loc, log_precision
         shares = [
@@ -141,4 +145,15 @@ class POEMS(nn.Module):
     def decode(self, z: Tensor, turns: Turns = ALL) -> dict[str, Tensor]:
         """Predict every view: name to (n_samples, n_features)."""
         decoders = [self.decoder(i) for i in range(len(self.views))]
-        return dict(zip(self.views, decode_views(decoders, z, turns), strict=True))
+        # Not the kernels of sparse decoders: their derivatives decide which loadings are zero.
+        if self.sparse_decoders():
+            predicted = decode_views(decoders, z, turns)
+        else:
+            predicted = self._products(lambda: decode_views(decoders, z, turns), z)
+        return dict(zip(self.views, predicted, strict=True))
+
+    def _products(
+        self, compute: Callable[[], tuple[Tensor, ...]], *given: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Compute with products in the precision of the settings while training."""
+        return products_in(self.precision, compute, *given) if self.training else compute()

@@ -34,8 +34,8 @@ Kernel = Literal["auto", "reference", "blockwise", "sparse"]
 # Share of non-zero loadings up to which the sparse kernel is the faster one
 # (benchmarks/speed/kernels.py, "Crossover").
 _CROSSOVER = 0.9
-# The same on GPUs: a cautious estimate that awaits its measurement. With a quarter of the
-# loadings the sparse kernel has an eighth of the dense one's multiplications.
+# The same on GPUs: a cautious estimate that awaits its measurement (benchmarks/gpu.py). At
+# this density the sparse kernel has about a quarter of the dense one's multiplications.
 _GPU_CROSSOVER = 0.2
 
 

@@ -29,7 +29,9 @@ class Dropout(nn.Module):
         """Drop units while training; return the input as it is otherwise."""
         if not self.training or self.share == 0.0:
             return x
-        return x * (torch.rand_like(x) >= self.share).to(x.dtype).div_(1.0 - self.share)
+        # Numbers of 8 bits cannot hit the share, where products are in bfloat16.
+        drawn = torch.rand_like(x, dtype=torch.promote_types(x.dtype, torch.float32))
+        return x * (drawn >= self.share).to(x.dtype).div_(1.0 - self.share)
 
 
 class Encoder(nn.Module):
@@ -117,7 +119,8 @@ def encode_views(
             for encoder, x in zip(encoders, inputs, strict=True)
         ]
         both = _in_place(outputs, rows, n_samples)
-    loc, raw = both.split(widths, dim=2)  # type: ignore[no-untyped-call]
+    # Products may be in bfloat16 (see ``precision``), but what follows them is not.
+    loc, raw = both.to(inputs[0].dtype).split(widths, dim=2)  # type: ignore[no-untyped-call]
     log_precision = _LOG_PRECISION_BOUND * torch.tanh(raw / _LOG_PRECISION_BOUND)
     if any(row is not None for row in rows):
         there = loc.new_zeros(len(encoders), n_samples, 1, dtype=torch.bool)

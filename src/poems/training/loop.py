@@ -15,6 +15,7 @@ from poems.elbo import Terms, elbo_terms
 from poems.errors import TrainingError
 from poems.model import POEMS
 from poems.nn.batch import Batch, SampleSource
+from poems.nn.precision import matmul_precision_kept
 from poems.nn.prior import MixturePrior
 from poems.profiling import NO_PROFILE, Profile
 from poems.training.optimizer import Optimizer
@@ -69,6 +70,7 @@ class Training:
 Callback = Callable[[Epoch], None]
 
 
+@matmul_precision_kept()
 def train(
     model: POEMS,
     data: SampleSource,
