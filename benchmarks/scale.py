@@ -10,7 +10,8 @@ are simulated in blocks into ``--folder`` and kept there if it is given. Each fi
 of its own, with everything that ``poems fit --backed`` does: checks, preprocessing, start,
 training, latents of all samples, diagnosis, subtypes, and the run folder. Peak memory is the
 process's highest resident size (VmHWM), imports included. On a shared machine the time of an epoch
-depends on the neighbours; its CPU time, reading ahead included, hardly does.
+depends on the neighbours; its CPU time, reading ahead included, hardly does. "Waited for data" is
+the share of training in which no batch was there yet, the first buffer of each epoch included.
 """
 
 from __future__ import annotations
@@ -136,6 +137,7 @@ def fit(path: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
     import poems
     from poems import fitting, run_folder
     from poems.analysis.subtypes import find_subtypes
+    from poems.profiling import WallTimes
 
     seconds: dict[str, float] = {}
     cpu: dict[str, float] = {}
@@ -163,9 +165,11 @@ def fit(path: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
     timed(fitting, "_finish", "estimates")
     timed(fitting, "diagnosed", "diagnosis")
     timed(fitting, "_with_network", "network")
+    profile = WallTimes()
     began = time.monotonic()
     cohort = poems.read(path, backed=True)
-    model = poems.fit(cohort, progress=False, **options)
+    model = poems.fit(cohort, progress=False, profile=profile, **options)
+    parts = profile.table()
     start = time.monotonic()
     run_folder.write_run(out, model, cohort, find_subtypes(model, seed=0))
     seconds["write"] = time.monotonic() - start
@@ -173,6 +177,8 @@ def fit(path: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
     seconds["total"] = time.monotonic() - began
     seconds["epoch"] = seconds["train"] / len(model.history)
     seconds["epoch_cpu"] = cpu["train"] / len(model.history)
+    seconds["waited"] = float(parts.loc["data", "seconds"]) / seconds["train"]
+    print(parts.round(3).to_string(), file=sys.stderr)
     return seconds | {"peak": peak(), "samples": len(model.samples)}
 
 
@@ -193,6 +199,7 @@ def row(case: Case, size: int, found: dict[str, float]) -> str:
         f"{found['start']:.0f} s",
         f"{found['epoch']:.0f} s",
         f"{found['epoch_cpu']:.0f} s",
+        f"{100 * found['waited']:.0f} %",
         f"{found['samples'] / found['epoch']:,.0f}",
         f"{after:.0f} s",
         f"{found['write']:.0f} s",
@@ -203,9 +210,8 @@ def row(case: Case, size: int, found: dict[str, float]) -> str:
 
 HEADER = (
     "| samples × features | file | open, preprocess | start | an epoch | its CPU time "
-    "| samples / s | latents, estimates, diagnosis | subtypes, run folder | peak memory |\n"
-    + "|---" * 10
-    + "|"
+    "| waited for data | samples / s | latents, estimates, diagnosis | subtypes, run folder "
+    "| peak memory |\n" + "|---" * 11 + "|"
 )
 
 
