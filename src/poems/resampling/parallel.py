@@ -79,12 +79,11 @@ def run_tasks(
             future.result()
             on_done()
     except BaseException as error:
-        executor.shutdown(wait=False, cancel_futures=True)
-        own = set(multiprocessing.active_children()) - others
-        for child in own:
+        for child in set(multiprocessing.active_children()) - others:
             child.terminate()
-        for child in own:
-            child.join()
+        # Its thread waits for the processes. No one else may: of two that wait for
+        # one process, only one is told of its end, and the other counts it as alive.
+        executor.shutdown(cancel_futures=True)
         if isinstance(error, BrokenProcessPool):
             raise TrainingError(
                 "a process ended without a result: it may have run out of memory (try a smaller "
