@@ -13,9 +13,10 @@ from typing import get_args
 
 import pandas as pd
 import pytest
+from command_line import poems_here
 
 import poems
-from poems.cli import inputs, main
+from poems.cli import inputs
 from poems.cli.commands_cohort import Truth
 from poems.cli.console import clean, output, print_findings, print_table
 from poems.cli.fitting import new_findings
@@ -37,15 +38,6 @@ def poems_process(*arguments: str, cwd: Path, width: int = 80) -> subprocess.Com
         timeout=120,
         check=False,
     )
-
-
-def poems_here(*arguments: object) -> int:
-    """Run a command in this process, for speed; return its exit code."""
-    with pytest.raises(SystemExit) as stop:
-        main([str(each) for each in arguments])
-    code = stop.value.code
-    assert code is None or isinstance(code, int)
-    return code or 0
 
 
 @pytest.fixture(scope="module")

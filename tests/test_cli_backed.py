@@ -8,22 +8,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from command_line import poems_here
 
 import poems
-from poems.cli import main
 from poems.data.container import MultiOmics
 from poems.run_folder import read_run
 
 Write = Callable[[MultiOmics, Path, str], Any]
 QUICK = ["--epochs", "6", "--n-latent", "4", "--companions", "0", "--encoder-layers", "16"]
-
-
-def poems_here(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(each) for each in arguments])
-    code = stop.value.code
-    assert code is None or isinstance(code, int)
-    return code or 0
 
 
 def test_fit_transform_and_diagnose(

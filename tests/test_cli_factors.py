@@ -9,18 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import poems_here
 
-from poems.cli import main
 from poems.cli.factors import print_factors
 from poems.csv_tables import read_csv
-
-
-def poems_here(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(each) for each in arguments])
-    code = stop.value.code
-    assert code is None or isinstance(code, int)
-    return code or 0
 
 
 @pytest.fixture(scope="module")

@@ -10,23 +10,15 @@ from typing import get_args
 
 import pandas as pd
 import pytest
+from command_line import poems_here
 
 import poems
-from poems.cli import main
 from poems.cli.commands_stability import ResampleName
 from poems.csv_tables import read_csv
 from poems.resampling.draws import Resample
 from poems.resampling.result import Stability
 
 QUICK = ["--epochs", "40", "--encoder-layers", "16", "--n-latent", "5"]
-
-
-def poems_here(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(each) for each in arguments])
-    code = stop.value.code
-    assert code is None or isinstance(code, int)
-    return code or 0
 
 
 @pytest.fixture(scope="module")

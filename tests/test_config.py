@@ -96,6 +96,7 @@ def test_single_settings_are_changed_by_name(epochs: int, rate: float, fusion: s
         ({"kl_weight": float("inf")}, r"training\.kl_weight: .*finite"),
         ({"winsorise": -1.0}, r"preprocessing\.winsorise: .*greater than or equal to 2"),
         ({"held_out": 1.0}, r"training\.held_out: .*less than 1"),
+        ({"kernel": "sparse", "decoder_dropout": 0.1}, "kernel 'sparse' cannot drop hidden units"),
         ({"ramp_start": 0.9}, "ramp_end must not be before ramp_start"),
         ({"epochs": 0, "patience": 0}, r"training\.epochs: .*; training\.patience: "),
     ],

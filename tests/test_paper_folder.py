@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import poems_here
 
 import poems
-from poems.cli import main
 from poems.errors import SettingsError
 from poems.evaluation.paper import SCORES, PaperResult, paper_task, run_poems
 from poems.evaluation.paper_methods import compare_paper_methods
@@ -30,14 +30,6 @@ FIGURES = {
     "umap",
     "history",
 }
-
-
-def poems_here(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(each) for each in arguments])
-    code = stop.value.code
-    assert code is None or isinstance(code, int)
-    return code or 0
 
 
 @pytest.fixture(autouse=True)

@@ -6,22 +6,15 @@ from typing import Any
 
 import pytest
 import torch
+from command_line import poems_here
 
 import poems
-from poems.cli import main
 from poems.profiling import NO_PROFILE, WallTimes
 
 PARTS = {
     *["preprocessing", "start", "data", "prior", "encoder", "decoder", "likelihood", "backward"],
     *["decoder, backward", "optimiser", "estimates", "diagnosis", "companions", "network"],
 }
-
-
-def run(*arguments: str) -> None:
-    """Run a command in this process."""
-    with pytest.raises(SystemExit) as stop:
-        main(list(arguments))
-    assert not stop.value.code
 
 
 def test_rows_add_up_to_the_total() -> None:
@@ -90,14 +83,14 @@ def test_the_command_prints_where_the_time_went(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run("simulate", "--out", "made", "--n-samples", "40", "--n-features", "30")
+    assert poems_here("simulate", "--out", "made", "--n-samples", "40", "--n-features", "30") == 0
     tables = [str(path) for path in sorted(Path("made").glob("view*.csv*"))]
     assert tables
     capsys.readouterr()
-    run("fit", *tables, "--out", "run", "--epochs", "3", "--profile")
+    assert poems_here("fit", *tables, "--out", "run", "--epochs", "3", "--profile") == 0
     shown = capsys.readouterr().out
     assert "Where the time went" in shown
     for part in (*PARTS, "reading", "subtypes", "writing", "other", "total"):
         assert part in shown
-    run("fit", *tables, "--out", "plain", "--epochs", "3")
+    assert poems_here("fit", *tables, "--out", "plain", "--epochs", "3") == 0
     assert "Where the time went" not in capsys.readouterr().out

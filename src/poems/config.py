@@ -97,6 +97,15 @@ class ModelSettings(_Group):
             raise ValueError("every layer needs at least 1 hidden unit")
         return layers
 
+    @model_validator(mode="after")
+    def _kernel_can_drop(self) -> ModelSettings:
+        if self.decoder_dropout > 0 and self.kernel in ("reference", "sparse"):
+            raise ValueError(
+                f"kernel '{self.kernel}' cannot drop hidden units; set decoder_dropout to 0, or "
+                "kernel to auto or blockwise"
+            )
+        return self
+
 
 class SparsitySettings(_Group):
     """The spike-and-slab lasso on the loadings."""

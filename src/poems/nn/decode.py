@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from poems.errors import SettingsError
 from poems.nn.kernels.blockwise import blockwise_decode, blockwise_jacobian
 from poems.nn.kernels.reference import reference_decode
 
@@ -155,9 +156,10 @@ def decoder_jacobian(
     """
     chosen = choose_kernel(W) if kernel == "auto" else kernel
     if chosen == "sparse" and z.device.type == "cpu":
-        from poems.nn.kernels.sparse import sparse_jacobian
-
-        return sparse_jacobian(z, W, A, u)
+        jacobian: tuple[Tensor, Tensor, Tensor] = _sparse_kernel(z.device).sparse_jacobian(
+            z, W, A, u
+        )
+        return jacobian
     return blockwise_jacobian(z, W, A, u)
 
 
@@ -174,14 +176,26 @@ def has_triton() -> bool:
 
 
 def _sparse_kernel(device: torch.device) -> Any:
-    """Return the module of the sparse kernel, imported where it is needed: it takes a moment."""
-    if device.type == "cpu":
+    """Return the module of the sparse kernel, imported where it is needed: it takes a moment.
+
+    Raises
+    ------
+    SettingsError
+        If there is none for the device, or its compiler is not installed.
+    """
+    if device.type == "cpu" and has_compiler():
         from poems.nn.kernels import sparse
 
         return sparse
-    from poems.nn.kernels import triton_sparse
+    if device.type == "cuda" and has_triton():
+        from poems.nn.kernels import triton_sparse
 
-    return triton_sparse
+        return triton_sparse
+    needed = {"cpu": "numba (pip install numba)", "cuda": "Triton (pip install 'poems-omics[gpu]')"}
+    raise SettingsError(
+        f"kernel='sparse' needs {needed.get(device.type, 'a processor or an NVIDIA GPU')}, which "
+        f"device '{device.type}' lacks here; use kernel='auto', which takes what there is"
+    )
 
 
 class _SparseDecode(Function):

@@ -7,46 +7,23 @@ import multiprocessing
 import numpy as np
 import pytest
 import torch
+from decoder_cases import Parts, assert_same, parts, results
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
-from poems.nn.decode import ALL, NONE, Kernel, Turns, choose_kernel, decode, decoder_jacobian
+from poems.errors import SettingsError
+from poems.nn.decode import (
+    NONE,
+    Kernel,
+    Turns,
+    _sparse_kernel,
+    choose_kernel,
+    decode,
+    decoder_jacobian,
+)
 from poems.nn.kernels.halfspaces import LANES, halfspace_sums
 
 f64 = torch.float64
-Parts = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
-
-
-def parts(
-    n: int,
-    sizes: list[int],
-    k: int,
-    h: int,
-    density: float,
-    seed: int = 0,
-    dtype: torch.dtype = f64,
-) -> Parts:
-    """z, W, A, u and b, with about that share of the loadings not zero."""
-    rng = torch.Generator().manual_seed(seed)
-    shapes = [(n, k), (sum(sizes), k), (len(sizes), h, k), (sum(sizes), h), (sum(sizes),)]
-    z, W, A, u, b = (torch.randn(*shape, generator=rng, dtype=dtype) for shape in shapes)
-    W *= torch.rand(W.shape, generator=rng) < density
-    return tuple(x.requires_grad_() for x in (z, W, A, u, b))  # type: ignore[return-value]
-
-
-def results(
-    inputs: Parts, sizes: list[int], kernel: Kernel, turns: Turns = ALL
-) -> tuple[Tensor, ...]:
-    """Predictions, and the gradients of a function of them that weighs every entry otherwise."""
-    eta = decode(*inputs, sizes, kernel=kernel, turns=turns)
-    weights = torch.linspace(-1.0, 2.0, eta.numel(), dtype=eta.dtype).view_as(eta)
-    return (eta.detach(), *torch.autograd.grad((weights * eta).sum(), inputs))
-
-
-def assert_same(got: tuple[Tensor, ...], expected: tuple[Tensor, ...], **tolerance: float) -> None:
-    for name, x, y in zip(("eta", "z", "W", "A", "u", "b"), got, expected, strict=True):
-        torch.testing.assert_close(x, y, msg=lambda text, name=name: f"{name}: {text}", **tolerance)
 
 
 @settings(max_examples=60, deadline=None)
@@ -196,3 +173,12 @@ def test_without_a_compiler_another_kernel_does_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("poems.nn.decode.has_compiler", lambda: False)
     assert choose_kernel(inputs[1]) == "blockwise"
     assert_same(results(inputs, [7, 3], "auto"), expected)
+
+
+@pytest.mark.parametrize(("device", "remedy"), [("cpu", "pip install numba"), ("mps", "NVIDIA")])
+def test_a_kernel_that_is_not_there_says_what_to_do(
+    device: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poems.nn.decode.has_compiler", lambda: False)
+    with pytest.raises(SettingsError, match=rf"needs .*{remedy}.* use kernel='auto'"):
+        _sparse_kernel(torch.device(device))

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from decoder_cases import assert_same, parts, results
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from poems.nn.decode import ALL, NONE, Turns, decode
+from poems.nn.decode import NONE, Turns, decode
 from poems.nn.kernels import triton_sparse
 
 assert os.environ.get("TRITON_INTERPRET") == "1", "set it before Triton is imported"
 
 f64 = torch.float64
-Parts = tuple[Tensor, ...]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,36 +26,6 @@ def _triton_for_the_processor() -> Iterator[None]:
         patch.setattr(triton_sparse, "_PART", 7)
         patch.setattr("poems.nn.decode._sparse_kernel", lambda device: triton_sparse)
         yield
-
-
-def parts(
-    n: int,
-    sizes: list[int],
-    k: int,
-    h: int,
-    density: float,
-    seed: int = 0,
-    dtype: torch.dtype = f64,
-) -> Parts:
-    """z, W, A, u and b, with about that share of the loadings not zero."""
-    rng = torch.Generator().manual_seed(seed)
-    shapes = [(n, k), (sum(sizes), k), (len(sizes), h, k), (sum(sizes), h), (sum(sizes),)]
-    z, W, A, u, b = (torch.randn(*shape, generator=rng, dtype=f64) for shape in shapes)
-    W *= torch.rand(W.shape, generator=rng) < density
-    return tuple(x.to(dtype).requires_grad_() for x in (z, W, A, u, b))
-
-
-def results(inputs: Parts, sizes: list[int], kernel: str, turns: Turns = ALL) -> Parts:
-    """Predictions, and the gradients of a function of them that weighs every entry otherwise."""
-    z, W, A, u, b = inputs
-    eta = decode(z, W, A, u, b, sizes, kernel=kernel, turns=turns)  # type: ignore[arg-type]
-    weights = torch.linspace(-1.0, 2.0, eta.numel(), dtype=eta.dtype).view_as(eta)
-    return (eta.detach(), *torch.autograd.grad((weights * eta).sum(), inputs))
-
-
-def assert_same(got: Parts, expected: Parts) -> None:
-    for name, x, y in zip(("eta", "z", "W", "A", "u", "b"), got, expected, strict=True):
-        torch.testing.assert_close(x, y, msg=lambda text, name=name: f"{name}: {text}")
 
 
 @settings(max_examples=15)
@@ -120,7 +90,7 @@ def test_no_derivative_of_zero_loadings_where_none_is_wanted(
     asked = []
     original = triton_sparse.sparse_backward
 
-    def noted(kept: object, g: Tensor, every: int, phase: int) -> Parts:
+    def noted(kept: object, g: Tensor, every: int, phase: int) -> tuple[Tensor, ...]:
         asked.append((every, phase))
         return original(kept, g, every, phase)  # type: ignore[arg-type]
 
