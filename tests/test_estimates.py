@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from poems import estimates
 from poems.config import Settings
 from poems.estimates import estimate_features, estimate_samples, explained_share
 from poems.model import POEMS
@@ -18,7 +17,8 @@ def make(**changes: object) -> POEMS:
 def test_chunks_do_not_change_the_result(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     model = make(prior="mixture", encoder_dropout=0.5)
     whole = estimate_samples(model, batch)
-    monkeypatch.setattr(estimates, "_CHUNK", 3)
+    whole_chunks = Batch.chunks
+    monkeypatch.setattr(Batch, "chunks", lambda data: whole_chunks(data, 3))
     parts = estimate_samples(model, batch)
     for name in ("loc", "variance", "gates", "components"):
         torch.testing.assert_close(getattr(parts, name), getattr(whole, name))

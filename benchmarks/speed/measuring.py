@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -19,13 +18,12 @@ from torch import Tensor
 
 from decoders import Decoder, Weights, by_view, loop_decode, vectorised_decode
 from poems.evaluation.benchmark.report import markdown_table
+from poems.evaluation.benchmark.threads import threads_of_children
 from poems.nn.decode import Kernel, Turns, decode
 from poems.training.optimizer import REVISIT
 
 Result = TypeVar("Result")
 ViewsDecoder = Callable[..., Tensor]
-
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -107,7 +105,11 @@ def trained(kernel: Kernel = "auto") -> ViewsDecoder:
 
 
 def interleaved(
-    contenders: Mapping[str, Callable[[], object]], rounds: int, *, warmup: int = 2
+    contenders: Mapping[str, Callable[[], object]],
+    rounds: int,
+    *,
+    warmup: int = 2,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Time contenders in alternating rounds, so that what else the machine does falls on all.
 
@@ -119,30 +121,20 @@ def interleaved(
     for round_ in range(-warmup, rounds):
         for name, contender in contenders.items():
             contender()
-            start = time.perf_counter()
+            start = clock()
             contender()
             if round_ >= 0:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(clock() - start)
     return {name: median(seconds) for name, seconds in times.items()}
 
 
 def in_child(function: Callable[..., Result], *arguments: Any, threads: int = 1) -> Result:
-    """Call a function in a fresh process, whose libraries are told the number of threads.
-
-    Threads that wait sleep, as they do under the command line, see ``poems.cli.main``.
-    """
-    told = dict.fromkeys(THREADS, str(threads)) | {"OMP_WAIT_POLICY": "passive"}
-    before = {name: os.environ.get(name) for name in told}
-    os.environ.update(told)
-    try:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            return pool.submit(function, *arguments).result()
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    """Call a function in a fresh process, whose libraries are told the number of threads."""
+    with (
+        threads_of_children(threads),
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+    ):
+        return pool.submit(function, *arguments).result()
 
 
 def show(table: pd.DataFrame, title: str, out: Path | None, name: str, digits: int = 2) -> None:

@@ -12,9 +12,6 @@ from poems.backed.subset import MOST_SAMPLES, random_rows
 from poems.model import POEMS
 from poems.nn.batch import Batch, SampleSource
 
-# Samples that go through the model at once; bounds memory, not the result.
-_CHUNK = 2048
-
 
 @dataclass(frozen=True, eq=False)
 class SampleEstimates:
@@ -55,7 +52,7 @@ def estimate_samples(model: POEMS, data: SampleSource) -> SampleEstimates:
     """Compute latents, gates and component probabilities, dropout off."""
     model.eval()
     loc, variance, gates, components = [], [], [], []
-    for part in data.chunks(_CHUNK):
+    for part in data.chunks():
         encoded = model.encode(part)
         loc.append(encoded.posterior.mean)
         variance.append(encoded.posterior.variance)
@@ -128,7 +125,7 @@ def backed_shares(
     """Compute R squared of each view in one pass; about ``means``, if given (n_features,) each."""
     sums = {name: _Sums.zero(width) for name, width in data.n_features.items()}
     first = 0
-    for chunk in data.chunks(_CHUNK):
+    for chunk in data.chunks():
         z = loc[first : first + len(chunk)]
         first += len(chunk)
         for i, name in enumerate(model.views):

@@ -5,7 +5,6 @@ What a command needs is imported when it runs, so that ``poems --help`` is quick
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -87,9 +86,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments
         What follows the program's name; by default those it was started with.
     """
-    # Threads of PyTorch that wait for work would keep busy the cores that the sparse kernel's
-    # threads want. It has no effect once PyTorch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     for stream in (sys.stdout, sys.stderr):
         # A terminal without, say, '²' gets a question mark rather than a crash.
         if hasattr(stream, "reconfigure"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from poems.errors import DataError
 from poems.findings import Finding, count, name_some
 
 SampleRule = Literal["union", "intersection"]
+AnyView = TypeVar("AnyView", bound=View)
 
 
 def assemble(
@@ -46,11 +47,33 @@ def assemble(
     DataError
         If a sample has no value in any view, or the intersection is empty.
     """
+    index = all_samples(tables, order)
+    aligned = {name: _aligned(table, index) for name, table in tables.items()}
+    empty = [finding for name, table in tables.items() for finding in _empty_rows(name, table)]
+    views, index, notes = chosen_samples(aligned, index, samples)
+    aligned_obs, obs_notes = align_obs(obs, index)
+    return MultiOmics(views, index, aligned_obs, (*findings, *empty, *notes, *obs_notes))
+
+
+def all_samples(tables: Mapping[str, Table], order: Iterable[str] | None) -> pd.Index:
+    """Return the samples of all tables, in that order or in that of first appearance."""
     names = dict.fromkeys(sample for table in tables.values() for sample in table.samples)
     if order is not None:
         names = {sample: None for sample in order if sample in names}
-    index = pd.Index(list(names), dtype=object)
-    views = {name: _aligned(table, index) for name, table in tables.items()}
+    return pd.Index(list(names), dtype=object)
+
+
+def chosen_samples(
+    views: Mapping[str, AnyView], index: pd.Index, rule: SampleRule
+) -> tuple[dict[str, AnyView], pd.Index, list[Finding]]:
+    """Keep the samples that a rule asks for, and note who was dropped and what is unmeasured.
+
+    Raises
+    ------
+    DataError
+        If a sample has no value in any view, or the intersection is empty.
+    """
+    kept, notes = dict(views), list[Finding]()
     measured = np.column_stack([view.measured for view in views.values()])
     empty = index[np.flatnonzero(~measured.any(axis=1))]
     if len(empty):
@@ -58,16 +81,14 @@ def assemble(
             f"{count(len(empty), 'sample has', 'samples have')} no value in any view: "
             f"{name_some(empty)}. Remove {'its row' if len(empty) == 1 else 'their rows'}"
         )
-    notes = [finding for name, table in tables.items() for finding in _empty_rows(name, table)]
-    if samples == "intersection":
+    if rule == "intersection":
         keep = np.flatnonzero(measured.all(axis=1))
-        notes += dropped_findings(views, index, keep)
-        views = {name: view.take(keep) for name, view in views.items()}
+        notes += dropped_findings(kept, index, keep)
+        kept = {name: cast(AnyView, view.take(keep)) for name, view in kept.items()}
         index = index[keep]
-    for name, view in views.items():
+    for name, view in kept.items():
         notes += unmeasured_findings(name, view, index)
-    aligned_obs, obs_notes = align_obs(obs, index)
-    return MultiOmics(views, index, aligned_obs, (*findings, *notes, *obs_notes))
+    return kept, index, notes
 
 
 def merge_obs(tables: Mapping[str, Table]) -> tuple[pd.DataFrame | None, tuple[Finding, ...]]:

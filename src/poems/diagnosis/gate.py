@@ -21,8 +21,6 @@ Array = npt.NDArray[np.floating[Any]]
 MOST_WEIGHT: Final = 0.95
 # Entropy of the weights below this share of its largest value: a view a sample.
 LEAST_ENTROPY: Final = 0.1
-# Samples that go through the encoders at once; bounds memory, not the result.
-_CHUNK = 2048
 
 
 @torch.no_grad()
@@ -52,7 +50,7 @@ def precision_shares(model: POEMS, batch: SampleSource, factors: Tensor) -> Tens
     if model.fuse is mixture_of_experts or not len(rows) or not len(factors):
         return None
     total = torch.zeros(batch.measured.shape[1], dtype=torch.float64)
-    for part in batch.take(rows).chunks(_CHUNK):
+    for part in batch.take(rows).chunks():
         loc, log_precision = model.experts(part)
         # Logits of the shares; zero weights are minus infinity and count for nothing.
         logits = torch.log(model.gate(loc, part.measured).T)[..., None] + log_precision

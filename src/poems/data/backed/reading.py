@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from poems.data.assemble import SampleRule, align_obs, dropped_findings, unmeasured_findings
+from poems.data.assemble import SampleRule, align_obs, all_samples, chosen_samples
 from poems.data.backed.parquet import open_parquet
 from poems.data.backed.scan import scan
 from poems.data.backed.stores import OpenStore, OpenView, open_anndata, open_mudata, open_store
@@ -101,33 +101,18 @@ def assemble_backed(
         If a value is infinite, a sample has no value in any view, or the
         intersection is empty.
     """
-    names = dict.fromkeys(sample for table in tables.values() for sample in table.samples)
-    if store.order is not None:
-        ordered = pd.Index([str(sample).strip() for sample in store.order], dtype=object)
-        names = {sample: None for sample in ordered if sample in names}
-    index = pd.Index(list(names), dtype=object)
-    views: dict[str, BackedView] = {}
+    order = None if store.order is None else [str(sample).strip() for sample in store.order]
+    index = all_samples(tables, order)
+    placed: dict[str, BackedView] = {}
     notes: list[Finding] = []
     for name, table in tables.items():
         position = table.samples.get_indexer(index).astype(np.int64)
         view = BackedView(store.views[name].matrix, table.features, position)
-        views[name], some = _present(name, view, index)
+        placed[name], some = _present(name, view, index)
         notes += some
         notes += _scattered(name, view)
-    measured = np.column_stack([view.measured for view in views.values()])
-    empty = index[np.flatnonzero(~measured.any(axis=1))]
-    if len(empty):
-        raise DataError(
-            f"{count(len(empty), 'sample has', 'samples have')} no value in any view: "
-            f"{name_some(empty)}. Remove {'its row' if len(empty) == 1 else 'their rows'}"
-        )
-    if samples == "intersection":
-        keep = np.flatnonzero(measured.all(axis=1))
-        notes += dropped_findings(views, index, keep)
-        views = {name: view.take(keep) for name, view in views.items()}
-        index = index[keep]
-    for name, view in views.items():
-        notes += unmeasured_findings(name, view, index)
+    views, index, further = chosen_samples(placed, index, samples)
+    notes += further
     aligned, obs_notes = align_obs(obs, index)
     return BackedCohort(views, index, aligned, (*findings, *notes, *obs_notes), store.handles)
 

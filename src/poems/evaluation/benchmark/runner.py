@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import time
 import traceback
@@ -22,17 +21,9 @@ from poems.data.container import MultiOmics
 from poems.evaluation.benchmark.cohorts import CohortSpec, read_benchmark_cohort
 from poems.evaluation.benchmark.memory import forget_peak_memory, memory_mb, peak_memory_mb
 from poems.evaluation.benchmark.scoring import score
+from poems.evaluation.benchmark.threads import threads_of_children
 from poems.evaluation.benchmark.units import Unit, read_record, write_record
 
-# Libraries read these when they are loaded, so they must be set before a process starts.
-_THREADS = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
 _DIED = "the process that computed it died, perhaps for lack of memory"
 
 
@@ -86,7 +77,7 @@ def run_units(
         report(result)
 
     try:
-        with _one_thread():
+        with threads_of_children(1):
             while waiting:
                 suspects = _run_pool(waiting, out, jobs, note)
                 # A process died. Where it is not known at which unit, each gets one of its own.
@@ -204,18 +195,3 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let processes that are started now compute with one thread."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
