@@ -109,7 +109,7 @@ def test_small_buffers_train_as_well_and_say_so(
 
 
 def test_what_rests_on_a_subset_is_said(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("poems.fitting", "poems.estimates", "poems.fitted_diagnosis"):
+    for module in ("poems.backed.approximations", "poems.estimates", "poems.fitted_diagnosis"):
         monkeypatch.setattr(f"{module}.MOST_SAMPLES", 40)
     monkeypatch.setattr("poems.backed.subset.MOST_ENTRIES", 40 * 50)
     monkeypatch.setattr("poems.backed.subset.MOST_HELD_BYTES", 5 * 4 * 70)

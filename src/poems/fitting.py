@@ -17,9 +17,10 @@ from torch import Tensor
 
 from poems._version import __version__
 from poems.arguments import require_whole
+from poems.backed.approximations import approximations, unwatched
 from poems.backed.batches import BackedBatches
-from poems.backed.linear_start import backed_linear_start, is_exact
-from poems.backed.subset import MOST_SAMPLES, bounded
+from poems.backed.linear_start import backed_linear_start
+from poems.backed.subset import bounded
 from poems.companions import Start, companion_latents
 from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, quality_findings, read
@@ -87,9 +88,7 @@ def fit(
     threads
         Threads for the arithmetic. With one, the default, the result does not
         depend on the machine's number of cores, and nothing slows down when it
-        is shared; more pay for views of thousands of features. With more than one set
-        ``OMP_WAIT_POLICY=passive`` before Python starts, as the command line does: PyTorch's
-        waiting threads are then no burden to the sparse kernel's.
+        is shared; more pay for views of thousands of features.
     device
         A torch device such as ``"cpu"`` or ``"cuda"``.
     progress
@@ -138,7 +137,11 @@ def fit(
         with profile.span("start"):
             module, training_part, held_out = _start(prepared, place, watched)
         prepared = replace(
-            prepared, findings=(*prepared.findings, *_unwatched(prepared, training_part, held_out))
+            prepared,
+            findings=(
+                *prepared.findings,
+                *unwatched(len(prepared.data) - len(training_part), held_out),
+            ),
         )
 
         def save_checkpoint(training: Training) -> None:
@@ -201,48 +204,8 @@ def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
     done = [finding for finding in (*left_out, *touched) if finding.code not in told]
     findings = (*cohort.findings, *quality, *done)
     if isinstance(data, BackedBatches):
-        findings = (*findings, *_approximations(data, settings))
+        findings = (*findings, *approximations(data, settings))
     return _Prepared(cohort, settings, seed, preprocessing, data, findings)
-
-
-def _approximations(data: BackedBatches, settings: Settings) -> Iterator[Finding]:
-    """Say in what a fit to a cohort on disk differs from one in memory."""
-    batch = min(settings.training.batch_size, len(data))
-    # Blocks of one sample are no blocks: the order is then as random as in memory.
-    if len(data) > max(batch, data.buffer_rows) and data.block_rows > 1:
-        held = max(batch, data.buffer_rows // batch * batch)
-        text = (
-            f"mini-batches are shuffled within buffers of {held} samples, read as blocks of "
-            f"{data.block_rows} neighbours in random order, not over all {len(data)} samples. If "
-            "neighbours in the file are alike, shuffle its rows once"
-        )
-        yield Finding("note", "shuffled-in-blocks", text)
-    if settings.model.start == "sparse_linear" and not is_exact(data):
-        text = (
-            "the start's principal components were found by randomised subspace iteration, for "
-            f"{len(data)} samples and {sum(data.n_features.values())} features are too many to "
-            "decompose exactly"
-        )
-        yield Finding("note", "start-randomised", text)
-    if len(data) > MOST_SAMPLES:
-        text = (
-            f"loadings are derivatives averaged over a random subset of {MOST_SAMPLES} of "
-            f"{len(data)} samples; latents and R² are of all"
-        )
-        yield Finding("note", "loadings-subset", text)
-
-
-def _unwatched(
-    prepared: _Prepared, training: Batch | BackedBatches, held_out: Batch | None
-) -> Iterator[Finding]:
-    """Say if some of the samples held out do not fit in memory, and are not watched."""
-    n_held_out = len(prepared.data) - len(training)
-    if held_out is not None and len(held_out) < n_held_out:
-        text = (
-            f"the held-out objective is that of a random subset of {len(held_out)} of "
-            f"{n_held_out} held-out samples, which fit into memory"
-        )
-        yield Finding("note", "held-out-subset", text)
 
 
 def _watched(cohort: MultiOmics, validation: Collection[str], settings: Settings) -> torch.Tensor:

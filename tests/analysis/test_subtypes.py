@@ -208,7 +208,7 @@ def test_of_very_many_samples_a_subset_is_clustered_and_the_others_join(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(subtypes, "LARGEST_CLUSTERED", 50)
-    monkeypatch.setattr(subtypes, "_CLUSTERED_OF_MANY", 40)
+    monkeypatch.setattr("poems.analysis.clusterings._CLUSTERED_OF_MANY", 40)
     points, truth = _blobs([60, 24, 40])
     found = kmeans_subtypes(points)
     expected = pd.Series(truth, index=points.index).map({0: "S1", 2: "S2", 1: "S3"})

@@ -8,30 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.analysis.clusterings import (
+    FEWEST_SAMPLES,
+    LARGEST_CLUSTERED,
+    clusterings_of,
+    finite_points,
+    silhouettes_of,
+    some_rows,
+)
 from poems.cluster_names import names_by_size
 from poems.config import Metric
-from poems.errors import DataError, SettingsError
-from poems.findings import Finding, name_some
+from poems.errors import SettingsError
+from poems.findings import Finding
 
 if TYPE_CHECKING:
     from poems.fitted import FittedPoems
 
 Method = Literal["kmeans", "mixture"]
-
-# A number of subtypes chosen automatically leaves none with fewer samples than this: a silhouette
-# is best when outliers stand alone, but an outlier is no subtype.
-FEWEST_SAMPLES: Final = 3
-# Restarts of k-means; the best of them is kept.
-_RESTARTS = 20
-# Silhouettes compare every two samples: of more samples than this, a random subset is clustered.
-LARGEST_CLUSTERED: Final = 20_000
-_CLUSTERED_OF_MANY = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,13 +247,13 @@ def kmeans_subtypes(
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    values = _finite(points)
+    values = finite_points(points)
     if len(values) > LARGEST_CLUSTERED:
         return _of_many(points, values, n_subtypes, tuple(candidates), metric, seed)
     # Problems of this size only get slower with more threads, and sums would depend on them.
     with threadpool_limits(limits=1):
-        clusterings = _clusterings(values, n_subtypes, candidates, seed)
-        silhouettes = {k: _silhouettes(values, labels) for k, labels in clusterings.items()}
+        clusterings = clusterings_of(values, n_subtypes, candidates, seed)
+        silhouettes = {k: silhouettes_of(values, labels) for k, labels in clusterings.items()}
     tried = list(clusterings)
     means = pd.Series([silhouettes[k].mean() for k in tried], index=tried, name="silhouette")
     smallest = pd.Series(
@@ -295,12 +294,12 @@ def mixture_subtypes(
     metric
         Name of the embedding, kept in the result.
     """
-    values = _finite(points)
+    values = finite_points(points)
     weights = probabilities.loc[points.index].to_numpy()
     labels = weights.argmax(axis=1)
-    some = _some_rows(len(values), 0) if len(values) > LARGEST_CLUSTERED else slice(None)
+    some = some_rows(len(values), 0) if len(values) > LARGEST_CLUSTERED else slice(None)
     silhouettes = np.full(len(values), np.nan)
-    silhouettes[some] = _silhouettes(values[some], labels[some])
+    silhouettes[some] = silhouettes_of(values[some], labels[some])
     names = names_by_size(labels)
     means = pd.Series({len(set(names)): float(silhouettes[some].mean())}, name="silhouette")
     smallest = pd.Series({len(set(names)): min(map(names.count, set(names)))}, name="smallest")
@@ -325,7 +324,7 @@ def _of_many(
     seed: int,
 ) -> Subtypes:
     """Cluster a random subset; the other samples join the cluster whose centre is nearest."""
-    rows = _some_rows(len(values), seed)
+    rows = some_rows(len(values), seed)
     found = kmeans_subtypes(
         points.iloc[rows], n_subtypes, candidates=candidates, metric=metric, seed=seed
     )
@@ -347,85 +346,3 @@ def _of_many(
         sample_silhouette=pd.Series(silhouettes, index=points.index, name="silhouette"),
         n_clustered=len(rows),
     )
-
-
-def _some_rows(n_samples: int, seed: int) -> npt.NDArray[np.intp]:
-    """Draw the samples that are clustered where there are too many for all."""
-    drawn = np.random.default_rng(seed).choice(n_samples, _CLUSTERED_OF_MANY, replace=False)
-    return np.sort(drawn)
-
-
-def _finite(points: pd.DataFrame) -> npt.NDArray[np.float64]:
-    values = points.to_numpy(dtype=np.float64)
-    bad = ~np.isfinite(values).all(axis=1)
-    if bad.any():
-        raise DataError(
-            f"the embedding of {bad.sum()} of {len(bad)} samples is not finite: "
-            f"{name_some(points.index[bad])}; the fit diverged, try a smaller learning_rate"
-        )
-    return values
-
-
-def _check_count(n_subtypes: int, n_samples: int, distinct: int) -> None:
-    if n_subtypes < 1:
-        raise SettingsError(f"n_subtypes must be at least 1, not {n_subtypes}")
-    if n_subtypes > n_samples:
-        raise SettingsError(
-            f"n_subtypes is {n_subtypes}, but there are only {n_samples} samples; "
-            "ask for fewer subtypes"
-        )
-    if n_subtypes > distinct:
-        raise DataError(
-            f"n_subtypes is {n_subtypes}, but the {n_samples} samples lie at only {distinct} "
-            "distinct points of the embedding; ask for fewer subtypes, or look for copied samples"
-        )
-
-
-def _clusterings(
-    values: npt.NDArray[np.float64],
-    n_subtypes: int | None,
-    candidates: Iterable[int],
-    seed: int,
-) -> dict[int, npt.NDArray[np.intp]]:
-    """Cluster by every number of subtypes that is asked for or may be chosen."""
-    n_samples = len(values)
-    # A model without factors leaves points without coordinates, all at one place.
-    distinct = len(np.unique(values, axis=0)) if values.shape[1] else 1
-    if n_subtypes is not None:
-        _check_count(n_subtypes, n_samples, distinct)
-        return {n_subtypes: _kmeans(values, n_subtypes, seed)}
-    limit = min(n_samples - 1, distinct)
-    if limit < 2:
-        return {1: _kmeans(values, 1, seed)}
-    wanted = sorted(set(candidates))
-    tried = [k for k in wanted if 2 <= k <= limit]
-    if not tried:
-        raise SettingsError(
-            f"none of the numbers of subtypes {wanted} can be chosen for {n_samples} samples at "
-            f"{distinct} distinct points: from 2 to {limit} are possible; give n_subtypes, or "
-            "other candidates"
-        )
-    found = {k: _kmeans(values, k, seed) for k in tried}
-    if all(np.bincount(labels).min() < FEWEST_SAMPLES for labels in found.values()):
-        # Nothing else can be chosen.
-        found = {2: _kmeans(values, 2, seed)} | found
-    return found
-
-
-def _kmeans(values: npt.NDArray[np.float64], k: int, seed: int) -> npt.NDArray[np.intp]:
-    if k == 1:
-        return np.zeros(len(values), dtype=np.intp)
-    from sklearn.cluster import KMeans
-
-    labels = KMeans(k, n_init=_RESTARTS, random_state=seed).fit_predict(values)
-    return np.asarray(labels, dtype=np.intp)
-
-
-def _silhouettes(
-    values: npt.NDArray[np.float64], labels: npt.NDArray[np.intp]
-) -> npt.NDArray[np.float64]:
-    from sklearn.metrics import silhouette_samples
-
-    if not 2 <= len(np.unique(labels)) < len(values):
-        return np.full(len(values), np.nan)
-    return np.asarray(silhouette_samples(values, labels), dtype=np.float64)
