@@ -7,14 +7,16 @@ training; and with none visited) at shares of non-zero loadings from 0 to 100 %,
 straight line through the points: its slope is what a non-zero loading costs. Then time and added
 memory over the number of features, samples in the batch, factors, views and the density, one varied
 at a time, beside the loop over features and the vectorised decoder as published. Rounds alternate
-between decoders; times are medians. Memory is what one step adds to the highest of a fresh process
-(VmHWM after it was reset), in which the decoder took a small step before. With --out the tables
-and scaling.png are written.
+between decoders; times are medians, of CPU time with one thread, which does not grow while others
+have the processor, and of wall time with more. Memory is what one step adds to the highest of a
+fresh process (VmHWM after it was reset), in which the decoder took a small step before. With --out
+the tables and scaling.png are written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -68,7 +70,11 @@ def decoder_of(name: str) -> ViewsDecoder:
     return trained() if name == "POEMS" else PUBLISHED[name]
 
 
-def line_table(rounds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def clock_for(threads: int) -> Callable[[], float]:
+    return time.process_time if threads == 1 else time.perf_counter
+
+
+def line_table(rounds: int, threads: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Time of a step over the density, and the straight lines through it."""
     decoders = {
         "in turns": lambda: trained("sparse"),
@@ -80,7 +86,7 @@ def line_table(rounds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         case = Case(density=density)
         steps = {name: case.step(make()) for name, make in decoders.items()}
         non_zeros.append(int(torch.count_nonzero(steps["in turns"].inputs[1])))
-        rows[f"{100 * density:g} %"] = interleaved(steps, rounds)
+        rows[f"{100 * density:g} %"] = interleaved(steps, rounds, clock=clock_for(threads))
     times = pd.DataFrame.from_dict(rows, orient="index") * 1e3
     lines = {}
     for name in list(decoders)[:2]:
@@ -130,7 +136,7 @@ def scaling_table(rounds: int, threads: int) -> pd.DataFrame:
             steps = {name: case.step(decoder_of(name)) for name in SHOWN}
             torch.set_num_threads(threads)
             fewer = max(2, round(rounds * 2000 / max(case.features, 2000)))
-            times = interleaved(steps, fewer, warmup=0)
+            times = interleaved(steps, fewer, warmup=0, clock=clock_for(threads))
             del steps
             for name, seconds in times.items():
                 with ProcessPoolExecutor(1, mp_context=context) as pool:
@@ -193,7 +199,7 @@ def main() -> None:
     base = Case()
     shape = f"D {base.features}, B {base.samples}, K {base.factors}, H {base.hidden}"
     told = f"{shape}, threads: {args.threads}"
-    times, lines = line_table(args.rounds)
+    times, lines = line_table(args.rounds, args.threads)
     show(times, f"Median ms of a step over the density, {told}", args.out, "density")
     show(lines, "Straight lines through them", args.out, "density-line", digits=3)
     table = scaling_table(args.rounds, args.threads)
