@@ -1,5 +1,7 @@
 """Tables computed from a fitted model; nothing here trains."""
 
+from poems.analysis.assignment import learn_subtypes
+from poems.analysis.assignment_storage import load_subtype_model, save_subtype_model
 from poems.analysis.associations import associate, factor_correlations
 from poems.analysis.effects import factor_effects, top_features
 from poems.analysis.factors import describe_factors
@@ -13,7 +15,10 @@ __all__ = [
     "factor_correlations",
     "factor_effects",
     "find_subtypes",
+    "learn_subtypes",
+    "load_subtype_model",
     "response_curves",
+    "save_subtype_model",
     "top_features",
     "variance_explained",
 ]
