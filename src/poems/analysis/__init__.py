@@ -8,6 +8,7 @@ from poems.analysis.factors import describe_factors
 from poems.analysis.responses import response_curves
 from poems.analysis.subtypes import find_subtypes
 from poems.analysis.variance import variance_explained
+from poems.analysis.view_contributions import view_contributions
 
 __all__ = [
     "associate",
@@ -21,4 +22,5 @@ __all__ = [
     "save_subtype_model",
     "top_features",
     "variance_explained",
+    "view_contributions",
 ]
