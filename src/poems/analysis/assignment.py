@@ -106,9 +106,8 @@ class SubtypeModel:
         named = [f"{name} {self.agreement[name]:.0%}" for name in worst if self.agreement[name] < 1]
         text = (
             f"{overall:.0%} of the training samples would be assigned to their own subtype from "
-            f"their latents alone (held out, by subtype: {name_some(named, 5)}); subtypes were not "
-            "found in the latents, and those of new samples are an approximation: mind their "
-            "probabilities"
+            f"their latents alone (held out, by subtype: {name_some(named, 5)}): the "
+            "subtypes of new samples are an approximation, mind their probabilities"
         )
         severity: Severity = "note" if overall >= POOR_AGREEMENT else "warning"
         return (Finding(severity, "assignment-approximate", text),)

@@ -159,14 +159,13 @@ def view_contributions(
     columns = given.obs if obs is None else matched(obs, given.samples)
     withheld = withhold_views(model, given, subtype_model, known)
     by_view = _by_view(withheld, model.view_names)
-    by_group, left_out = _by_group(withheld.table, columns)
+    by_group, left_out = _by_group(withheld.table, columns, model.view_names)
     return ViewContributions(
         by_sample=withheld.table,
         by_view=by_view,
         by_group=by_group,
         findings=(
             *withheld.findings,
-            *subtype_model.findings,
             *_alone(withheld),
             *left_out,
             *_following(columns, withheld),
@@ -199,7 +198,9 @@ def _by_view(withheld: Withheld, views: tuple[str, ...]) -> pd.DataFrame:
     return table
 
 
-def _by_group(table: pd.DataFrame, obs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+def _by_group(
+    table: pd.DataFrame, obs: pd.DataFrame, views: tuple[str, ...]
+) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     """Compare gate and shift of each view between groups of the samples that have it."""
     if not len(table):
         return pd.DataFrame(columns=BY_GROUP), ()
@@ -207,21 +208,23 @@ def _by_group(table: pd.DataFrame, obs: pd.DataFrame) -> tuple[pd.DataFrame, tup
     _, findings = testable_columns(obs.reindex(samples))
     left_out = {name for finding in findings for name in finding.items}
     records: list[dict[str, Any]] = []
-    for view, rows in table.groupby("view", sort=False):
-        own = rows.set_index("sample")
+    for view in views:
+        own = table[table["view"] == view].set_index("sample")
+        if not len(own):
+            continue
         values = own[["shift", "gate"]].to_numpy(dtype=np.float64)
         columns, lacking = testable_columns(obs.reindex(own.index))
         for column in (
             ObsColumn(SUBTYPE, "groups", own["subtype"].astype(str)),
             *map(_renamed, columns),
         ):
-            records += _records(column, str(view), values)
+            records += _records(column, view, values)
         for finding in lacking:
             # What is left out of every view is said once.
             rest = [name for name in finding.items if name not in left_out]
             if rest:
                 text = f"on the samples with it, not tested: {name_some(rest, 20)}"
-                findings += (Finding("note", "obs-not-tested", text, str(view), tuple(rest)),)
+                findings += (Finding("note", "obs-not-tested", text, view, tuple(rest)),)
     frame = pd.DataFrame(records, columns=[*BY_GROUP, "test_number"])
     frame["test_number"] = frame.groupby(["column", "view"], sort=False).ngroup()
     once = frame.drop_duplicates("test_number")
