@@ -15,6 +15,7 @@ import pandas as pd
 
 from poems.analysis.effects import top_features
 from poems.analysis.factors import describe_factors
+from poems.analysis.view_contributions import view_contributions
 from poems.csv_tables import read_typed_csv, write_csv
 from poems.errors import PoemsError
 from poems.findings import Finding
@@ -134,5 +135,15 @@ def _factors(
     return tables, found.findings
 
 
+def _contributions(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+) -> tuple[Tables, tuple[Finding, ...]]:
+    found = view_contributions(model, cohort, subtypes)
+    return found.tables, found.findings
+
+
 # Tables that are computed together, by what they are called where they cannot be.
-_FAMILIES: Final[Mapping[str, _Family]] = {"tables of the factors": _factors}
+_FAMILIES: Final[Mapping[str, _Family]] = {
+    "tables of the factors": _factors,
+    "contributions of the views": _contributions,
+}

@@ -7,6 +7,7 @@
       model.poems          the fitted model, for ``poems.load``
       settings.toml        the settings used, for ``--config``
       latent.csv  latent_variance.csv  gates.csv  subtypes.csv  silhouette.csv  r2.csv
+      subtype_model.json   to assign new samples to the subtypes
       obs.csv  history.csv  findings.csv  diagnosis.csv  pca.csv
       components.csv       with a mixture prior
       loadings/<view>.csv  inclusion/<view>.csv
@@ -29,6 +30,8 @@ import pandas as pd
 
 from poems._files import atomic_path, write_text
 from poems._version import __version__
+from poems.analysis.assignment import SubtypeModel, learn_subtypes
+from poems.analysis.assignment_storage import load_subtype_model, save_subtype_model
 from poems.analysis.contributions import mean_weights, pattern_findings
 from poems.analysis.subtypes import Subtypes, component_table
 from poems.csv_tables import read_csv, write_csv, write_findings
@@ -49,6 +52,7 @@ logger = logging.getLogger(__name__)
 
 _KIND: Final = "run"
 _MODEL = "model.poems"
+_SUBTYPE_MODEL = "subtype_model.json"
 # Samples that figures show at most; of more, a random subset, which the figure says.
 _MOST_DRAWN = 20_000
 # What an overwritten run leaves behind where the new one has other views or figures.
@@ -94,6 +98,26 @@ class Run:
     def analysis(self) -> dict[str, pd.DataFrame]:
         """Tables of :func:`poems.run_analysis.analyse_run` by name; none in older runs."""
         return read_analysis(self.folder)
+
+    def subtype_model(self) -> SubtypeModel:
+        """Return what assigns new samples to the subtypes; learnt here if the run has none saved.
+
+        Raises
+        ------
+        StorageError
+            If the saved one is damaged, or of another model.
+        """
+        path = self.folder / _SUBTYPE_MODEL
+        if not path.exists():
+            found = pd.Series(self.subtypes["subtype"].to_numpy(), index=self.model.samples)
+            return learn_subtypes(self.model.latent, found, self.model.latent_variance)
+        saved = load_subtype_model(path)
+        if list(saved.factors) != self.model.factor_names:
+            raise StorageError(
+                f"{path} has {len(saved.factors)} factors, the model {self.model.n_active}: it is "
+                "of another fit. Delete it, and subtypes are learnt from the run again"
+            )
+        return saved
 
 
 def write_run(
@@ -148,6 +172,7 @@ def write_run(
     write_csv(path / "diagnosis.csv", model.diagnose().table, index=False)
     write_text(path / "settings.toml", settings_to_toml(model.settings))
     model.save(path / _MODEL)
+    save_subtype_model(subtypes.assigner(model), path / _SUBTYPE_MODEL)
     if figures:
         for name, figure in _figures(model, subtypes).items():
             with atomic_path(path / "figures" / f"{name}.png") as temporary:
@@ -160,7 +185,11 @@ def write_run(
 
 def run_findings(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> tuple[Finding, ...]:
     """Return what there is to say of a run beside the model's own findings."""
-    following = (*subtypes.findings, *pattern_findings(subtypes.assignment, model.gates))
+    following = (
+        *subtypes.findings,
+        *pattern_findings(subtypes.assignment, model.gates),
+        *subtypes.assigner(model).findings,
+    )
     if not isinstance(cohort, BackedCohort):
         return following
     text = (

@@ -1,11 +1,14 @@
 """Tables computed from a fitted model; nothing here trains."""
 
+from poems.analysis.assignment import learn_subtypes
+from poems.analysis.assignment_storage import load_subtype_model, save_subtype_model
 from poems.analysis.associations import associate, factor_correlations
 from poems.analysis.effects import factor_effects, top_features
 from poems.analysis.factors import describe_factors
 from poems.analysis.responses import response_curves
 from poems.analysis.subtypes import find_subtypes
 from poems.analysis.variance import variance_explained
+from poems.analysis.view_contributions import view_contributions
 
 __all__ = [
     "associate",
@@ -13,7 +16,11 @@ __all__ = [
     "factor_correlations",
     "factor_effects",
     "find_subtypes",
+    "learn_subtypes",
+    "load_subtype_model",
     "response_curves",
+    "save_subtype_model",
     "top_features",
     "variance_explained",
+    "view_contributions",
 ]

@@ -16,6 +16,7 @@ from poems._version import __version__
 from poems.cli import (
     commands_benchmark,
     commands_cohort,
+    commands_contributions,
     commands_demo,
     commands_factors,
     commands_fit,
@@ -52,6 +53,7 @@ commands_cohort.register(app)
 commands_fit.register(app)
 commands_run.register(app)
 commands_factors.register(app)
+commands_contributions.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
 
