@@ -3,17 +3,21 @@
 from poems.analysis.associations import associate, factor_correlations
 from poems.analysis.effects import factor_effects, top_features
 from poems.analysis.factors import describe_factors
+from poems.analysis.markers import subtype_markers
 from poems.analysis.responses import response_curves
+from poems.analysis.subtype_assessment import assess_subtypes
 from poems.analysis.subtypes import find_subtypes
 from poems.analysis.variance import variance_explained
 
 __all__ = [
+    "assess_subtypes",
     "associate",
     "describe_factors",
     "factor_correlations",
     "factor_effects",
     "find_subtypes",
     "response_curves",
+    "subtype_markers",
     "top_features",
     "variance_explained",
 ]

@@ -191,7 +191,7 @@ def _best(table: pd.DataFrame, components: pd.DataFrame | None) -> dict[str, int
         best["gap"] = int(gaps["n_subtypes"].iloc[enough[0] if len(enough) else -1])
     known = sound.dropna(subset=["pac"])
     if len(known):
-        best["pac"] = int(known.loc[known["pac"].idxmin(), "n_subtypes"])
+        best["pac"] = int(known["n_subtypes"].iloc[int(known["pac"].to_numpy().argmin())])
     if components is not None:
         sizes = np.bincount(components.to_numpy().argmax(axis=1))
         best["mixture"] = int((sizes >= FEWEST_SAMPLES).sum())
