@@ -23,6 +23,7 @@ Kind = Literal[
     "stability",
     "factor-table",
     "contribution-table",
+    "subtype-table",
 ]
 
 CHECKPOINT = "checkpoint.poems"
@@ -37,6 +38,7 @@ _COMMANDS = {
     "stability": "stability",
     "factor-table": "factors",
     "contribution-table": "contributions",
+    "subtype-table": "subtypes",
 }
 
 

@@ -15,6 +15,8 @@ import pandas as pd
 
 from poems.analysis.effects import top_features
 from poems.analysis.factors import describe_factors
+from poems.analysis.markers import subtype_markers
+from poems.analysis.subtype_assessment import assess_subtypes
 from poems.analysis.view_contributions import view_contributions
 from poems.csv_tables import read_typed_csv, write_csv
 from poems.errors import PoemsError
@@ -142,8 +144,30 @@ def _contributions(
     return found.tables, found.findings
 
 
+def _subtypes(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+) -> tuple[Tables, tuple[Finding, ...]]:
+    assigner = subtypes.assigner(model)
+    assigned = assigner.probabilities(model.latent, model.latent_variance)
+    probability = pd.Series(
+        [assigned.at[sample, name] for sample, name in subtypes.assignment.items()],
+        index=subtypes.assignment.index,
+    )
+    found = assess_subtypes(model, subtypes, probability=probability, seed=seed)
+    return found.tables, found.findings
+
+
+def _markers(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+) -> tuple[Tables, tuple[Finding, ...]]:
+    found = subtype_markers(model, cohort, subtypes, seed=seed)
+    return found.tables, found.findings
+
+
 # Tables that are computed together, by what they are called where they cannot be.
 _FAMILIES: Final[Mapping[str, _Family]] = {
     "tables of the factors": _factors,
     "contributions of the views": _contributions,
+    "how sure the subtypes are": _subtypes,
+    "markers of the subtypes": _markers,
 }

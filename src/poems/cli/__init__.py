@@ -22,6 +22,7 @@ from poems.cli import (
     commands_fit,
     commands_run,
     commands_stability,
+    commands_subtypes,
 )
 from poems.errors import PoemsError
 
@@ -54,6 +55,7 @@ commands_fit.register(app)
 commands_run.register(app)
 commands_factors.register(app)
 commands_contributions.register(app)
+commands_subtypes.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
 
