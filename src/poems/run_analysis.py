@@ -20,7 +20,7 @@ from poems.analysis.subtype_assessment import assess_subtypes
 from poems.analysis.view_contributions import view_contributions
 from poems.csv_tables import read_typed_csv, write_csv
 from poems.errors import PoemsError
-from poems.findings import Finding
+from poems.findings import Finding, unsaid
 
 if TYPE_CHECKING:
     from poems.analysis.subtypes import Subtypes
@@ -96,8 +96,10 @@ def analyse_run(
             findings.append(Finding("note", "analysis-left-out", text))
             continue
         tables |= made
-        findings.extend(said)
-    return RunAnalysis(tables, tuple(findings))
+        findings.extend(unsaid(said, (*model.findings, *findings)))
+    # That the model does not use what the fit left out was said when it did.
+    news = [each for each in findings if each.code != "features-unknown"]
+    return RunAnalysis(tables, tuple(news))
 
 
 def write_analysis(run: Path, analysis: RunAnalysis) -> None:

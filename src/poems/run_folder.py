@@ -37,7 +37,7 @@ from poems.analysis.subtypes import Subtypes, component_table
 from poems.csv_tables import read_csv, write_csv, write_findings
 from poems.data.backed.view import BackedCohort
 from poems.errors import PoemsError, StorageError
-from poems.findings import Finding, unsaid
+from poems.findings import Finding
 from poems.output_folder import CHECKPOINT, claim_folder, read_marker, write_marker
 from poems.run_analysis import RunAnalysis, read_analysis, write_analysis
 from poems.settings_file import settings_to_toml
@@ -166,9 +166,8 @@ def write_run(
         write_csv(path / f"{name}.csv", table)
     analysis = RunAnalysis({}) if analysis is None else analysis
     write_analysis(path, analysis)
-    findings = (*model.findings, *run_findings(model, cohort, subtypes))
-    new = unsaid(analysis.findings, findings)
-    write_findings(path / "findings.csv", (*findings, *new))
+    findings = (*model.findings, *run_findings(model, cohort, subtypes), *analysis.findings)
+    write_findings(path / "findings.csv", findings)
     write_csv(path / "diagnosis.csv", model.diagnose().table, index=False)
     write_text(path / "settings.toml", settings_to_toml(model.settings))
     model.save(path / _MODEL)
