@@ -1,6 +1,7 @@
 """Tables computed from a fitted model; nothing here trains."""
 
 from poems.analysis.associations import associate, factor_correlations
+from poems.analysis.cross_omic import cross_omic
 from poems.analysis.effects import factor_effects, top_features
 from poems.analysis.factors import describe_factors
 from poems.analysis.responses import response_curves
@@ -9,6 +10,7 @@ from poems.analysis.variance import variance_explained
 
 __all__ = [
     "associate",
+    "cross_omic",
     "describe_factors",
     "factor_correlations",
     "factor_effects",
