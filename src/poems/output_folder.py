@@ -14,7 +14,16 @@ from typing import Any, Literal
 from poems._files import write_json
 from poems.errors import ReadError, SettingsError, StorageError
 
-Kind = Literal["run", "projection", "simulation", "benchmark", "paper", "stability", "factor-table"]
+Kind = Literal[
+    "run",
+    "projection",
+    "simulation",
+    "benchmark",
+    "paper",
+    "stability",
+    "factor-table",
+    "association-table",
+]
 
 CHECKPOINT = "checkpoint.poems"
 
@@ -27,6 +36,7 @@ _COMMANDS = {
     "paper": "benchmark --protocol paper",
     "stability": "stability",
     "factor-table": "factors",
+    "association-table": "associations",
 }
 
 

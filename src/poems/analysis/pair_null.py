@@ -18,6 +18,9 @@ _Bools = npt.NDArray[np.bool_]
 
 # Statistics are compared in steps of 1 / RESOLUTION of their standard deviation under the null.
 RESOLUTION: Final = 50
+# Sets the permutations apart from whatever else is drawn with the same seed, such as a test's own
+# permutation of the views, which one of these would otherwise undo.
+_STREAM: Final = 0x70616972
 # Correlations that are in memory at once.
 _BLOCK: Final = 2_000_000
 
@@ -175,7 +178,7 @@ def permutation_null(
         for at in range(n_permutations + 1):
             x, y = a, b
             if at:
-                rng = np.random.default_rng([seed, at])
+                rng = np.random.default_rng([seed, _STREAM, at])
                 place = {view: rng.permutation(n_samples)[data.rows] for view in views}
                 x, y = a[np.argsort(place[part.view_a])], b[np.argsort(place[part.view_b])]
             for _, levels in levels_of(part, x, y, data.scale):

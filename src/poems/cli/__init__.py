@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from poems._version import __version__
 from poems.cli import (
+    commands_associations,
     commands_benchmark,
     commands_cohort,
     commands_demo,
@@ -52,6 +53,7 @@ commands_cohort.register(app)
 commands_fit.register(app)
 commands_run.register(app)
 commands_factors.register(app)
+commands_associations.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
 

@@ -146,7 +146,7 @@ def _read_selected(
     folder: Path, like: dict[str, pd.DataFrame], n_runs: int
 ) -> dict[str, npt.NDArray[np.bool_]] | None:
     """Read which loadings each refit has; ``None`` from a folder of an older version."""
-    if not (folder / _SELECTED).is_dir():
+    if not any((folder / _SELECTED).glob("*.csv")):
         return None
     found = {}
     for view, frequency in like.items():
