@@ -14,13 +14,15 @@ from poems.plots.pair_parts import (
     LINE,
     SIZE,
     UP,
+    axes_inches,
+    pair_axes,
     pair_features,
     pair_key,
     pair_views,
     spread_pairs,
     view_colours,
 )
-from poems.plots.style import label, new_axes
+from poems.plots.style import label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +90,7 @@ def plot_pair_circle(
     if ax is None:
         radius = max(1.5, slots * LINE / (2 * np.pi * 1.08))
         side = 2 * (1.1 * radius + room)
-        ax = new_axes(side, side + 0.55)
+        ax = pair_axes(side, side, present)
     ax.set_axis_off()
     if shown.empty:
         ax.text(0.5, 0.5, "no cross-omic pairs", ha="center", transform=ax.transAxes)
@@ -137,10 +139,7 @@ def plot_pair_circle(
 
 def _radius(ax: Axes, room: float) -> float:
     """Return the radius of the circle in inches, once the names around it have their room."""
-    figure = ax.get_figure(root=True)
-    box = ax.get_position()
-    width, height = (6.0, 6.0) if figure is None else figure.get_size_inches()
-    half = min(width * box.width, height * box.height - 0.4) / 2
+    half = min(axes_inches(ax)) / 2
     return float(max((half - room) / 1.1, 0.3))
 
 

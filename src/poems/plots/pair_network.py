@@ -15,13 +15,15 @@ from poems.plots.pair_parts import (
     LINE,
     SIZE,
     UP,
+    axes_inches,
+    pair_axes,
     pair_features,
     pair_key,
     pair_views,
     spread_pairs,
     view_colours,
 )
-from poems.plots.style import label, new_axes
+from poems.plots.style import label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,6 +86,7 @@ def plot_pair_network(
     shown = spread_pairs(pairs, top)
     order = list(dict.fromkeys(views if views is not None else pair_views(shown)))
     nodes = pair_features(shown, order)
+    present = [view for view in order if (nodes["view"] == view).any()]
     names = [label(feature, 28) for feature in nodes["feature"]]
     lengths = np.array([len(name.replace("\\", "")) for name in names], dtype=float)
     boxes = np.column_stack([lengths * CHARACTER + 0.16, np.full(len(names), LINE + 0.07)])
@@ -93,7 +96,7 @@ def plot_pair_network(
     where, extent = _layout(boxes, list(zip(first, second, strict=True)))
     width, height = extent
     if ax is None:
-        ax = new_axes(max(width, 3.2) + 0.2, height + 0.8)
+        ax = pair_axes(width, height, present)
     ax.set_axis_off()
     if shown.empty:
         ax.text(0.5, 0.5, "no cross-omic pairs", ha="center", transform=ax.transAxes)
@@ -128,20 +131,14 @@ def plot_pair_network(
                 "linewidth": 1.3 * scale,
             },
         )
-    present = [view for view in order if (nodes["view"] == view).any()]
     pair_key(ax, [colour[view] for view in present], present, len(shown), len(pairs))
     return ax
 
 
 def _scale(ax: Axes, width: float, height: float) -> float:
     """Return how much smaller than wished the axes are."""
-    figure = ax.get_figure(root=True)
-    if figure is None:
-        return 1.0
-    box = ax.get_position()
-    there = figure.get_size_inches() * [box.width, box.height]
-    # The margins of new axes are not part of the layout's extent.
-    return float(min(1.0, there[0] / width * 1.25, there[1] / height * 1.25))
+    there = axes_inches(ax)
+    return min(1.0, there[0] / width, there[1] / height)
 
 
 def _layout(boxes: _Floats, edges: list[tuple[int, int]]) -> tuple[_Floats, tuple[float, float]]:

@@ -77,26 +77,60 @@ def pair_features(pairs: pd.DataFrame, views: Sequence[str]) -> pd.DataFrame:
     return nodes.iloc[np.lexsort(keys)].reset_index(drop=True)
 
 
+def pair_axes(width: float, height: float, views: Sequence[str]) -> Axes:
+    """Return new axes of exactly ``width`` x ``height`` inches, with room for the key below.
+
+    Nothing moves or shrinks them afterwards, so what was laid out in inches stays apart.
+    """
+    from matplotlib.figure import Figure
+
+    width = max(width, _entry_width(views) + 0.1)
+    foot = 0.5 + 0.17 * -(-(len(views) + 2) // _columns(width, views))
+    figure = Figure(figsize=(width, height + foot))
+    whole = height + foot
+    axes: Axes = figure.add_axes((0.0, foot / whole, 1.0, height / whole))
+    return axes
+
+
+def axes_inches(ax: Axes) -> tuple[float, float]:
+    """Return the width and the height of axes in inches."""
+    figure = ax.get_figure(root=True)
+    size = (6.0, 6.0) if figure is None else figure.get_size_inches()
+    box = ax.get_position()
+    return float(size[0] * box.width), float(size[1] * box.height)
+
+
+def _entry_width(views: Sequence[str]) -> float:
+    longest = max((len(name) for name in labels(views, 20)), default=0)
+    return 0.5 + 0.06 * max(longest, len("together"))
+
+
+def _columns(width: float, views: Sequence[str]) -> int:
+    """Count the entries of the key that stand side by side."""
+    return max(1, min(len(views) + 2, int(width / _entry_width(views))))
+
+
 def pair_key(ax: Axes, colour: list[str], views: list[str], n_shown: int, n: int) -> None:
-    """Name the views and the signs, and say how many pairs are drawn."""
+    """Name the views and the signs below, and say how many pairs are drawn."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    named = labels(views, 20)
     handles: list[Patch | Line2D] = [
-        Patch(color=each, label=name) for each, name in zip(colour, named, strict=True)
+        Patch(color=each, label=name) for each, name in zip(colour, labels(views, 20), strict=True)
     ]
     handles += [
         Line2D([], [], color=UP, label="together"),
         Line2D([], [], color=DOWN, label="opposed"),
     ]
     title = f"{n_shown} of {n} pairs, the best of each factor" if n_shown < n else None
+    figure = ax.get_figure(root=True)
+    width = 6.0 if figure is None else float(figure.get_size_inches()[0])
     ax.legend(
         handles=handles,
         title=title,
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
-        ncols=min(len(handles), 5),
+        ncols=_columns(width, views),
         frameon=False,
         fontsize=7,
         title_fontsize=7,
