@@ -24,6 +24,7 @@ Kind = Literal[
     "factor-table",
     "contribution-table",
     "subtype-table",
+    "association-table",
 ]
 
 CHECKPOINT = "checkpoint.poems"
@@ -39,6 +40,7 @@ _COMMANDS = {
     "factor-table": "factors",
     "contribution-table": "contributions",
     "subtype-table": "subtypes",
+    "association-table": "associations",
 }
 
 

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from poems._version import __version__
 from poems.cli import (
+    commands_associations,
     commands_benchmark,
     commands_cohort,
     commands_contributions,
@@ -56,6 +57,7 @@ commands_run.register(app)
 commands_factors.register(app)
 commands_contributions.register(app)
 commands_subtypes.register(app)
+commands_associations.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
 
