@@ -56,6 +56,8 @@ _STALE = (
     "components.csv",
     "pca.csv",
     "network.csv",
+    "report.html",
+    "report_tables/*.csv",
 )
 
 

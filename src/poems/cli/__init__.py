@@ -19,6 +19,7 @@ from poems.cli import (
     commands_demo,
     commands_factors,
     commands_fit,
+    commands_report,
     commands_run,
     commands_stability,
 )
@@ -54,6 +55,7 @@ commands_run.register(app)
 commands_factors.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
+commands_report.register(app)
 
 
 def _print_version(wanted: bool) -> None:
