@@ -14,6 +14,7 @@ from poems.report.blocks import Section
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 # How a file is known to be a report, in its first bytes.
 GENERATOR: Final = "POEMS report"
@@ -69,12 +70,32 @@ def render(title: str, about: str, sections: Sequence[Section], footer: str) -> 
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("poems.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+    )
+    environment.filters["ticks"] = _ticks
+    return environment
+
+
+def _ticks(text: str) -> Markup:
+    """Escape a text, and show what stands between backticks as code.
+
+    >>> print(_ticks("<a> `<b>` `"))
+    &lt;a&gt; <code>&lt;b&gt;</code> `
+    """
+    from markupsafe import Markup, escape
+
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        # The last one has no partner.
+        parts[-2:] = ["`".join(parts[-2:])]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part)
+        for at, part in enumerate(parts)
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from poems.report.blocks import Block, Notice, Panel, Picker, Section, Text
+from poems.report.blocks import Block, Heading, Notice, Panel, Picker, Section, Text
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
 from poems.report.wording import factor_title, number, p_value
@@ -236,6 +236,7 @@ def _correlations(source: Source) -> list[Block]:
     if table is None:
         return []
     return [
+        Heading("factors-together", "Factors that go together"),
         make_table(
             "factor-correlations",
             "Correlations between factors over the samples, the closest first.",

@@ -105,7 +105,7 @@
       head.setAttribute("aria-sort", "none");
       button.addEventListener("click", function () { sort(at); });
     });
-    if (all.length > 12) {
+    if (all.length > 15) {
       controls = make("div");
       controls.className = "controls";
       var box = make("input");
