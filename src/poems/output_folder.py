@@ -14,7 +14,18 @@ from typing import Any, Literal
 from poems._files import write_json
 from poems.errors import ReadError, SettingsError, StorageError
 
-Kind = Literal["run", "projection", "simulation", "benchmark", "paper", "stability", "factor-table"]
+Kind = Literal[
+    "run",
+    "projection",
+    "simulation",
+    "benchmark",
+    "paper",
+    "stability",
+    "factor-table",
+    "survival",
+    "gene-sets",
+    "export",
+]
 
 CHECKPOINT = "checkpoint.poems"
 
@@ -27,6 +38,9 @@ _COMMANDS = {
     "paper": "benchmark --protocol paper",
     "stability": "stability",
     "factor-table": "factors",
+    "survival": "survival",
+    "gene-sets": "genesets",
+    "export": "export",
 }
 
 

@@ -5,6 +5,7 @@ from poems.analysis.effects import factor_effects, top_features
 from poems.analysis.factors import describe_factors
 from poems.analysis.responses import response_curves
 from poems.analysis.subtypes import find_subtypes
+from poems.analysis.survival import survival_analysis
 from poems.analysis.variance import variance_explained
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "factor_effects",
     "find_subtypes",
     "response_curves",
+    "survival_analysis",
     "top_features",
     "variance_explained",
 ]

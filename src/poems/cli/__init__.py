@@ -22,6 +22,7 @@ from poems.cli import (
     commands_report,
     commands_run,
     commands_stability,
+    commands_survival,
 )
 from poems.errors import PoemsError
 
@@ -53,6 +54,7 @@ commands_cohort.register(app)
 commands_fit.register(app)
 commands_run.register(app)
 commands_factors.register(app)
+commands_survival.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
 commands_report.register(app)

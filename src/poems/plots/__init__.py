@@ -14,6 +14,7 @@ from poems.plots.latent import centre_plane, plot_latent, principal_plane
 from poems.plots.loadings import plot_loadings, plot_sparsity, top_features
 from poems.plots.projection import plot_projection, tsne_plane, umap_plane
 from poems.plots.sparsity import plot_loading_histogram, plot_sparsity_mask
+from poems.plots.survival import plot_kaplan_meier
 
 __all__ = [
     "centre_plane",
@@ -21,6 +22,7 @@ __all__ = [
     "plot_consensus",
     "plot_gates",
     "plot_history",
+    "plot_kaplan_meier",
     "plot_latent",
     "plot_loading_histogram",
     "plot_loadings",
