@@ -33,6 +33,18 @@ def report(
         str | None,
         typer.Option(metavar="COLUMN", help="Column of the obs table that says who had the event."),
     ] = None,
+    event_value: Annotated[
+        str | None,
+        typer.Option(metavar="VALUE", help="The value that means an event, if this is not plain."),
+    ] = None,
+    covariates: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column to adjust survival for; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     gmt: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="Gene sets in GMT format; repeatable."),
@@ -53,7 +65,16 @@ def report(
     from poems.report import write_report
 
     made = write_report(
-        run, out, labels=labels, time=time, event=event, gene_sets=gmt or (), title=title, seed=seed
+        run,
+        out,
+        labels=labels,
+        time=time,
+        event=event,
+        covariates=covariates or (),
+        event_value=event_value,
+        gene_sets=gmt or (),
+        title=title,
+        seed=seed,
     )
     if not quiet:
         print_report(made)

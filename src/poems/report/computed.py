@@ -37,7 +37,7 @@ def factor_tables(source: Source) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def label_tables(run: Run, column: str) -> dict[str, pd.DataFrame]:
+def label_tables(source: Source, column: str) -> dict[str, pd.DataFrame]:
     """Return ``label_counts``, ``label_agreement`` and ``label_scores``.
 
     The scores are of the embedding that subtypes are found in first, then of
@@ -48,13 +48,11 @@ def label_tables(run: Run, column: str) -> dict[str, pd.DataFrame]:
     DataError
         If there is no such column, or it holds fewer than 2 groups.
     """
+    run = source.run
     known = label_column(run.obs, column, str(run.folder))
-    counts, agreement = compare_subtypes(run.subtypes["subtype"], known)
-    own = run.summary.get("subtypes", {}).get("metric") or run.model.default_metric
-    metrics = [own, *(metric for metric in run.model.metrics if metric != own)]
-    embeddings: dict[str, pd.DataFrame] = {
-        str(metric): run.model.embedding(metric) for metric in metrics
-    }
+    counts, agreement = compare_subtypes(source.subtypes, known)
+    metrics = dict.fromkeys((source.metric, *run.model.metrics))
+    embeddings = {str(metric): source.embedding(metric) for metric in metrics}
     if run.pca is not None:
         embeddings[BASELINE] = run.pca
     return {
@@ -65,12 +63,18 @@ def label_tables(run: Run, column: str) -> dict[str, pd.DataFrame]:
 
 
 def survival_tables(
-    run: Run, time: str, event: str, *, seed: int = 0
+    source: Source,
+    time: str,
+    event: str,
+    covariates: Sequence[str] = (),
+    *,
+    event_value: str | None = None,
+    seed: int = 0,
 ) -> tuple[Mapping[str, pd.DataFrame], tuple[Finding, ...]]:
     """Return the tables ``survival_*`` and what is to be said of them.
 
-    What forbids the analysis, such as too few events, is a finding: the rest
-    of the report does not depend on it.
+    What the data do not allow, such as too few events, is a finding: the rest of
+    the report does not depend on it.
 
     Raises
     ------
@@ -79,15 +83,21 @@ def survival_tables(
     """
     from poems.analysis.survival import survival_analysis
 
-    times, events = _column(run, time, "--time"), _column(run, event, "--event")
-    own = run.summary.get("subtypes", {}).get("metric")
+    run = source.run
+    for flag, names in (("--time", [time]), ("--event", [event]), ("--covariates", covariates)):
+        for name in names:
+            _column(run, name, flag)
+    latent = run.model.latent.set_axis(run.obs.index)
     try:
         found = survival_analysis(
-            run.model.latent,
-            run.subtypes["subtype"],
-            times,
-            events,
-            embedding=run.model.embedding(own),
+            latent,
+            source.subtypes,
+            _column(run, time, "--time"),
+            _column(run, event, "--event"),
+            covariates,
+            obs=run.obs,
+            event_value=event_value,
+            embedding=source.embedding(),
             seed=seed,
         )
     except DataError as error:

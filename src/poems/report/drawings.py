@@ -1,4 +1,4 @@
-"""Pictures of the report that show a table's course: survival, and criteria of a number."""
+"""The picture of the criteria for the number of subtypes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from poems.plots.style import PALETTE, colours, label, new_axes, panels
+from poems.plots.style import PALETTE, panels
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Columns of a table of numbers of subtypes that are drawn, with their titles.
@@ -18,51 +17,6 @@ CRITERIA: Final = {
     "gap": "Gap: higher is better",
     "pac": "PAC: lower is better",
 }
-
-
-def plot_survival(km: pd.DataFrame, time: str = "time", ax: Axes | None = None) -> Axes:
-    """Draw Kaplan-Meier curves of groups with their 95 % limits and ticks for censoring.
-
-    Parameters
-    ----------
-    km
-        Columns ``subtype``, ``time``, ``survival`` and perhaps ``lower``,
-        ``upper`` and ``censored``.
-    time
-        What the axis of times is called.
-    ax
-        Axes to draw in; new ones by default.
-
-    Examples
-    --------
-    >>> km = pd.DataFrame({"subtype": "S1", "time": [0.0, 2.0], "survival": [1.0, 0.5]})
-    >>> plot_survival(km, "years").get_xlabel()
-    'years'
-    """
-    ax = new_axes(7.6, 4.2) if ax is None else ax
-    for name, colour in colours(km["subtype"]).items():
-        own = km[km["subtype"] == name]
-        ax.step(own["time"], own["survival"], where="post", color=colour, label=label(name))
-        if {"lower", "upper"} <= set(own.columns):
-            ax.fill_between(
-                own["time"],
-                own["lower"].astype(float),
-                own["upper"].astype(float),
-                step="post",
-                color=colour,
-                alpha=0.12,
-                linewidth=0,
-            )
-        if "censored" in own.columns:
-            ended = own[own["censored"] > 0]
-            ax.plot(ended["time"], ended["survival"], "|", color=colour, markersize=6)
-    ax.set_ylim(0, 1.02)
-    ax.set_xlim(left=0)
-    ax.set_xlabel(label(time, 40))
-    ax.set_ylabel("Survival")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize="small")
-    return ax
 
 
 def plot_criteria(numbers: pd.DataFrame, chosen: int | None) -> Figure:
@@ -82,6 +36,8 @@ def plot_criteria(numbers: pd.DataFrame, chosen: int | None) -> Figure:
     >>> [ax.get_title(loc="left") for ax in plot_criteria(numbers, 3).axes]
     ['Silhouette: higher is better']
     """
+    from matplotlib.ticker import MaxNLocator
+
     there = [name for name in CRITERIA if name in numbers.columns and numbers[name].notna().any()]
     figure, axes = panels(len(there), 3.3, 2.5)
     for ax, name in zip(axes, there, strict=True):
@@ -94,6 +50,6 @@ def plot_criteria(numbers: pd.DataFrame, chosen: int | None) -> Figure:
             ax.axvline(chosen, color=PALETTE[5], linewidth=1.2, linestyle=":", zorder=0)
         ax.set_title(CRITERIA[name], loc="left", fontsize="medium")
         ax.set_xlabel("Subtypes")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.spines[["top", "right"]].set_visible(False)
     return figure

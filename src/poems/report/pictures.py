@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from poems.report.blocks import Picture
 
@@ -46,7 +46,7 @@ def picture(
     figure: Any = drawn if hasattr(drawn, "savefig") else drawn.get_figure(root=True)
     width = round(float(figure.get_size_inches()[0]) * _DPI)
     target = io.BytesIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(cast(Any, _STYLE)):
         if many_points:
             figure.savefig(target, format="png", dpi=2 * _DPI)
         else:

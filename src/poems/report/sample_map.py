@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from poems.config import Metric
 from poems.plots.latent import centre_plane, principal_plane
 from poems.plots.style import PALETTE, natural_order
 from poems.report.blocks import Map
@@ -32,8 +31,7 @@ _REST: Final = "#8b95a1"
 def sample_map(source: Source) -> Map:
     """Return the map: a random subset of at most 3,000 samples, which its caption says."""
     run, model = source.run, source.model
-    metric = cast(Metric, run.summary.get("subtypes", {}).get("metric") or model.default_metric)
-    points = model.embedding(metric)
+    metric, points = source.metric, source.embedding()
     subtypes = source.subtypes
     planes = {
         "Plane that parts the subtypes": centre_plane(points, subtypes, metric),

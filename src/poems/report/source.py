@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import pandas as pd
 
+from poems.config import Metric
 from poems.errors import StorageError
 from poems.report.blocks import Notice
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 FOLDER: Final = "analysis"
 # Columns that hold names: '007' and 'NA' are names there.
 _NAMES: Final = frozenset(
-    [
+    (
         "sample",
         "view",
         "feature",
@@ -39,16 +40,9 @@ _NAMES: Final = frozenset(
         "measure",
         "lowest",
         "highest",
-        "covariate",
-        "term",
         "gene_set",
         "genes",
-        "a",
-        "b",
-        "model",
-        "name",
-        "library",
-    ]
+    )
 )
 
 
@@ -83,6 +77,21 @@ class Source:
     def subtypes(self) -> pd.Series:
         """Subtype of each sample."""
         return self.run.subtypes["subtype"].astype(str)
+
+    @property
+    def gates(self) -> pd.DataFrame:
+        """Weights of the views, by the names that the run's tables have."""
+        return self.model.gates.set_axis(self.run.obs.index)
+
+    @property
+    def metric(self) -> Metric:
+        """The embedding that the subtypes were found in."""
+        named = self.run.summary.get("subtypes", {}).get("metric")
+        return cast(Metric, named or self.model.default_metric)
+
+    def embedding(self, metric: Metric | None = None) -> pd.DataFrame:
+        """Return an embedding, that of the subtypes by default."""
+        return self.model.embedding(metric or self.metric).set_axis(self.run.obs.index)
 
     def get(self, stem: str) -> pd.DataFrame | None:
         """Return a table that is there and has rows, else ``None``."""
@@ -125,16 +134,16 @@ def read_table(path: Path) -> pd.DataFrame:
         If the file cannot be read as a table.
     """
     try:
-        header = pd.read_csv(path, nrows=0).columns
-        names = {name: str for name in header if name in _NAMES}
-        return pd.read_csv(
+        header = [str(name) for name in pd.read_csv(path, nrows=0).columns]
+        table: pd.DataFrame = pd.read_csv(
             path,
-            dtype=names,
+            dtype={name: "str" for name in header if name in _NAMES},
             keep_default_na=False,
-            na_values={name: [""] for name in header},
+            na_values=[""],
             float_precision="round_trip",
         )
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
     except (OSError, ValueError) as error:
         raise StorageError(f"cannot read {path}: {error}; fit again") from None
+    return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -71,6 +71,8 @@ def write_report(
     labels: str | None = None,
     time: str | None = None,
     event: str | None = None,
+    covariates: Sequence[str] = (),
+    event_value: str | None = None,
     gene_sets: Sequence[str | Path] = (),
     title: str | None = None,
     seed: int = 0,
@@ -92,6 +94,10 @@ def write_report(
     time, event
         Columns of the obs table with follow-up times and whether the event was
         seen, for the section on survival.
+    covariates
+        Columns of the obs table that its Cox models are adjusted for.
+    event_value
+        The value of ``event`` that means an event, where this is not plain.
     gene_sets
         GMT files, for enrichment of the factors' features.
     title
@@ -124,11 +130,27 @@ def write_report(
     """
     if (time is None) != (event is None):
         raise SettingsError("survival needs both a column of times and one of events; give both")
+    if time is None and (covariates or event_value is not None):
+        raise SettingsError(
+            "covariates and event_value are of the survival analysis; give time and event, too"
+        )
     found = run if isinstance(run, Run) else read_run(run)
     path = found.folder / DEFAULT_NAME if out is None else Path(out)
     _check_place(path)
     tables_folder = path.with_name(f"{path.stem}_tables")
-    source, findings = _gather(found, tables_folder.name, labels, time, event, gene_sets, seed)
+    source = replace(read_source(found), tables_folder=tables_folder.name)
+    source = source.adding(factor_tables(source))
+    findings: list[Finding] = []
+    if labels is not None:
+        source = source.adding(label_tables(source, labels))
+    if time is not None and event is not None:
+        tables, said = survival_tables(
+            source, time, event, covariates, event_value=event_value, seed=seed
+        )
+        source, findings = source.adding(tables), [*findings, *said]
+    if gene_sets:
+        tables, said = gene_set_tables(source, gene_sets, seed=seed)
+        source, findings = source.adding(tables), [*findings, *said]
     known = pd.concat(
         [_run_findings(found), pd.DataFrame(_rows(findings), columns=_COLUMNS)], ignore_index=True
     )
@@ -146,32 +168,6 @@ def write_report(
     written = _write_tables(tables_folder, {"summary": sentences, **computed})
     write_text(path, page)
     return Report(path, written, sentences, tuple(findings))
-
-
-def _gather(
-    run: Run,
-    tables_folder: str,
-    labels: str | None,
-    time: str | None,
-    event: str | None,
-    gene_sets: Sequence[str | Path],
-    seed: int,
-) -> tuple[Source, list[Finding]]:
-    """Read the run's tables and compute the others."""
-    from dataclasses import replace
-
-    source = replace(read_source(run), tables_folder=tables_folder)
-    source = source.adding(factor_tables(source))
-    findings: list[Finding] = []
-    if labels is not None:
-        source = source.adding(label_tables(run, labels))
-    if time is not None and event is not None:
-        tables, said = survival_tables(run, time, event, seed=seed)
-        source, findings = source.adding(tables), [*findings, *said]
-    if gene_sets:
-        tables, said = gene_set_tables(source, gene_sets, seed=seed)
-        source, findings = source.adding(tables), [*findings, *said]
-    return source, findings
 
 
 def _sections(

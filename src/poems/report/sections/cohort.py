@@ -36,7 +36,7 @@ def cohort_section(source: Source) -> Section:
             sortable=False,
         )
     ]
-    patterns = pattern_table(model.gates)
+    patterns = pattern_table(source.gates)
     if len(patterns) > 1:
         blocks.append(
             make_table(
@@ -83,7 +83,7 @@ def cohort_section(source: Source) -> Section:
 def view_table(source: Source) -> pd.DataFrame:
     """Return one row a view: features, samples measured, features driven, R squared."""
     model = source.model
-    measured = (model.gates > 0).sum()
+    measured = (source.gates > 0).sum()
     n = len(model.samples)
     return pd.DataFrame(
         {
@@ -128,7 +128,7 @@ def obs_summary(obs: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> obs = pd.DataFrame({"sex": ["f", "m", "f"], "age": [50.0, 61.5, None]})
+    >>> obs = pd.DataFrame({"sex": ["f", "m", "f"], "age": [50.0, 61.5, 55.8]})
     >>> obs_summary(obs)["values"].tolist()
     ['f (2) and m (1)', '50 to 61.5, median 55.8']
     """

@@ -20,11 +20,11 @@ def contributions_section(source: Source) -> Section:
     blocks: list[Block] = []
     table = source.get("contributions_by_view")
     if table is None:
-        weights = mean_weights(source.model.gates)
+        weights = mean_weights(source.gates)
         table = pd.DataFrame(
             {
                 "view": [str(name) for name in weights.index],
-                "n_samples": (source.model.gates > 0).sum().to_numpy(),
+                "n_samples": (source.gates > 0).sum().to_numpy(),
                 "mean_gate": weights.to_numpy(),
             }
         )
@@ -109,7 +109,7 @@ def disagreement(table: pd.DataFrame) -> str:
     >>> table = pd.DataFrame({"view": ["rna", "cnv"], "gate_rank": [1, 2], "effect_rank": [2, 1],
     ...     "mean_gate": [0.6, 0.4], "mean_shift": [0.1, 0.2]})
     >>> disagreement(table)
-    'Gate and effect disagree: rna is rank 1 by the gate but rank 2 by effect, and cnv is rank 2 by the gate but rank 1 by effect.'
+    'Gate and effect disagree: rna is rank 1 by the gate and 2 by effect, cnv 2 and 1.'
     """
     if not {"gate_rank", "effect_rank"} <= set(table.columns):
         return ""
@@ -117,26 +117,24 @@ def disagreement(table: pd.DataFrame) -> str:
     differing = known[known["gate_rank"] != known["effect_rank"]]
     if not len(differing):
         return ""
-    parts = [
-        f"{row.view} is rank {row.gate_rank:.0f} by the gate but rank {row.effect_rank:.0f} by "
-        "effect"
-        for row in differing.itertuples()
-    ]
-    text = listing(parts).replace(" and ", ", and ", 1) if len(parts) == 2 else listing(parts)
-    return f"Gate and effect disagree: {text}."
+    first, *rest = differing.itertuples()
+    ranks = f"{first.gate_rank:.0f} by the gate and {first.effect_rank:.0f} by effect"
+    text = f"{first.view} is rank {ranks}"
+    others = [f"{row.view} {row.gate_rank:.0f} and {row.effect_rank:.0f}" for row in rest]
+    return f"Gate and effect disagree: {', '.join([text, *others])}."
 
 
 def _gates(source: Source) -> Block:
     from poems import plots
 
-    gates, subtypes = source.model.gates, source.subtypes
+    gates, subtypes = source.gates, source.subtypes
     n = len(gates)
     said = ""
     if n > _MOST_DRAWN:
         rows = pd.Series(range(n)).sample(_MOST_DRAWN, random_state=source.model.seed).sort_values()
         gates, subtypes = gates.iloc[rows.to_numpy()], subtypes.iloc[rows.to_numpy()]
         said = f" {_MOST_DRAWN} of {n} samples, drawn at random."
-    weights = mean_weights(source.model.gates)
+    weights = mean_weights(source.gates)
     means = listing(f"{name} {percent(value)}" for name, value in weights.items())
     return picture(
         "gates",

@@ -249,5 +249,5 @@ def _correlations(source: Source) -> list[Block]:
             ],
             where=source.where("factor_correlations"),
             limit=20,
-        )
+        ),
     ]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from poems.findings import Finding, count
 from poems.report.blocks import Section, Sentence, Sentences
+from poems.report.sections.cautions import LEAST_SILHOUETTE, caution_sentences
 from poems.report.sections.cohort import view_table
 from poems.report.sections.contributions import leading, weight_text
 from poems.report.sections.cross_omic import FDR as FDR_PAIRS
@@ -18,7 +19,6 @@ from poems.report.sections.factors import FDR_OBS, closest_column
 from poems.report.sections.labels import BASELINE
 from poems.report.sections.subtypes import (
     FDR,
-    numbers_table,
     subtype_sizes,
     top_markers,
     truths,
@@ -26,16 +26,13 @@ from poems.report.sections.subtypes import (
 from poems.report.source import Source
 from poems.report.wording import factor_title, listing, number, percent, sentence, verb
 
-# Words for a mean silhouette (Kaufman and Rousseeuw 1990, page 88), and for a Jaccard
-# (Hennig 2007).
+# Words for a mean silhouette (Kaufman and Rousseeuw 1990, page 88).
 _SILHOUETTE: Final = (
     (0.7, "strongly set apart"),
     (0.5, "reasonably set apart"),
-    (0.25, "weakly set apart"),
+    (LEAST_SILHOUETTE, "weakly set apart"),
     (-1.0, "hardly set apart: there may be no groups at all"),
 )
-_LEAST_JACCARD: Final = 0.6
-_FEWEST: Final = 3
 _MARKERS, _PAIRS, _COLUMNS = 3, 3, 3
 
 
@@ -86,7 +83,7 @@ def cohort_sentences(source: Source) -> Iterable[Sentence]:
     views = [str(name) for name in model.view_names]
     n = len(model.samples)
     text = f"{count(n, 'sample')} measured with {count(len(views), 'omic')}: {listing(views)}."
-    lacking = int((model.gates == 0).any(axis=1).sum())
+    lacking = int((source.gates == 0).any(axis=1).sum())
     if lacking:
         text += (
             f" {lacking} of them {verb(lacking, 'lacks', 'lack')} at least one omic and "
@@ -197,7 +194,7 @@ def contribution_sentences(source: Source) -> Iterable[Sentence]:
     topic, target = "Omics", "contributions"
     table = source.get("contributions_by_view")
     if table is None:
-        weights = source.model.gates.where(source.model.gates > 0).mean()
+        weights = source.gates.where(source.gates > 0).mean()
         top = str(weights.idxmax())
         yield Sentence(
             topic,
@@ -320,10 +317,11 @@ def label_sentences(source: Source, column: str) -> Iterable[Sentence]:
     n_groups = source.subtypes.nunique()
     counts = source.get("label_counts")
     n_labels = 0 if counts is None else len(counts.columns) - 1
+    samples = count(int(row["n_samples"]), "sample")
     yield Sentence(
         "Known labels",
-        f"Under the best matching, {percent(row['accuracy'])} of {count(int(row['n_samples']), 'sample')} "
-        f"agree between the {count(n_groups, 'subtype')} and the {count(n_labels, 'value')} of "
+        f"Under the best matching, {percent(row['accuracy'])} of {samples} agree "
+        f" between the {count(n_groups, 'subtype')} and the {count(n_labels, 'value')} of "
         f"'{column}' (NMI {number(row['nmi'])}, ARI {number(row['ari'])}).",
         target="labels",
     )
@@ -339,101 +337,3 @@ def label_sentences(source: Source, column: str) -> Iterable[Sentence]:
         f"against {number(pca['nmi'])}).",
         target="labels",
     )
-
-
-def caution_sentences(
-    source: Source,
-    findings: pd.DataFrame,
-    labels: str | None,
-    survival: Sequence[Finding] | None,
-) -> Iterable[Sentence]:
-    """Say what to distrust."""
-    signatures = set(source.model.diagnose().signatures)
-    if signatures:
-        yield _caution(
-            f"{count(len(signatures), 'failure signature')} {verb(len(signatures), 'was', 'were')} "
-            f"found: {listing(sorted(signatures))}",
-            "diagnostics",
-        )
-    for row in findings[findings["severity"] != "note"].itertuples():
-        where = "" if pd.isna(row.view) or not row.view else f"{row.view}: "
-        yield _caution(f"{where}{row.message}", "diagnostics")
-    yield from _doubtful_subtypes(source)
-    if labels is not None:
-        scores = source.get("label_scores")
-        if scores is not None and BASELINE in set(scores["embedding"]):
-            own, pca = scores.iloc[0], scores[scores["embedding"] == BASELINE].iloc[0]
-            if own["nmi"] <= pca["nmi"]:
-                yield _caution(
-                    f"Plain principal components find the labels in '{labels}' as well as the "
-                    f"model or better (NMI {number(pca['nmi'])} against {number(own['nmi'])})",
-                    "labels",
-                )
-    for each in survival or ():
-        if each.severity != "note":
-            yield _caution(each.message, "survival")
-    weak = [
-        f"{row.view} ({percent(row.r2)})"
-        for row in view_table(source).itertuples()
-        if row.r2 < 0.05 and source.model.n_active
-    ]
-    if weak:
-        yield _caution(
-            f"The factors explain next to nothing of {listing(weak)}: what the report says of "
-            f"{verb(len(weak), 'this omic', 'these omics')} rests on little",
-            "cohort",
-        )
-
-
-def _doubtful_subtypes(source: Source) -> Iterable[Sentence]:
-    sizes = subtype_sizes(source.subtypes)
-    if len(sizes) < 2:
-        return
-    numbers = numbers_table(source)
-    known = numbers.dropna(subset=["silhouette"])
-    if len(known) > 1:
-        best = int(known.loc[known["silhouette"].idxmax(), "n_subtypes"])
-        if best == int(known["n_subtypes"].max()):
-            yield _caution(
-                f"The number of subtypes is not settled: the silhouette is best at {best}, the "
-                "largest number tried",
-                "subtype-number",
-            )
-        votes = {"silhouette": best}
-        if "pac" in known.columns and known["pac"].notna().any():
-            votes["PAC"] = int(known.loc[known["pac"].idxmin(), "n_subtypes"])
-        if len(set(votes.values())) > 1:
-            told = listing(f"the {name} {n}" for name, n in votes.items())
-            yield _caution(
-                f"The criteria for the number of subtypes disagree: {told}; {len(sizes)} were "
-                "formed",
-                "subtype-number",
-            )
-    mean = float(source.run.subtypes["silhouette"].mean())
-    if mean < _SILHOUETTE[-2][0]:
-        yield _caution(
-            f"The subtypes are hardly set apart (mean silhouette {number(mean)}): they may be "
-            "slices of a continuum",
-            "subtype-number",
-        )
-    tiny = [f"{name} ({size})" for name, size in sizes.items() if size < _FEWEST]
-    if tiny:
-        yield _caution(
-            f"{listing(tiny)} {verb(len(tiny), 'holds', 'hold')} fewer than {_FEWEST} samples: "
-            "outliers rather than subtypes",
-            "subtype-sizes",
-        )
-    stability = source.get("subtype_stability")
-    if stability is not None and "jaccard" in stability.columns:
-        loose = stability[stability["jaccard"] < _LEAST_JACCARD]
-        if len(loose):
-            told = listing(f"{row.subtype} ({number(row.jaccard)})" for row in loose.itertuples())
-            yield _caution(
-                f"{told} {verb(len(loose), 'is', 'are')} not found again when the subtyping is "
-                f"repeated (overlap below {_LEAST_JACCARD})",
-                "subtype-sizes",
-            )
-
-
-def _caution(text: str, target: str) -> Sentence:
-    return Sentence("Caution", sentence(text), caution=True, target=target)

@@ -44,26 +44,29 @@ def survival_section(
             )
         )
         return Section("survival", "Survival", blocks, _LEAD)
-    km = source.get("survival_km")
-    if km is not None:
-        blocks.append(_curves(km, time))
+    if source.get("survival_km") is not None and source.get("survival_at_risk") is not None:
+        blocks.append(_curves(source, time))
     blocks += _tables(source)
     if not blocks:
         blocks.append(source.absent("survival_km", "survival"))
     return Section("survival", "Survival", blocks, _LEAD)
 
 
-def _curves(km: pd.DataFrame, time: str) -> Block:
-    from poems.report.drawings import plot_survival
+def _curves(source: Source, time: str) -> Block:
+    from poems.plots.survival import plot_kaplan_meier
 
+    km, at_risk = source.tables["survival_km"], source.tables["survival_at_risk"]
+    tests = source.get("survival_logrank")
+    overall = None if tests is None else tests[tests["comparison"] == "overall"]["p"]
+    p = float(overall.iloc[0]) if overall is not None and len(overall) else None
     last = km.groupby("subtype", sort=False)["survival"].last()
     ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
     return picture(
         "survival-curves",
-        plot_survival(km, time),
+        plot_kaplan_meier(km, at_risk, p=p),
         alt=f"Kaplan-Meier curves of the subtypes. Survival at the end of each curve: {ends}.",
-        caption="Kaplan-Meier curves of the subtypes, with 95 % limits; a tick where follow-up "
-        f"ended without the event. Time in the units of the column '{time}'.",
+        caption="Kaplan-Meier curves of the subtypes, and how many samples are at risk. A tick: "
+        f"follow-up ended without the event. Time in the units of the column '{time}'.",
     )
 
 
