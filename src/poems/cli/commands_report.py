@@ -49,6 +49,14 @@ def report(
         list[Path] | None,
         typer.Option(metavar="FILE", help="Gene sets in GMT format; repeatable."),
     ] = None,
+    gene_map: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            metavar="FILE",
+            help="Table with the columns feature and gene, for features that are no genes.",
+        ),
+    ] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the report.")] = None,
     out: Annotated[
         Path | None,
@@ -73,6 +81,7 @@ def report(
         covariates=covariates or (),
         event_value=event_value,
         gene_sets=gmt or (),
+        gene_map=gene_map,
         title=title,
         seed=seed,
     )
@@ -97,5 +106,13 @@ def print_report(made: Report) -> None:
         heading(console, "What to distrust")
         for text in cautions["sentence"]:
             say(console, f"  {text}", "yellow")
+    print_place(made)
+
+
+def print_place(made: Report) -> None:
+    """Say where a report lies."""
+    from poems.cli.console import heading, output, say
+
+    console = output()
     heading(console, f"Report written to {made.path}")
-    say(console, f"  its tables: {made.tables[0].parent}")
+    say(console, f"  to open in a browser; its own tables are in {made.tables[0].parent}")

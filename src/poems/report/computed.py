@@ -116,7 +116,30 @@ def _column(run: Run, name: str, flag: str) -> pd.Series:
 
 
 def gene_set_tables(
-    source: Source, files: Sequence[str | Path], *, seed: int = 0
+    source: Source, files: Sequence[str | Path], mapping: str | Path | None = None
 ) -> tuple[Mapping[str, pd.DataFrame], tuple[Finding, ...]]:
-    """Return the table ``gene_sets`` and what is to be said of it."""
-    raise NotImplementedError
+    """Return the table ``gene_sets`` and what is to be said of it.
+
+    Parameters
+    ----------
+    source
+        With the model whose loadings are tested.
+    files
+        In GMT format.
+    mapping
+        Table of features and genes, for features that are no genes.
+
+    Raises
+    ------
+    ReadError
+        If a file is not in GMT format.
+    DataError
+        If no feature is in any set.
+    """
+    from poems.analysis.gene_sets import gene_set_enrichment
+    from poems.data.gene_files import read_feature_map, read_gmt
+
+    sets = read_gmt([Path(file) for file in files])
+    genes = None if mapping is None else read_feature_map(Path(mapping))
+    found = gene_set_enrichment(source.model.loadings, sets.sets, genes=genes)
+    return found.tables, (*sets.findings, *found.findings)

@@ -12,7 +12,19 @@ import pandas as pd
 from poems.report.blocks import Cell, Head, Table
 from poems.report.wording import NONE, factor_title, general, number, p_value, percent
 
-Kind = Literal["text", "integer", "number", "general", "p", "percent", "effect", "factor", "yes"]
+Kind = Literal[
+    "text",
+    "integer",
+    "number",
+    "general",
+    "p",
+    "percent",
+    "change",
+    "effect",
+    "factor",
+    "factors",
+    "yes",
+]
 
 # Rows of a table in the page, at most: the whole lies on disk.
 MOST_ROWS: Final = 200
@@ -30,15 +42,19 @@ class Column:
         At the head of the column.
     kind
         How its values are written: ``"effect"`` is a number with a signed bar,
-        ``"percent"`` a share with a bar.
+        ``"percent"`` a share with a bar, ``"change"`` one with its sign and none.
     hint
         What the column means, shown when its head is pointed at.
+    top
+        The value whose bar is full; by default 1 for shares and the largest of the
+        column for effects.
     """
 
     name: str
     title: str
     kind: Kind = "text"
     hint: str = ""
+    top: float | None = None
 
 
 _WRITE: dict[str, Callable[[object], str]] = {
@@ -47,6 +63,7 @@ _WRITE: dict[str, Callable[[object], str]] = {
     "general": general,
     "p": p_value,
     "percent": percent,
+    "change": percent,
 }
 
 
@@ -84,11 +101,11 @@ def make_table(
     """
     shown = [column for column in columns if column.name in table.columns]
     head = table.iloc[:limit]
-    cells = [_cells(head[column.name], column.kind) for column in shown]
+    cells = [_cells(head[column.name], column) for column in shown]
     heads = tuple(
         Head(
             column.title,
-            "text" if column.kind in ("text", "factor", "yes") else "number",
+            "text" if column.kind in ("text", "factor", "factors", "yes") else "number",
             column.hint,
             signed=column.kind == "effect",
         )
@@ -98,10 +115,13 @@ def make_table(
     return Table(table_id, caption, heads, rows, len(table), where, note, sortable)
 
 
-def _cells(values: pd.Series, kind: Kind) -> list[Cell]:
+def _cells(values: pd.Series, column: Column) -> list[Cell]:
+    kind = column.kind
+    if kind == "factors":
+        return [Cell(_factors(value)) for value in values]
     if kind in ("text", "factor"):
-        write = _factor if kind == "factor" else _text
-        return [Cell(write(value), _factor_order(value)) for value in values]
+        write = factor_title if kind == "factor" else str
+        return [Cell(write(_text(value)), _factor_order(value)) for value in values]
     if kind == "yes":
         truths = [str(value).lower() in ("true", "1", "1.0", "yes") for value in values]
         return [Cell("yes" if truth else "", float(truth)) for truth in truths]
@@ -109,7 +129,7 @@ def _cells(values: pd.Series, kind: Kind) -> list[Cell]:
     if kind == "integer":
         return [Cell(NONE if math.isnan(x) else f"{x:.0f}", _order(x)) for x in numbers]
     finite = [abs(x) for x in numbers if math.isfinite(x)]
-    top = 1.0 if kind == "percent" else max(finite, default=0.0)
+    top = column.top or (1.0 if kind == "percent" else max(finite, default=0.0))
     barred = kind in ("effect", "percent") and top > 0
     return [
         Cell(_WRITE[kind](x), _order(x), _bar(x / top) if barred and math.isfinite(x) else None)
@@ -123,10 +143,9 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _factor(value: object) -> str:
-    """Write one factor, or several as in "factor_1+factor_4"."""
-    parts = _text(value).split("+")
-    return " + ".join(factor_title(part) for part in parts)
+def _factors(value: object) -> str:
+    """Write the numbers of factors, as in "factor_1+factor_4"."""
+    return ", ".join(factor_title(part).removeprefix("Factor ") for part in str(value).split("+"))
 
 
 def _factor_order(value: Any) -> float | None:

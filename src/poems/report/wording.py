@@ -73,15 +73,15 @@ def percent(share: object) -> str:
     Examples
     --------
     >>> percent(0.256), percent(0.0), percent(0.002), percent(0.999), percent(None)
-    ('26%', '0%', 'under 1%', 'over 99%', '–')
+    ('26%', '0%', '<1%', '>99%', '–')
     """
     found = _float(share)
     if found is None:
         return NONE
     if 0 < found < 0.005:
-        return "under 1%"
+        return "<1%"
     if 0.995 <= found < 1:
-        return "over 99%"
+        return ">99%"
     return f"{100 * found:.0f}%".replace("-", "−")
 
 

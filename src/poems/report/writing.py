@@ -74,6 +74,7 @@ def write_report(
     covariates: Sequence[str] = (),
     event_value: str | None = None,
     gene_sets: Sequence[str | Path] = (),
+    gene_map: str | Path | None = None,
     title: str | None = None,
     seed: int = 0,
 ) -> Report:
@@ -100,6 +101,9 @@ def write_report(
         The value of ``event`` that means an event, where this is not plain.
     gene_sets
         GMT files, for enrichment of the factors' features.
+    gene_map
+        Table with the columns ``feature`` and ``gene``, for features that are no
+        genes.
     title
         At the head of the page; by default one with the run folder's name.
     seed
@@ -134,6 +138,8 @@ def write_report(
         raise SettingsError(
             "covariates and event_value are of the survival analysis; give time and event, too"
         )
+    if gene_map is not None and not gene_sets:
+        raise SettingsError("gene_map is of the gene sets; give gene_sets, too")
     found = run if isinstance(run, Run) else read_run(run)
     path = found.folder / DEFAULT_NAME if out is None else Path(out)
     _check_place(path)
@@ -149,7 +155,7 @@ def write_report(
         )
         source, findings = source.adding(tables), [*findings, *said]
     if gene_sets:
-        tables, said = gene_set_tables(source, gene_sets, seed=seed)
+        tables, said = gene_set_tables(source, gene_sets, gene_map)
         source, findings = source.adding(tables), [*findings, *said]
     known = pd.concat(
         [_run_findings(found), pd.DataFrame(_rows(findings), columns=_COLUMNS)], ignore_index=True

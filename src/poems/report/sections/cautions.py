@@ -12,6 +12,7 @@ from poems.findings import Finding, count
 from poems.report.blocks import Sentence
 from poems.report.sections.labels import BASELINE
 from poems.report.sections.subtypes import numbers_table, subtype_sizes
+from poems.report.sections.survival import spoken
 from poems.report.source import Source
 from poems.report.wording import listing, number, percent, sentence, verb
 
@@ -38,7 +39,7 @@ def caution_sentences(
             "diagnostics",
         )
     for row in findings[findings["severity"] != "note"].itertuples():
-        where = "" if pd.isna(row.view) or not row.view else f"{row.view!s}: "
+        where = "" if pd.isna(row.view) or not row.view else f"In {row.view!s}: "
         yield _caution(f"{where}{row.message!s}", "diagnostics")
     yield from _doubtful_subtypes(source)
     if labels is not None:
@@ -53,7 +54,7 @@ def caution_sentences(
                 )
     for each in survival or ():
         if each.severity != "note":
-            yield _caution(each.message, "survival")
+            yield _caution(spoken(each), "survival")
     weak = [
         f"{view} ({percent(r2)})"
         for view, r2 in source.model.r2.items()

@@ -48,7 +48,7 @@ def contributions_section(source: Source) -> Section:
                 Column(
                     "mean_subtype_change",
                     "Change of subtype probability",
-                    "percent",
+                    "change",
                     "By how much the probability of the sample's subtype changes",
                 ),
                 Column(
@@ -87,8 +87,10 @@ def contributions_section(source: Source) -> Section:
                     Column("n_samples", "Samples", "integer"),
                     Column("mean_gate", "Gate weight", "percent"),
                     Column("mean_shift", "Shift of the latent", "general"),
-                    Column("p", "p", "p", "That the weights do not differ between the groups"),
-                    Column("q", "FDR q", "p"),
+                    Column("p_gate", "p (weight)", "p", "That weights differ between groups"),
+                    Column("q_gate", "q (weight)", "p"),
+                    Column("p", "p (shift)", "p", "That shifts differ between the groups"),
+                    Column("q", "q (shift)", "p"),
                 ],
                 where=source.where("contributions_by_group"),
             )

@@ -7,7 +7,7 @@ from typing import Any
 from poems.report.blocks import Block, Section
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
-from poems.report.wording import factor_title, number, p_value
+from poems.report.wording import factor_title, listing, number, p_value
 
 # False discovery rate at which pairs are spoken of.
 FDR = 0.1
@@ -36,15 +36,15 @@ def cross_omic_section(source: Source) -> Section:
             Column("view_a", "Omic"),
             Column("feature_b", "Other feature"),
             Column("view_b", "Omic"),
-            Column("factors", "Shared factors", "factor"),
+            Column("factors", "Factors", "factors", "Those that drive both"),
             Column("score", "Score", "effect", "From the loadings of both on the shared factors"),
             Column(
                 "predicted_correlation",
-                "Predicted correlation",
+                "Correlation predicted",
                 "number",
                 "Between what the model predicts of both",
             ),
-            Column("correlation", "Measured correlation", "number"),
+            Column("correlation", "measured", "number"),
             Column("n_samples", "Samples", "integer"),
             Column("p", "p", "p", "By permutation"),
             Column("q", "FDR q", "p"),
@@ -57,7 +57,9 @@ def cross_omic_section(source: Source) -> Section:
 
 def pair_text(row: Any) -> str:
     """Write a pair with its numbers."""
-    factors = " and ".join(factor_title(part) for part in str(row.factors).split("+"))
+    names = [factor_title(part) for part in str(row.factors).split("+")]
+    numbers = [name.removeprefix("Factor ") for name in names]
+    factors = names[0] if len(names) == 1 else f"Factors {listing(numbers)}"
     return (
         f"{row.feature_a} ({row.view_a}) with {row.feature_b} ({row.view_b}) through {factors} "
         f"(correlation {number(row.correlation)}, q {p_value(row.q)})"

@@ -42,7 +42,7 @@ def diagnostics_section(source: Source, findings: pd.DataFrame) -> Section:
     )
     blocks: list[Block] = [
         Notice(
-            sentence(f"{row.view!s}: {row.message!s}" if row.view else str(row.message)),
+            sentence(f"In {row.view!s}: {row.message!s}" if row.view else str(row.message)),
             "warning" if row.severity == "warning" else "error",
         )
         for row in findings[findings["severity"] != "note"].fillna({"view": ""}).itertuples()

@@ -51,26 +51,31 @@ def _overview(source: Source) -> Block:
     table = pd.DataFrame({"factor": model.factor_names})
     columns = [Column("factor", "Factor", "factor")]
     variance = source.get("factor_variance")
+    top = None
+    if variance is not None:
+        top = float(variance.loc[variance["factor"] != _ALL, "r2"].max())
     for at, view in enumerate(model.view_names):
-        driven = (model.loadings[view] != 0).sum()
-        name = f"driven{at}"
         if variance is not None:
             own = variance[variance["view"] == view].set_index("factor")["r2"]
-            table[f"r2{at}"] = own.reindex(table["factor"]).to_numpy()
-            columns.append(
-                Column(f"r2{at}", f"{view}: variance", "percent", "Lost without the factor")
-            )
-        table[name] = driven.reindex(table["factor"]).to_numpy()
-        columns.append(Column(name, f"{view}: features", "integer", "Features that it drives"))
+            table[f"view{at}"] = own.reindex(table["factor"]).to_numpy()
+            columns.append(Column(f"view{at}", view, "percent", "Lost without it", top))
+        else:
+            driven = (model.loadings[view] != 0).sum()
+            table[f"view{at}"] = driven.reindex(table["factor"]).to_numpy()
+            columns.append(Column(f"view{at}", view, "integer", "Features that it drives"))
     obs = source.get("factor_obs")
     if obs is not None:
         table["obs"] = [closest_column(obs, factor) for factor in table["factor"]]
         columns.append(Column("obs", "Goes with"))
+    shown = (
+        "number of features of each omic that it drives"
+        if variance is None
+        else "share of each omic's variance that is lost without it"
+    )
     return make_table(
         "factor-overview",
-        "All factors: the share of each omic's variance that is lost without the factor, how many "
-        f"features it drives, and the column of the obs table it goes with most (at a false "
-        f"discovery rate of {FDR_OBS:.0%}).",
+        f"All factors: the {shown}, and the column of the obs table that the factor goes with most "
+        f"(at a false discovery rate of {FDR_OBS:.0%}).",
         table,
         columns,
         where=source.where("factor_variance") if variance is not None else "loadings/",
@@ -141,7 +146,6 @@ def _features(source: Source, own: pd.DataFrame, slug: str, title: str) -> list[
         if not len(there):
             blocks.append(Text(f"{title} drives no feature of {view}."))
             continue
-        effect = "effect" if "effect" in there.columns else "loading"
         order = there["loading"].abs().sort_values(ascending=False, kind="stable").index
         blocks.append(
             make_table(
@@ -151,7 +155,7 @@ def _features(source: Source, own: pd.DataFrame, slug: str, title: str) -> list[
                 [
                     Column("feature", "Feature"),
                     Column(
-                        effect,
+                        "loading",
                         "Effect (sd)",
                         "effect",
                         "By how many standard deviations the feature moves, on average, when the "
@@ -218,12 +222,12 @@ def _gene_sets(source: Source, factor: str, slug: str, title: str) -> list[Block
                 Column("gene_set", "Gene set"),
                 Column("view", "Omic"),
                 Column("direction", "Direction"),
-                Column("n_genes", "Genes", "integer"),
-                Column("overlap", "In common", "integer"),
-                Column("nes", "Enrichment", "effect", "Normalised enrichment score"),
+                Column("n_overlap", "In common", "integer", "Genes that the factor drives"),
+                Column("n_set", "Of the set", "integer", "Genes of the set that were measured"),
+                Column("odds_ratio", "Odds ratio", "number"),
                 Column("p", "p", "p"),
                 Column("q", "FDR q", "p"),
-                Column("genes", "Leading genes"),
+                Column("genes", "Genes in common"),
             ],
             where=source.where("gene_sets"),
             limit=_SETS,

@@ -23,8 +23,9 @@ from poems.report.sections.subtypes import (
     top_markers,
     truths,
 )
+from poems.report.sections.survival import RESULTS, spoken
 from poems.report.source import Source
-from poems.report.wording import factor_title, listing, number, percent, sentence, verb
+from poems.report.wording import factor_title, listing, number, p_value, percent, verb
 
 # Words for a mean silhouette (Kaufman and Rousseeuw 1990, page 88).
 _SILHOUETTE: Final = (
@@ -33,7 +34,9 @@ _SILHOUETTE: Final = (
     (LEAST_SILHOUETTE, "weakly set apart"),
     (-1.0, "hardly set apart: there may be no groups at all"),
 )
-_MARKERS, _PAIRS, _COLUMNS = 3, 3, 3
+_MARKERS, _PAIRS, _COLUMNS, _SETS = 3, 3, 3, 3
+# False discovery rate at which gene sets are spoken of.
+FDR_SETS: Final = 0.1
 
 
 def summary_section(
@@ -64,6 +67,7 @@ def summary_section(
         *contribution_sentences(source),
         *pair_sentences(source),
         *obs_sentences(source),
+        *gene_set_sentences(source),
         *survival_sentences(survival or ()),
         *(label_sentences(source, labels) if labels is not None else ()),
     ]
@@ -162,8 +166,11 @@ def marker_sentences(source: Source) -> Iterable[Sentence]:
     if markers is None or len(sizes) < 2:
         return
     topic, target = "What marks each subtype", "subtype-markers"
-    for name in map(str, sizes.index):
+    for at, name in enumerate(map(str, sizes.index)):
         own = top_markers(markers, name)
+        if len(sizes) == 2 and at == 1:
+            yield Sentence(topic, f"{name} is the reverse.", target=target)
+            continue
         if not len(own):
             yield Sentence(
                 topic,
@@ -260,9 +267,9 @@ def pair_sentences(source: Source) -> Iterable[Sentence]:
     strongest = "; ".join(pair_text(row) for row in top.itertuples())
     yield Sentence(
         topic,
-        f"{count(n, 'pair')} of features from different omics {verb(n, 'is', 'are')} associated at "
-        f"a false discovery rate of {FDR_PAIRS:.0%}. "
-        f"{'It is' if n == 1 else 'The strongest:'} {strongest}.",
+        f"{n:,} {verb(n, 'pair', 'pairs')} of features from different omics "
+        f"{verb(n, 'is', 'are')} listed as associated at a false discovery rate of "
+        f"{FDR_PAIRS:.0%}. {'It is' if n == 1 else 'The strongest:'} {strongest}.",
         target=target,
     )
 
@@ -301,11 +308,39 @@ def obs_sentences(source: Source) -> Iterable[Sentence]:
     )
 
 
+def gene_set_sentences(source: Source) -> Iterable[Sentence]:
+    """Name the gene sets that factors come from."""
+    table = source.get("gene_sets")
+    if table is None:
+        return
+    topic, target = "Gene sets", "factors"
+    own = table[table["q"] <= FDR_SETS]
+    if not len(own):
+        yield Sentence(
+            topic,
+            f"No gene set is enriched in a factor at a false discovery rate of {FDR_SETS:.0%}.",
+            target=target,
+        )
+        return
+    best = own.sort_values("p", kind="stable").drop_duplicates("factor").head(_SETS)
+    shown = [
+        f"{row.gene_set} ({row.direction} with {factor_title(row.factor)}, {row.view}, "
+        f"q {p_value(row.q)})"
+        for row in best.itertuples()
+    ]
+    n_factors = own["factor"].nunique()
+    yield Sentence(
+        topic,
+        f"Gene sets are enriched in {count(n_factors, 'factor')}. Strongest: {listing(shown)}.",
+        target=target,
+    )
+
+
 def survival_sentences(findings: Sequence[Finding]) -> Iterable[Sentence]:
     """Repeat what the survival analysis found, which it says itself."""
     for each in findings:
-        if each.severity == "note":
-            yield Sentence("Survival", sentence(each.message), target="survival")
+        if each.code in RESULTS:
+            yield Sentence("Survival", spoken(each), target="survival")
 
 
 def label_sentences(source: Source, column: str) -> Iterable[Sentence]:
@@ -321,7 +356,7 @@ def label_sentences(source: Source, column: str) -> Iterable[Sentence]:
     yield Sentence(
         "Known labels",
         f"Under the best matching, {percent(row['accuracy'])} of {samples} agree "
-        f" between the {count(n_groups, 'subtype')} and the {count(n_labels, 'value')} of "
+        f"between the {count(n_groups, 'subtype')} and the {count(n_labels, 'value')} of "
         f"'{column}' (NMI {number(row['nmi'])}, ARI {number(row['ari'])}).",
         target="labels",
     )

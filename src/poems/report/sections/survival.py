@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 import pandas as pd
 
 from poems.findings import Finding
-from poems.report.blocks import Block, Notice, Section
+from poems.report.blocks import Block, Notice, Section, Text
 from poems.report.pictures import picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
 from poems.report.wording import sentence
 
-_LEAD = (
+# What a survival analysis says of its results, rather than of its data.
+RESULTS: Final = (
+    "survival-nothing",
+    "survival-subtypes",
+    "survival-factors",
+    "survival-concordance",
+    "survival-one-subtype",
+)
+_FACTOR: Final = re.compile(r"\bfactor_(\d+)\b")
+_LEAD: Final = (
     "Whether subtypes and factors go with survival, of which the model has seen nothing. What is "
     "reported is corrected for the number of tests."
 )
@@ -35,7 +46,9 @@ def survival_section(
     findings
         What the analysis says of itself, or why there is none.
     """
-    blocks: list[Block] = [Notice(sentence(each.message), each.severity) for each in findings]
+    results = [each for each in findings if each.code in RESULTS]
+    blocks: list[Block] = [Text(spoken(each)) for each in results]
+    blocks += [Notice(spoken(each), each.severity) for each in findings if each not in results]
     if not asked:
         blocks.append(
             Notice(
@@ -50,6 +63,15 @@ def survival_section(
     if not blocks:
         blocks.append(source.absent("survival_km", "survival"))
     return Section("survival", "Survival", blocks, _LEAD)
+
+
+def spoken(finding: Finding) -> str:
+    """Return a finding's message as a sentence, factors named as in the report.
+
+    >>> spoken(Finding("note", "survival-factors", "factor_2 goes with survival"))
+    'Factor 2 goes with survival.'
+    """
+    return sentence(_FACTOR.sub(r"Factor \1", finding.message))
 
 
 def _curves(source: Source, time: str) -> Block:
@@ -108,7 +130,7 @@ _SHOWN: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
             Column("n_samples", "Samples", "integer"),
             Column("n_events", "Events", "integer"),
             Column("median", "Median survival", "general"),
-            Column("median_lower", "95 % from", "general"),
+            Column("median_lower", "95% from", "general"),
             Column("median_upper", "to", "general"),
             Column("restricted_mean", "Mean up to the common time", "general"),
             Column("until", "Common time", "general"),
@@ -142,7 +164,7 @@ _SHOWN: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
     ),
     (
         "survival_cox",
-        "Cox models: hazard ratios with 95 % limits, of a subtype against the reference, or for "
+        "Cox models: hazard ratios with 95% limits, of a subtype against the reference, or for "
         "one standard deviation of a factor.",
         (
             Column("model", "Model", "factor"),
@@ -152,7 +174,7 @@ _SHOWN: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
             Column("role", "Role"),
             Column("adjusted_for", "Adjusted for"),
             Column("hazard_ratio", "Hazard ratio", "number"),
-            Column("lower", "95 % from", "number"),
+            Column("lower", "95% from", "number"),
             Column("upper", "to", "number"),
             Column("p", "p", "p"),
             Column("test", "Test"),
