@@ -19,9 +19,8 @@ import poems
 from poems.cli import inputs
 from poems.cli.commands_cohort import Truth
 from poems.cli.console import clean, output, print_findings, print_table
-from poems.cli.fitting import new_findings
 from poems.config import Metric, Settings, setting_groups
-from poems.findings import Finding
+from poems.findings import Finding, unsaid
 from poems.settings_file import settings_to_toml
 
 QUICK = ["--epochs", "15", "--encoder-layers", "16", "--n-latent", "6"]
@@ -138,7 +137,16 @@ def test_transform_takes_any_subset_of_the_views(
     latent = pd.read_csv(out / "latent.csv", index_col="sample")
     assert list(latent.index) == list(gates.index)
     assert "view1" in (out / "findings.csv").read_text(encoding="utf-8")
-    assert f"{len(gates)} samples projected" in capsys.readouterr().out
+    assigned = pd.read_csv(out / "subtypes.csv", index_col="sample")
+    assert list(assigned.index) == list(gates.index)
+    columns = ["subtype", "nearest", "probability", "distance", "uncertain"]
+    assert list(assigned.columns) == columns
+    known = pd.read_csv(run_folder / "subtypes.csv", index_col="sample")["subtype"]
+    assert set(assigned["nearest"]) <= set(known)
+    printed = capsys.readouterr().out
+    assert f"{len(gates)} samples projected" in printed
+    for name, size in assigned["subtype"].value_counts().items():
+        assert re.search(rf"^  {name} +{size} +\d+$", printed, re.MULTILINE)
     assert poems_here("transform", run_folder, "--view", table, "--out", out) == 1
     assert "holds a POEMS projection already" in capsys.readouterr().err
     assert poems_here("transform", run_folder, "--view", table, "--out", out, "--overwrite") == 0
@@ -510,7 +518,7 @@ def test_only_what_is_new_is_said_after_the_fit() -> None:
         Finding("warning", "constant-features", "other view", view="b", items=("g1",)),
         Finding("warning", "not-converged", "other code"),
     ]
-    assert new_findings((known, again, *others), (known,)) == others
+    assert unsaid((known, again, *others), (known,)) == others
 
 
 def test_settings_file_of_a_run_is_what_the_library_writes(run_folder: Path) -> None:

@@ -25,6 +25,7 @@ Kind = Literal[
     "survival",
     "gene-sets",
     "export",
+    "contribution-table",
 ]
 
 CHECKPOINT = "checkpoint.poems"
@@ -41,6 +42,7 @@ _COMMANDS = {
     "survival": "survival",
     "gene-sets": "genesets",
     "export": "export",
+    "contribution-table": "contributions",
 }
 
 

@@ -7,9 +7,11 @@
       model.poems          the fitted model, for ``poems.load``
       settings.toml        the settings used, for ``--config``
       latent.csv  latent_variance.csv  gates.csv  subtypes.csv  silhouette.csv  r2.csv
+      subtype_model.json   to assign new samples to the subtypes
       obs.csv  history.csv  findings.csv  diagnosis.csv  pca.csv
       components.csv       with a mixture prior
       loadings/<view>.csv  inclusion/<view>.csv
+      analysis/*.csv       what takes the data to tell, see poems.run_analysis
       figures/*.png
       run.log
       checkpoint.poems     only while a run that saves its state is unfinished
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,13 +30,16 @@ import pandas as pd
 
 from poems._files import atomic_path, write_text
 from poems._version import __version__
+from poems.analysis.assignment import SubtypeModel, learn_subtypes
+from poems.analysis.assignment_storage import load_subtype_model, save_subtype_model
 from poems.analysis.contributions import mean_weights, pattern_findings
 from poems.analysis.subtypes import Subtypes, component_table
 from poems.csv_tables import read_csv, write_csv, write_findings
 from poems.data.backed.view import BackedCohort
 from poems.errors import PoemsError, StorageError
-from poems.findings import Finding
+from poems.findings import Finding, unsaid
 from poems.output_folder import CHECKPOINT, claim_folder, read_marker, write_marker
+from poems.run_analysis import RunAnalysis, read_analysis, write_analysis
 from poems.settings_file import settings_to_toml
 
 if TYPE_CHECKING:
@@ -46,6 +52,7 @@ logger = logging.getLogger(__name__)
 
 _KIND: Final = "run"
 _MODEL = "model.poems"
+_SUBTYPE_MODEL = "subtype_model.json"
 # Samples that figures show at most; of more, a random subset, which the figure says.
 _MOST_DRAWN = 20_000
 # What an overwritten run leaves behind where the new one has other views or figures.
@@ -89,6 +96,31 @@ class Run:
     summary: dict[str, Any]
     pca: pd.DataFrame | None = None
 
+    @cached_property
+    def analysis(self) -> dict[str, pd.DataFrame]:
+        """Tables of :func:`poems.run_analysis.analyse_run` by name; none in older runs."""
+        return read_analysis(self.folder)
+
+    def subtype_model(self) -> SubtypeModel:
+        """Return what assigns new samples to the subtypes; learnt here if the run has none saved.
+
+        Raises
+        ------
+        StorageError
+            If the saved one is damaged, or of another model.
+        """
+        path = self.folder / _SUBTYPE_MODEL
+        if not path.exists():
+            found = pd.Series(self.subtypes["subtype"].to_numpy(), index=self.model.samples)
+            return learn_subtypes(self.model.latent, found, self.model.latent_variance)
+        saved = load_subtype_model(path)
+        if list(saved.factors) != self.model.factor_names:
+            raise StorageError(
+                f"{path} has {len(saved.factors)} factors, the model {self.model.n_active}: it is "
+                "of another fit. Delete it, and subtypes are learnt from the run again"
+            )
+        return saved
+
 
 def write_run(
     folder: str | Path,
@@ -96,6 +128,7 @@ def write_run(
     cohort: MultiOmics,
     subtypes: Subtypes,
     *,
+    analysis: RunAnalysis | None = None,
     figures: bool = True,
 ) -> Path:
     """Write a fit and its subtypes into ``folder``, each file whole or not at all.
@@ -115,6 +148,8 @@ def write_run(
         The cohort it was fitted to.
     subtypes
         Subtypes of its samples.
+    analysis
+        What was computed of the cohort; nothing by default.
     figures
         Draw ``figures/*.png`` as well.
 
@@ -131,10 +166,15 @@ def write_run(
             stale.unlink()
     for name, table in _tables(model, cohort, subtypes).items():
         write_csv(path / f"{name}.csv", table)
-    write_findings(path / "findings.csv", (*model.findings, *run_findings(model, cohort, subtypes)))
+    analysis = RunAnalysis({}) if analysis is None else analysis
+    write_analysis(path, analysis)
+    findings = (*model.findings, *run_findings(model, cohort, subtypes))
+    new = unsaid(analysis.findings, findings)
+    write_findings(path / "findings.csv", (*findings, *new))
     write_csv(path / "diagnosis.csv", model.diagnose().table, index=False)
     write_text(path / "settings.toml", settings_to_toml(model.settings))
     model.save(path / _MODEL)
+    save_subtype_model(subtypes.assigner(model), path / _SUBTYPE_MODEL)
     if figures:
         for name, figure in _figures(model, subtypes).items():
             with atomic_path(path / "figures" / f"{name}.png") as temporary:
@@ -147,7 +187,11 @@ def write_run(
 
 def run_findings(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> tuple[Finding, ...]:
     """Return what there is to say of a run beside the model's own findings."""
-    following = (*subtypes.findings, *pattern_findings(subtypes.assignment, model.gates))
+    following = (
+        *subtypes.findings,
+        *pattern_findings(subtypes.assignment, model.gates),
+        *subtypes.assigner(model).findings,
+    )
     if not isinstance(cohort, BackedCohort):
         return following
     text = (

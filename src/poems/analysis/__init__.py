@@ -1,5 +1,7 @@
 """Tables computed from a fitted model; nothing here trains."""
 
+from poems.analysis.assignment import learn_subtypes
+from poems.analysis.assignment_storage import load_subtype_model, save_subtype_model
 from poems.analysis.associations import associate, factor_correlations
 from poems.analysis.effects import factor_effects, top_features
 from poems.analysis.factors import describe_factors
@@ -7,6 +9,7 @@ from poems.analysis.responses import response_curves
 from poems.analysis.subtypes import find_subtypes
 from poems.analysis.survival import survival_analysis
 from poems.analysis.variance import variance_explained
+from poems.analysis.view_contributions import view_contributions
 
 __all__ = [
     "associate",
@@ -14,8 +17,12 @@ __all__ = [
     "factor_correlations",
     "factor_effects",
     "find_subtypes",
+    "learn_subtypes",
+    "load_subtype_model",
     "response_curves",
+    "save_subtype_model",
     "survival_analysis",
     "top_features",
     "variance_explained",
+    "view_contributions",
 ]

@@ -16,6 +16,7 @@ from poems._version import __version__
 from poems.cli import (
     commands_benchmark,
     commands_cohort,
+    commands_contributions,
     commands_demo,
     commands_factors,
     commands_fit,
@@ -55,6 +56,7 @@ commands_fit.register(app)
 commands_run.register(app)
 commands_factors.register(app)
 commands_survival.register(app)
+commands_contributions.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
 commands_report.register(app)

@@ -1,6 +1,7 @@
 """Drawing: tables in, matplotlib Axes out; a Figure where several panels are drawn."""
 
 from poems.plots.consensus import plot_consensus
+from poems.plots.contributions import plot_contributions
 from poems.plots.correlations import plot_subtype_correlations, subtype_correlations
 from poems.plots.features import (
     feature_strength,
@@ -20,6 +21,7 @@ __all__ = [
     "centre_plane",
     "feature_strength",
     "plot_consensus",
+    "plot_contributions",
     "plot_gates",
     "plot_history",
     "plot_kaplan_meier",
