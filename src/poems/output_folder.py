@@ -26,6 +26,7 @@ Kind = Literal[
     "gene-sets",
     "export",
     "contribution-table",
+    "subtype-table",
 ]
 
 CHECKPOINT = "checkpoint.poems"
@@ -43,6 +44,7 @@ _COMMANDS = {
     "gene-sets": "genesets",
     "export": "export",
     "contribution-table": "contributions",
+    "subtype-table": "subtypes",
 }
 
 

@@ -227,6 +227,35 @@ def read_run(folder: str | Path) -> Run:
     return Run(path, model, tables["obs"], tables["subtypes"], summary, tables.get("pca"))
 
 
+def run_subtypes(run: Run) -> Subtypes:
+    """Return the subtypes that a run reported, with what is known of how they were chosen.
+
+    Raises
+    ------
+    StorageError
+        If ``silhouette.csv`` or ``run.json`` lack what is needed of them.
+    """
+    choice = read_csv(run.folder / "silhouette.csv")
+    choice.index = choice.index.astype(int).rename("n_subtypes")
+    own = run.subtypes.set_axis(run.model.samples)
+    found = run.summary.get("subtypes")
+    absent = {"silhouette", "smallest"} - set(choice.columns)
+    if absent or not isinstance(found, dict) or not {"method", "metric"} <= set(found):
+        raise StorageError(
+            f"{run.folder} does not say how its subtypes were found (silhouette.csv, run.json); "
+            "was it edited? Fit again"
+        )
+    return Subtypes(
+        assignment=own["subtype"].rename("subtype"),
+        silhouette=choice["silhouette"],
+        smallest=choice["smallest"],
+        sample_silhouette=own["silhouette"].astype(float),
+        method=found["method"],
+        metric=found["metric"],
+        probability=own["probability"].astype(float) if "probability" in own else None,
+    )
+
+
 def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[str, pd.DataFrame]:
     tables = {
         "latent": model.latent.rename_axis("sample"),

@@ -5,13 +5,16 @@ from poems.analysis.assignment_storage import load_subtype_model, save_subtype_m
 from poems.analysis.associations import associate, factor_correlations
 from poems.analysis.effects import factor_effects, top_features
 from poems.analysis.factors import describe_factors
+from poems.analysis.markers import subtype_markers
 from poems.analysis.responses import response_curves
+from poems.analysis.subtype_assessment import assess_subtypes
 from poems.analysis.subtypes import find_subtypes
 from poems.analysis.survival import survival_analysis
 from poems.analysis.variance import variance_explained
 from poems.analysis.view_contributions import view_contributions
 
 __all__ = [
+    "assess_subtypes",
     "associate",
     "describe_factors",
     "factor_correlations",
@@ -21,6 +24,7 @@ __all__ = [
     "load_subtype_model",
     "response_curves",
     "save_subtype_model",
+    "subtype_markers",
     "survival_analysis",
     "top_features",
     "variance_explained",

@@ -23,6 +23,7 @@ from poems.cli import (
     commands_report,
     commands_run,
     commands_stability,
+    commands_subtypes,
     commands_survival,
 )
 from poems.errors import PoemsError
@@ -57,6 +58,7 @@ commands_run.register(app)
 commands_factors.register(app)
 commands_survival.register(app)
 commands_contributions.register(app)
+commands_subtypes.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
 commands_report.register(app)

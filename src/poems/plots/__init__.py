@@ -15,6 +15,7 @@ from poems.plots.latent import centre_plane, plot_latent, principal_plane
 from poems.plots.loadings import plot_loadings, plot_sparsity, top_features
 from poems.plots.projection import plot_projection, tsne_plane, umap_plane
 from poems.plots.sparsity import plot_loading_histogram, plot_sparsity_mask
+from poems.plots.subtypes import plot_markers, plot_subtype_numbers
 from poems.plots.survival import plot_kaplan_meier
 
 __all__ = [
@@ -28,10 +29,12 @@ __all__ = [
     "plot_latent",
     "plot_loading_histogram",
     "plot_loadings",
+    "plot_markers",
     "plot_projection",
     "plot_sparsity",
     "plot_sparsity_mask",
     "plot_subtype_correlations",
+    "plot_subtype_numbers",
     "plot_top_features",
     "plot_top_per_factor",
     "principal_plane",
