@@ -45,7 +45,7 @@ def demo(
     )
     simulation = simulate(n_samples, n_features, seed=seed, missing_views=0.1)
     model, subtypes = fit_and_write(simulation.cohort, request)
-    made = write_report(out, labels=simulation.subtypes.name, seed=seed)
+    made = write_report(out, labels="subtype", seed=seed)
     if not quiet:
         _compare(simulation, model, subtypes)
         print_place(made)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 import pandas as pd
 
 from poems.config import Metric
-from poems.errors import StorageError
 from poems.report.blocks import Notice
 
 if TYPE_CHECKING:
@@ -18,32 +16,6 @@ if TYPE_CHECKING:
     from poems.run_folder import Run
 
 FOLDER: Final = "analysis"
-# Columns that hold names: '007' and 'NA' are names there.
-_NAMES: Final = frozenset(
-    (
-        "sample",
-        "view",
-        "feature",
-        "factor",
-        "factors",
-        "other",
-        "subtype",
-        "group",
-        "column",
-        "view_a",
-        "view_b",
-        "feature_a",
-        "feature_b",
-        "direction",
-        "shape",
-        "test",
-        "measure",
-        "lowest",
-        "highest",
-        "gene_set",
-        "genes",
-    )
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,30 +92,5 @@ class Source:
 
 
 def read_source(run: Run) -> Source:
-    """Read the tables in the run's ``analysis`` folder; a run of an older version has none."""
-    folder = run.folder / FOLDER
-    return Source(run, {path.stem: read_table(path) for path in sorted(folder.glob("*.csv"))})
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a tidy table, names as text.
-
-    Raises
-    ------
-    StorageError
-        If the file cannot be read as a table.
-    """
-    try:
-        header = [str(name) for name in pd.read_csv(path, nrows=0).columns]
-        table: pd.DataFrame = pd.read_csv(
-            path,
-            dtype={name: "str" for name in header if name in _NAMES},
-            keep_default_na=False,
-            na_values=[""],
-            float_precision="round_trip",
-        )
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
-    except (OSError, ValueError) as error:
-        raise StorageError(f"cannot read {path}: {error}; fit again") from None
-    return table
+    """Take the tables in the run's ``analysis`` folder; a run of an older version has none."""
+    return Source(run, dict(run.analysis))

@@ -7,16 +7,18 @@ import pandas as pd
 from poems.findings import count
 from poems.plots.style import natural_order
 from poems.report.blocks import Block, Heading, Panel, Picker, Section, Text
-from poems.report.drawings import CRITERIA, plot_criteria
 from poems.report.pictures import picture
 from poems.report.sample_map import sample_map
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
-from poems.report.wording import listing, number
+from poems.report.wording import listing, number, verb
 
 # False discovery rate at which a feature is called a marker.
 FDR = 0.1
 _MARKERS = 15
+_CRITERIA = ("silhouette", "gap", "pac", "mixture_weight")
+# Markers of each subtype and view that are drawn, at most, and markers of all in the picture.
+_DRAWN = 5
 
 
 def subtypes_section(source: Source) -> Section:
@@ -25,6 +27,7 @@ def subtypes_section(source: Source) -> Section:
     blocks: list[Block] = [sample_map(source), _sizes(source)]
     blocks.append(Heading("subtype-number", "How many subtypes?"))
     blocks += _numbers(source)
+    blocks += _clusterings(source)
     blocks.append(Heading("subtype-samples", "Uncertain samples"))
     blocks += _uncertain(source)
     blocks.append(Heading("subtype-markers", "What marks each subtype"))
@@ -103,21 +106,23 @@ def _sizes(source: Source) -> Block:
 
 
 def _numbers(source: Source) -> list[Block]:
+    from poems import plots
+
     table = numbers_table(source)
     n_found = int(source.subtypes.nunique())
     blocks: list[Block] = []
-    drawn = [name for name in CRITERIA if name in table.columns and table[name].notna().any()]
+    drawn = [name for name in _CRITERIA if name in table.columns and table[name].notna().any()]
     if len(table) > 1 and drawn:
         told = "; ".join(
             f"{name}: {', '.join(number(value) for value in table[name])}" for name in drawn
         )
-        tried = listing(table["n_subtypes"])
         blocks.append(
             picture(
                 "subtype-criteria",
-                plot_criteria(table, n_found),
-                alt=f"Criteria for {tried} subtypes. {told}. {n_found} were formed.",
-                caption="Criteria for the number of subtypes; dotted: the number that was formed.",
+                plots.plot_subtype_numbers(table),
+                alt=f"Criteria for {listing(table['n_subtypes'])} subtypes. {told}. {n_found} "
+                f"{verb(n_found, 'was', 'were')} formed.",
+                caption="Criteria for the number of subtypes; grey: the number that was formed.",
             )
         )
     blocks.append(
@@ -132,7 +137,7 @@ def _numbers(source: Source) -> list[Block]:
                 Column("gap", "Gap", "number", "Higher is better"),
                 Column("gap_se", "its standard error", "number"),
                 Column("pac", "PAC", "number", "Share of ambiguous pairs: lower is better"),
-                Column("bic", "BIC of the mixture", "general", "Lower is better"),
+                Column("mixture_weight", "Weight of the component", "number"),
                 Column("chosen", "Chosen", "yes"),
             ],
             where=source.where("subtype_numbers")
@@ -142,6 +147,29 @@ def _numbers(source: Source) -> list[Block]:
         )
     )
     return blocks
+
+
+def _clusterings(source: Source) -> list[Block]:
+    table = source.get("subtype_clusterings")
+    if table is None:
+        return []
+    return [
+        make_table(
+            "subtype-clusterings",
+            "Do other ways of clustering find the same groups? Adjusted Rand index: 1 is the same, "
+            "0 is chance.",
+            table,
+            [
+                Column("clustering", "Clustering"),
+                Column("n_subtypes", "Groups", "integer"),
+                Column("other", "Beside"),
+                Column("n_other", "Groups", "integer"),
+                Column("ari", "ARI", "number"),
+            ],
+            where=source.where("subtype_clusterings"),
+            sortable=False,
+        )
+    ]
 
 
 def _uncertain(source: Source) -> list[Block]:
@@ -161,7 +189,9 @@ def _uncertain(source: Source) -> list[Block]:
                 Column("sample", "Sample"),
                 Column("subtype", "Subtype"),
                 Column("probability", "Probability", "number"),
-                Column("consensus", "Consensus", "number"),
+                Column("consensus", "Consensus", "number", "Share of repeats with its subtype"),
+                Column("next_subtype", "Next"),
+                Column("next_consensus", "Consensus with that", "number"),
                 Column("silhouette", "Silhouette", "number"),
             ],
             where=source.where("subtype_samples"),
@@ -229,4 +259,22 @@ def _markers(source: Source, names: list[str]) -> list[Block]:
                 )
             )
         panels.append(Panel(f"markers-{at}", f"Subtype {name}", tuple(blocks), name))
-    return [Picker("marker-picker", "Subtype", tuple(panels))]
+    return [*_drawn(markers), Picker("marker-picker", "Show", tuple(panels))]
+
+
+def _drawn(markers: pd.DataFrame) -> list[Block]:
+    from poems import plots
+
+    if not (markers["q"] <= FDR).any():
+        return []
+    return [
+        picture(
+            "markers",
+            plots.plot_markers(markers, _DRAWN, fdr=FDR),
+            alt="Dots of the strongest markers (rows) in each subtype (columns), red where the "
+            "feature is higher, blue where lower. The tables below have the numbers.",
+            caption=f"The strongest markers of each subtype, at most {_DRAWN} an omic and subtype, "
+            "in all subtypes. Red: higher, blue: lower; a larger dot: a larger difference; pale: "
+            f"no marker at a false discovery rate of {FDR:.0%}.",
+        )
+    ]
