@@ -15,6 +15,7 @@ import poems
 from poems.analysis.subtypes import find_subtypes
 from poems.csv_tables import write_csv
 from poems.data.container import MultiOmics
+from poems.report import Report, write_report
 from poems.report.source import Source, read_source
 from poems.run_folder import read_run, write_run
 
@@ -63,6 +64,13 @@ def full_run(old_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for stem, table in tables_of(read_source(read_run(folder))).items():
         write_csv(folder / "analysis" / f"{stem}.csv", table, index=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def report(full_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """The report of the full run, with all that a user may ask for but gene sets."""
+    out = tmp_path_factory.mktemp("report") / "page.html"
+    return write_report(full_run, out, labels="label", time="time", event="event")
 
 
 @pytest.fixture(scope="session")

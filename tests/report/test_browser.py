@@ -8,7 +8,7 @@ import pytest
 from chromium import drive, find_chromium
 from hostile_names import END, HOSTILE, SCRIPT
 
-from poems.report import write_report
+from poems.report import Report
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium to open it")
 
@@ -26,10 +26,8 @@ const choose=(box,at)=>{box.selectedIndex=at;box.dispatchEvent(new Event('change
 
 
 @pytest.fixture(scope="module")
-def page(full_run: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    out = tmp_path_factory.mktemp("page") / "page.html"
-    made = write_report(full_run, out, labels="label", time="time", event="event")
-    return made.path.read_text(encoding="utf-8")
+def page(report: Report) -> str:
+    return report.path.read_text(encoding="utf-8")
 
 
 def test_it_opens_without_errors_and_runs_nothing_of_the_data(page: str, tmp_path: Path) -> None:
