@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,benchmark,umap]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,benchmark,umap,genesets]'
 	touch $(STAMP)
 
 demo: $(STAMP)

@@ -19,9 +19,8 @@ import poems
 from poems.cli import inputs
 from poems.cli.commands_cohort import Truth
 from poems.cli.console import clean, output, print_findings, print_table
-from poems.cli.fitting import new_findings
 from poems.config import Metric, Settings, setting_groups
-from poems.findings import Finding
+from poems.findings import Finding, unsaid
 from poems.settings_file import settings_to_toml
 
 QUICK = ["--epochs", "15", "--encoder-layers", "16", "--n-latent", "6"]
@@ -510,7 +509,7 @@ def test_only_what_is_new_is_said_after_the_fit() -> None:
         Finding("warning", "constant-features", "other view", view="b", items=("g1",)),
         Finding("warning", "not-converged", "other code"),
     ]
-    assert new_findings((known, again, *others), (known,)) == others
+    assert unsaid((known, again, *others), (known,)) == others
 
 
 def test_settings_file_of_a_run_is_what_the_library_writes(run_folder: Path) -> None:

@@ -55,6 +55,7 @@ FLOORS = {
     "plots": 9,
     "paper_folder": 10,
     "benchmark_folder": 10,
+    "run_analysis": 10,
     "run_folder": 10,
     "run_log": 10,
     "cli": 11,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -63,3 +63,47 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     table = table.set_index("0")
     table.columns = pd.Index(header[1:])
     return table.rename_axis(header[0])
+
+
+def read_typed_csv(path: str | Path, *, names: Collection[str]) -> pd.DataFrame:
+    """Read a table that :func:`write_csv` wrote without an index.
+
+    Parameters
+    ----------
+    path
+        The file.
+    names
+        Columns that hold names, which stay text even where they look like a
+        number or ``NA``. Others become numbers or truth values where all of
+        their cells are; an empty cell is missing everywhere.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing or damaged.
+    """
+    try:
+        cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"cannot read {path}: {error}; fit again") from None
+    header, cells = cells.iloc[0].tolist(), cells.iloc[1:].reset_index(drop=True)
+    columns = [
+        _typed(cells[at], is_name=str(header[at]) in names).rename(header[at])
+        for at in range(len(header))
+    ]
+    return pd.concat(columns, axis=1)
+
+
+def _typed(cells: pd.Series, *, is_name: bool) -> pd.Series:
+    """Return cells as numbers or truth values, or as they are; empty ones missing."""
+    known: pd.Series = cells.mask(cells == "")
+    if is_name:
+        return known
+    if len(cells) and cells.isin(["True", "False"]).all():
+        return cells == "True"
+    try:
+        numbers = pd.to_numeric(known)
+        # That parser is quick and may be a bit off; this one is exact.
+        return known.astype(float) if numbers.dtype == float else numbers
+    except ValueError:
+        return known

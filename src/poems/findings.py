@@ -40,6 +40,17 @@ class Finding:
         return f"{self.severity}: {where}{self.message}"
 
 
+def unsaid(findings: Iterable[Finding], said: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that were not said already, perhaps in other words.
+
+    >>> note = Finding("note", "rare", "3 samples are rare", items=("a", "b", "c"))
+    >>> unsaid([note], [note])
+    []
+    """
+    known = {(each.code, each.view, each.items) for each in said}
+    return [each for each in findings if (each.code, each.view, each.items) not in known]
+
+
 def name_some(names: Iterable[object], limit: int = 3) -> str:
     """List the first ``limit`` names and count the rest.
 

@@ -10,6 +10,7 @@
       obs.csv  history.csv  findings.csv  diagnosis.csv  pca.csv
       components.csv       with a mixture prior
       loadings/<view>.csv  inclusion/<view>.csv
+      analysis/*.csv       what takes the data to tell, see poems.run_analysis
       figures/*.png
       run.log
       checkpoint.poems     only while a run that saves its state is unfinished
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,8 +34,9 @@ from poems.analysis.subtypes import Subtypes, component_table
 from poems.csv_tables import read_csv, write_csv, write_findings
 from poems.data.backed.view import BackedCohort
 from poems.errors import PoemsError, StorageError
-from poems.findings import Finding
+from poems.findings import Finding, unsaid
 from poems.output_folder import CHECKPOINT, claim_folder, read_marker, write_marker
+from poems.run_analysis import RunAnalysis, read_analysis, write_analysis
 from poems.settings_file import settings_to_toml
 
 if TYPE_CHECKING:
@@ -87,6 +90,11 @@ class Run:
     summary: dict[str, Any]
     pca: pd.DataFrame | None = None
 
+    @cached_property
+    def analysis(self) -> dict[str, pd.DataFrame]:
+        """Tables of :func:`poems.run_analysis.analyse_run` by name; none in older runs."""
+        return read_analysis(self.folder)
+
 
 def write_run(
     folder: str | Path,
@@ -94,6 +102,7 @@ def write_run(
     cohort: MultiOmics,
     subtypes: Subtypes,
     *,
+    analysis: RunAnalysis | None = None,
     figures: bool = True,
 ) -> Path:
     """Write a fit and its subtypes into ``folder``, each file whole or not at all.
@@ -113,6 +122,8 @@ def write_run(
         The cohort it was fitted to.
     subtypes
         Subtypes of its samples.
+    analysis
+        What was computed of the cohort; nothing by default.
     figures
         Draw ``figures/*.png`` as well.
 
@@ -129,7 +140,11 @@ def write_run(
             stale.unlink()
     for name, table in _tables(model, cohort, subtypes).items():
         write_csv(path / f"{name}.csv", table)
-    write_findings(path / "findings.csv", (*model.findings, *run_findings(model, cohort, subtypes)))
+    analysis = RunAnalysis({}) if analysis is None else analysis
+    write_analysis(path, analysis)
+    findings = (*model.findings, *run_findings(model, cohort, subtypes))
+    new = unsaid(analysis.findings, findings)
+    write_findings(path / "findings.csv", (*findings, *new))
     write_csv(path / "diagnosis.csv", model.diagnose().table, index=False)
     write_text(path / "settings.toml", settings_to_toml(model.settings))
     model.save(path / _MODEL)

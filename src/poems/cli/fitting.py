@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from poems.cli.console import decimal, heading, output, print_findings, print_table, say
 from poems.cli.diagnosis import print_diagnosis
 from poems.errors import SettingsError
-from poems.findings import name_some
+from poems.findings import name_some, unsaid
 from poems.output_folder import CHECKPOINT, claim_folder
 from poems.profiling import NO_PROFILE, Profile
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from poems.analysis.subtypes import Method, Subtypes
     from poems.config import Metric, Settings
     from poems.data import MultiOmics
-    from poems.findings import Finding
     from poems.fitted import FittedPoems
 
 
@@ -99,6 +98,7 @@ def _check(cohort: MultiOmics, request: FitRequest) -> None:
 def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems, Subtypes]:
     from poems.analysis.subtypes import find_subtypes
     from poems.data import quality_findings
+    from poems.run_analysis import analyse_run
     from poems.run_folder import run_findings, write_run
     from poems.run_log import log_findings, run_log
 
@@ -120,11 +120,13 @@ def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems
                 method=request.subtypes_by if model.n_active else "kmeans",
                 seed=request.seed,
             )
-        following = run_findings(model, cohort, subtypes)
-        late = [*new_findings(model.findings, known), *following]
+        with request.profile.span("analysis"):
+            analysis = analyse_run(model, cohort, subtypes, seed=request.seed)
+        following = (*run_findings(model, cohort, subtypes), *analysis.findings)
+        late = unsaid((*model.findings, *following), known)
         log_findings(late)
         with request.profile.span("writing"):
-            write_run(request.out, model, cohort, subtypes)
+            write_run(request.out, model, cohort, subtypes, analysis=analysis)
     if not request.quiet:
         # Those of the diagnosis come with the summary.
         told = model.diagnose().findings
@@ -150,12 +152,6 @@ def _fit(cohort: MultiOmics, request: FitRequest) -> FittedPoems:
         device=request.device,
         profile=request.profile,
     )
-
-
-def new_findings(findings: tuple[Finding, ...], known: tuple[Finding, ...]) -> list[Finding]:
-    """Return the findings that were not said already, perhaps in other words."""
-    said = {(each.code, each.view, each.items) for each in known}
-    return [each for each in findings if (each.code, each.view, each.items) not in said]
 
 
 def _print_summary(model: FittedPoems, subtypes: Subtypes, out: Path, seconds: float) -> None:

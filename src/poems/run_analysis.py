@@ -1,0 +1,138 @@
+"""What a run says of its cohort that takes the data to tell, as tables in ``RUN/analysis/``.
+
+A model keeps no data, so these are computed when it is fitted, and read by
+``poems report`` and whoever else wants them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from poems.analysis.effects import top_features
+from poems.analysis.factors import describe_factors
+from poems.csv_tables import read_typed_csv, write_csv
+from poems.errors import PoemsError
+from poems.findings import Finding
+
+if TYPE_CHECKING:
+    from poems.analysis.subtypes import Subtypes
+    from poems.data import MultiOmics
+    from poems.fitted import FittedPoems
+
+_FOLDER: Final = "analysis"
+# Features of each factor and view in factor_top_features.csv.
+_TOP: Final = 20
+# Columns that hold names, whatever they look like; all others are numbers where they can be.
+_NAMES: Final = (
+    "sample",
+    "view",
+    "view_a",
+    "view_b",
+    "feature",
+    "feature_a",
+    "feature_b",
+    "factor",
+    "factors",
+    "other",
+    "subtype",
+    "nearest",
+    "column",
+    "group",
+    "lowest",
+    "highest",
+)
+
+Tables = Mapping[str, pd.DataFrame]
+_Family = Callable[
+    ["FittedPoems", "MultiOmics", "Subtypes", int], tuple[Tables, tuple[Finding, ...]]
+]
+
+
+@dataclass(frozen=True, eq=False)
+class RunAnalysis:
+    """Tables by their name, tidy: a row an observation, no index.
+
+    ``findings`` say what was left out of them, and why.
+    """
+
+    tables: Tables
+    findings: tuple[Finding, ...] = ()
+
+
+def analyse_run(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, *, seed: int = 0
+) -> RunAnalysis:
+    """Compute all tables of ``RUN/analysis/``.
+
+    What a cohort does not allow for, as an association of omics where there
+    is only one, is left out and said in the findings.
+
+    Parameters
+    ----------
+    model
+        The fitted model.
+    cohort
+        The cohort it was fitted to.
+    subtypes
+        Subtypes of its samples.
+    seed
+        Of everything random.
+    """
+    tables: dict[str, pd.DataFrame] = {}
+    findings: list[Finding] = []
+    for title, compute in _FAMILIES.items():
+        try:
+            made, said = compute(model, cohort, subtypes, seed)
+        except PoemsError as error:
+            text = f"{title} left out: {error}"
+            findings.append(Finding("note", "analysis-left-out", text))
+            continue
+        tables |= made
+        findings.extend(said)
+    return RunAnalysis(tables, tuple(findings))
+
+
+def write_analysis(run: Path, analysis: RunAnalysis) -> None:
+    """Write the tables into a run folder, in place of those that are there."""
+    folder = run / _FOLDER
+    for stale in folder.glob("*.csv"):
+        stale.unlink()
+    for name, table in analysis.tables.items():
+        write_csv(folder / f"{name}.csv", table, index=False)
+
+
+def read_analysis(run: Path) -> dict[str, pd.DataFrame]:
+    """Read the tables of a run folder, those that it has.
+
+    Raises
+    ------
+    StorageError
+        If one is damaged.
+    """
+    paths = sorted((run / _FOLDER).glob("*.csv"))
+    return {path.stem: read_typed_csv(path, names=_NAMES) for path in paths}
+
+
+def _factors(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+) -> tuple[Tables, tuple[Finding, ...]]:
+    found = describe_factors(model, cohort, seed=seed)
+    tables = {
+        "factor_effects": found.effects,
+        "factor_top_features": top_features(found.effects, _TOP),
+        "factor_correlations": found.correlations,
+    }
+    if found.variance is not None:
+        tables["factor_variance"] = found.variance.table
+    if found.associations is not None:
+        tables["factor_obs"] = found.associations.table
+    return tables, found.findings
+
+
+# Tables that are computed together, by what they are called where they cannot be.
+_FAMILIES: Final[Mapping[str, _Family]] = {"tables of the factors": _factors}

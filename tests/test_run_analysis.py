@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import poems
+from poems.analysis.subtypes import Subtypes, find_subtypes
+from poems.estimates import estimate_features
+from poems.run_analysis import analyse_run, read_analysis
+from poems.run_folder import read_run, write_run
+
+Fitted = tuple[poems.FittedPoems, poems.MultiOmics, Subtypes]
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    cohort = poems.simulate(n_samples=60, n_features={"rna": 40, "protein": 30}, seed=0).cohort
+    model = poems.fit(cohort, seed=0, epochs=30, progress=False)
+    return model, cohort, find_subtypes(model)
+
+
+def test_tables_are_written_with_the_run_and_come_back(fitted: Fitted, tmp_path: Path) -> None:
+    found = analyse_run(*fitted)
+    assert {"factor_effects", "factor_variance", "factor_obs"} <= set(found.tables)
+    folder = write_run(tmp_path / "run", *fitted, analysis=found, figures=False)
+    back = read_run(folder).analysis
+    assert set(back) == set(found.tables)
+    for name, table in found.tables.items():
+        # An empty text and a missing one look the same in a CSV file.
+        expected = table.where(table != "").reset_index(drop=True)
+        pd.testing.assert_frame_equal(back[name], expected, check_dtype=False)
+
+
+def test_another_runs_tables_do_not_stay(fitted: Fitted, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", *fitted, analysis=analyse_run(*fitted), figures=False)
+    assert read_analysis(folder)
+    write_run(folder, *fitted, figures=False)
+    assert read_analysis(folder) == {}
+
+
+def test_a_model_without_factors_has_tables_without_rows(fitted: Fitted) -> None:
+    model, cohort, _ = fitted
+    module = copy.deepcopy(model.module)
+    for _, decoder in module.sparse_decoders():
+        decoder.loadings.zero_()
+    batch, _ = model.preprocessing.apply(cohort)
+    features = estimate_features(module, batch, model.sample_estimates.loc)
+    pruned = replace(model, module=module, feature_estimates=features)
+    assert pruned.n_active == 0
+    found = analyse_run(pruned, cohort, find_subtypes(pruned, 1))
+    assert found.tables["factor_effects"].empty
+    assert not [each for each in found.findings if each.code == "analysis-left-out"]
