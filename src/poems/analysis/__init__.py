@@ -3,6 +3,7 @@
 from poems.analysis.associations import associate, factor_correlations
 from poems.analysis.effects import factor_effects, top_features
 from poems.analysis.factors import describe_factors
+from poems.analysis.gene_sets import gene_set_enrichment
 from poems.analysis.responses import response_curves
 from poems.analysis.subtypes import find_subtypes
 from poems.analysis.survival import survival_analysis
@@ -14,6 +15,7 @@ __all__ = [
     "factor_correlations",
     "factor_effects",
     "find_subtypes",
+    "gene_set_enrichment",
     "response_curves",
     "survival_analysis",
     "top_features",

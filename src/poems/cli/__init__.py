@@ -19,6 +19,7 @@ from poems.cli import (
     commands_demo,
     commands_factors,
     commands_fit,
+    commands_genesets,
     commands_run,
     commands_stability,
     commands_survival,
@@ -54,6 +55,7 @@ commands_fit.register(app)
 commands_run.register(app)
 commands_factors.register(app)
 commands_survival.register(app)
+commands_genesets.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
 
