@@ -48,8 +48,8 @@ def cohorts(n_runs: int, seed: int) -> Iterator[tuple[poems.FittedPoems, int]]:
             yield model, run
 
 
-def null_survival(n_runs: int = 200, seed: int = 0) -> pd.DataFrame:
-    """Run the null; return a row a setting and run: what was reported.
+def null_survival(n_runs: int = 200, seed: int = 0, out: Path | None = None) -> pd.DataFrame:
+    """Run the null; return a row a setting and run: what was reported. Also kept in ``out``.
 
     Columns: ``setting``, ``run``, ``n_events``, ``reports`` (of the whole analysis), ``log-rank``,
     ``Cox`` (subtypes), ``factors``, ``crossing``.
@@ -79,6 +79,8 @@ def null_survival(n_runs: int = 200, seed: int = 0) -> pd.DataFrame:
                 n_repeats=0,
             )
             rows.append({"setting": name, "run": run, **reported(found)})
+        if out is not None:
+            pd.DataFrame(rows).to_csv(out, index=False)
     return pd.DataFrame(rows)
 
 
@@ -104,9 +106,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    table = null_survival(arguments.runs, arguments.seed)
-    if arguments.out is not None:
-        table.to_csv(arguments.out, index=False)
+    table = null_survival(arguments.runs, arguments.seed, arguments.out)
     shares = table.drop(columns="run").groupby("setting", sort=False).mean(numeric_only=False)
     print(shares.round(3).to_string())
 

@@ -17,6 +17,7 @@ from poems.cli import (
     commands_benchmark,
     commands_cohort,
     commands_demo,
+    commands_export,
     commands_factors,
     commands_fit,
     commands_genesets,
@@ -56,6 +57,7 @@ commands_run.register(app)
 commands_factors.register(app)
 commands_survival.register(app)
 commands_genesets.register(app)
+commands_export.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
 
