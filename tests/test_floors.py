@@ -53,6 +53,7 @@ FLOORS = {
     "analysis": 8,
     "evaluation": 8,
     "plots": 9,
+    "export": 10,
     "paper_folder": 10,
     "benchmark_folder": 10,
     "run_analysis": 10,

@@ -5,6 +5,7 @@ from poems.analysis.assignment_storage import load_subtype_model, save_subtype_m
 from poems.analysis.associations import associate, factor_correlations
 from poems.analysis.effects import factor_effects, top_features
 from poems.analysis.factors import describe_factors
+from poems.analysis.gene_sets import gene_set_enrichment
 from poems.analysis.markers import subtype_markers
 from poems.analysis.responses import response_curves
 from poems.analysis.subtype_assessment import assess_subtypes
@@ -20,6 +21,7 @@ __all__ = [
     "factor_correlations",
     "factor_effects",
     "find_subtypes",
+    "gene_set_enrichment",
     "learn_subtypes",
     "load_subtype_model",
     "response_curves",

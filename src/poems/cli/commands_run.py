@@ -141,7 +141,7 @@ def diagnose(
     from poems.cli.diagnosis import print_checks, print_diagnosis
     from poems.csv_tables import write_csv
 
-    model = _model(path)
+    model = load_model(path)
     cohort = (
         inputs.read_cohort(tables, None, features_in_rows=in_rows, backed=backed)
         if held_out
@@ -164,7 +164,7 @@ def info(path: RunOrModel) -> None:
     from poems.cli.diagnosis import print_diagnosis
     from poems.settings_file import settings_to_toml
 
-    model = _model(path)
+    model = load_model(path)
     console = output()
     say(console, repr(model))
     heading(console, "Versions")
@@ -181,7 +181,7 @@ def info(path: RunOrModel) -> None:
     print_diagnosis(console, diagnosis, notes=True)
 
 
-def _model(path: Path) -> FittedPoems:
+def load_model(path: Path) -> FittedPoems:
     """Load the model of a run folder, or a model file."""
     from poems.fitted import load
     from poems.run_folder import read_run

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from poems.cli.console import heading, print_findings, print_table, say
 
 if TYPE_CHECKING:
@@ -33,8 +35,10 @@ def print_survival(console: Console, found: Survival) -> None:
     }
     table = shown[list(columns)].rename(columns=columns)
     print_table(console, table.map(_number), index="subtype")
+    if not np.isfinite(table.to_numpy(dtype=float)).all():
+        say(console, "– not reached: the curve, or its limit, does not fall that low", "dim")
     heading(console, "Tests, and their false discovery rates")
-    tests = found.tests.assign(what=found.tests["what"].where(found.tests["adjusted_for"] == ""))
+    tests = found.tests.copy()
     tests["what"] = [
         f"{what}, adjusted for {beside}" if beside else str(what)
         for what, beside in zip(found.tests["what"], found.tests["adjusted_for"], strict=True)
@@ -52,7 +56,7 @@ def print_survival(console: Console, found: Survival) -> None:
             for _, row in ratios.iterrows()
         ]
         shown = ratios.set_axis(names)[["hazard_ratio", "lower", "upper", "p"]]
-        shown.columns = ["hazard ratio", "from", "to", "p"]
+        shown = shown.rename(columns={"hazard_ratio": "ratio", "lower": "from", "upper": "to"})
         print_table(console, shown.map(_number), index="term")
     heading(console, "What this says")
     print_findings(console, found.findings, all_notes=True)
@@ -86,12 +90,10 @@ def _number(value: object) -> str:
     """Write a cell.
 
     >>> _number(0.0001234), _number(float("inf")), _number("S1"), _number(3)
-    ('0.000123', 'not reached', 'S1', '3')
+    ('0.000123', '–', 'S1', '3')
     """
     if not isinstance(value, float):
         return str(value)
-    if value != value:
+    if value != value or value == float("inf"):
         return "–"
-    return (
-        "not reached" if value == float("inf") else f"{value:.3g}" if value < 1 else f"{value:.4g}"
-    )
+    return f"{value:.3g}" if value < 1 else f"{value:.4g}"

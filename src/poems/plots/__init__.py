@@ -10,6 +10,7 @@ from poems.plots.features import (
     top_per_factor,
 )
 from poems.plots.gates import plot_gates
+from poems.plots.gene_sets import plot_gene_sets
 from poems.plots.history import plot_history
 from poems.plots.latent import centre_plane, plot_latent, principal_plane
 from poems.plots.loadings import plot_loadings, plot_sparsity, top_features
@@ -24,6 +25,7 @@ __all__ = [
     "plot_consensus",
     "plot_contributions",
     "plot_gates",
+    "plot_gene_sets",
     "plot_history",
     "plot_kaplan_meier",
     "plot_latent",

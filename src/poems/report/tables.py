@@ -26,6 +26,7 @@ Kind = Literal[
     "yes",
 ]
 
+_TEXTS: Final = ("text", "factor", "factors", "yes")
 # Rows of a table in the page, at most: the whole lies on disk.
 MOST_ROWS: Final = 200
 
@@ -87,7 +88,8 @@ def make_table(
     table
         One row a row.
     columns
-        Those to show; columns that the table lacks are left out.
+        Those to show; columns that the table lacks, and numbers that are all missing,
+        are left out.
     limit
         Rows at most.
 
@@ -100,12 +102,18 @@ def make_table(
     (['Feature', 'FDR'], ['ESR1', '1 × 10⁻⁹'])
     """
     shown = [column for column in columns if column.name in table.columns]
+    # A column of dashes says nothing.
+    shown = [
+        column
+        for column in shown
+        if column.kind in _TEXTS or not len(table) or table[column.name].notna().any()
+    ]
     head = table.iloc[:limit]
     cells = [_cells(head[column.name], column) for column in shown]
     heads = tuple(
         Head(
             column.title,
-            "text" if column.kind in ("text", "factor", "factors", "yes") else "number",
+            "text" if column.kind in _TEXTS else "number",
             column.hint,
             signed=column.kind == "effect",
         )

@@ -43,9 +43,9 @@ def survival_curves(time: pd.Series, event: pd.Series, groups: pd.Series) -> Cur
     """Estimate the survival of each group by Kaplan and Meier (1958).
 
     Limits are Greenwood's on the scale of log(-log S). The restricted mean is the area under the
-    curve up to ``until``, the time to which every group of at least 5 samples was followed (the least of
-    their longest follow-ups), so that it compares between groups; ``NaN`` for a smaller one whose
-    curve ends above 0 before.
+    curve up to ``until``, the time to which every group of at least 5 samples was followed (the
+    least of their longest follow-ups), so that it compares between groups; ``NaN`` for a smaller
+    one whose curve ends above 0 before.
 
     Parameters
     ----------

@@ -19,12 +19,12 @@ from poems.findings import Finding, count, name_some
 FEWEST_EVENTS: Final = 10
 
 _SEEN = frozenset(
-    ("1", "true", "t", "yes", "y", "event", "dead", "deceased", "died", "death", "expired",
+    ("1", "true", "yes", "y", "event", "dead", "deceased", "died", "death", "expired",
      "relapse", "relapsed", "recurrence", "recurred", "progression", "progressed",
      "recurred/progressed")
 )  # fmt: skip
 _NOT_SEEN = frozenset(
-    ("0", "false", "f", "no", "n", "none", "censored", "alive", "living", "diseasefree",
+    ("0", "false", "no", "n", "none", "censored", "alive", "living", "diseasefree",
      "disease-free", "progressionfree", "progression-free")
 )  # fmt: skip
 _UNKNOWN = frozenset(
