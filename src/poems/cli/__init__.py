@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from poems._version import __version__
 from poems.cli import (
+    commands_associations,
     commands_benchmark,
     commands_cohort,
     commands_contributions,
@@ -63,6 +64,7 @@ commands_contributions.register(app)
 commands_subtypes.register(app)
 commands_genesets.register(app)
 commands_export.register(app)
+commands_associations.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
 commands_report.register(app)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from poems.report.blocks import Block, Section
+from poems.report.pictures import picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
 from poems.report.wording import factor_title, listing, number, p_value
 
 # False discovery rate at which pairs are spoken of.
 FDR = 0.1
+# Pairs in the picture, and pairs that its text names.
+_DRAWN = 40
+_NAMED = 3
 
 
 def cross_omic_section(source: Source) -> Section:
@@ -52,7 +56,30 @@ def cross_omic_section(source: Source) -> Section:
         ],
         where=source.where("cross_omic"),
     )
-    return Section("cross-omic", "Cross-omic associations", [shown], lead)
+    return Section("cross-omic", "Cross-omic associations", [*_network(source), shown], lead)
+
+
+def _network(source: Source) -> list[Block]:
+    from poems import plots
+
+    table = source.tables["cross_omic"]
+    own = table[table["q"] <= FDR]
+    if not len(own):
+        return []
+    order = own["score"].abs().sort_values(ascending=False, kind="stable").index
+    drawn = own.loc[order[:_DRAWN]]
+    names = listing(
+        f"{row.feature_a} with {row.feature_b}" for row in drawn.head(_NAMED).itertuples()
+    )
+    return [
+        picture(
+            "pair-network",
+            plots.plot_pair_network(drawn, views=list(source.model.view_names), top=_DRAWN),
+            alt=f"Network of the {len(drawn)} strongest pairs of features; among them {names}.",
+            caption=f"The {len(drawn)} strongest of {len(own):,} pairs, boxes coloured by omic. "
+            "Red lines join what rises together, blue ones what moves against one another.",
+        )
+    ]
 
 
 def pair_text(row: Any) -> str:
