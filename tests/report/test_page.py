@@ -12,6 +12,7 @@ from hostile_names import END, HOSTILE, SCRIPT
 from html_pages import Page
 
 from poems.csv_tables import read_csv
+from poems.data.container import MultiOmics
 from poems.errors import DataError, SettingsError
 from poems.report import Report, write_report
 
@@ -184,3 +185,21 @@ def test_labels_stand_beside_the_baseline(report: Report) -> None:
     counts = read_csv(report.path.with_name("page_tables") / "label_counts.csv")
     assert set(counts.columns) == {SCRIPT, "other"}
     assert counts.to_numpy().sum() == 60
+
+
+def test_gene_sets_have_their_place_in_every_factor(
+    full_run: Path, hostile_cohort: MultiOmics, tmp_path: Path
+) -> None:
+    pytest.importorskip("gseapy")
+    names = [str(name) for name in next(iter(hostile_cohort.views.values())).features]
+    gmt = tmp_path / "sets.gmt"
+    lines = [("SET A", names[6:16]), (SCRIPT, names[16:28])]
+    text = "\n".join("\t".join([name, "about", *genes]) for name, genes in lines)
+    gmt.write_text(text + "\n", encoding="utf-8")
+    report = write_report(full_run, tmp_path / "report.html", gene_sets=[gmt])
+    assert (tmp_path / "report_tables" / "gene_sets.csv").exists()
+    assert report.sentences["topic"].eq("Gene sets").any()
+    page = Page(report.path.read_text(encoding="utf-8"))
+    captions = [each.text for each in page.all("p")]
+    assert "Factor 1: gene sets that its features are enriched for." in captions
+    assert not page.misplaced
