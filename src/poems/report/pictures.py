@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import re
+import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from poems.report.blocks import Picture
@@ -13,45 +16,61 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI: Final = 96
-_STYLE: Final[dict[str, Any]] = {
-    # Glyphs as paths: the picture looks alike wherever it is opened.
-    "svg.fonttype": "path",
-    # Ids within the file, which would otherwise be random.
-    "svg.hashsalt": "poems",
-}
+_MISSING: Final = r"Glyph .* missing from font"
 
 
 def picture(
-    picture_id: str, drawn: Axes | Figure, alt: str, caption: str, *, many_points: bool = False
+    picture_id: str,
+    draw: Callable[[], Axes | Figure],
+    alt: str,
+    caption: str,
+    *,
+    many_points: bool = False,
 ) -> Picture:
     """Return a drawing as a picture of the page.
 
     As SVG, which stays sharp, or as PNG where so many points are drawn that
     SVG would be large. It is an image of its own: nothing in it can touch the
-    page, and its ids are none of the page's.
+    page, and its ids are none of the page's. Where matplotlib's font lacks a
+    character of a name, the texts of an SVG are left to the reader's fonts.
 
     Parameters
     ----------
     picture_id
         Unique in the page.
-    drawn
-        What matplotlib drew.
+    draw
+        Draws by matplotlib.
     alt, caption
         What it shows, in words; the caption is printed below it.
     many_points
         Make it a PNG.
     """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", message=_MISSING)
+        drawn = draw()
+        figure = cast("Figure", drawn if hasattr(drawn, "savefig") else drawn.figure)
+        content = _saved(figure, many_points, "path")
+        if any(re.match(_MISSING, str(each.message)) for each in caught) and not many_points:
+            content = _saved(figure, many_points, "none")
+    for each in caught:
+        if not re.match(_MISSING, str(each.message)):
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    width = round(float(figure.get_size_inches()[0]) * _DPI)
+    kind = "image/png" if many_points else "image/svg+xml"
+    encoded = base64.b64encode(content).decode("ascii")
+    return Picture(picture_id, f"data:{kind};base64,{encoded}", alt, caption, width)
+
+
+def _saved(figure: Figure, many_points: bool, fonttype: str) -> bytes:
     import matplotlib as mpl
 
-    figure: Any = drawn if hasattr(drawn, "savefig") else drawn.get_figure(root=True)
-    width = round(float(figure.get_size_inches()[0]) * _DPI)
     target = io.BytesIO()
-    with mpl.rc_context(cast(Any, _STYLE)):
+    # Ids within the file would otherwise be random. Glyphs as paths look alike everywhere.
+    style: Any = {"svg.hashsalt": "poems", "svg.fonttype": fonttype}
+    with mpl.rc_context(style):
         if many_points:
             figure.savefig(target, format="png", dpi=2 * _DPI)
         else:
             # Without a date, so that the same run gives the same file.
             figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
-    kind = "image/png" if many_points else "image/svg+xml"
-    encoded = base64.b64encode(target.getvalue()).decode("ascii")
-    return Picture(picture_id, f"data:{kind};base64,{encoded}", alt, caption, width)
+    return target.getvalue()

@@ -140,7 +140,7 @@ def _gates(source: Source) -> Block:
     means = listing(f"{name} {percent(value)}" for name, value in weights.items())
     return picture(
         "gates",
-        plots.plot_gates(gates, subtypes),
+        lambda: plots.plot_gates(gates, subtypes),
         alt=f"Stacked bars of the weights of the omics for each sample, sorted by subtype. "
         f"Mean weights where measured: {means}.",
         caption="The weight of each omic for each sample, sorted by subtype and by the weight of "

@@ -74,7 +74,7 @@ def _network(source: Source) -> list[Block]:
     return [
         picture(
             "pair-network",
-            plots.plot_pair_network(drawn, views=list(source.model.view_names), top=_DRAWN),
+            lambda: plots.plot_pair_network(drawn, views=list(source.model.view_names), top=_DRAWN),
             alt=f"Network of the {len(drawn)} strongest pairs of features; among them {names}.",
             caption=f"The {len(drawn)} strongest of {len(own):,} pairs, boxes coloured by omic. "
             "Red lines join what rises together, blue ones what moves against one another.",

@@ -82,7 +82,7 @@ def diagnostics_section(source: Source, findings: pd.DataFrame) -> Section:
         blocks.append(
             picture(
                 "history",
-                plots.plot_history(model.history),
+                lambda: plots.plot_history(model.history),
                 alt=f"The terms of the objective over {len(model.history)} epochs. At the end: "
                 f"{told}.",
                 caption=f"The course of training. {model.status}",

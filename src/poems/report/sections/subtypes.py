@@ -119,7 +119,7 @@ def _numbers(source: Source) -> list[Block]:
         blocks.append(
             picture(
                 "subtype-criteria",
-                plots.plot_subtype_numbers(table),
+                lambda: plots.plot_subtype_numbers(table),
                 alt=f"Criteria for {listing(table['n_subtypes'])} subtypes. {told}. {n_found} "
                 f"{verb(n_found, 'was', 'were')} formed.",
                 caption="Criteria for the number of subtypes; grey: the number that was formed.",
@@ -270,7 +270,7 @@ def _drawn(markers: pd.DataFrame) -> list[Block]:
     return [
         picture(
             "markers",
-            plots.plot_markers(markers, _DRAWN, fdr=FDR),
+            lambda: plots.plot_markers(markers, _DRAWN, fdr=FDR),
             alt="Dots of the strongest markers (rows) in each subtype (columns), red where the "
             "feature is higher, blue where lower. The tables below have the numbers.",
             caption=f"The strongest markers of each subtype, at most {_DRAWN} an omic and subtype, "

@@ -85,7 +85,7 @@ def _curves(source: Source, time: str) -> Block:
     ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
     return picture(
         "survival-curves",
-        plot_kaplan_meier(km, at_risk, p=p),
+        lambda: plot_kaplan_meier(km, at_risk, p=p),
         alt=f"Kaplan-Meier curves of the subtypes. Survival at the end of each curve: {ends}.",
         caption="Kaplan-Meier curves of the subtypes, and how many samples are at risk. A tick: "
         f"follow-up ended without the event. Time in the units of the column '{time}'.",
