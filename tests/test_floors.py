@@ -53,13 +53,15 @@ FLOORS = {
     "analysis": 8,
     "evaluation": 8,
     "plots": 9,
+    "export": 10,
     "paper_folder": 10,
     "benchmark_folder": 10,
     "run_analysis": 10,
     "run_folder": 10,
     "run_log": 10,
-    "cli": 11,
-    "__main__": 11,
+    "report": 11,
+    "cli": 12,
+    "__main__": 12,
 }
 # Gathers the public names of all floors, each loaded on first use.
 EXEMPT = "__init__"

@@ -32,7 +32,7 @@ _FOLDER: Final = "analysis"
 # Features of each factor and view in factor_top_features.csv.
 _TOP: Final = 20
 # Columns that hold names, whatever they look like; all others are numbers where they can be.
-_NAMES: Final = (
+NAME_COLUMNS: Final = (
     "sample",
     "view",
     "view_a",
@@ -121,7 +121,7 @@ def read_analysis(run: Path) -> dict[str, pd.DataFrame]:
         If one is damaged.
     """
     paths = sorted((run / _FOLDER).glob("*.csv"))
-    return {path.stem: read_typed_csv(path, names=_NAMES) for path in paths}
+    return {path.stem: read_typed_csv(path, names=NAME_COLUMNS) for path in paths}
 
 
 def _factors(

@@ -19,11 +19,15 @@ from poems.cli import (
     commands_cohort,
     commands_contributions,
     commands_demo,
+    commands_export,
     commands_factors,
     commands_fit,
+    commands_genesets,
+    commands_report,
     commands_run,
     commands_stability,
     commands_subtypes,
+    commands_survival,
 )
 from poems.errors import PoemsError
 
@@ -57,9 +61,13 @@ commands_run.register(app)
 commands_factors.register(app)
 commands_contributions.register(app)
 commands_subtypes.register(app)
+commands_survival.register(app)
+commands_genesets.register(app)
+commands_export.register(app)
 commands_associations.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
+commands_report.register(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -49,7 +49,7 @@ def to_mudata(cohort: MultiOmics) -> Any:
     }
     with quiet(), _no_pull():
         result = mudata.MuData(views)
-        result.obs = _storable(cohort.obs).reindex(result.obs_names)
+        result.obs = storable(cohort.obs).reindex(result.obs_names)
     result.uns[ORDER_KEY] = cohort.samples.to_numpy(dtype=object)
     return result
 
@@ -129,7 +129,7 @@ def _hdf5_groups(path: Path) -> set[str]:
         raise ReadError(f"{path} is a damaged HDF5 file: {error}") from None
 
 
-def _storable(obs: pd.DataFrame) -> pd.DataFrame:
+def storable(obs: pd.DataFrame) -> pd.DataFrame:
     """Return the table with columns of mixed types and dates as text, which HDF5 can hold."""
     obs = plain_types(obs)
     for position, dtype in enumerate(obs.dtypes):

@@ -10,6 +10,7 @@ from poems.plots.features import (
     top_per_factor,
 )
 from poems.plots.gates import plot_gates
+from poems.plots.gene_sets import plot_gene_sets
 from poems.plots.history import plot_history
 from poems.plots.latent import centre_plane, plot_latent, principal_plane
 from poems.plots.loadings import plot_loadings, plot_sparsity, top_features
@@ -18,6 +19,7 @@ from poems.plots.pair_network import plot_pair_network
 from poems.plots.projection import plot_projection, tsne_plane, umap_plane
 from poems.plots.sparsity import plot_loading_histogram, plot_sparsity_mask
 from poems.plots.subtypes import plot_markers, plot_subtype_numbers
+from poems.plots.survival import plot_kaplan_meier
 
 __all__ = [
     "centre_plane",
@@ -25,7 +27,9 @@ __all__ = [
     "plot_consensus",
     "plot_contributions",
     "plot_gates",
+    "plot_gene_sets",
     "plot_history",
+    "plot_kaplan_meier",
     "plot_latent",
     "plot_loading_histogram",
     "plot_loadings",

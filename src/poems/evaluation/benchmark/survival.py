@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.analysis.survival.concordance import fold_concordance, fold_rows
+from poems.analysis.survival.cox import RIDGE
+from poems.analysis.survival.logrank import logrank
 from poems.errors import DataError
 from poems.evaluation.metrics import Labels, Points, as_codes
 
 _Floats = npt.NDArray[np.float64]
 
-RIDGE = 0.1
 FOLDS, REPEATS = 5, 3
 
 
@@ -63,15 +64,8 @@ def logrank_p(time: Labels, event: Labels, clusters: Labels) -> float:
     >>> logrank_p([1, 2, 3, 9, 9, 9], [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]) < 0.05
     True
     """
-    from lifelines.statistics import multivariate_logrank_test
-
     known, times, events = _known(time, event)
-    groups = as_codes("clusters", clusters)[known]
-    if len(np.unique(groups)) < 2:
-        return 1.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return float(multivariate_logrank_test(times, groups, events).p_value)
+    return logrank(times, events, as_codes("clusters", clusters)[known]).p
 
 
 def cox_concordance(
@@ -107,8 +101,6 @@ def cox_concordance(
         If times or events are not numbers, or there are fewer events, or
         fewer samples without, than folds.
     """
-    from sklearn.model_selection import StratifiedKFold
-
     known, times, events = _known(time, event)
     x = np.asarray(points, dtype=np.float64)[known]
     fewest = int(min(events.sum(), (~events).sum()))
@@ -119,42 +111,13 @@ def cox_concordance(
         )
     scores = []
     for repeat in range(n_repeats):
-        folds = StratifiedKFold(n_folds, shuffle=True, random_state=repeat)
-        for learn, test in folds.split(x, events):
-            scores.append(_fold(x, times, events, learn, test, ridge))
+        for learn, test in fold_rows(events, n_folds, repeat):
+            scores.append(fold_concordance(x, times, events, learn, test, ridge))
     found = np.array([score for score in scores if score is not None])
     if not len(found):
         return Concordance(np.nan, np.nan, 0, len(scores))
     sd = float(found.std(ddof=1)) if len(found) > 1 else np.nan
     return Concordance(float(found.mean()), sd, len(found), len(scores) - len(found))
-
-
-def _fold(
-    x: _Floats,
-    times: _Floats,
-    events: npt.NDArray[np.bool_],
-    learn: npt.NDArray[np.intp],
-    test: npt.NDArray[np.intp],
-    ridge: float,
-) -> float | None:
-    """Return the concordance on the test part, or None where there is none."""
-    from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError
-    from lifelines.utils import concordance_index
-
-    mean, sd = x[learn].mean(axis=0), x[learn].std(axis=0)
-    standard = (x - mean) / np.where(sd > 0, sd, 1.0)
-    columns = [f"x{at}" for at in range(x.shape[1])]
-    table = pd.DataFrame(standard[learn], columns=columns)
-    table["time"], table["event"] = times[learn], events[learn]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            cox = CoxPHFitter(penalizer=ridge).fit(table, "time", "event")
-        risk = standard[test] @ cox.params_[columns].to_numpy()
-        return float(concordance_index(times[test], -risk, events[test]))
-    except (ConvergenceError, ZeroDivisionError):
-        return None
 
 
 def _known(

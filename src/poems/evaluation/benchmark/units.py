@@ -19,6 +19,8 @@ from poems.evaluation.methods.interface import Method, require
 
 _FORMAT = "poems-benchmark-unit"
 _SCORING = (
+    "analysis.survival.concordance",
+    "analysis.survival.logrank",
     "evaluation.benchmark.scoring",
     "evaluation.benchmark.survival",
     "evaluation.metrics",

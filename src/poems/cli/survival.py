@@ -1,0 +1,99 @@
+"""How a survival analysis is printed and written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poems.cli.console import heading, print_findings, print_table, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from poems.analysis.survival import Survival
+
+
+def print_survival(console: Console, found: Survival) -> None:
+    """Print a line for each subtype, the tests, the hazard ratios, and the findings."""
+    summary = found.curves.summary
+    n_samples, n_events = int(summary["n_samples"].sum()), int(summary["n_events"].sum())
+    say(console, f"{n_samples} samples with follow-up and a subtype, {n_events} events.", "bold")
+    heading(console, "Subtypes")
+    shown = summary.set_index("subtype")
+    until = float(shown["until"].iloc[0])
+    columns = {
+        "n_samples": "samples",
+        "n_events": "events",
+        "median": "median",
+        "median_lower": "from",
+        "median_upper": "to",
+        "restricted_mean": f"mean up to {until:.4g}",
+        "restricted_mean_se": "SE",
+    }
+    table = shown[list(columns)].rename(columns=columns)
+    print_table(console, table.map(_number), index="subtype")
+    if not np.isfinite(table.to_numpy(dtype=float)).all():
+        say(console, "– not reached: the curve, or its limit, does not fall that low", "dim")
+    heading(console, "Tests, and their false discovery rates")
+    tests = found.tests.copy()
+    tests["what"] = [
+        f"{what}, adjusted for {beside}" if beside else str(what)
+        for what, beside in zip(found.tests["what"], found.tests["adjusted_for"], strict=True)
+    ]
+    numbers = tests[["what", "p", "q"]].set_index(tests["test"])
+    print_table(console, numbers.map(_number), index="test")
+    ratios = found.cox[(found.cox["role"] != "test") & (found.cox["model"] == "subtype")]
+    if len(ratios):
+        heading(console, "Hazard ratios of the subtypes (95 % limits)")
+        ratios = ratios[ratios["adjusted_for"] == ratios["adjusted_for"].iloc[-1]]
+        names = [
+            f"{row['term']} {row['level']} against {row['reference']}"
+            if row["level"]
+            else row["term"]
+            for _, row in ratios.iterrows()
+        ]
+        shown = ratios.set_axis(names)[["hazard_ratio", "lower", "upper", "p"]]
+        shown = shown.rename(columns={"hazard_ratio": "ratio", "lower": "from", "upper": "to"})
+        print_table(console, shown.map(_number), index="term")
+    heading(console, "What this says")
+    print_findings(console, found.findings, all_notes=True)
+
+
+def write_survival(
+    folder: Path, found: Survival, about: Mapping[str, Any], *, unit: str = ""
+) -> list[str]:
+    """Write tables and picture into a folder that was claimed; return the names of the files."""
+    from poems._files import atomic_path
+    from poems._version import __version__
+    from poems.csv_tables import write_csv, write_findings
+    from poems.output_folder import write_marker
+    from poems.plots import plot_kaplan_meier
+
+    write_marker(folder, "survival", {}, complete=False)
+    for name, table in found.tables.items():
+        write_csv(folder / f"{name}.csv", table, index=False)
+    write_findings(folder / "findings.csv", found.findings)
+    p = None if not len(found.logrank) else float(found.logrank["p"].iloc[0])
+    axes = plot_kaplan_meier(found.curves.km, found.curves.at_risk, p=p, unit=unit)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    with atomic_path(folder / "kaplan_meier.png") as temporary:
+        figure.savefig(temporary, dpi=150)
+    write_marker(folder, "survival", {"poems": __version__, **about, "fdr": found.fdr})
+    return [f"{name}.csv" for name in found.tables] + ["findings.csv", "kaplan_meier.png"]
+
+
+def _number(value: object) -> str:
+    """Write a cell.
+
+    >>> _number(0.0001234), _number(float("inf")), _number("S1"), _number(3)
+    ('0.000123', '–', 'S1', '3')
+    """
+    if not isinstance(value, float):
+        return str(value)
+    if value != value or value == float("inf"):
+        return "–"
+    return f"{value:.3g}" if value < 1 else f"{value:.4g}"

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from poems.analysis.survival.outcome import read_outcome
+from poems.errors import DataError
+
+NAMES = pd.Index([f"s{at}" for at in range(24)])
+DAYS = pd.Series(np.arange(1.0, 25.0), NAMES, name="days")
+
+
+def column(seen: object, not_seen: object, name: str = "status") -> pd.Series:
+    return pd.Series([seen, not_seen] * 12, NAMES, name=name, dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("seen", "not_seen"),
+    [
+        (1, 0),
+        (1.0, 0.0),
+        ("1", "0"),
+        (True, False),
+        ("dead", "alive"),
+        ("Deceased", "LIVING"),
+        ("1:DECEASED", "0:LIVING"),
+        ("1:DEAD WITH TUMOR", "0:ALIVE OR DEAD TUMOR FREE"),
+        ("1:Recurred/Progressed", "0:DiseaseFree"),
+        ("yes", "no"),
+        ("event", "censored"),
+    ],
+)
+def test_events_are_understood_as_people_write_them(seen: object, not_seen: object) -> None:
+    outcome = read_outcome(DAYS, column(seen, not_seen), NAMES)
+    assert outcome.event.tolist() == [True, False] * 12
+    assert outcome.findings == ()
+    typed = column(seen, not_seen).infer_objects()
+    assert read_outcome(DAYS, typed, NAMES).event.tolist() == [True, False] * 12
+
+
+@pytest.mark.parametrize(
+    ("seen", "not_seen", "message"),
+    [
+        (2, 1, r"holds values that are not understood: '2' \(all values: '2', '1'\)"),
+        ("ill", "well", "'ill', 'well'"),
+        ("1:LIVING", "0:DECEASED", "'1:LIVING', '0:DECEASED'"),
+        ("D", "0", "'D'"),
+    ],
+)
+def test_other_values_are_refused_by_name(seen: object, not_seen: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_outcome(DAYS, column(seen, not_seen), NAMES)
+
+
+def test_the_value_of_an_event_can_be_given() -> None:
+    outcome = read_outcome(DAYS, column(2, 1), NAMES, event_value="2")
+    assert outcome.event.tolist() == [True, False] * 12
+    assert read_outcome(DAYS, column("Ill", "well"), NAMES, event_value="ill").n_events == 12
+    with pytest.raises(DataError, match=r"no sample has the value '3' .* '2', '1'"):
+        read_outcome(DAYS, column(2, 1), NAMES, event_value=3)
+
+
+def test_a_column_called_censored_is_warned_of() -> None:
+    (finding,) = read_outcome(DAYS, column(1, 0, "Censored"), NAMES).findings
+    assert (finding.severity, finding.code) == ("warning", "survival-event-censoring")
+
+
+def test_what_is_left_out_or_kept_is_said_with_names() -> None:
+    time, event = DAYS.astype(object), column("dead", "alive")
+    time["s0"], time["s1"], time["s2"], time["s3"] = -5, np.nan, "NA", 0
+    time["s6"], time["s8"] = np.inf, "17.5"
+    event["s4"], event["s5"] = None, "[Not Available]"
+    outcome = read_outcome(time, event, NAMES.append(pd.Index(["s99"])), fewest=1)
+    found = {finding.code: finding for finding in outcome.findings}
+    assert found["survival-negative-times"].items == ("s0",)
+    assert found["survival-negative-times"].severity == "warning"
+    assert found["survival-negative-times"].message.startswith(
+        "1 sample with a negative time was left out of the survival analysis"
+    )
+    assert found["survival-unknown"].items == ("s1", "s2", "s4", "s5", "s6", "s99")
+    assert found["survival-zero-times"].items == ("s3",)
+    assert "s3" in outcome.time.index
+    assert outcome.time["s8"] == 17.5
+    assert len(outcome.time) == 24 - 6
+
+
+def test_too_few_events_are_refused_with_their_number() -> None:
+    event = pd.Series(0, NAMES, name="os")
+    event.iloc[:9] = 1
+    with pytest.raises(DataError, match=r"9 among 24 samples .* at least 10 are needed"):
+        read_outcome(DAYS, event, NAMES)
+    event.iloc[9] = 1
+    assert read_outcome(DAYS, event, NAMES).n_events == 10
+
+
+def test_times_that_are_none_are_refused() -> None:
+    event = column(1, 0)
+    words = DAYS.astype(object)
+    words["s3"] = "three years"
+    with pytest.raises(DataError, match="'days' holds values that are no numbers: 'three years'"):
+        read_outcome(words, event, NAMES)
+    with pytest.raises(DataError, match="bool values; give a column of durations"):
+        read_outcome(pd.Series(True, NAMES, name="x"), event, NAMES)
+    dates = pd.Series(pd.Timestamp("2020-01-01"), NAMES, name="death")
+    with pytest.raises(DataError, match="give a column of durations"):
+        read_outcome(dates, event, NAMES)
+    with pytest.raises(DataError, match="no sample has a row in the time column 'days'"):
+        read_outcome(DAYS.set_axis(range(24)), event, NAMES)
+    with pytest.raises(DataError, match="several rows for s0"):
+        read_outcome(pd.concat([DAYS, DAYS[:1]]), event, NAMES)
