@@ -241,8 +241,8 @@ def explain_number(numbers: SubtypeNumbers, method: str, *, asked: bool) -> str:
     text += f" Criteria disagree: it would be {', '.join(parts)}."
     if others.get("gap") == 1:
         text += (
-            " One by the gap statistic means that the latents are no more clustered than an even "
-            "spread: the subtypes may be parts of a continuum."
+            " One by the gap statistic means that, over all latents, no groups stand out from an "
+            "even spread: the subtypes may be parts of a continuum."
         )
     return text
 
