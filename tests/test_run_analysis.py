@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from command_line import poems_here
 
 import poems
 from poems.analysis.subtypes import Subtypes, find_subtypes
@@ -66,3 +67,10 @@ def test_what_the_fit_said_is_not_said_again(fitted: Fitted) -> None:
     assert found
     assert unsaid(found, model.findings) == list(found)
     assert "features-unknown" not in {each.code for each in found}
+
+
+def test_the_command_leaves_it_out_on_request(tmp_path: Path, fitted: Fitted) -> None:
+    fitted[1].frame("rna").to_csv(tmp_path / "rna.csv")
+    options = ["--epochs", "3", "--companions", "0", "--quiet", "--no-analysis"]
+    assert poems_here("fit", tmp_path / "rna.csv", "--out", tmp_path / "run", *options) == 0
+    assert read_run(tmp_path / "run").analysis == {}

@@ -146,10 +146,14 @@ def summed_distances(blocks: Iterable[tuple[Floats, Bools]]) -> Floats:
     left, product = common, common
     for values, there in blocks:
         x = np.where(there, values, 0.0)
+        product = product + x @ x.T
+        if there.all():
+            common = common + float(x.shape[1])
+            left = left + (x**2).sum(axis=1, keepdims=True)
+            continue
         mask = there.astype(np.float64)
         common = common + mask @ mask.T
         left = left + x**2 @ mask.T
-        product = product + x @ x.T
     squares = np.maximum(left + left.T - 2.0 * product, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         distances: Floats = np.sqrt(squares / common)
@@ -173,7 +177,8 @@ def similarities(distances: Floats, n_neighbours: int) -> Floats:
         Neighbours that m_i is the mean over.
     """
     # NaN sorts last: a sample with few known distances takes the mean of those it has.
-    nearest = np.sort(distances, axis=1)[:, 1 : n_neighbours + 1]
+    last = min(n_neighbours, len(distances) - 1)
+    nearest = np.sort(np.partition(distances, last, axis=1)[:, : last + 1], axis=1)[:, 1:]
     known = np.isfinite(nearest)
     mean = np.where(known, nearest, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     scale = _WIDTH * (mean[:, None] + mean[None, :] + distances) / 3.0
@@ -277,7 +282,7 @@ def _rows_sum_to_one(network: Floats) -> Floats:
 def _nearest(network: Floats, n_neighbours: int) -> Any:
     """Keep each sample's most similar samples, itself among them, rows summing to 1 (sparse)."""
     n_samples = len(network)
-    kept = np.argsort(-network, axis=1, kind="stable")[:, :n_neighbours]
+    kept = np.argpartition(-network, min(n_neighbours, n_samples) - 1, axis=1)[:, :n_neighbours]
     rows = np.repeat(np.arange(n_samples), kept.shape[1])
     flat = kept.ravel()
     near = sparse.csr_array((network[rows, flat], (rows, flat)), shape=network.shape)

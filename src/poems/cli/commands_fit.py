@@ -65,6 +65,14 @@ def fit(
         int | None,
         typer.Option(min=1, metavar="N", help="Save the state of training every so many epochs."),
     ] = None,
+    no_analysis: Annotated[
+        bool,
+        typer.Option(
+            "--no-analysis",
+            help="Leave out RUN/analysis/, which the report shows: what factors drive, "
+            "contributions, associations of omics, how sure subtypes are and what marks them.",
+        ),
+    ] = False,
     profile: Annotated[
         bool, typer.Option("--profile", help="Print at the end where the time went.")
     ] = False,
@@ -93,6 +101,7 @@ def fit(
         metric=metric,
         subtypes_by=subtypes_by,
         checkpoint_every=checkpoint_every,
+        analysis=not no_analysis,
         quiet=quiet,
         profile=times,
     )

@@ -37,6 +37,7 @@ class FitRequest:
     metric: Metric | None = None
     subtypes_by: Method = "kmeans"
     checkpoint_every: int | None = None
+    analysis: bool = True
     quiet: bool = False
     profile: Profile = NO_PROFILE
 
@@ -98,7 +99,7 @@ def _check(cohort: MultiOmics, request: FitRequest) -> None:
 def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems, Subtypes]:
     from poems.analysis.subtypes import find_subtypes
     from poems.data import quality_findings
-    from poems.run_analysis import analyse_run
+    from poems.run_analysis import RunAnalysis, analyse_run
     from poems.run_folder import run_findings, write_run
     from poems.run_log import log_findings, run_log
 
@@ -121,7 +122,11 @@ def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems
                 seed=request.seed,
             )
         with request.profile.span("analysis"):
-            analysis = analyse_run(model, cohort, subtypes, seed=request.seed)
+            analysis = (
+                analyse_run(model, cohort, subtypes, seed=request.seed)
+                if request.analysis
+                else RunAnalysis({})
+            )
         following = (*run_findings(model, cohort, subtypes), *analysis.findings)
         late = unsaid((*model.findings, *following), known)
         log_findings(late)
