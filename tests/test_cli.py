@@ -137,7 +137,16 @@ def test_transform_takes_any_subset_of_the_views(
     latent = pd.read_csv(out / "latent.csv", index_col="sample")
     assert list(latent.index) == list(gates.index)
     assert "view1" in (out / "findings.csv").read_text(encoding="utf-8")
-    assert f"{len(gates)} samples projected" in capsys.readouterr().out
+    assigned = pd.read_csv(out / "subtypes.csv", index_col="sample")
+    assert list(assigned.index) == list(gates.index)
+    columns = ["subtype", "nearest", "probability", "distance", "uncertain"]
+    assert list(assigned.columns) == columns
+    known = pd.read_csv(run_folder / "subtypes.csv", index_col="sample")["subtype"]
+    assert set(assigned["nearest"]) <= set(known)
+    printed = capsys.readouterr().out
+    assert f"{len(gates)} samples projected" in printed
+    for name, size in assigned["subtype"].value_counts().items():
+        assert re.search(rf"^  {name} +{size} +\d+$", printed, re.MULTILINE)
     assert poems_here("transform", run_folder, "--view", table, "--out", out) == 1
     assert "holds a POEMS projection already" in capsys.readouterr().err
     assert poems_here("transform", run_folder, "--view", table, "--out", out, "--overwrite") == 0

@@ -10,6 +10,7 @@ import pytest
 import poems
 from poems.analysis.subtypes import Subtypes, find_subtypes
 from poems.estimates import estimate_features
+from poems.findings import unsaid
 from poems.run_analysis import analyse_run, read_analysis
 from poems.run_folder import read_run, write_run
 
@@ -18,7 +19,9 @@ Fitted = tuple[poems.FittedPoems, poems.MultiOmics, Subtypes]
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
-    cohort = poems.simulate(n_samples=60, n_features={"rna": 40, "protein": 30}, seed=0).cohort
+    sizes = {"rna": 40, "protein": 30}
+    cohort = poems.simulate(n_samples=60, n_features=sizes, missing_views=0.1, seed=0).cohort
+    cohort.views["rna"].values[:, 3] = 1.0
     model = poems.fit(cohort, seed=0, epochs=30, progress=False)
     return model, cohort, find_subtypes(model)
 
@@ -54,3 +57,12 @@ def test_a_model_without_factors_has_tables_without_rows(fitted: Fitted) -> None
     found = analyse_run(pruned, cohort, find_subtypes(pruned, 1))
     assert found.tables["factor_effects"].empty
     assert not [each for each in found.findings if each.code == "analysis-left-out"]
+
+
+def test_what_the_fit_said_is_not_said_again(fitted: Fitted) -> None:
+    model, _, _ = fitted
+    assert "constant-features" in {each.code for each in model.findings}
+    found = analyse_run(*fitted).findings
+    assert found
+    assert unsaid(found, model.findings) == list(found)
+    assert "features-unknown" not in {each.code for each in found}

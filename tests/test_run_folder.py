@@ -98,6 +98,24 @@ def test_the_baseline_lies_beside_the_model(
     assert read_run(write_run(tmp_path, *fitted, figures=False)).pca is None
 
 
+def test_the_subtype_model_lies_beside_the_model_or_is_learnt_again(
+    fitted: Fitted, tmp_path: Path
+) -> None:
+    model, _, subtypes = fitted
+    run = read_run(write_run(tmp_path, *fitted, figures=False))
+    expected = subtypes.assigner(model).assign(model.latent, model.latent_variance)
+    file = tmp_path / "subtype_model.json"
+    saved = run.subtype_model().assign(model.latent, model.latent_variance)
+    pd.testing.assert_frame_equal(saved, expected)
+    text = file.read_text()
+    file.write_text(text.replace('"factor_1"', '"other"'))
+    with pytest.raises(StorageError, match=r"subtype_model\.json has \d+ factors, .* another fit"):
+        run.subtype_model()
+    file.unlink()
+    learnt = run.subtype_model().assign(model.latent, model.latent_variance)
+    pd.testing.assert_frame_equal(learnt, expected)
+
+
 def test_the_baseline_sees_the_logarithms_that_the_model_sees(tmp_path: Path) -> None:
     cohort = poems.simulate(n_samples=30, n_features={"a": 20, "b": 10}, seed=0).cohort
     view = replace(cohort.views["a"], values=np.exp(cohort.views["a"].values))

@@ -25,6 +25,8 @@ Kind = Literal[
     "survival",
     "gene-sets",
     "export",
+    "contribution-table",
+    "subtype-table",
 ]
 
 CHECKPOINT = "checkpoint.poems"
@@ -41,6 +43,8 @@ _COMMANDS = {
     "survival": "survival",
     "gene-sets": "genesets",
     "export": "export",
+    "contribution-table": "contributions",
+    "subtype-table": "subtypes",
 }
 
 

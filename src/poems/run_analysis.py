@@ -15,9 +15,12 @@ import pandas as pd
 
 from poems.analysis.effects import top_features
 from poems.analysis.factors import describe_factors
+from poems.analysis.markers import subtype_markers
+from poems.analysis.subtype_assessment import assess_subtypes
+from poems.analysis.view_contributions import view_contributions
 from poems.csv_tables import read_typed_csv, write_csv
 from poems.errors import PoemsError
-from poems.findings import Finding
+from poems.findings import Finding, unsaid
 
 if TYPE_CHECKING:
     from poems.analysis.subtypes import Subtypes
@@ -93,8 +96,10 @@ def analyse_run(
             findings.append(Finding("note", "analysis-left-out", text))
             continue
         tables |= made
-        findings.extend(said)
-    return RunAnalysis(tables, tuple(findings))
+        findings.extend(unsaid(said, (*model.findings, *findings)))
+    # That the model does not use what the fit left out was said when it did.
+    news = [each for each in findings if each.code != "features-unknown"]
+    return RunAnalysis(tables, tuple(news))
 
 
 def write_analysis(run: Path, analysis: RunAnalysis) -> None:
@@ -134,5 +139,37 @@ def _factors(
     return tables, found.findings
 
 
+def _contributions(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+) -> tuple[Tables, tuple[Finding, ...]]:
+    found = view_contributions(model, cohort, subtypes)
+    return found.tables, found.findings
+
+
+def _subtypes(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+) -> tuple[Tables, tuple[Finding, ...]]:
+    assigner = subtypes.assigner(model)
+    assigned = assigner.probabilities(model.latent, model.latent_variance)
+    probability = pd.Series(
+        [assigned.at[sample, name] for sample, name in subtypes.assignment.items()],
+        index=subtypes.assignment.index,
+    )
+    found = assess_subtypes(model, subtypes, probability=probability, seed=seed)
+    return found.tables, found.findings
+
+
+def _markers(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+) -> tuple[Tables, tuple[Finding, ...]]:
+    found = subtype_markers(model, cohort, subtypes, seed=seed)
+    return found.tables, found.findings
+
+
 # Tables that are computed together, by what they are called where they cannot be.
-_FAMILIES: Final[Mapping[str, _Family]] = {"tables of the factors": _factors}
+_FAMILIES: Final[Mapping[str, _Family]] = {
+    "tables of the factors": _factors,
+    "contributions of the views": _contributions,
+    "how sure the subtypes are": _subtypes,
+    "markers of the subtypes": _markers,
+}

@@ -7,6 +7,7 @@
       model.poems          the fitted model, for ``poems.load``
       settings.toml        the settings used, for ``--config``
       latent.csv  latent_variance.csv  gates.csv  subtypes.csv  silhouette.csv  r2.csv
+      subtype_model.json   to assign new samples to the subtypes
       obs.csv  history.csv  findings.csv  diagnosis.csv  pca.csv
       components.csv       with a mixture prior
       loadings/<view>.csv  inclusion/<view>.csv
@@ -29,12 +30,14 @@ import pandas as pd
 
 from poems._files import atomic_path, write_text
 from poems._version import __version__
+from poems.analysis.assignment import SubtypeModel, learn_subtypes
+from poems.analysis.assignment_storage import load_subtype_model, save_subtype_model
 from poems.analysis.contributions import mean_weights, pattern_findings
 from poems.analysis.subtypes import Subtypes, component_table
 from poems.csv_tables import read_csv, write_csv, write_findings
 from poems.data.backed.view import BackedCohort
 from poems.errors import PoemsError, StorageError
-from poems.findings import Finding, unsaid
+from poems.findings import Finding
 from poems.output_folder import CHECKPOINT, claim_folder, read_marker, write_marker
 from poems.run_analysis import RunAnalysis, read_analysis, write_analysis
 from poems.settings_file import settings_to_toml
@@ -49,6 +52,7 @@ logger = logging.getLogger(__name__)
 
 _KIND: Final = "run"
 _MODEL = "model.poems"
+_SUBTYPE_MODEL = "subtype_model.json"
 # Samples that figures show at most; of more, a random subset, which the figure says.
 _MOST_DRAWN = 20_000
 # What an overwritten run leaves behind where the new one has other views or figures.
@@ -94,6 +98,26 @@ class Run:
     def analysis(self) -> dict[str, pd.DataFrame]:
         """Tables of :func:`poems.run_analysis.analyse_run` by name; none in older runs."""
         return read_analysis(self.folder)
+
+    def subtype_model(self) -> SubtypeModel:
+        """Return what assigns new samples to the subtypes; learnt here if the run has none saved.
+
+        Raises
+        ------
+        StorageError
+            If the saved one is damaged, or of another model.
+        """
+        path = self.folder / _SUBTYPE_MODEL
+        if not path.exists():
+            found = pd.Series(self.subtypes["subtype"].to_numpy(), index=self.model.samples)
+            return learn_subtypes(self.model.latent, found, self.model.latent_variance)
+        saved = load_subtype_model(path)
+        if list(saved.factors) != self.model.factor_names:
+            raise StorageError(
+                f"{path} has {len(saved.factors)} factors, the model {self.model.n_active}: it is "
+                "of another fit. Delete it, and subtypes are learnt from the run again"
+            )
+        return saved
 
 
 def write_run(
@@ -142,12 +166,12 @@ def write_run(
         write_csv(path / f"{name}.csv", table)
     analysis = RunAnalysis({}) if analysis is None else analysis
     write_analysis(path, analysis)
-    findings = (*model.findings, *run_findings(model, cohort, subtypes))
-    new = unsaid(analysis.findings, findings)
-    write_findings(path / "findings.csv", (*findings, *new))
+    findings = (*model.findings, *run_findings(model, cohort, subtypes), *analysis.findings)
+    write_findings(path / "findings.csv", findings)
     write_csv(path / "diagnosis.csv", model.diagnose().table, index=False)
     write_text(path / "settings.toml", settings_to_toml(model.settings))
     model.save(path / _MODEL)
+    save_subtype_model(subtypes.assigner(model), path / _SUBTYPE_MODEL)
     if figures:
         for name, figure in _figures(model, subtypes).items():
             with atomic_path(path / "figures" / f"{name}.png") as temporary:
@@ -160,7 +184,11 @@ def write_run(
 
 def run_findings(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> tuple[Finding, ...]:
     """Return what there is to say of a run beside the model's own findings."""
-    following = (*subtypes.findings, *pattern_findings(subtypes.assignment, model.gates))
+    following = (
+        *subtypes.findings,
+        *pattern_findings(subtypes.assignment, model.gates),
+        *subtypes.assigner(model).findings,
+    )
     if not isinstance(cohort, BackedCohort):
         return following
     text = (
@@ -194,6 +222,35 @@ def read_run(folder: str | Path) -> Run:
                 "their order; was it edited? Fit again"
             )
     return Run(path, model, tables["obs"], tables["subtypes"], summary, tables.get("pca"))
+
+
+def run_subtypes(run: Run) -> Subtypes:
+    """Return the subtypes that a run reported, with what is known of how they were chosen.
+
+    Raises
+    ------
+    StorageError
+        If ``silhouette.csv`` or ``run.json`` lack what is needed of them.
+    """
+    choice = read_csv(run.folder / "silhouette.csv")
+    choice.index = choice.index.astype(int).rename("n_subtypes")
+    own = run.subtypes.set_axis(run.model.samples)
+    found = run.summary.get("subtypes")
+    absent = {"silhouette", "smallest"} - set(choice.columns)
+    if absent or not isinstance(found, dict) or not {"method", "metric"} <= set(found):
+        raise StorageError(
+            f"{run.folder} does not say how its subtypes were found (silhouette.csv, run.json); "
+            "was it edited? Fit again"
+        )
+    return Subtypes(
+        assignment=own["subtype"].rename("subtype"),
+        silhouette=choice["silhouette"],
+        smallest=choice["smallest"],
+        sample_silhouette=own["silhouette"].astype(float),
+        method=found["method"],
+        metric=found["metric"],
+        probability=own["probability"].astype(float) if "probability" in own else None,
+    )
 
 
 def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[str, pd.DataFrame]:

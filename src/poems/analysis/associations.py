@@ -93,26 +93,37 @@ def associate(factors: pd.DataFrame, obs: pd.DataFrame) -> Associations:
     >>> associate(factors, pd.DataFrame({"grade": grade})).table["test"].tolist()
     ['Spearman']
     """
-    if obs.index.has_duplicates:
-        twice = obs.index[obs.index.duplicated()].unique()
-        raise DataError(f"the obs table has several rows for {name_some(twice)}; keep one of them")
-    if len(factors) and not factors.index.isin(obs.index).any():
-        raise DataError(
-            f"no sample has a row in the obs table: it has {name_some(obs.index)}, the factors "
-            f"{name_some(factors.index)}"
-        )
-    columns, findings = testable_columns(obs.reindex(factors.index))
+    columns, findings = testable_columns(matched(obs, factors.index))
     values = factors.to_numpy(dtype=np.float64)
     records = [
         {"factor": factor, "column": column.name, "n_rare": column.n_rare, **test}
         for column in columns
-        for factor, test in zip(factors.columns, _test(column, values), strict=True)
+        for factor, test in zip(factors.columns, compare(column, values), strict=True)
     ]
     table = pd.DataFrame(records, columns=COLUMNS)
     table["q"] = false_discovery_rates(table["p"].to_numpy(dtype=np.float64))
     place = pd.Categorical(table["factor"], factors.columns).codes
     order = np.lexsort((table["p"].to_numpy(dtype=np.float64), place))
     return Associations(table.iloc[order].reset_index(drop=True), findings)
+
+
+def matched(obs: pd.DataFrame, samples: pd.Index) -> pd.DataFrame:
+    """Return the rows of an obs table that belong to samples, in their order.
+
+    Raises
+    ------
+    DataError
+        If no sample has a row in ``obs``, or one has several.
+    """
+    if obs.index.has_duplicates:
+        twice = obs.index[obs.index.duplicated()].unique()
+        raise DataError(f"the obs table has several rows for {name_some(twice)}; keep one of them")
+    if len(samples) and not samples.isin(obs.index).any():
+        raise DataError(
+            f"no sample has a row in the obs table: it has {name_some(obs.index)}, the cohort "
+            f"{name_some(samples)}"
+        )
+    return obs.reindex(samples)
 
 
 def false_discovery_rates(p: _Floats) -> _Floats:
@@ -166,8 +177,11 @@ def factor_correlations(factors: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[order].reset_index(drop=True)
 
 
-def _test(column: ObsColumn, values: _Floats) -> list[dict[str, Any]]:
-    """Test one column against every factor."""
+def compare(column: ObsColumn, values: _Floats) -> list[dict[str, Any]]:
+    """Test one column against every column of ``values``, (n_samples, n_columns), all finite.
+
+    Returns the fields of a row of :class:`Associations` from ``test`` to ``p``, but ``n_rare``.
+    """
     known = column.values.notna().to_numpy()
     n_missing = int((~known).sum()) - column.n_rare
     counts = {"n_samples": int(known.sum()), "n_missing": n_missing}

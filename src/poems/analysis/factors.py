@@ -129,15 +129,7 @@ def missingness_findings(obs: pd.DataFrame, gates: pd.DataFrame) -> tuple[Findin
     >>> [finding.items for finding in missingness_findings(obs, gates)]
     [('centre',)]
     """
-    columns, _ = testable_columns(obs.reindex(gates.index))
-    following = []
-    for column in columns:
-        groups = column.values
-        if column.kind == "numeric":
-            groups = (groups > groups.median()).map(str).where(groups.notna())
-        found = pattern_association(groups, gates)
-        if found is not None and found.p_value < THRESHOLD:
-            following.append((column.name, found.p_value))
+    following = columns_following(obs, gates)
     if not following:
         return ()
     named = name_some((f"{name} (p {p:.1g})" for name, p in following), 20)
@@ -148,3 +140,17 @@ def missingness_findings(obs: pd.DataFrame, gates: pd.DataFrame) -> tuple[Findin
     )
     items = tuple(name for name, _ in following)
     return (Finding("warning", "obs-follows-missingness", text, items=items),)
+
+
+def columns_following(obs: pd.DataFrame, gates: pd.DataFrame) -> list[tuple[str, float]]:
+    """Return the columns that go with which views were measured, each with its p-value."""
+    columns, _ = testable_columns(obs.reindex(gates.index))
+    following = []
+    for column in columns:
+        groups = column.values
+        if column.kind == "numeric":
+            groups = (groups > groups.median()).map(str).where(groups.notna())
+        found = pattern_association(groups, gates)
+        if found is not None and found.p_value < THRESHOLD:
+            following.append((column.name, found.p_value))
+    return following

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.analysis.assignment import SubtypeModel, learn_subtypes
 from poems.analysis.clusterings import (
     FEWEST_SAMPLES,
     LARGEST_CLUSTERED,
@@ -124,6 +125,10 @@ class Subtypes:
         if self.probability is not None:
             columns["probability"] = self.probability
         return pd.DataFrame(columns)
+
+    def assigner(self, model: FittedPoems) -> SubtypeModel:
+        """Return what assigns new samples to these subtypes of a model's training samples."""
+        return learn_subtypes(model.latent, self.assignment, model.latent_variance)
 
 
 def component_table(probabilities: pd.DataFrame) -> pd.DataFrame:

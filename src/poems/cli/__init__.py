@@ -16,6 +16,7 @@ from poems._version import __version__
 from poems.cli import (
     commands_benchmark,
     commands_cohort,
+    commands_contributions,
     commands_demo,
     commands_export,
     commands_factors,
@@ -23,6 +24,7 @@ from poems.cli import (
     commands_genesets,
     commands_run,
     commands_stability,
+    commands_subtypes,
     commands_survival,
 )
 from poems.errors import PoemsError
@@ -58,6 +60,8 @@ commands_factors.register(app)
 commands_survival.register(app)
 commands_genesets.register(app)
 commands_export.register(app)
+commands_contributions.register(app)
+commands_subtypes.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
 

@@ -41,11 +41,12 @@ def transform(
     overwrite: inputs.Overwrite = False,
     quiet: inputs.Quiet = False,
 ) -> None:
-    """Project new samples into the latent space of a run, from any of its views."""
+    """Project new samples into the latent space of a run, and assign them to its subtypes."""
     tables = inputs.parse_views(files, view)
     in_rows = inputs.views_in_rows(features_in_rows, features_in_rows_of, tables)
 
     from poems._version import __version__
+    from poems.analysis.assignment import assignment_sizes
     from poems.analysis.contributions import mean_weights
     from poems.analysis.subtypes import component_table
     from poems.cli.console import decimal, output, print_findings, print_table, say
@@ -53,31 +54,36 @@ def transform(
     from poems.output_folder import claim_folder, write_marker
     from poems.run_folder import read_run
 
-    model = read_run(run).model
+    known = read_run(run)
+    subtype_model = known.subtype_model()
     cohort = inputs.read_cohort(tables, None, features_in_rows=in_rows, backed=backed)
-    projection = model.transform(cohort)
+    projection = known.model.transform(cohort)
+    assigned = subtype_model.assign(projection.latent, projection.latent_variance)
+    findings = (*projection.findings, *subtype_model.findings)
     folder = claim_folder(out, "projection", overwrite=overwrite)
     write_marker(folder, "projection", {}, complete=False)
     for name in ("latent", "latent_variance", "gates"):
         write_csv(folder / f"{name}.csv", getattr(projection, name).rename_axis("sample"))
-    written = ["latent.csv", "latent_variance.csv", "gates.csv", "findings.csv"]
+    write_csv(folder / "subtypes.csv", assigned.rename_axis("sample"))
+    written = ["latent.csv", "latent_variance.csv", "gates.csv", "subtypes.csv", "findings.csv"]
     # What an overwritten projection leaves behind, if its model had a mixture prior.
     (folder / "components.csv").unlink(missing_ok=True)
     if projection.component_probabilities is not None:
         components = component_table(projection.component_probabilities)
         write_csv(folder / "components.csv", components.rename_axis("sample"))
         written.append("components.csv")
-    write_findings(folder / "findings.csv", projection.findings)
+    write_findings(folder / "findings.csv", findings)
     about = {"poems": __version__, "run": str(run), "n_samples": len(projection.latent)}
     write_marker(folder, "projection", about)
     if quiet:
         return
     console = output()
-    print_findings(console, projection.findings, all_notes=False)
+    print_findings(console, findings, all_notes=False)
     n_samples, n_factors = projection.latent.shape
     say(console, f"{n_samples} samples projected on {n_factors} factors.", "bold")
     weights = mean_weights(projection.gates).map(decimal).to_frame("mean weight")
     print_table(console, weights, index="view")
+    print_table(console, assignment_sizes(subtype_model, assigned), index="subtype")
     say(console, f"Written to {folder}: {', '.join(written)}")
 
 

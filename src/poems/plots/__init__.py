@@ -1,6 +1,7 @@
 """Drawing: tables in, matplotlib Axes out; a Figure where several panels are drawn."""
 
 from poems.plots.consensus import plot_consensus
+from poems.plots.contributions import plot_contributions
 from poems.plots.correlations import plot_subtype_correlations, subtype_correlations
 from poems.plots.features import (
     feature_strength,
@@ -15,12 +16,14 @@ from poems.plots.latent import centre_plane, plot_latent, principal_plane
 from poems.plots.loadings import plot_loadings, plot_sparsity, top_features
 from poems.plots.projection import plot_projection, tsne_plane, umap_plane
 from poems.plots.sparsity import plot_loading_histogram, plot_sparsity_mask
+from poems.plots.subtypes import plot_markers, plot_subtype_numbers
 from poems.plots.survival import plot_kaplan_meier
 
 __all__ = [
     "centre_plane",
     "feature_strength",
     "plot_consensus",
+    "plot_contributions",
     "plot_gates",
     "plot_gene_sets",
     "plot_history",
@@ -28,10 +31,12 @@ __all__ = [
     "plot_latent",
     "plot_loading_histogram",
     "plot_loadings",
+    "plot_markers",
     "plot_projection",
     "plot_sparsity",
     "plot_sparsity_mask",
     "plot_subtype_correlations",
+    "plot_subtype_numbers",
     "plot_top_features",
     "plot_top_per_factor",
     "principal_plane",

@@ -1,4 +1,4 @@
-"""How often refits put two samples together."""
+"""How often refits, or subsamples, put two samples together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def plot_consensus(
-    matrix: pd.DataFrame, subtypes: pd.Series | None = None, ax: Axes | None = None
+    matrix: pd.DataFrame,
+    subtypes: pd.Series | None = None,
+    ax: Axes | None = None,
+    *,
+    of: str = "refits",
 ) -> Axes:
     """Draw a co-association matrix, samples grouped by subtype.
 
@@ -32,6 +36,8 @@ def plot_consensus(
         Subtype by sample; ``None`` draws one group.
     ax
         Axes to draw in; new ones by default.
+    of
+        What clustered the samples again and again, for the label.
     """
     ax = new_axes(5.6, 4.8) if ax is None else ax
     values = matrix.to_numpy(dtype=float)
@@ -57,7 +63,7 @@ def plot_consensus(
         ax.set_yticks([])
     ax.set_xlabel(f"{len(matrix)} samples" + ("" if names == [""] else " by subtype"))
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
-    bar.set_label("Share of refits that put both in one cluster")
+    bar.set_label(f"Share of {of} that put both in one cluster")
     return ax
 
 

@@ -1,0 +1,400 @@
+"""How sure the subtypes are: their number, each sample's place, each subtype's stability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from poems.analysis.clusterings import finite_points
+from poems.analysis.subsampling import (
+    consensus_of,
+    jaccard_of,
+    mean_consensus,
+    subsampled_clusterings,
+)
+from poems.analysis.subtype_clusterings import compare_clusterings, other_clusterings
+from poems.analysis.subtype_numbers import SubtypeNumbers, explain_number, subtype_numbers
+from poems.analysis.subtypes import Subtypes
+from poems.arguments import require_whole
+from poems.backed.subset import random_rows
+from poems.errors import DataError
+from poems.findings import Finding, name_some
+from poems.resampling.consensus import co_association
+
+if TYPE_CHECKING:
+    from poems.fitted import FittedPoems
+    from poems.resampling.result import Stability
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.intp]
+
+# A sample is uncertain if less than this is for its own subtype: of the probability, or of the
+# consensus.
+CERTAIN: Final = 0.75
+# Hennig (2007): below, a cluster is dissolved rather than found again; above, it is stable.
+UNSTABLE: Final = 0.6
+STABLE: Final = 0.75
+# Consensus holds a number for every two samples: of more, a random subset is clustered.
+_MOST_SAMPLES: Final = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class SubtypeAssessment:
+    """What speaks for the subtypes, and what against them. Made by :func:`assess_subtypes`.
+
+    Parameters
+    ----------
+    numbers
+        Criteria of the number of subtypes, and what each would choose.
+    explanation
+        A sentence or two that explains the number, and says where criteria disagree.
+    samples
+        One row a sample: ``sample``, ``subtype``, ``probability`` of it (``NaN`` if
+        unknown), ``consensus``: the share of subsamples that put it together with
+        another sample of its subtype, on average; ``next_subtype`` and
+        ``next_consensus``, the same of the subtype that comes next; ``silhouette``;
+        ``uncertain``, if the probability is below 0.75, or so are both the consensus
+        and its share of that with the own and the next subtype (missing where nothing
+        is known). With refits also ``refit_consensus``.
+    subtypes
+        One row a subtype: ``subtype``, ``n_samples``, mean ``consensus`` of its
+        samples, ``jaccard``, how well subsamples find it again (Hennig 2007),
+        mean ``silhouette`` and ``probability``, ``n_uncertain``. With refits also
+        ``refit_consensus`` and ``refit_jaccard``.
+    clusterings
+        One row a pair of clusterings: ``clustering``, ``n_subtypes``, ``other``,
+        ``n_other`` and ``ari``, their adjusted Rand index.
+    assignments
+        Subtype of each sample by every clustering, (n_samples, n_clusterings); names
+        are those of the reported subtypes that they go with, ``"-"`` and a number for others.
+    consensus
+        Consensus of every two samples over the subsamples, (n_samples, n_samples).
+    refit_consensus
+        The same over refits; ``None`` without.
+    findings
+        What is to be said of all this.
+    """
+
+    numbers: SubtypeNumbers
+    explanation: str
+    samples: pd.DataFrame
+    subtypes: pd.DataFrame
+    clusterings: pd.DataFrame
+    assignments: pd.DataFrame
+    consensus: pd.DataFrame
+    refit_consensus: pd.DataFrame | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the tables by the stems of their files."""
+        return {
+            "subtype_numbers": self.numbers.table,
+            "subtype_samples": self.samples,
+            "subtype_stability": self.subtypes,
+            "subtype_clusterings": self.clusterings,
+            "subtype_assignments": self.assignments.rename_axis("sample").reset_index(),
+        }
+
+
+def assess_subtypes(
+    model: FittedPoems,
+    subtypes: Subtypes,
+    *,
+    probability: pd.Series | None = None,
+    stability: Stability | None = None,
+    candidates: Iterable[int] = range(2, 11),
+    n_rounds: int = 100,
+    share: float = 0.8,
+    seed: int = 0,
+) -> SubtypeAssessment:
+    """Say how sure subtypes are: by subsamples, other clusterings, and refits if there are any.
+
+    Random subsamples are clustered by k-means in the embedding of the subtypes. The
+    embedding itself is that of all samples, so that this says how distinct the subtypes
+    are there; what another fit would find, refits alone tell (``stability``).
+
+    Parameters
+    ----------
+    model
+        The fitted model.
+    subtypes
+        Subtypes of its samples.
+    probability
+        Probability of each sample's subtype; by default that of the mixture prior
+        if the subtypes are its components.
+    stability
+        Refits of the same cohort.
+    candidates
+        Numbers of subtypes to judge.
+    n_rounds, share
+        Subsamples, and the share of the samples in each.
+    seed
+        Of the subsamples and of k-means.
+
+    Raises
+    ------
+    DataError
+        If the subtypes or the refits are of other samples.
+    SettingsError
+        If ``n_rounds`` is below 2.
+
+    Examples
+    --------
+    >>> import poems
+    >>> from poems.analysis.subtypes import find_subtypes
+    >>> cohort = poems.simulate(90, 40, 3, n_views=2, density=0.3, n_subtypes=3, seed=0).cohort
+    >>> model = poems.fit(cohort, epochs=20, companions=0, progress=False)
+    >>> found = assess_subtypes(model, find_subtypes(model, 3), n_rounds=20)
+    >>> found.subtypes["subtype"].tolist()
+    ['S1', 'S2', 'S3']
+    """
+    require_whole("n_rounds", n_rounds, 2)
+    _require_same(model, subtypes.assignment.index, "the subtypes are")
+    names = [str(name) for name in subtypes.sizes.index]
+    points = finite_points(model.embedding(subtypes.metric))
+    if probability is None:
+        probability = subtypes.probability
+    rows = random_rows(len(points), _MOST_SAMPLES, seed).numpy()
+    all_codes = np.array([names.index(str(name)) for name in subtypes.assignment], dtype=np.intp)
+    codes = all_codes[rows]
+    components = model.component_probabilities
+    numbers = subtype_numbers(
+        points[rows],
+        len(names),
+        latent=finite_points(model.latent)[rows],
+        candidates=candidates,
+        components=None if components is None else components.iloc[rows],
+        seed=seed,
+    )
+    rounds = subsampled_clusterings(
+        points[rows], len(names), n_rounds=n_rounds, share=share, seed=seed
+    )
+    findings = list(_subset_findings(len(rows), len(points)))
+    if rounds is None:
+        findings.append(_no_subsamples(len(names), len(rows)))
+        rounds = np.full((1, len(rows)), -1, dtype=np.intp)
+    evidence = _Evidence.of(consensus_of(rounds), jaccard_of(codes, rounds, len(names)), codes)
+    refits = None
+    if stability is not None:
+        _require_same(model, stability.samples, "the refits are")
+        if len(names) in stability.clusterings:
+            labels = stability.clusterings[len(names)].astype(np.intp)[:, rows]
+            refits = _Evidence.of(
+                co_association(list(labels.astype(np.int32))),
+                jaccard_of(codes, labels, len(names)),
+                codes,
+            )
+        else:
+            findings.append(_not_among_refits(len(names), stability))
+    others = other_clusterings(
+        model,
+        subtypes,
+        rows,
+        consensus=evidence.matrix,
+        refit_consensus=None if refits is None else refits.matrix,
+        seed=seed,
+    )
+    samples = _samples(subtypes, names, rows, evidence, refits, probability)
+    table = _subtypes(samples, names, evidence, refits)
+    explanation = explain_number(numbers, subtypes.method, asked=len(subtypes.silhouette) == 1)
+    index = model.samples[rows]
+    return SubtypeAssessment(
+        numbers=numbers,
+        explanation=explanation,
+        samples=samples,
+        subtypes=table,
+        clusterings=compare_clusterings(others),
+        assignments=others,
+        consensus=pd.DataFrame(evidence.matrix, index=index, columns=index),
+        refit_consensus=None
+        if refits is None
+        else pd.DataFrame(refits.matrix, index=index, columns=index),
+        findings=(
+            *findings,
+            Finding("note", "number-of-subtypes", explanation),
+            *_certainty_findings(samples, table),
+        ),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """How samples are put together again and again: by subsamples, or by refits."""
+
+    matrix: Floats
+    jaccard: Floats
+    own: Floats
+    following: Codes
+    other: Floats
+
+    @classmethod
+    def of(cls, matrix: Floats, jaccard: Floats, codes: Codes) -> _Evidence:
+        """Compare each sample's consensus with its own subtype and with the others."""
+        mean = mean_consensus(matrix, codes, len(jaccard))
+        at = np.arange(len(codes))
+        own = mean[at, codes]
+        mean[at, codes] = -1.0
+        following = np.where(np.isnan(mean), -1.0, mean).argmax(axis=1)
+        other = np.where(len(jaccard) > 1, mean[at, following], np.nan)
+        return cls(matrix, jaccard, own, following, other)
+
+    @property
+    def certainty(self) -> Floats:
+        """Consensus with the own subtype, or its share of that with it and the next, if larger.
+
+        A sample between two subtypes has little of both. Where a whole subtype
+        falls apart, or two become one, this is told of the subtypes.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = self.own / (self.own + np.nan_to_num(self.other))
+        larger: Floats = np.fmax(self.own, share)
+        return larger
+
+
+def _samples(
+    subtypes: Subtypes,
+    names: list[str],
+    rows: Codes,
+    evidence: _Evidence,
+    refits: _Evidence | None,
+    probability: pd.Series | None,
+) -> pd.DataFrame:
+    """Table of the samples; what is known of a subset alone is missing elsewhere."""
+    index = subtypes.assignment.index
+    n_samples = len(index)
+
+    def spread(values: Floats) -> Floats:
+        column = np.full(n_samples, np.nan)
+        column[rows] = values
+        return column
+
+    own = np.full(n_samples, np.nan)
+    if probability is not None:
+        own = probability.reindex(index).to_numpy(dtype=np.float64)
+    following = np.full(n_samples, "", dtype=object)
+    if len(names) > 1:
+        following[rows] = np.array(names, dtype=object)[evidence.following]
+    table = pd.DataFrame(
+        {
+            "sample": index,
+            "subtype": subtypes.assignment.to_numpy(),
+            "probability": own,
+            "consensus": spread(evidence.own),
+            "next_subtype": following,
+            "next_consensus": spread(evidence.other),
+            "silhouette": subtypes.sample_silhouette.to_numpy(dtype=np.float64),
+        }
+    )
+    shares = [own, spread(evidence.certainty)]
+    if refits is not None:
+        table["refit_consensus"] = spread(refits.own)
+        shares.append(spread(refits.certainty))
+    stacked = np.stack(shares)
+    known = ~np.isnan(stacked)
+    doubtful = (known & (stacked < CERTAIN)).any(axis=0)
+    table["uncertain"] = pd.array(doubtful, dtype="boolean")
+    table.loc[~known.any(axis=0), "uncertain"] = pd.NA
+    return table
+
+
+def _subtypes(
+    samples: pd.DataFrame, names: list[str], evidence: _Evidence, refits: _Evidence | None
+) -> pd.DataFrame:
+    """Table of the subtypes: means over their samples, and how well they are found again."""
+    groups = samples.groupby("subtype")
+    means = groups[["consensus", "silhouette", "probability"]].mean().loc[names]
+    table = pd.DataFrame(
+        {
+            "subtype": names,
+            "n_samples": groups.size().loc[names].to_numpy(),
+            "consensus": means["consensus"].to_numpy(),
+            "jaccard": evidence.jaccard,
+            "silhouette": means["silhouette"].to_numpy(),
+            "probability": means["probability"].to_numpy(),
+            "n_uncertain": groups["uncertain"].sum().loc[names].to_numpy(dtype=np.int64),
+        }
+    )
+    if refits is not None:
+        table["refit_consensus"] = groups["refit_consensus"].mean().loc[names].to_numpy()
+        table["refit_jaccard"] = refits.jaccard
+    return table
+
+
+def _certainty_findings(samples: pd.DataFrame, table: pd.DataFrame) -> list[Finding]:
+    """Name the subtypes and the samples that are not to be relied on."""
+    findings = []
+    measures = [name for name in ("jaccard", "refit_jaccard") if name in table]
+    lowest = table.set_index("subtype")[measures].min(axis=1).dropna()
+    how = "subsamples or refits" if len(measures) > 1 else "subsamples"
+    unstable = lowest[lowest < UNSTABLE]
+    doubtful = lowest[(lowest >= UNSTABLE) & (lowest < STABLE)]
+    if len(unstable):
+        text = (
+            f"over {how} some subtypes are not found again; do not build on them: "
+            f"{_with_values(unstable)}"
+        )
+        findings.append(Finding("warning", "subtypes-unstable", text, items=_items(unstable.index)))
+    if len(doubtful):
+        text = (
+            f"over {how} some subtypes are found again, but not with the same samples: "
+            f"{_with_values(doubtful)}"
+        )
+        findings.append(Finding("note", "subtypes-doubtful", text, items=_items(doubtful.index)))
+    uncertain = samples.loc[samples["uncertain"].fillna(False).astype(bool), "sample"]
+    if len(uncertain):
+        text = (
+            f"{len(uncertain)} of {len(samples)} samples are uncertain, and may belong to the next "
+            f"subtype: {name_some(uncertain)}"
+        )
+        findings.append(Finding("note", "samples-uncertain", text, items=_items(uncertain)))
+    return findings
+
+
+def _with_values(jaccard: pd.Series) -> str:
+    said = ", ".join(f"{name} ({value:.2f})" for name, value in jaccard.items())
+    return f"{said} (mean Jaccard index)"
+
+
+def _items(names: Iterable[object]) -> tuple[str, ...]:
+    return tuple(map(str, names))
+
+
+def _subset_findings(n_some: int, n_samples: int) -> list[Finding]:
+    if n_some == n_samples:
+        return []
+    text = (
+        f"consensus and criteria rest on a random subset of {n_some} of {n_samples} samples; of "
+        "the others no consensus is known"
+    )
+    return [Finding("note", "assessment-subset", text)]
+
+
+def _no_subsamples(n_subtypes: int, n_samples: int) -> Finding:
+    text = (
+        f"{n_samples} samples are too few, or too many of them alike, to form {n_subtypes} "
+        "subtypes of a part of them again: their stability is not known"
+    )
+    return Finding("warning", "too-few-for-subsamples", text)
+
+
+def _not_among_refits(n_subtypes: int, stability: Stability) -> Finding:
+    text = (
+        f"the refits formed {name_some(stability.clusterings, 20)} clusters, not {n_subtypes}: "
+        "they tell nothing of these subtypes. Name the number among the candidates of the "
+        "stability analysis"
+    )
+    return Finding("warning", "refits-of-other-numbers", text)
+
+
+def _require_same(model: FittedPoems, samples: pd.Index, what: str) -> None:
+    if list(map(str, samples)) != list(map(str, model.samples)):
+        raise DataError(
+            f"{what} of {len(samples)} samples that are not the model's {len(model.samples)} in "
+            "their order; give those of the same fit"
+        )

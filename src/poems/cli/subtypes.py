@@ -1,0 +1,186 @@
+"""How the subtypes are printed and written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from poems.cli.console import clean, decimal, heading, print_findings, print_table, say
+from poems.findings import count
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from poems.analysis.markers import Markers
+    from poems.analysis.subtype_assessment import SubtypeAssessment
+    from poems.analysis.subtypes import Subtypes
+
+_NUMBERS: Final = {
+    "silhouette": "silhouette",
+    "gap": "gap",
+    "gap_se": "± se",
+    "pac": "PAC",
+    "mixture_weight": "mixture",
+    "smallest": "smallest",
+}
+_STABILITY: Final = {
+    "n_samples": "samples",
+    "n_uncertain": "uncertain",
+    "consensus": "consensus",
+    "jaccard": "Jaccard",
+    "refit_consensus": "refit consensus",
+    "refit_jaccard": "refit Jaccard",
+    "silhouette": "silhouette",
+    "probability": "probability",
+}
+# Tables of markers alone, which an overwritten result may leave behind.
+_OF_MARKERS: Final = ("markers", "marker_agreement")
+
+
+def print_subtypes(
+    console: Console, found: SubtypeAssessment, markers: Markers | None, *, top: int, fdr: float
+) -> None:
+    """Print the numbers tried, how sure each subtype is, other clusterings, and markers."""
+    heading(console, "How many")
+    say(console, found.explanation)
+    numbers = found.numbers.table
+    shown = _named(numbers, _NUMBERS)
+    shown["reported"] = numbers["chosen"].map({True: "yes", False: ""})
+    print_table(console, shown.set_axis(numbers["n_subtypes"]), index="subtypes")
+    heading(console, "How sure")
+    table = _named(found.subtypes, _STABILITY)
+    print_table(console, table.set_axis(found.subtypes["subtype"]), index="subtype")
+    say(
+        console,
+        "consensus: how often subsamples put two of its samples together; Jaccard: how much of "
+        "it they find again (below 0.60 hardly, above 0.75 well)",
+        "dim",
+    )
+    others = found.clusterings[found.clusterings["clustering"] == "reported"]
+    if len(others):
+        pairs = zip(others["other"], others["ari"].astype(float), strict=True)
+        said = ", ".join(f"{name} {decimal(value)}" for name, value in pairs)
+        say(console, f"Agreement with other clusterings (ARI): {said}")
+    findings = [each for each in found.findings if each.code != "number-of-subtypes"]
+    if markers is not None:
+        _print_markers(console, markers, list(found.subtypes["subtype"]), top, fdr)
+        findings += markers.findings
+    console.print()
+    print_findings(console, findings, all_notes=True)
+
+
+def write_subtypes(
+    folder: Path,
+    found: SubtypeAssessment,
+    markers: Markers | None,
+    subtypes: Subtypes,
+    about: Mapping[str, Any],
+    *,
+    top: int,
+    fdr: float,
+) -> list[str]:
+    """Write tables and figures into a folder that was claimed; return the names of the files."""
+    from poems._files import atomic_path
+    from poems._version import __version__
+    from poems.csv_tables import write_csv, write_findings
+    from poems.output_folder import write_marker
+
+    write_marker(folder, "subtype-table", {}, complete=False)
+    for name in ("consensus_refits", *_OF_MARKERS):
+        (folder / f"{name}.csv").unlink(missing_ok=True)
+    for stale in (folder / "figures").glob("*.png"):
+        stale.unlink()
+    tables = {**found.tables, **({} if markers is None else markers.tables)}
+    for name, table in tables.items():
+        write_csv(folder / f"{name}.csv", table, index=False)
+    matrices = {"consensus": found.consensus}
+    if found.refit_consensus is not None:
+        matrices["consensus_refits"] = found.refit_consensus
+    for name, matrix in matrices.items():
+        write_csv(folder / f"{name}.csv", matrix.round(4).rename_axis("sample"))
+    noticed = (*found.findings, *(() if markers is None else markers.findings))
+    write_findings(folder / "findings.csv", noticed)
+    figures = _figures(found, markers, subtypes, top=top, fdr=fdr)
+    for name, figure in figures.items():
+        with atomic_path(folder / "figures" / f"{name}.png") as temporary:
+            figure.savefig(temporary, dpi=150)
+    write_marker(folder, "subtype-table", {"poems": __version__, **about})
+    files = [f"{name}.csv" for name in (*tables, *matrices, "findings")]
+    return [*files, *(f"figures/{name}.png" for name in figures)]
+
+
+def _figures(
+    found: SubtypeAssessment,
+    markers: Markers | None,
+    subtypes: Subtypes,
+    *,
+    top: int,
+    fdr: float,
+) -> dict[str, Any]:
+    from poems import plots
+
+    figures: dict[str, Any] = {}
+    numbers = found.numbers
+    if numbers.table[["silhouette", "gap", "pac"]].notna().any(axis=None):
+        figures["numbers"] = plots.plot_subtype_numbers(numbers.table, numbers.best)
+    for name, matrix, of in (
+        ("consensus", found.consensus, "subsamples"),
+        ("consensus_refits", found.refit_consensus, "refits"),
+    ):
+        if matrix is not None and matrix.notna().all(axis=None):
+            groups = subtypes.assignment.loc[matrix.index]
+            figures[name] = plots.plot_consensus(matrix, groups, of=of).get_figure(root=True)
+    if markers is not None and len(markers.table):
+        figures["markers"] = plots.plot_markers(markers.table, top, fdr=fdr)
+    return figures
+
+
+def _print_markers(
+    console: Console, markers: Markers, names: list[str], top: int, fdr: float
+) -> None:
+    found = markers.significant(fdr)
+    heading(console, f"Markers: of each view {top} at most, the largest effects first")
+    if not len(found):
+        say(console, f"No feature is a marker at a false discovery rate of {fdr:.0%}.")
+        return
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    lead = markers.top(top, fdr)
+    for name in names:
+        own = found[found["subtype"] == name]
+        said = f"{count(len(own), 'marker')}" if len(own) else "none"
+        parts = [
+            f"{view}: {_features(part)}"
+            for view, part in lead[lead["subtype"] == name].groupby("view", sort=False)
+        ]
+        text = "; ".join([said, *parts])
+        grid.add_row(Text(f"  {name}"), Text(clean(text)))
+    console.print(grid)
+    say(
+        console,
+        f"+ up and - down in the subtype, by standard deviations; at a false discovery rate of "
+        f"{fdr:.0%}, tested against subtypes formed without the feature",
+        "dim",
+    )
+
+
+def _features(part: pd.DataFrame) -> str:
+    ordered = part.iloc[(-part["effect"].abs()).argsort(kind="stable")]
+    pairs = zip(ordered["feature"], ordered["effect"].astype(float), strict=True)
+    return " ".join(f"{' '.join(str(name).split())} {effect:+.1f}" for name, effect in pairs)
+
+
+def _named(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Take the columns that hold anything, under the names that are printed."""
+    kept = [name for name in names if name in table and table[name].notna().any()]
+    shown = table[kept].rename(columns=names)
+    for column in shown.columns:
+        if shown[column].dtype.kind == "f":
+            shown[column] = shown[column].map(decimal)
+    return shown
