@@ -33,7 +33,7 @@ import pandas as pd
 import poems
 from cohorts import DESCRIPTIONS
 from poems.analysis.half_subtypes import HalfSubtypes, half_subtypes, matched
-from poems.analysis.markers import marker_table
+from poems.analysis.marker_tests import marker_table
 from poems.analysis.subtypes import find_subtypes
 from poems.data.container import MultiOmics, View
 from poems.evaluation.benchmark.cohorts import read_benchmark_cohort, read_cohort_specs

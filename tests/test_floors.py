@@ -59,8 +59,9 @@ FLOORS = {
     "run_analysis": 10,
     "run_folder": 10,
     "run_log": 10,
-    "cli": 11,
-    "__main__": 11,
+    "report": 11,
+    "cli": 12,
+    "__main__": 12,
 }
 # Gathers the public names of all floors, each loaded on first use.
 EXEMPT = "__init__"

@@ -10,6 +10,7 @@ from torch import Tensor
 from poems.backed.batches import BackedBatches
 from poems.model import POEMS
 from poems.networks import (
+    FUSION_ROUNDS,
     Bools,
     Floats,
     coordinates_from_distances,
@@ -64,7 +65,9 @@ def decoded_embedding(module: POEMS, loc: Tensor, n_components: int) -> Tensor:
     return points.float()
 
 
-def network_embedding(latents: Sequence[Tensor], batch: Batch | BackedBatches) -> Tensor:
+def network_embedding(
+    latents: Sequence[Tensor], batch: Batch | BackedBatches, *, rounds: int = FUSION_ROUNDS
+) -> Tensor:
     """Compute coordinates in the fused network of latents and views.
 
     Parameters
@@ -74,9 +77,11 @@ def network_embedding(latents: Sequence[Tensor], batch: Batch | BackedBatches) -
         of the model and its companions.
     batch
         The same samples' preprocessed views.
+    rounds
+        Rounds in which the networks are fused.
     """
     if isinstance(batch, BackedBatches):
-        return _backed_network(latents, batch)
+        return _backed_network(latents, batch, rounds)
     views = []
     for i, (name, values) in enumerate(batch.values.items()):
         there = batch.measured[:, i, None].expand_as(values)
@@ -85,11 +90,11 @@ def network_embedding(latents: Sequence[Tensor], batch: Batch | BackedBatches) -
             there = there & observed
         views.append((values.double().numpy(), there.numpy()))
     return torch.from_numpy(
-        network_coordinates([x.double().numpy() for x in latents], views)
+        network_coordinates([x.double().numpy() for x in latents], views, rounds=rounds)
     ).float()
 
 
-def _backed_network(latents: Sequence[Tensor], data: BackedBatches) -> Tensor:
+def _backed_network(latents: Sequence[Tensor], data: BackedBatches, rounds: int) -> Tensor:
     """The same from views on disk: distances between samples are summed over features."""
 
     def blocks(name: str, measured: Tensor) -> Iterator[tuple[Floats, Bools]]:
@@ -102,5 +107,7 @@ def _backed_network(latents: Sequence[Tensor], data: BackedBatches) -> Tensor:
         summed_distances(blocks(name, data.measured[:, i]))
         for i, name in enumerate(data.n_features)
     )
-    points = coordinates_from_distances([x.double().numpy() for x in latents], distances)
+    points = coordinates_from_distances(
+        [x.double().numpy() for x in latents], distances, rounds=rounds
+    )
     return torch.from_numpy(points).float()

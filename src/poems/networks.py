@@ -21,7 +21,7 @@ Bools = npt.NDArray[np.bool_]
 # The kernel's width as a share of the local distance, and the rounds of diffusion: the values
 # that similarity network fusion is used with.
 _WIDTH = 0.5
-_ROUNDS = 20
+FUSION_ROUNDS = 20
 # Neighbours in a network, at most; small cohorts have fewer.
 _MOST_NEIGHBOURS = 20
 # Standard deviations at which the second network of the latents flattens each factor.
@@ -35,6 +35,7 @@ def network_coordinates(
     views: Sequence[tuple[Floats, Bools]],
     *,
     n_coordinates: int = 11,
+    rounds: int = FUSION_ROUNDS,
 ) -> Floats:
     """Compute coordinates of the samples in the fused network of latents and views.
 
@@ -55,6 +56,8 @@ def network_coordinates(
         scale, and which of them are there, a boolean array of that shape.
     n_coordinates
         Coordinates wanted; at most n_samples are returned.
+    rounds
+        Rounds of :func:`fuse`, which takes most of the time.
 
     Returns
     -------
@@ -70,18 +73,25 @@ def network_coordinates(
     [np.float64(-1.0)]
     """
     return coordinates_from_distances(
-        latents, (pairwise_distances(*each) for each in views), n_coordinates=n_coordinates
+        latents,
+        (pairwise_distances(*each) for each in views),
+        n_coordinates=n_coordinates,
+        rounds=rounds,
     )
 
 
 def coordinates_from_distances(
-    latents: Sequence[Floats], views: Iterable[Floats], *, n_coordinates: int = 11
+    latents: Sequence[Floats],
+    views: Iterable[Floats],
+    *,
+    n_coordinates: int = 11,
+    rounds: int = FUSION_ROUNDS,
 ) -> Floats:
     """Compute what :func:`network_coordinates` does from the views' :func:`pairwise_distances`.
 
     Parameters
     ----------
-    latents, n_coordinates
+    latents, n_coordinates, rounds
         As there.
     views
         Distances of shape (n_samples, n_samples), one a view, used one after the
@@ -102,7 +112,8 @@ def coordinates_from_distances(
     for distances in views if first is None else chain((first,), views):
         found = similarities(distances, n_neighbours)
         of_views.append(np.where(np.isnan(distances), fallback, found))
-    return diffusion_coordinates(fuse([*of_latents, *of_views], n_neighbours), n_coordinates)
+    fused = fuse([*of_latents, *of_views], n_neighbours, rounds)
+    return diffusion_coordinates(fused, n_coordinates)
 
 
 def neighbours(n_samples: int) -> int:
@@ -173,7 +184,7 @@ def similarities(distances: Floats, n_neighbours: int) -> Floats:
     return np.where(np.isnan(kernel), 0.0, kernel)
 
 
-def fuse(networks: Sequence[Floats], n_neighbours: int) -> Floats:
+def fuse(networks: Sequence[Floats], n_neighbours: int, rounds: int = FUSION_ROUNDS) -> Floats:
     """Fuse networks by cross diffusion: each is smoothed along its own near neighbours.
 
         P_v <- S_v mean_{u != v}(P_u) S_v' + I, rows scaled to sum to 1
@@ -187,6 +198,8 @@ def fuse(networks: Sequence[Floats], n_neighbours: int) -> Floats:
         Symmetric arrays of shape (n_samples, n_samples), not negative.
     n_neighbours
         Neighbours kept in S.
+    rounds
+        Rounds of diffusion.
 
     Returns
     -------
@@ -195,7 +208,7 @@ def fuse(networks: Sequence[Floats], n_neighbours: int) -> Floats:
     states = [_rows_sum_to_one(network) for network in networks]
     local = [_nearest(network, n_neighbours) for network in networks]
     others = max(len(networks) - 1, 1)
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         total = np.sum(states, axis=0)
         states = [
             _diffused(near, (total - state) / others if len(networks) > 1 else state)

@@ -27,6 +27,7 @@ Kind = Literal[
     "export",
     "contribution-table",
     "subtype-table",
+    "association-table",
 ]
 
 CHECKPOINT = "checkpoint.poems"
@@ -45,6 +46,7 @@ _COMMANDS = {
     "export": "export",
     "contribution-table": "contributions",
     "subtype-table": "subtypes",
+    "association-table": "associations",
 }
 
 

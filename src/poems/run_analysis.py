@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from poems.analysis.cross_omic import cross_omic
 from poems.analysis.effects import top_features
 from poems.analysis.factors import describe_factors
 from poems.analysis.markers import subtype_markers
@@ -166,10 +167,18 @@ def _markers(
     return found.tables, found.findings
 
 
+def _cross_omic(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+) -> tuple[Tables, tuple[Finding, ...]]:
+    found = cross_omic(model, cohort, seed=seed)
+    return found.tables, found.findings
+
+
 # Tables that are computed together, by what they are called where they cannot be.
 _FAMILIES: Final[Mapping[str, _Family]] = {
     "tables of the factors": _factors,
     "contributions of the views": _contributions,
+    "associations of the omics": _cross_omic,
     "how sure the subtypes are": _subtypes,
     "markers of the subtypes": _markers,
 }

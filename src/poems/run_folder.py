@@ -63,6 +63,8 @@ _STALE = (
     "components.csv",
     "pca.csv",
     "network.csv",
+    "report.html",
+    "report_tables/*.csv",
 )
 
 

@@ -11,7 +11,8 @@ import pytest
 
 import poems
 from poems.analysis.half_subtypes import half_subtypes
-from poems.analysis.markers import COLUMNS, subtype_markers
+from poems.analysis.marker_tests import COLUMNS
+from poems.analysis.markers import subtype_markers
 from poems.analysis.subtypes import find_subtypes
 from poems.data.container import MultiOmics, View
 from poems.errors import DataError, SettingsError
@@ -149,7 +150,7 @@ def test_blocks_do_not_matter(
 ) -> None:
     subtypes = find_subtypes(model, 3)
     one = subtype_markers(model, planted.cohort, subtypes, n_splits=1)
-    monkeypatch.setattr("poems.analysis.markers._BLOCK_ENTRIES", 150 * 7)
+    monkeypatch.setattr("poems.analysis.marker_tests._BLOCK_ENTRIES", 150 * 7)
     other = subtype_markers(model, planted.cohort, subtypes, n_splits=1)
     pd.testing.assert_frame_equal(one.table, other.table)
 
@@ -166,6 +167,20 @@ def test_the_order_of_samples_does_not_matter_for_effects(
         one.table.set_index(keys)["effect"].sort_index(),
         other.table.set_index(keys)["effect"].sort_index(),
     )
+
+
+def test_a_long_table_is_abridged_in_its_file(
+    planted: poems.simulation.Simulation, model: FittedPoems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poems.analysis.markers._MOST_ROWS", 100)
+    monkeypatch.setattr("poems.analysis.markers._ROWS_KEPT", 3)
+    found = subtype_markers(model, planted.cohort, find_subtypes(model, 3), n_splits=1)
+    written = found.tables["markers"]
+    assert len(found.table) == 360
+    assert len(found.table[found.table["q"] <= 0.25]) <= len(written) < 360
+    assert written.groupby(["view", "subtype"]).size().min() >= 3
+    (finding,) = [each for each in found.findings if each.code == "markers-abridged"]
+    assert f"holds {len(written)} of 360 tests" in finding.message
 
 
 def test_one_subtype_has_no_markers(

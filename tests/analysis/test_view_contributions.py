@@ -55,7 +55,8 @@ def test_withholding_a_view_is_projecting_without_it(
     both = [incomplete.samples.get_loc(name) for name in own.index]
     rest = {name: each for name, each in incomplete.take(both).views.items() if name != view}
     less = model.transform(replace(incomplete.take(both), views=rest))
-    scaled = (model.latent.loc[own.index] - less.latent) / model.latent.std(ddof=0)
+    spread = np.sqrt(model.latent.var(ddof=0) + model.latent_variance.mean())
+    scaled = (model.latent.loc[own.index] - less.latent) / spread
     np.testing.assert_allclose(own["shift"], np.sqrt((scaled**2).mean(axis=1)), rtol=1e-4)
     known = find_subtypes(model, 2)
     assigner = known.assigner(model)
@@ -209,6 +210,24 @@ def test_without_factors_nothing_moves(
     assert (found.by_sample["shift"] == 0).all()
     assert not found.by_sample["switched"].any()
     assert found.by_group["p"].isna().all()
+
+
+def test_moves_of_a_factor_that_nothing_is_known_of_count_little(
+    fitted: FittedPoems, simulation: Simulation, subtypes: Subtypes, found: ViewContributions
+) -> None:
+    """Its posterior is the prior, and its means hardly differ: what is far for them is nothing."""
+    estimates = fitted.sample_estimates
+    at = int(fitted.active[0])
+    loc, variance = estimates.loc.clone(), estimates.variance.clone()
+    loc[:, at] *= 1e-3
+    variance[:, at] = 1.0
+    vague = replace(fitted, sample_estimates=replace(estimates, loc=loc, variance=variance))
+    # What is active, and in which order, is as before.
+    vague.__dict__["active"] = fitted.active
+    again = view_contributions(
+        vague, simulation.cohort, subtypes, subtype_model=subtypes.assigner(fitted)
+    )
+    assert again.by_view["mean_shift"].max() < 2 * found.by_view["mean_shift"].max()
 
 
 def test_what_does_not_fit_is_refused(

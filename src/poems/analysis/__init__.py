@@ -3,6 +3,7 @@
 from poems.analysis.assignment import learn_subtypes
 from poems.analysis.assignment_storage import load_subtype_model, save_subtype_model
 from poems.analysis.associations import associate, factor_correlations
+from poems.analysis.cross_omic import cross_omic
 from poems.analysis.effects import factor_effects, top_features
 from poems.analysis.factors import describe_factors
 from poems.analysis.gene_sets import gene_set_enrichment
@@ -17,6 +18,7 @@ from poems.analysis.view_contributions import view_contributions
 __all__ = [
     "assess_subtypes",
     "associate",
+    "cross_omic",
     "describe_factors",
     "factor_correlations",
     "factor_effects",

@@ -216,6 +216,8 @@ def learn_subtypes(
     DataError
         If a sample has no subtype, there is no sample, or a value is not finite.
     """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     absent = latent.index.difference(assignment.dropna().index, sort=False)
     if len(absent):
         raise DataError(f"no subtype is given for {name_some(absent)}; give one for each sample")
@@ -232,8 +234,10 @@ def learn_subtypes(
     counts = found.value_counts()
     names = sorted(counts.index, key=lambda name: (-counts[name], len(name), name))
     labels = found.map({name: at for at, name in enumerate(names)}).to_numpy(dtype=np.intp)
-    centres, covariance = _gaussians(values, labels, len(names))
-    right, nearest = _held_out(values, labels, len(names), variances)
+    # Problems of this size only get slower with more threads.
+    with threadpool_limits(limits=1):
+        centres, covariance = _gaussians(values, labels, len(names))
+        right, nearest = _held_out(values, labels, len(names), variances)
     known = nearest[np.isfinite(nearest)]
     return SubtypeModel(
         factors=factors,
@@ -294,7 +298,6 @@ def _gaussians(
 ) -> tuple[_Floats, _Floats]:
     """Compute centres, NaN of a subtype without samples, and the shrunk covariance within."""
     from sklearn.covariance import ledoit_wolf
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     n_samples, n_factors = values.shape
     centres = np.full((n_subtypes, n_factors), np.nan)
@@ -310,8 +313,7 @@ def _gaussians(
     freedom = left or max(n_samples - 1, 1)
     correlation = np.eye(n_factors)
     if n_samples > 1:
-        with threadpool_limits(limits=1):
-            shrunk, _ = ledoit_wolf(deviations / scale, assume_centered=True)
+        shrunk, _ = ledoit_wolf(deviations / scale, assume_centered=True)
         correlation = shrunk * (n_samples / freedom)
     correlation = correlation + _RIDGE * np.eye(n_factors)
     return centres, correlation * np.outer(scale, scale)

@@ -18,11 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 
-from poems.analysis.associations import false_discovery_rates
 from poems.analysis.half_subtypes import HalfSubtypes, half_subtypes
-from poems.analysis.rank_tests import RankedFeatures, one_vs_rest, rank_features
+from poems.analysis.marker_tests import COLUMNS, marker_table
 from poems.analysis.subtypes import Subtypes
 from poems.arguments import require_whole
 from poems.backed.subset import random_rows
@@ -35,31 +33,19 @@ from poems.preprocessing import prepare
 if TYPE_CHECKING:
     from poems.fitted import FittedPoems
 
-COLUMNS: Final = [
-    "view",
-    "feature",
-    "subtype",
-    "effect",
-    "direction",
-    "auc",
-    "mean_in",
-    "mean_out",
-    "n_in",
-    "n_out",
-    "p",
-    "q",
-]
 # Beyond this many samples a random subset is tested: networks of samples grow with their square,
 # and so many find all that matters.
 _MOST_SAMPLES: Final = 1500
 _MOST_BYTES: Final = 1 << 28
-# Entries that are ranked at once.
-_BLOCK_ENTRIES: Final = 1 << 21
-# Adjusted Rand index below which the subtypes without a half are said to be others.
+# Below this adjusted Rand index the subtypes without a half are said to be others; below this
+# Jaccard index one of them.
 _OTHER_SUBTYPES: Final = 0.5
-_OTHER_SUBTYPE: Final = 0.5
+_LOST_SUBTYPE: Final = 0.5
+# Of a table with more rows than this, a file holds those near to being markers, and some more.
+_MOST_ROWS: Final = 200_000
+_ROWS_KEPT: Final = 200
+_NEAR_MARKER: Final = 0.25
 
-_Floats = npt.NDArray[np.float64]
 _Codes = npt.NDArray[np.intp]
 
 
@@ -105,8 +91,13 @@ class Markers:
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return the tables by the stems of their files."""
-        return {"markers": self.table, "marker_agreement": self.agreement}
+        """Return the tables by the stems of their files.
+
+        Of more than 200,000 rows those are left out that are far from being
+        markers: q above 0.25, and not among the 200 smallest p of their view and
+        subtype. A finding says so.
+        """
+        return {"markers": _to_write(self.table), "marker_agreement": self.agreement}
 
     def significant(self, fdr: float = 0.1) -> pd.DataFrame:
         """Return the rows that are markers at a false discovery rate."""
@@ -195,42 +186,32 @@ def subtype_markers(
         for half in half_subtypes(data, codes, len(names), seed=seed + split)
     ]
     agreement = _agreement(halves, names)
+    table = marker_table(model, data, codes, names, halves)
     return Markers(
-        table=marker_table(model, data, codes, names, halves),
+        table=table,
         agreement=agreement,
-        findings=(*findings, *_agreement_findings(agreement)),
+        findings=(*findings, *_long_table_findings(table), *_agreement_findings(agreement)),
     )
 
 
-def marker_table(
-    model: FittedPoems,
-    data: Batch,
-    reported: _Codes,
-    names: Sequence[str],
-    halves: Sequence[HalfSubtypes],
-) -> pd.DataFrame:
-    """Test every feature against the subtypes formed without it; see :class:`Markers`.
+def _to_write(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what is far from being a marker, of a table that is too long for a file."""
+    if len(table) <= _MOST_ROWS:
+        return table
+    # The table is in order of p.
+    first = table.groupby(["view", "subtype"], sort=False).cumcount() < _ROWS_KEPT
+    return table[first | (table["q"] <= _NEAR_MARKER)].reset_index(drop=True)
 
-    Parameters
-    ----------
-    model
-        Whose features these are.
-    data
-        The samples on the model's scale.
-    reported
-        Reported subtype of each sample, its place among ``names``.
-    names
-        Names of the subtypes.
-    halves
-        Subtypes formed from halves of the features, the two halves of a split one
-        after the other.
-    """
-    parts = [_test_view(model, data, view, reported, names, halves) for view in model.view_names]
-    table = pd.concat(parts, ignore_index=True)
-    table["q"] = false_discovery_rates(table["p"].to_numpy(dtype=np.float64))
-    place = pd.Categorical(table["subtype"], list(names)).codes
-    order = np.lexsort((-table["effect"].abs().to_numpy(), table["p"].to_numpy(), place))
-    return table.iloc[order][COLUMNS].reset_index(drop=True)
+
+def _long_table_findings(table: pd.DataFrame) -> tuple[Finding, ...]:
+    kept = len(_to_write(table))
+    if kept == len(table):
+        return ()
+    text = (
+        f"the file of markers holds {kept} of {len(table)} tests: those with q of at most "
+        f"{_NEAR_MARKER:g}, and the {_ROWS_KEPT} with the smallest p of each view and subtype"
+    )
+    return (Finding("note", "markers-abridged", text),)
 
 
 def _nothing(finding: Finding) -> Markers:
@@ -275,97 +256,6 @@ def _in_memory(
     )
 
 
-def _test_view(
-    model: FittedPoems,
-    data: Batch,
-    view: str,
-    reported: _Codes,
-    names: Sequence[str],
-    halves: Sequence[HalfSubtypes],
-) -> pd.DataFrame:
-    """Test the features of one view, a bounded number at a time."""
-    values, mask = data.values[view], data.observed[view]
-    there = data.measured[:, list(data.values).index(view), None].expand_as(values)
-    there = there if mask is None else there & mask
-    scaling = model.preprocessing.views[view]
-    width = max(1, _BLOCK_ENTRIES // len(data))
-    parts = []
-    for start in range(0, values.shape[1], width):
-        columns = np.arange(start, min(start + width, values.shape[1]))
-        some = torch.from_numpy(columns)
-        block = values[:, some].double().numpy()
-        known = there[:, some].numpy()
-        ranked = rank_features(block, known)
-        found = _effects(block, known, reported, len(names))
-        circular = one_vs_rest(ranked, reported, len(names))
-        tested = [(np.isin(columns, half.features[view]), half.codes) for half in halves]
-        fitted = _cross_fitted(ranked, tested, np.sign(found["effect"]))
-        found |= {"auc": circular.auc, "p": np.fmax(fitted, circular.p)}
-        for column in ("mean_in", "mean_out"):
-            found[column] = (
-                found[column] * scaling.scale[columns, None] + scaling.offset[columns, None]
-            )
-        parts.append(
-            pd.DataFrame(
-                {
-                    "view": view,
-                    "feature": np.repeat(scaling.features[columns], len(names)),
-                    "subtype": np.tile(np.array(names, dtype=object), len(columns)),
-                    **{name: array.ravel() for name, array in found.items()},
-                }
-            )
-        )
-    table = pd.concat(parts, ignore_index=True)
-    sign = np.sign(table["effect"].to_numpy())
-    table["direction"] = np.select([sign > 0, sign < 0], ["up", "down"], "none")
-    return table
-
-
-def _effects(
-    values: _Floats, there: npt.NDArray[np.bool_], codes: _Codes, n_groups: int
-) -> dict[str, npt.NDArray[Any]]:
-    """Compare each reported subtype with the other samples: arrays (n_features, n_groups)."""
-    member = (codes[:, None] == np.arange(n_groups)).astype(np.float64)
-    x = np.where(there, values, 0.0)
-    inside = there.T.astype(np.float64) @ member
-    total = there.sum(axis=0).astype(np.float64)[:, None]
-    sums = x.T @ member
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = x.sum(axis=0) / total[:, 0]
-        spread = np.sqrt((np.where(there, values - mean, 0.0) ** 2).sum(axis=0) / total[:, 0])
-        mean_in = sums / inside
-        mean_out = (x.sum(axis=0)[:, None] - sums) / (total - inside)
-        effect = np.where(spread[:, None] > 0, (mean_in - mean_out) / spread[:, None], np.nan)
-    return {
-        "effect": effect,
-        "mean_in": mean_in,
-        "mean_out": mean_out,
-        "n_in": inside.astype(np.int64),
-        "n_out": (total - inside).astype(np.int64),
-    }
-
-
-def _cross_fitted(
-    ranked: RankedFeatures, tested: Sequence[tuple[npt.NDArray[np.bool_], _Codes]], sign: _Floats
-) -> _Floats:
-    """Combine the tests over splits, (n_features, n_groups).
-
-    ``tested`` holds, of each half, which features are tested and the subtypes.
-    """
-    splits = []
-    for at in range(0, len(tested), 2):
-        p = np.ones(sign.shape)
-        for own, codes in tested[at : at + 2]:
-            tests = one_vs_rest(ranked, codes, sign.shape[1])
-            # A subtype that was not found again has no p: nothing speaks for a marker.
-            agrees = np.sign(tests.auc - 0.5) == sign
-            found = np.where(agrees, np.nan_to_num(tests.p, nan=1.0), 1.0)
-            p[own] = found[own]
-        splits.append(p)
-    combined = splits[0] if len(splits) == 1 else 2.0 * np.median(np.stack(splits), axis=0)
-    return np.where(ranked.squares[:, None] > 0, np.minimum(combined, 1.0), np.nan)
-
-
 def _agreement(halves: Sequence[HalfSubtypes], names: list[str]) -> pd.DataFrame:
     return pd.DataFrame(
         [
@@ -391,7 +281,7 @@ def _agreement_findings(agreement: pd.DataFrame) -> tuple[Finding, ...]:
         f"{agreement.groupby(['split', 'half']).ngroups} halves)"
     )
     jaccard = agreement.groupby("subtype", sort=False)["jaccard"].mean()
-    lost = jaccard[jaccard < _OTHER_SUBTYPE]
+    lost = jaccard[jaccard < _LOST_SUBTYPE]
     if ari < _OTHER_SUBTYPES:
         text += (
             ". That is little: the markers are those of a clustering that half of the features "

@@ -14,8 +14,12 @@ from poems.analysis.clusterings import finite_points
 from poems.analysis.subsampling import (
     consensus_of,
     jaccard_of,
-    mean_consensus,
     subsampled_clusterings,
+)
+from poems.analysis.subtype_certainty import (
+    Evidence,
+    certainty_of_samples,
+    certainty_of_subtypes,
 )
 from poems.analysis.subtype_clusterings import compare_clusterings, other_clusterings
 from poems.analysis.subtype_numbers import SubtypeNumbers, explain_number, subtype_numbers
@@ -30,12 +34,8 @@ if TYPE_CHECKING:
     from poems.fitted import FittedPoems
     from poems.resampling.result import Stability
 
-Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
-# A sample is uncertain if less than this is for its own subtype: of the probability, or of the
-# consensus.
-CERTAIN: Final = 0.75
 # Hennig (2007): below, a cluster is dissolved rather than found again; above, it is stable.
 UNSTABLE: Final = 0.6
 STABLE: Final = 0.75
@@ -179,13 +179,13 @@ def assess_subtypes(
     if rounds is None:
         findings.append(_no_subsamples(len(names), len(rows)))
         rounds = np.full((1, len(rows)), -1, dtype=np.intp)
-    evidence = _Evidence.of(consensus_of(rounds), jaccard_of(codes, rounds, len(names)), codes)
+    evidence = Evidence.of(consensus_of(rounds), jaccard_of(codes, rounds, len(names)), codes)
     refits = None
     if stability is not None:
         _require_same(model, stability.samples, "the refits are")
         if len(names) in stability.clusterings:
             labels = stability.clusterings[len(names)].astype(np.intp)[:, rows]
-            refits = _Evidence.of(
+            refits = Evidence.of(
                 co_association(list(labels.astype(np.int32))),
                 jaccard_of(codes, labels, len(names)),
                 codes,
@@ -200,8 +200,8 @@ def assess_subtypes(
         refit_consensus=None if refits is None else refits.matrix,
         seed=seed,
     )
-    samples = _samples(subtypes, names, rows, evidence, refits, probability)
-    table = _subtypes(samples, names, evidence, refits)
+    samples = certainty_of_samples(subtypes, names, rows, evidence, refits, probability)
+    table = certainty_of_subtypes(samples, names, evidence, refits)
     explanation = explain_number(numbers, subtypes.method, asked=len(subtypes.silhouette) == 1)
     index = model.samples[rows]
     return SubtypeAssessment(
@@ -221,109 +221,6 @@ def assess_subtypes(
             *_certainty_findings(samples, table),
         ),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Evidence:
-    """How samples are put together again and again: by subsamples, or by refits."""
-
-    matrix: Floats
-    jaccard: Floats
-    own: Floats
-    following: Codes
-    other: Floats
-
-    @classmethod
-    def of(cls, matrix: Floats, jaccard: Floats, codes: Codes) -> _Evidence:
-        """Compare each sample's consensus with its own subtype and with the others."""
-        mean = mean_consensus(matrix, codes, len(jaccard))
-        at = np.arange(len(codes))
-        own = mean[at, codes]
-        mean[at, codes] = -1.0
-        following = np.where(np.isnan(mean), -1.0, mean).argmax(axis=1)
-        other = np.where(len(jaccard) > 1, mean[at, following], np.nan)
-        return cls(matrix, jaccard, own, following, other)
-
-    @property
-    def certainty(self) -> Floats:
-        """Consensus with the own subtype, or its share of that with it and the next, if larger.
-
-        A sample between two subtypes has little of both. Where a whole subtype
-        falls apart, or two become one, this is told of the subtypes.
-        """
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = self.own / (self.own + np.nan_to_num(self.other))
-        larger: Floats = np.fmax(self.own, share)
-        return larger
-
-
-def _samples(
-    subtypes: Subtypes,
-    names: list[str],
-    rows: Codes,
-    evidence: _Evidence,
-    refits: _Evidence | None,
-    probability: pd.Series | None,
-) -> pd.DataFrame:
-    """Table of the samples; what is known of a subset alone is missing elsewhere."""
-    index = subtypes.assignment.index
-    n_samples = len(index)
-
-    def spread(values: Floats) -> Floats:
-        column = np.full(n_samples, np.nan)
-        column[rows] = values
-        return column
-
-    own = np.full(n_samples, np.nan)
-    if probability is not None:
-        own = probability.reindex(index).to_numpy(dtype=np.float64)
-    following = np.full(n_samples, "", dtype=object)
-    if len(names) > 1:
-        following[rows] = np.array(names, dtype=object)[evidence.following]
-    table = pd.DataFrame(
-        {
-            "sample": index,
-            "subtype": subtypes.assignment.to_numpy(),
-            "probability": own,
-            "consensus": spread(evidence.own),
-            "next_subtype": following,
-            "next_consensus": spread(evidence.other),
-            "silhouette": subtypes.sample_silhouette.to_numpy(dtype=np.float64),
-        }
-    )
-    shares = [own, spread(evidence.certainty)]
-    if refits is not None:
-        table["refit_consensus"] = spread(refits.own)
-        shares.append(spread(refits.certainty))
-    stacked = np.stack(shares)
-    known = ~np.isnan(stacked)
-    doubtful = (known & (stacked < CERTAIN)).any(axis=0)
-    table["uncertain"] = pd.array(doubtful, dtype="boolean")
-    table.loc[~known.any(axis=0), "uncertain"] = pd.NA
-    return table
-
-
-def _subtypes(
-    samples: pd.DataFrame, names: list[str], evidence: _Evidence, refits: _Evidence | None
-) -> pd.DataFrame:
-    """Table of the subtypes: means over their samples, and how well they are found again."""
-    groups = samples.groupby("subtype")
-    means = groups[["consensus", "silhouette", "probability"]].mean().loc[names]
-    table = pd.DataFrame(
-        {
-            "subtype": names,
-            "n_samples": groups.size().loc[names].to_numpy(),
-            "consensus": means["consensus"].to_numpy(),
-            "jaccard": evidence.jaccard,
-            "silhouette": means["silhouette"].to_numpy(),
-            "probability": means["probability"].to_numpy(),
-            "n_uncertain": groups["uncertain"].sum().loc[names].to_numpy(dtype=np.int64),
-        }
-    )
-    if refits is not None:
-        table["refit_consensus"] = groups["refit_consensus"].mean().loc[names].to_numpy()
-        table["refit_jaccard"] = refits.jaccard
-    return table
 
 
 def _certainty_findings(samples: pd.DataFrame, table: pd.DataFrame) -> list[Finding]:

@@ -18,7 +18,7 @@ from poems.resampling.consensus import ambiguity
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
-_REFERENCES: Final = 20
+_REFERENCES: Final = 10
 # Rounds in which subsamples are clustered for the ambiguity of a number of subtypes.
 _ROUNDS: Final = 50
 # Of k-means for the gap statistic, on the samples and on every reference alike.
@@ -66,9 +66,10 @@ def subtype_numbers(
     Silhouette: the smallest number whose mean is within a standard error of the
     best (:func:`poems.analysis.subtypes.kmeans_subtypes`). Gap: the smallest k
     with gap(k) >= gap(k + 1) - se(k + 1) (Tibshirani, Walther & Hastie 2001, JRSS B
-    63:411), 1 among them, the largest if there is none; of k-means on the latents, for
-    the coordinates of a network draw samples together whether they form groups or not,
-    so that the statistic rises with k without end. Consensus: the number with
+    63:411), the largest if there is none; 1 only if that holds of every k in place of
+    2, for groups that lie equally far from each other are not seen with 2 centres. It is
+    of k-means on the latents: the coordinates of a network draw samples together whether
+    they form groups or not, so that there it rises with k without end. Consensus: the number with
     the smallest proportion of ambiguous pairs over subsamples
     (:func:`poems.resampling.consensus.ambiguity`), the smallest such number. Mixture:
     the components that hold 3 samples or more. Numbers that leave a subtype with
@@ -187,8 +188,9 @@ def _best(table: pd.DataFrame, components: pd.DataFrame | None) -> dict[str, int
     gaps = table.dropna(subset=["gap"])
     if len(gaps) > 1:
         gap, error = gaps["gap"].to_numpy(), gaps["gap_se"].to_numpy()
-        enough = np.flatnonzero(gap[:-1] >= gap[1:] - error[1:])
-        best["gap"] = int(gaps["n_subtypes"].iloc[enough[0] if len(enough) else -1])
+        enough = gap[:-1] >= gap[1:] - error[1:]
+        enough[0] &= bool((gap[0] >= gap - error).all())
+        best["gap"] = int(gaps["n_subtypes"].iloc[enough.argmax() if enough.any() else -1])
     known = sound.dropna(subset=["pac"])
     if len(known):
         best["pac"] = int(known["n_subtypes"].iloc[int(known["pac"].to_numpy().argmin())])

@@ -51,8 +51,9 @@ class Withheld:
             How far the latent moves without the view: sqrt(mean_k
             ((z_k - z'_k) / s_k)²), z and z' the posterior means with all views
             of the sample and without this one, s_k the standard deviation of
-            factor k over the training samples. 1 is as far as a
-            training sample lies from the mean of all, on average.
+            factor k over the training samples: s_k² is the variance of its
+            posterior means and the mean of its posterior variances, together.
+            1 is about as far as a training sample lies from the mean of all.
         ``subtype``
             The subtype of the sample.
         ``subtype_change``
@@ -103,7 +104,7 @@ def withhold_views(
     """
     data, findings = prepare(model.preprocessing, cohort)
     model.module.eval()
-    spread = model.latent.to_numpy(dtype=np.float64).std(axis=0)
+    spread = _spread(model)
     parts: list[pd.DataFrame] = []
     first = 0
     for chunk in data.chunks():
@@ -188,15 +189,23 @@ def _tables(
     return table(posterior.mean * model.orientation), table(posterior.variance)
 
 
+def _spread(model: FittedPoems) -> npt.NDArray[np.float64]:
+    """Compute the standard deviation of each factor over the training samples, (n_factors,).
+
+    Of the factor, not of its posterior means alone: these hardly differ for a factor of which the
+    data say next to nothing, and moves that its posterior does not care about would count most.
+    """
+    means, variances = (
+        table.to_numpy(dtype=np.float64) for table in (model.latent, model.latent_variance)
+    )
+    return np.asarray(np.sqrt(means.var(axis=0) + variances.mean(axis=0)), dtype=np.float64)
+
+
 def _shift(
     before: pd.DataFrame, after: pd.DataFrame, spread: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Compute the root mean square move over factors, in standard deviations.
-
-    Factors that are the same for all training samples have no such unit and do not count.
-    """
-    counted = spread > 0
-    if not counted.any():
+    """Compute the root mean square move over factors, in standard deviations; 0 without any."""
+    if not before.shape[1]:
         return np.zeros(len(before))
-    moved = (before.to_numpy() - after.to_numpy())[:, counted] / spread[counted]
+    moved = (before.to_numpy() - after.to_numpy()) / spread
     return np.asarray(np.sqrt((moved**2).mean(axis=1)), dtype=np.float64)

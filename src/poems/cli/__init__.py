@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from poems._version import __version__
 from poems.cli import (
+    commands_associations,
     commands_benchmark,
     commands_cohort,
     commands_contributions,
@@ -22,6 +23,7 @@ from poems.cli import (
     commands_factors,
     commands_fit,
     commands_genesets,
+    commands_report,
     commands_run,
     commands_stability,
     commands_subtypes,
@@ -62,8 +64,15 @@ commands_genesets.register(app)
 commands_export.register(app)
 commands_contributions.register(app)
 commands_subtypes.register(app)
+commands_contributions.register(app)
+commands_subtypes.register(app)
+commands_survival.register(app)
+commands_genesets.register(app)
+commands_export.register(app)
+commands_associations.register(app)
 commands_benchmark.register(app)
 commands_stability.register(app)
+commands_report.register(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -30,8 +30,10 @@ def demo(
     overwrite: inputs.Overwrite = False,
     quiet: inputs.Quiet = False,
 ) -> None:
-    """Simulate a cohort, fit it, find subtypes, and compare with what was planted."""
+    """Simulate a cohort, fit it, find subtypes, compare with what was planted, write a report."""
+    from poems.cli.commands_report import print_place
     from poems.cli.fitting import FitRequest, fit_and_write
+    from poems.report import write_report
     from poems.simulation import simulate
 
     request = FitRequest(
@@ -43,8 +45,10 @@ def demo(
     )
     simulation = simulate(n_samples, n_features, seed=seed, missing_views=0.1)
     model, subtypes = fit_and_write(simulation.cohort, request)
+    made = write_report(out, labels="subtype", seed=seed)
     if not quiet:
         _compare(simulation, model, subtypes)
+        print_place(made)
 
 
 def _compare(simulation: Simulation, model: FittedPoems, subtypes: Subtypes) -> None:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from poems.fitted import FittedPoems
-    from poems.run_folder import Run
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that poems fit wrote.")]
 
@@ -95,13 +94,12 @@ def evaluate(
     metric: inputs.MetricOption = None,
 ) -> None:
     """Compare the embedding and the subtypes of a run with known labels."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     from poems.cli.console import heading, output, print_table, say
+    from poems.evaluation.labelled import compare_embeddings, compare_subtypes, label_column
     from poems.run_folder import read_run
 
     found = read_run(run)
-    known = _labels(found, labels)
+    known = label_column(found.obs, labels, str(found.folder))
     console = output()
     n_classes = known.nunique()
     say(console, f"{known.notna().sum()} of {len(known)} samples labelled, {n_classes} classes.")
@@ -110,15 +108,17 @@ def evaluate(
     embeddings = {str(name): found.model.embedding(name) for name in metrics}
     if found.pca is not None:
         embeddings["PCA"] = found.pca
-    # Problems of this size only get slower with more threads.
-    with threadpool_limits(limits=1):
-        scores = _score_embeddings(embeddings, known)
-    print_table(console, scores, index="embedding")
+    print_table(console, _written(compare_embeddings(embeddings, known)), index="embedding")
     say(console, "mean ± sd: of k-means over 5 seeds, of neighbours over 5 splits", "dim")
     if found.pca is not None:
         say(console, "PCA is the baseline: principal components of the data, no model", "dim")
     heading(console, "Subtypes found, against the labels")
-    _print_subtypes(found, known)
+    counts, scores = compare_subtypes(found.subtypes["subtype"], known)
+    print_table(console, counts, index="subtype")
+    say(
+        console,
+        f"accuracy {scores['accuracy']:.2f}, NMI {scores['nmi']:.2f}, ARI {scores['ari']:.2f}",
+    )
 
 
 def diagnose(
@@ -189,52 +189,19 @@ def load_model(path: Path) -> FittedPoems:
     return read_run(path).model if path.is_dir() else load(path)
 
 
-def _labels(run: Run, column: str) -> pd.Series:
-    from poems.errors import DataError
-
-    if column not in run.obs.columns:
-        columns = ", ".join(map(str, run.obs.columns))
-        there = f"there are: {columns}" if columns else "it has none; fit with --obs"
-        raise DataError(f"the obs table of {run.folder} has no column '{column}'; {there}")
-    known = run.obs[column]
-    n_classes, n_known = known.nunique(), int(known.notna().sum())
-    if n_classes > max(n_known // 2, 1):
-        raise DataError(
-            f"column '{column}' has {n_classes} different values on {n_known} samples; it does "
-            "not hold labels of groups, choose another with --labels"
-        )
-    return known
-
-
-def _score_embeddings(embeddings: dict[str, pd.DataFrame], known: pd.Series) -> pd.DataFrame:
+def _written(scores: pd.DataFrame) -> pd.DataFrame:
+    """Write scores as "mean ± sd", an embedding a row."""
     import pandas as pd
 
-    from poems.evaluation.protocol import kmeans_scores, knn_accuracy
-
-    rows = {}
-    for name, points in embeddings.items():
-        clusters = kmeans_scores(points, known)
-        neighbours = knn_accuracy(points, known)
-        mean, sd = clusters.mean, clusters.sd
-        mean["kNN"], sd["kNN"] = neighbours.mean["accuracy"], neighbours.sd["accuracy"]
-        rows[name] = {each: f"{mean[each]:.2f} ± {sd[each]:.2f}" for each in mean.index}
-    return pd.DataFrame.from_dict(rows, orient="index").rename(columns={"nmi": "NMI", "ari": "ARI"})
-
-
-def _print_subtypes(run: Run, known: pd.Series) -> None:
-    import pandas as pd
-
-    from poems.cli.console import output, print_table, say
-    from poems.evaluation.metrics import ari, clustering_accuracy, nmi
-
-    labelled = known.notna()
-    truth, found = known[labelled].astype(str), run.subtypes.loc[labelled, "subtype"]
-    table = pd.crosstab(found, truth)
-    table = table.loc[sorted(table.index, key=lambda name: int(str(name).removeprefix("S")))]
-    console = output()
-    print_table(console, table, index="subtype")
-    say(
-        console,
-        f"accuracy {clustering_accuracy(truth, found):.2f}, NMI {nmi(truth, found):.2f}, "
-        f"ARI {ari(truth, found):.2f}",
+    titles = {"nmi": "NMI", "ari": "ARI", "knn": "kNN"}
+    names = [name for name in scores.columns if f"{name}_sd" in scores.columns]
+    return pd.DataFrame(
+        {
+            titles.get(name, name): [
+                f"{mean:.2f} ± {sd:.2f}"
+                for mean, sd in zip(scores[name], scores[f"{name}_sd"], strict=True)
+            ]
+            for name in names
+        },
+        index=pd.Index(scores["embedding"].astype(str)),
     )

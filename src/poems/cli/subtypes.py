@@ -33,8 +33,6 @@ _STABILITY: Final = {
     "n_uncertain": "uncertain",
     "consensus": "consensus",
     "jaccard": "Jaccard",
-    "refit_consensus": "refit consensus",
-    "refit_jaccard": "refit Jaccard",
     "silhouette": "silhouette",
     "probability": "probability",
 }
@@ -61,6 +59,10 @@ def print_subtypes(
         "it they find again (below 0.60 hardly, above 0.75 well)",
         "dim",
     )
+    if "refit_jaccard" in found.subtypes:
+        again = zip(found.subtypes["subtype"], found.subtypes["refit_jaccard"], strict=True)
+        said = ", ".join(f"{name} {decimal(float(value))}" for name, value in again)
+        say(console, f"Found again by refits (Jaccard): {said}")
     others = found.clusterings[found.clusterings["clustering"] == "reported"]
     if len(others):
         pairs = zip(others["other"], others["ari"].astype(float), strict=True)

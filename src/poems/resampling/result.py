@@ -52,6 +52,10 @@ class Stability:
         their numbers of factors).
     clusterings
         Number of clusters to k-means labels of shape (n_runs, n_samples).
+    selected
+        View to booleans of shape (n_runs, n_features, n_factors): which
+        loadings each refit has that are not zero, of the factors matched to the
+        reference's. ``None`` in a result that an older version wrote.
     runs
         One row a refit: ``seed``, ``n_samples`` drawn (different ones),
         ``n_factors`` kept and ``n_found``, those of the reference among them.
@@ -74,6 +78,7 @@ class Stability:
     clusterings: Mapping[int, npt.NDArray[np.int32]]
     runs: pd.DataFrame
     held_out_r2: pd.DataFrame
+    selected: Mapping[str, npt.NDArray[np.bool_]] | None = None
 
     def __repr__(self) -> str:
         found = int((self.factor_stability["found"] >= 0.5).sum())

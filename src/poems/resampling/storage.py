@@ -7,6 +7,7 @@
       reference.poems      the reference fit, for ``poems.load``
       factors.csv  runs.csv  held_out_r2.csv  consensus_latent.csv  ensemble.csv
       frequency/<view>.csv  mean_loadings/<view>.csv  q_values/<view>.csv
+      selected/<view>.csv  a row a loading that any refit has, with the refits that do
       clusterings/<number>.csv
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from poems._version import __version__
@@ -35,6 +37,7 @@ _BY_VIEW = {
     "mean_loadings": "mean_loadings",
     "q_values": "q_values",
 }
+_SELECTED = "selected"
 _BY_SAMPLE = ("consensus_latent", "ensemble")
 
 
@@ -43,7 +46,7 @@ def save(stability: Stability, folder: str | Path) -> None:
     path = claim_folder(folder, _KIND, overwrite=True)
     write_marker(path, _KIND, {}, complete=False)
     # What an overwritten result leaves behind where the new one has other views or numbers.
-    for part in (*_BY_VIEW, "clusterings"):
+    for part in (*_BY_VIEW, _SELECTED, "clusterings"):
         for stale in (path / part).glob("*.csv"):
             stale.unlink()
     stability.reference.save(path / _MODEL)
@@ -55,6 +58,12 @@ def save(stability: Stability, folder: str | Path) -> None:
     for part, field in _BY_VIEW.items():
         for view, table in getattr(stability, field).items():
             write_csv(path / part / f"{view}.csv", table.rename_axis("feature"))
+    for view, selected in (stability.selected or {}).items():
+        write_csv(
+            path / _SELECTED / f"{view}.csv",
+            _selected_table(selected, stability.selection_frequency[view]),
+            index=False,
+        )
     for k, labels in stability.clusterings.items():
         table = pd.DataFrame(labels.T, index=stability.samples, columns=stability.runs.index)
         write_csv(path / "clusterings" / f"{k}.csv", table.rename_axis("sample"))
@@ -112,12 +121,49 @@ def load_stability(folder: str | Path) -> Stability:
                 k: _table(path / "clusterings" / f"{k}.csv", samples).to_numpy(np.int32).T.copy()
                 for k in about["clusterings"]
             },
+            selected=_read_selected(path, by_view["selection_frequency"], len(runs)),
             **by_view,
         )
     except (KeyError, TypeError) as error:
         raise StorageError(
             f"{path} does not hold what its stability.json says ({error}); repeat `poems stability`"
         ) from error
+
+
+def _selected_table(selected: npt.NDArray[np.bool_], like: pd.DataFrame) -> pd.DataFrame:
+    """Name each loading that any refit has, and number the refits that do, as in ``"1 4 5"``."""
+    rows, columns = np.nonzero(selected.any(axis=0))
+    runs = [
+        " ".join(map(str, np.flatnonzero(selected[:, j, k]) + 1))
+        for j, k in zip(rows, columns, strict=True)
+    ]
+    return pd.DataFrame(
+        {"feature": like.index[rows], "factor": like.columns[columns], "refits": runs}
+    )
+
+
+def _read_selected(
+    folder: Path, like: dict[str, pd.DataFrame], n_runs: int
+) -> dict[str, npt.NDArray[np.bool_]] | None:
+    """Read which loadings each refit has; ``None`` from a folder of an older version."""
+    if not any((folder / _SELECTED).glob("*.csv")):
+        return None
+    found = {}
+    for view, frequency in like.items():
+        path = folder / _SELECTED / f"{view}.csv"
+        table = read_csv(path)
+        rows = frequency.index.get_indexer(table.index)
+        columns = frequency.columns.get_indexer(pd.Index(table["factor"]))
+        found[view] = np.zeros((n_runs, *frequency.shape), dtype=bool)
+        for j, k, text in zip(rows, columns, table["refits"].astype(str), strict=True):
+            runs = np.array(text.split(), dtype=np.intp) - 1
+            if j < 0 or k < 0 or not len(runs) or runs.min() < 0 or runs.max() >= n_runs:
+                raise StorageError(
+                    f"{path} does not go with the tables beside it; was it edited? Repeat "
+                    "`poems stability`"
+                )
+            found[view][runs, j, k] = True
+    return found
 
 
 def _table(

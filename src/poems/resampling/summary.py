@@ -92,6 +92,7 @@ def summarise(
         clusterings={k: np.stack([each.clusters[k] for each in refits]) for k in sizes},
         runs=_runs(draws, refits, alignments),
         held_out_r2=_held_out_r2(refits),
+        selected={name: np.stack([each[name] != 0 for each in aligned]) for name in loadings},
     )
 
 

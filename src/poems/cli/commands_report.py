@@ -1,0 +1,118 @@
+"""``poems report``: a run as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from poems.cli import inputs
+from poems.cli.commands_run import RunFolder
+
+if TYPE_CHECKING:
+    from poems.report import Report
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("report")(report)
+
+
+def report(
+    run: RunFolder,
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of the obs table to compare subtypes with."),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of the obs table with follow-up times."),
+    ] = None,
+    event: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of the obs table that says who had the event."),
+    ] = None,
+    event_value: Annotated[
+        str | None,
+        typer.Option(metavar="VALUE", help="The value that means an event, if this is not plain."),
+    ] = None,
+    covariates: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column to adjust survival for; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    gmt: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Gene sets in GMT format; repeatable."),
+    ] = None,
+    gene_map: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            metavar="FILE",
+            help="Table with the columns feature and gene, for features that are no genes.",
+        ),
+    ] = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the report.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The page; report.html in the run folder if not given."),
+    ] = None,
+    seed: inputs.Seed = 0,
+    quiet: inputs.Quiet = False,
+) -> None:
+    """Write the report of a run: one HTML file to open in a browser, also offline.
+
+    It is made from the tables in the run folder. Tables that it computes itself lie beside it, in
+    a folder called after it.
+    """
+    from poems.report import write_report
+
+    made = write_report(
+        run,
+        out,
+        labels=labels,
+        time=time,
+        event=event,
+        covariates=covariates or (),
+        event_value=event_value,
+        gene_sets=gmt or (),
+        gene_map=gene_map,
+        title=title,
+        seed=seed,
+    )
+    if not quiet:
+        print_report(made)
+
+
+def print_report(made: Report) -> None:
+    """Print the summary's sentences and where the page lies."""
+    from poems.cli.console import heading, output, say
+
+    console = output()
+    found = made.sentences
+    topic = ""
+    for row in found[~found["caution"]].itertuples():
+        if row.topic != topic:
+            heading(console, str(row.topic))
+            topic = str(row.topic)
+        say(console, f"  {row.sentence}")
+    cautions = found[found["caution"]]
+    if len(cautions):
+        heading(console, "What to distrust")
+        for text in cautions["sentence"]:
+            say(console, f"  {text}", "yellow")
+    print_place(made)
+
+
+def print_place(made: Report) -> None:
+    """Say where a report lies."""
+    from poems.cli.console import heading, output, say
+
+    console = output()
+    heading(console, f"Report written to {made.path}")
+    say(console, f"  to open in a browser; its own tables are in {made.tables[0].parent}")

@@ -1,0 +1,107 @@
+"""Sections laid out as one HTML page, everything from the data escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+from poems._version import __version__
+from poems.report.blocks import Section
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+# How a file is known to be a report, in its first bytes.
+GENERATOR: Final = "POEMS report"
+
+
+def render(title: str, about: str, sections: Sequence[Section], footer: str) -> str:
+    """Return the page.
+
+    Templates escape whatever they are given. The page loads nothing: its
+    content security policy allows the one script and the one style sheet in it,
+    by their digests, and pictures that are in it.
+
+    Parameters
+    ----------
+    title, about, footer
+        Texts at its head and foot.
+    sections
+        In their order.
+
+    Examples
+    --------
+    >>> page = render("<b>", "", [Section("a", "A & B", ())], "")
+    >>> "<h1>&lt;b&gt;</h1>" in page, "A &amp; B" in page
+    (True, True)
+    """
+    from markupsafe import Markup
+
+    css, script = _asset("report.css"), _asset("report.js")
+    policy = (
+        "default-src 'none'; img-src data:; "
+        f"style-src '{_digest(css)}'; script-src '{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    page: str = (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            title=title,
+            about=about,
+            sections=sections,
+            footer=footer,
+            policy=policy,
+            generator=f"{GENERATOR} {__version__}",
+            # Our own files, which hold no end tag of theirs.
+            css=Markup(css),
+            script=Markup(script),
+        )
+    )
+    return page
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("poems.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["ticks"] = _ticks
+    return environment
+
+
+def _ticks(text: str) -> Markup:
+    """Escape a text, and show what stands between backticks as code.
+
+    >>> print(_ticks("<a> `<b>` `"))
+    &lt;a&gt; <code>&lt;b&gt;</code> `
+    """
+    from markupsafe import Markup, escape
+
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        # The last one has no partner.
+        parts[-2:] = ["`".join(parts[-2:])]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part)
+        for at, part in enumerate(parts)
+    )
+
+
+def _asset(name: str) -> str:
+    return (files("poems.report") / "templates" / name).read_text(encoding="utf-8").strip()
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"

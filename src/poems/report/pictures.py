@@ -1,0 +1,76 @@
+"""From matplotlib to a picture in the page, without a file beside it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from poems.report.blocks import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_DPI: Final = 96
+_MISSING: Final = r"Glyph .* missing from font"
+
+
+def picture(
+    picture_id: str,
+    draw: Callable[[], Axes | Figure],
+    alt: str,
+    caption: str,
+    *,
+    many_points: bool = False,
+) -> Picture:
+    """Return a drawing as a picture of the page.
+
+    As SVG, which stays sharp, or as PNG where so many points are drawn that
+    SVG would be large. It is an image of its own: nothing in it can touch the
+    page, and its ids are none of the page's. Where matplotlib's font lacks a
+    character of a name, the texts of an SVG are left to the reader's fonts.
+
+    Parameters
+    ----------
+    picture_id
+        Unique in the page.
+    draw
+        Draws by matplotlib.
+    alt, caption
+        What it shows, in words; the caption is printed below it.
+    many_points
+        Make it a PNG.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", message=_MISSING)
+        drawn = draw()
+        figure = cast("Figure", drawn if hasattr(drawn, "savefig") else drawn.figure)
+        content = _saved(figure, many_points, "path")
+        if any(re.match(_MISSING, str(each.message)) for each in caught) and not many_points:
+            content = _saved(figure, many_points, "none")
+    for each in caught:
+        if not re.match(_MISSING, str(each.message)):
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    width = round(float(figure.get_size_inches()[0]) * _DPI)
+    kind = "image/png" if many_points else "image/svg+xml"
+    encoded = base64.b64encode(content).decode("ascii")
+    return Picture(picture_id, f"data:{kind};base64,{encoded}", alt, caption, width)
+
+
+def _saved(figure: Figure, many_points: bool, fonttype: str) -> bytes:
+    import matplotlib as mpl
+
+    target = io.BytesIO()
+    # Ids within the file would otherwise be random. Glyphs as paths look alike everywhere.
+    style: Any = {"svg.hashsalt": "poems", "svg.fonttype": fonttype}
+    with mpl.rc_context(style):
+        if many_points:
+            figure.savefig(target, format="png", dpi=2 * _DPI)
+        else:
+            # Without a date, so that the same run gives the same file.
+            figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+    return target.getvalue()

@@ -1,0 +1,1 @@
+"""The sections of a report, a module each: tables in, a section of blocks out."""

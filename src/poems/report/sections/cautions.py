@@ -1,0 +1,123 @@
+"""What to distrust, in sentences: failures, warnings, doubtful subtypes, a baseline not beaten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from poems.findings import Finding, count
+from poems.report.blocks import Sentence
+from poems.report.sections.labels import BASELINE
+from poems.report.sections.subtypes import numbers_table, subtype_sizes
+from poems.report.sections.survival import spoken
+from poems.report.source import Source
+from poems.report.wording import listing, number, percent, sentence, verb
+
+# Below it there may be no groups (Kaufman and Rousseeuw 1990, page 88).
+LEAST_SILHOUETTE: Final = 0.25
+# Below it a cluster should not be trusted (Hennig 2007).
+_LEAST_JACCARD: Final = 0.6
+_LEAST_R2: Final = 0.05
+_FEWEST: Final = 3
+
+
+def caution_sentences(
+    source: Source,
+    findings: pd.DataFrame,
+    labels: str | None,
+    survival: Sequence[Finding] | None,
+) -> Iterable[Sentence]:
+    """Say what to distrust."""
+    signatures = set(source.model.diagnose().signatures)
+    if signatures:
+        yield _caution(
+            f"{count(len(signatures), 'failure signature')} {verb(len(signatures), 'was', 'were')} "
+            f"found: {listing(sorted(signatures))}",
+            "diagnostics",
+        )
+    for row in findings[findings["severity"] != "note"].itertuples():
+        where = "" if pd.isna(row.view) or not row.view else f"In {row.view!s}: "
+        yield _caution(f"{where}{row.message!s}", "diagnostics")
+    yield from _doubtful_subtypes(source)
+    if labels is not None:
+        scores = source.get("label_scores")
+        if scores is not None and BASELINE in set(scores["embedding"]):
+            own, pca = scores.iloc[0], scores[scores["embedding"] == BASELINE].iloc[0]
+            if own["nmi"] <= pca["nmi"]:
+                yield _caution(
+                    f"Plain principal components find the labels in '{labels}' as well as the "
+                    f"model or better (NMI {number(pca['nmi'])} against {number(own['nmi'])})",
+                    "labels",
+                )
+    for each in survival or ():
+        if each.severity != "note":
+            yield _caution(spoken(each), "survival")
+    weak = [
+        f"{view} ({percent(r2)})"
+        for view, r2 in source.model.r2.items()
+        if float(r2) < _LEAST_R2 and source.model.n_active
+    ]
+    if weak:
+        yield _caution(
+            f"The factors explain next to nothing of {listing(weak)}: what the report says of "
+            f"{verb(len(weak), 'this omic', 'these omics')} rests on little",
+            "cohort",
+        )
+
+
+def _doubtful_subtypes(source: Source) -> Iterable[Sentence]:
+    sizes = subtype_sizes(source.subtypes)
+    if len(sizes) < 2:
+        return
+    numbers = numbers_table(source)
+    known = numbers.dropna(subset=["silhouette"])
+    if len(known) > 1:
+        tried = known["n_subtypes"].to_numpy(dtype=int)
+        best = int(tried[known["silhouette"].to_numpy(dtype=float).argmax()])
+        if best == int(tried.max()):
+            yield _caution(
+                f"The number of subtypes is not settled: the silhouette is best at {best}, the "
+                "largest number tried",
+                "subtype-number",
+            )
+        votes = {"silhouette": best}
+        if "pac" in known.columns and known["pac"].notna().any():
+            votes["PAC"] = int(tried[np.nanargmin(known["pac"].to_numpy(dtype=float))])
+        if len(set(votes.values())) > 1:
+            told = listing(f"the {name} {n}" for name, n in votes.items())
+            yield _caution(
+                f"The criteria for the number of subtypes disagree: {told}; {len(sizes)} were "
+                "formed",
+                "subtype-number",
+            )
+    mean = float(source.run.subtypes["silhouette"].mean())
+    if mean < LEAST_SILHOUETTE:
+        yield _caution(
+            f"The subtypes are hardly set apart (mean silhouette {number(mean)}): they may be "
+            "slices of a continuum",
+            "subtype-number",
+        )
+    tiny = [f"{name} ({size})" for name, size in sizes.items() if size < _FEWEST]
+    if tiny:
+        yield _caution(
+            f"{listing(tiny)} {verb(len(tiny), 'holds', 'hold')} fewer than {_FEWEST} samples: "
+            "outliers rather than subtypes",
+            "subtype-sizes",
+        )
+    stability = source.get("subtype_stability")
+    if stability is not None and "jaccard" in stability.columns:
+        loose = stability[stability["jaccard"] < _LEAST_JACCARD]
+        if len(loose):
+            told = listing(f"{row.subtype} ({number(row.jaccard)})" for row in loose.itertuples())
+            yield _caution(
+                f"{told} {verb(len(loose), 'is', 'are')} not found again when the subtyping is "
+                f"repeated (overlap below {_LEAST_JACCARD})",
+                "subtype-sizes",
+            )
+
+
+def _caution(text: str, target: str) -> Sentence:
+    return Sentence("Caution", sentence(text), caution=True, target=target)

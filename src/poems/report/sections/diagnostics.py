@@ -1,0 +1,136 @@
+"""What to distrust in full, how it was computed, and what the words mean."""
+
+from __future__ import annotations
+
+import platform
+
+import pandas as pd
+
+from poems.report.blocks import Block, Heading, Notice, Section, Terms
+from poems.report.methods import GLOSSARY, METHODS
+from poems.report.pictures import picture
+from poems.report.source import Source
+from poems.report.tables import Column, make_table
+from poems.report.wording import factor_title, general, listing, sentence
+
+_VERDICTS = {"warning": 0, "note": 1, "ok": 2, "not judged": 3}
+
+
+def diagnostics_section(source: Source, findings: pd.DataFrame) -> Section:
+    """Return the section on failure signatures, findings and the course of training.
+
+    Parameters
+    ----------
+    source
+        The run.
+    findings
+        Columns ``severity``, ``code``, ``view``, ``message``.
+    """
+    from poems import plots
+
+    model = source.model
+    checks = model.diagnose().table
+    order = checks["verdict"].map(_VERDICTS).sort_values(kind="stable").index
+    failing = int((checks["verdict"] == "warning").sum())
+    shown = checks.loc[order].assign(
+        of=[
+            factor_title(factor) if pd.notna(factor) else view if pd.notna(view) else "the model"
+            for factor, view in zip(
+                checks.loc[order, "factor"], checks.loc[order, "view"], strict=True
+            )
+        ]
+    )
+    blocks: list[Block] = [
+        Notice(
+            sentence(f"In {row.view!s}: {row.message!s}" if row.view else str(row.message)),
+            "warning" if row.severity == "warning" else "error",
+        )
+        for row in findings[findings["severity"] != "note"].fillna({"view": ""}).itertuples()
+    ]
+    blocks += [
+        make_table(
+            "checks",
+            "Failure signatures: what is known to go wrong with such a fit, measured. "
+            + ("None was found." if not failing else f"{failing} of the measures exceed a limit."),
+            shown,
+            [
+                Column("signature", "Signature"),
+                Column("quantity", "Measured"),
+                Column("of", "Of"),
+                Column("value", "Value", "general"),
+                Column("threshold", "Limit", "general"),
+                Column("verdict", "Verdict"),
+                Column("meaning", "Meaning"),
+            ],
+            where="diagnosis.csv in the run folder",
+        ),
+        make_table(
+            "findings",
+            "Findings: what was noticed about the data, assumed, or left out.",
+            findings,
+            [
+                Column("severity", "Severity"),
+                Column("view", "Omic"),
+                Column("message", "Finding"),
+            ],
+            where="findings.csv in the run folder",
+        ),
+    ]
+    if len(model.history):
+        last = model.history.iloc[-1]
+        told = listing(f"{name} {general(value)}" for name, value in last.items())
+        blocks.append(
+            picture(
+                "history",
+                lambda: plots.plot_history(model.history),
+                alt=f"The terms of the objective over {len(model.history)} epochs. At the end: "
+                f"{told}.",
+                caption=f"The course of training. {model.status}",
+            )
+        )
+    return Section("diagnostics", "Diagnostics and findings", blocks)
+
+
+def methods_section(source: Source) -> Section:
+    """Return the section on how things were computed, with settings, versions and words."""
+    model = source.model
+    settings = pd.DataFrame(
+        [
+            (group, name, _setting(value))
+            for group, values in model.settings.model_dump().items()
+            for name, value in values.items()
+        ],
+        columns=["group", "name", "value"],
+    )
+    versions = pd.DataFrame(
+        [*dict(model.versions).items(), ("python (of this report)", platform.python_version())],
+        columns=["name", "version"],
+    )
+    blocks: list[Block] = [
+        Terms("methods-list", METHODS),
+        Heading("glossary", "Words"),
+        Terms("glossary-list", GLOSSARY),
+        Heading("settings", "Settings and versions"),
+        make_table(
+            "settings-table",
+            f"Settings of the fit (seed {model.seed}).",
+            settings,
+            [Column("group", "Part"), Column("name", "Setting"), Column("value", "Value")],
+            where="settings.toml in the run folder",
+        ),
+        make_table(
+            "versions",
+            "Versions the model was fitted with.",
+            versions,
+            [Column("name", "Program"), Column("version", "Version")],
+            where="run.json in the run folder",
+            sortable=False,
+        ),
+    ]
+    return Section("methods", "How it was computed", blocks)
+
+
+def _setting(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return listing(value) or "none"
+    return "none" if value is None else str(value)

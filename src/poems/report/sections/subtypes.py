@@ -1,0 +1,280 @@
+"""The subtypes: where they lie, how sure they are, and what marks each."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from poems.findings import count
+from poems.plots.style import natural_order
+from poems.report.blocks import Block, Heading, Panel, Picker, Section, Text
+from poems.report.pictures import picture
+from poems.report.sample_map import sample_map
+from poems.report.source import Source
+from poems.report.tables import Column, make_table
+from poems.report.wording import listing, number, verb
+
+# False discovery rate at which a feature is called a marker.
+FDR = 0.1
+_MARKERS = 15
+_CRITERIA = ("silhouette", "gap", "pac", "mixture_weight")
+# Markers of each subtype and view that are drawn, at most, and markers of all in the picture.
+_DRAWN = 5
+
+
+def subtypes_section(source: Source) -> Section:
+    """Return the section on subtypes."""
+    sizes = subtype_sizes(source.subtypes)
+    blocks: list[Block] = [sample_map(source), _sizes(source)]
+    blocks.append(Heading("subtype-number", "How many subtypes?"))
+    blocks += _numbers(source)
+    blocks += _clusterings(source)
+    blocks.append(Heading("subtype-samples", "Uncertain samples"))
+    blocks += _uncertain(source)
+    blocks.append(Heading("subtype-markers", "What marks each subtype"))
+    blocks += _markers(source, list(sizes.index))
+    lead = (
+        f"{count(len(sizes), 'subtype')}: groups of samples that lie together when all omics are "
+        "seen at once. S1 is the largest; the names have no other meaning."
+    )
+    return Section("subtypes", "Subtypes", blocks, lead)
+
+
+def subtype_sizes(subtypes: pd.Series) -> pd.Series:
+    """Count the samples of each subtype, S1 first.
+
+    Examples
+    --------
+    >>> subtype_sizes(pd.Series(["S10", "S2", "S2"])).to_dict()
+    {'S2': 2, 'S10': 1}
+    """
+    counts = subtypes.value_counts()
+    return counts.loc[sorted(counts.index, key=natural_order)]
+
+
+def numbers_table(source: Source) -> pd.DataFrame:
+    """Return the numbers of subtypes tried with their criteria: the run's, or its silhouettes."""
+    found = source.get("subtype_numbers")
+    if found is not None:
+        return found
+    from poems.csv_tables import read_csv
+
+    table = read_csv(source.run.folder / "silhouette.csv").reset_index()
+    table = table.rename(columns={table.columns[0]: "n_subtypes"})
+    table["n_subtypes"] = table["n_subtypes"].astype(int)
+    table["chosen"] = table["n_subtypes"] == source.subtypes.nunique()
+    return table
+
+
+def _sizes(source: Source) -> Block:
+    sizes = subtype_sizes(source.subtypes)
+    table = pd.DataFrame(
+        {
+            "subtype": sizes.index,
+            "n_samples": sizes.to_numpy(),
+            "share": sizes.to_numpy() / sizes.sum(),
+        }
+    )
+    widths = source.run.subtypes["silhouette"].groupby(source.subtypes).mean()
+    table["silhouette"] = table["subtype"].map(widths)
+    stability = source.get("subtype_stability")
+    if stability is not None:
+        own = stability.set_index(stability["subtype"].astype(str))
+        for name in ("consensus", "jaccard", "probability"):
+            if name in own.columns:
+                table[name] = table["subtype"].map(own[name])
+    return make_table(
+        "subtype-sizes",
+        "The subtypes: their sizes, how well they are set apart, and how stable they are.",
+        table,
+        [
+            Column("subtype", "Subtype"),
+            Column("n_samples", "Samples", "integer"),
+            Column("share", "Share", "percent"),
+            Column("silhouette", "Silhouette", "number", "1: set apart; below 0: nearer another"),
+            Column(
+                "consensus", "Consensus", "number", "Of its pairs, share grouped together again"
+            ),
+            Column("jaccard", "Jaccard", "number", "Overlap with its match in repeats"),
+            Column("probability", "Probability", "number", "Mean probability of assignment"),
+        ],
+        where=source.where("subtype_stability") if stability is not None else "subtypes.csv",
+        note=""
+        if stability is not None
+        else source.absent("subtype_stability", "the subtypes' stability").text,
+        sortable=False,
+    )
+
+
+def _numbers(source: Source) -> list[Block]:
+    from poems import plots
+
+    table = numbers_table(source)
+    n_found = int(source.subtypes.nunique())
+    blocks: list[Block] = []
+    drawn = [name for name in _CRITERIA if name in table.columns and table[name].notna().any()]
+    if len(table) > 1 and drawn:
+        told = "; ".join(
+            f"{name}: {', '.join(number(value) for value in table[name])}" for name in drawn
+        )
+        blocks.append(
+            picture(
+                "subtype-criteria",
+                lambda: plots.plot_subtype_numbers(table),
+                alt=f"Criteria for {listing(table['n_subtypes'])} subtypes. {told}. {n_found} "
+                f"{verb(n_found, 'was', 'were')} formed.",
+                caption="Criteria for the number of subtypes; grey: the number that was formed.",
+            )
+        )
+    blocks.append(
+        make_table(
+            "subtype-numbers",
+            "Numbers of subtypes that were tried.",
+            table,
+            [
+                Column("n_subtypes", "Subtypes", "integer"),
+                Column("silhouette", "Silhouette", "number", "Higher is better"),
+                Column("smallest", "Smallest subtype", "integer"),
+                Column("gap", "Gap", "number", "Higher is better"),
+                Column("gap_se", "its standard error", "number"),
+                Column("pac", "PAC", "number", "Share of ambiguous pairs: lower is better"),
+                Column("mixture_weight", "Weight of the component", "number"),
+                Column("chosen", "Chosen", "yes"),
+            ],
+            where=source.where("subtype_numbers")
+            if source.get("subtype_numbers") is not None
+            else "silhouette.csv in the run folder",
+            sortable=False,
+        )
+    )
+    return blocks
+
+
+def _clusterings(source: Source) -> list[Block]:
+    table = source.get("subtype_clusterings")
+    if table is None:
+        return []
+    return [
+        make_table(
+            "subtype-clusterings",
+            "Do other ways of clustering find the same groups? Adjusted Rand index: 1 is the same, "
+            "0 is chance.",
+            table,
+            [
+                Column("clustering", "Clustering"),
+                Column("n_subtypes", "Groups", "integer"),
+                Column("other", "Beside"),
+                Column("n_other", "Groups", "integer"),
+                Column("ari", "ARI", "number"),
+            ],
+            where=source.where("subtype_clusterings"),
+            sortable=False,
+        )
+    ]
+
+
+def _uncertain(source: Source) -> list[Block]:
+    table = source.get("subtype_samples")
+    if table is None:
+        return [source.absent("subtype_samples", "how sure each sample's subtype is")]
+    unsure = table[truths(table["uncertain"])] if "uncertain" in table.columns else table.iloc[:0]
+    if not len(unsure):
+        return [Text("No sample is flagged as uncertain.")]
+    order = [name for name in ("probability", "consensus", "silhouette") if name in unsure.columns]
+    return [
+        make_table(
+            "uncertain-samples",
+            f"Samples whose subtype is uncertain: {len(unsure)} of {len(table)}.",
+            unsure.sort_values(order, kind="stable") if order else unsure,
+            [
+                Column("sample", "Sample"),
+                Column("subtype", "Subtype"),
+                Column("probability", "Probability", "number"),
+                Column("consensus", "Consensus", "number", "Share of repeats with its subtype"),
+                Column("next_subtype", "Next"),
+                Column("next_consensus", "Consensus with that", "number"),
+                Column("silhouette", "Silhouette", "number"),
+            ],
+            where=source.where("subtype_samples"),
+        )
+    ]
+
+
+def truths(values: pd.Series) -> pd.Series:
+    """Read truth values, however they were written.
+
+    Examples
+    --------
+    >>> truths(pd.Series(["True", "False"])).tolist(), truths(pd.Series([1.0, 0.0])).tolist()
+    ([True, False], [True, False])
+    """
+    return values.astype(str).str.lower().isin(["true", "1", "1.0"])
+
+
+def top_markers(markers: pd.DataFrame, subtype: str, fdr: float = FDR) -> pd.DataFrame:
+    """Return the markers of a subtype at a false discovery rate, the largest effects first.
+
+    Examples
+    --------
+    >>> markers = pd.DataFrame({"subtype": ["S1", "S1"], "feature": ["a", "b"],
+    ...     "effect": [0.5, -2.0], "q": [0.01, 0.01]})
+    >>> top_markers(markers, "S1")["feature"].tolist()
+    ['b', 'a']
+    """
+    own = markers[(markers["subtype"].astype(str) == subtype) & (markers["q"] <= fdr)]
+    order = own["effect"].abs().sort_values(ascending=False, kind="stable").index
+    return own.loc[order]
+
+
+def _markers(source: Source, names: list[str]) -> list[Block]:
+    markers = source.get("markers")
+    if markers is None:
+        return [source.absent("markers", "markers of the subtypes")]
+    panels = []
+    for at, name in enumerate(names):
+        blocks: list[Block] = []
+        own = top_markers(markers, name)
+        if not len(own):
+            blocks.append(Text(f"No feature marks {name} at a false discovery rate of {FDR:.0%}."))
+        for rank, view in enumerate(source.model.view_names if len(own) else ()):
+            there = own[own["view"] == view]
+            if not len(there):
+                blocks.append(Text(f"No feature of {view} marks {name}."))
+                continue
+            blocks.append(
+                make_table(
+                    f"markers-{at}-{rank}",
+                    f"{name}: markers among the features of {view}, {len(there)} at a false "
+                    f"discovery rate of {FDR:.0%}.",
+                    there,
+                    [
+                        Column("feature", "Feature"),
+                        Column("effect", "Difference (sd)", "effect", "In standard deviations"),
+                        Column("mean_in", "Mean inside", "general"),
+                        Column("mean_out", "Mean outside", "general"),
+                        Column("p", "p", "p"),
+                        Column("q", "FDR q", "p"),
+                    ],
+                    where=source.where("markers"),
+                    limit=_MARKERS,
+                )
+            )
+        panels.append(Panel(f"markers-{at}", f"Subtype {name}", tuple(blocks), name))
+    return [*_drawn(markers), Picker("marker-picker", "Show", tuple(panels))]
+
+
+def _drawn(markers: pd.DataFrame) -> list[Block]:
+    from poems import plots
+
+    if not (markers["q"] <= FDR).any():
+        return []
+    return [
+        picture(
+            "markers",
+            lambda: plots.plot_markers(markers, _DRAWN, fdr=FDR),
+            alt="Dots of the strongest markers (rows) in each subtype (columns), red where the "
+            "feature is higher, blue where lower. The tables below have the numbers.",
+            caption=f"The strongest markers of each subtype, at most {_DRAWN} an omic and subtype, "
+            "in all subtypes. Red: higher, blue: lower; a larger dot: a larger difference; pale: "
+            f"no marker at a false discovery rate of {FDR:.0%}.",
+        )
+    ]

@@ -1,0 +1,214 @@
+"""Survival by subtype and factor, where it was asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import pandas as pd
+
+from poems.findings import Finding
+from poems.report.blocks import Block, Notice, Section, Text
+from poems.report.pictures import picture
+from poems.report.source import Source
+from poems.report.tables import Column, make_table
+from poems.report.wording import sentence
+
+# What a survival analysis says of its results, rather than of its data.
+RESULTS: Final = (
+    "survival-nothing",
+    "survival-subtypes",
+    "survival-factors",
+    "survival-concordance",
+    "survival-one-subtype",
+)
+_FACTOR: Final = re.compile(r"\bfactor_(\d+)\b")
+_LEAD: Final = (
+    "Whether subtypes and factors go with survival, of which the model has seen nothing. What is "
+    "reported is corrected for the number of tests."
+)
+
+
+def survival_section(
+    source: Source, *, asked: bool, time: str = "time", findings: Sequence[Finding] = ()
+) -> Section:
+    """Return the section on survival.
+
+    Parameters
+    ----------
+    source
+        With the tables ``survival_*``, if they could be computed.
+    asked
+        Whether the user named the columns of time and event.
+    time
+        Name of the column of times, for the axis.
+    findings
+        What the analysis says of itself, or why there is none.
+    """
+    results = [each for each in findings if each.code in RESULTS]
+    blocks: list[Block] = [Text(spoken(each)) for each in results]
+    blocks += [Notice(spoken(each), each.severity) for each in findings if each not in results]
+    if not asked:
+        blocks.append(
+            Notice(
+                "Not asked for. `poems report RUN --time COLUMN --event COLUMN` names the columns "
+                "of the obs table that hold the follow-up times and whether the event was seen."
+            )
+        )
+        return Section("survival", "Survival", blocks, _LEAD)
+    if source.get("survival_km") is not None and source.get("survival_at_risk") is not None:
+        blocks.append(_curves(source, time))
+    blocks += _tables(source)
+    if not blocks:
+        blocks.append(source.absent("survival_km", "survival"))
+    return Section("survival", "Survival", blocks, _LEAD)
+
+
+def spoken(finding: Finding) -> str:
+    """Return a finding's message as a sentence, factors named as in the report.
+
+    >>> spoken(Finding("note", "survival-factors", "factor_2 goes with survival"))
+    'Factor 2 goes with survival.'
+    """
+    return sentence(_FACTOR.sub(r"Factor \1", finding.message))
+
+
+def _curves(source: Source, time: str) -> Block:
+    from poems.plots.survival import plot_kaplan_meier
+
+    km, at_risk = source.tables["survival_km"], source.tables["survival_at_risk"]
+    tests = source.get("survival_logrank")
+    overall = None if tests is None else tests[tests["comparison"] == "overall"]["p"]
+    p = float(overall.iloc[0]) if overall is not None and len(overall) else None
+    last = km.groupby("subtype", sort=False)["survival"].last()
+    ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
+    return picture(
+        "survival-curves",
+        lambda: plot_kaplan_meier(km, at_risk, p=p),
+        alt=f"Kaplan-Meier curves of the subtypes. Survival at the end of each curve: {ends}.",
+        caption="Kaplan-Meier curves of the subtypes, and how many samples are at risk. A tick: "
+        f"follow-up ended without the event. Time in the units of the column '{time}'.",
+    )
+
+
+def _tables(source: Source) -> list[Block]:
+    blocks: list[Block] = []
+    at_risk = source.get("survival_at_risk")
+    if at_risk is not None:
+        wide = at_risk.pivot(index="subtype", columns="time", values="at_risk")
+        wide = wide.reindex(at_risk["subtype"].unique())
+        times = [Column(f"t{at}", f"{value:g}", "integer") for at, value in enumerate(wide.columns)]
+        wide.columns = pd.Index([column.name for column in times])
+        blocks.append(
+            make_table(
+                "survival-at-risk",
+                "Samples still followed, by time.",
+                wide.reset_index(),
+                [Column("subtype", "Subtype"), *times],
+                where=source.where("survival_at_risk"),
+                sortable=False,
+            )
+        )
+    for stem, caption, columns in _SHOWN:
+        table = source.get(stem)
+        if table is not None:
+            blocks.append(
+                make_table(
+                    stem.replace("_", "-"), caption, table, columns, where=source.where(stem)
+                )
+            )
+    return blocks
+
+
+_SHOWN: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
+    (
+        "survival_summary",
+        "Follow-up and survival of each subtype.",
+        (
+            Column("subtype", "Subtype"),
+            Column("n_samples", "Samples", "integer"),
+            Column("n_events", "Events", "integer"),
+            Column("median", "Median survival", "general"),
+            Column("median_lower", "95% from", "general"),
+            Column("median_upper", "to", "general"),
+            Column("restricted_mean", "Mean up to the common time", "general"),
+            Column("until", "Common time", "general"),
+            Column("last_time", "Longest follow-up", "general"),
+        ),
+    ),
+    (
+        "survival_tests",
+        "The tests that decide what is reported.",
+        (
+            Column("test", "Test"),
+            Column("what", "Of", "factor"),
+            Column("adjusted_for", "Adjusted for"),
+            Column("p", "p", "p"),
+            Column("q", "FDR q", "p"),
+            Column("reported", "Reported", "yes"),
+        ),
+    ),
+    (
+        "survival_logrank",
+        "Log-rank tests: all subtypes together, and every two of them.",
+        (
+            Column("comparison", "Comparison"),
+            Column("n_samples", "Samples", "integer"),
+            Column("n_events", "Events", "integer"),
+            Column("statistic", "χ²", "number"),
+            Column("df", "Degrees of freedom", "integer"),
+            Column("p", "p", "p"),
+            Column("p_corrected", "p, corrected", "p", "Pairs: by Benjamini and Hochberg"),
+        ),
+    ),
+    (
+        "survival_cox",
+        "Cox models: hazard ratios with 95% limits, of a subtype against the reference, or for "
+        "one standard deviation of a factor.",
+        (
+            Column("model", "Model", "factor"),
+            Column("term", "Term", "factor"),
+            Column("level", "Group"),
+            Column("reference", "Against"),
+            Column("role", "Role"),
+            Column("adjusted_for", "Adjusted for"),
+            Column("hazard_ratio", "Hazard ratio", "number"),
+            Column("lower", "95% from", "number"),
+            Column("upper", "to", "number"),
+            Column("p", "p", "p"),
+            Column("test", "Test"),
+            Column("n_samples", "Samples", "integer"),
+            Column("n_events", "Events", "integer"),
+        ),
+    ),
+    (
+        "survival_ph",
+        "Are hazards proportional over time, as the Cox models assume?",
+        (
+            Column("model", "Model", "factor"),
+            Column("adjusted_for", "Adjusted for"),
+            Column("term", "Term", "factor"),
+            Column("level", "Group"),
+            Column("statistic", "χ²", "number"),
+            Column("p", "p", "p"),
+            Column("q", "FDR q", "p"),
+            Column("violated", "Violated", "yes"),
+        ),
+    ),
+    (
+        "survival_concordance",
+        "Concordance (0.5: chance, 1: perfect) on samples held out of both the Cox model and the "
+        "subtyping.",
+        (
+            Column("features", "Predicted from"),
+            Column("concordance", "Concordance", "number"),
+            Column("sd", "sd over repeats", "number"),
+            Column("n_repeats", "Repeats", "integer"),
+            Column("n_folds", "Folds", "integer"),
+            Column("n_failed", "Folds failed", "integer"),
+            Column("n_samples", "Samples", "integer"),
+            Column("n_events", "Events", "integer"),
+        ),
+    ),
+)

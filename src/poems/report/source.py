@@ -1,0 +1,96 @@
+"""What a report is made from: the run, the tables beside it, and what is computed on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, cast
+
+import pandas as pd
+
+from poems.config import Metric
+from poems.report.blocks import Notice
+
+if TYPE_CHECKING:
+    from poems.fitted import FittedPoems
+    from poems.run_folder import Run
+
+FOLDER: Final = "analysis"
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A run with the tables that a report shows.
+
+    Parameters
+    ----------
+    run
+        As :func:`poems.run_folder.read_run` gives it.
+    tables
+        By file stem: those of the run's ``analysis`` folder, and those computed
+        for the report.
+    computed
+        Stems of those computed for the report.
+    tables_folder
+        Name of the folder that holds those, for captions.
+    """
+
+    run: Run
+    tables: Mapping[str, pd.DataFrame]
+    computed: frozenset[str] = frozenset()
+    tables_folder: str = ""
+
+    @property
+    def model(self) -> FittedPoems:
+        """The fitted model."""
+        return self.run.model
+
+    @property
+    def subtypes(self) -> pd.Series:
+        """Subtype of each sample."""
+        return self.run.subtypes["subtype"].astype(str)
+
+    @property
+    def gates(self) -> pd.DataFrame:
+        """Weights of the views, by the names that the run's tables have."""
+        return self.model.gates.set_axis(self.run.obs.index)
+
+    @property
+    def metric(self) -> Metric:
+        """The embedding that the subtypes were found in."""
+        named = self.run.summary.get("subtypes", {}).get("metric")
+        return cast(Metric, named or self.model.default_metric)
+
+    def embedding(self, metric: Metric | None = None) -> pd.DataFrame:
+        """Return an embedding, that of the subtypes by default."""
+        return self.model.embedding(metric or self.metric).set_axis(self.run.obs.index)
+
+    def get(self, stem: str) -> pd.DataFrame | None:
+        """Return a table that is there and has rows, else ``None``."""
+        table = self.tables.get(stem)
+        return table if table is not None and len(table) else None
+
+    def where(self, stem: str) -> str:
+        """Return the file that holds a table, as a reader finds it."""
+        if stem in self.computed:
+            return f"{self.tables_folder}/{stem}.csv"
+        return f"{FOLDER}/{stem}.csv in the run folder"
+
+    def absent(self, stem: str, what: str) -> Notice:
+        """Say that a table is missing, or empty, and which command makes it."""
+        if stem in self.tables:
+            return Notice(f"There is nothing to show of {what}: {self.where(stem)} has no rows.")
+        return Notice(
+            f"This run has no table of {what} ({FOLDER}/{stem}.csv). Fit again with this version "
+            "(`poems fit … --overwrite`), which writes it."
+        )
+
+    def adding(self, tables: Mapping[str, pd.DataFrame]) -> Source:
+        """Return the source with tables computed for the report; those of the run stay."""
+        new = {stem: table for stem, table in tables.items() if stem not in self.tables}
+        return replace(self, tables={**self.tables, **new}, computed=self.computed | frozenset(new))
+
+
+def read_source(run: Run) -> Source:
+    """Take the tables in the run's ``analysis`` folder; a run of an older version has none."""
+    return Source(run, dict(run.analysis))

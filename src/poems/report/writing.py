@@ -1,0 +1,262 @@
+"""The report of a run: sections gathered, the page and the tables it computed written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from poems._files import write_text
+from poems._version import __version__
+from poems.csv_tables import write_csv
+from poems.errors import SettingsError
+from poems.findings import Finding, count
+from poems.report.blocks import Section, Sentence, Sentences
+from poems.report.computed import (
+    factor_tables,
+    gene_set_tables,
+    label_tables,
+    survival_tables,
+)
+from poems.report.page import GENERATOR, render
+from poems.report.sections.cohort import cohort_section
+from poems.report.sections.contributions import contributions_section
+from poems.report.sections.cross_omic import cross_omic_section
+from poems.report.sections.diagnostics import diagnostics_section, methods_section
+from poems.report.sections.factors import factors_section
+from poems.report.sections.labels import labels_section
+from poems.report.sections.subtypes import subtypes_section
+from poems.report.sections.summary import summary_section
+from poems.report.sections.survival import survival_section
+from poems.report.source import Source, read_source
+from poems.run_folder import Run, read_run
+
+# In the run folder, unless another place is named.
+DEFAULT_NAME = "report.html"
+_HEAD_BYTES = 4000
+_COLUMNS = ["severity", "code", "view", "message"]
+# Tables that reports compute: of an earlier report, those that the new one lacks are removed.
+_OURS = ("summary", "factor_", "label_", "survival_", "gene_set")
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What :func:`write_report` wrote.
+
+    Parameters
+    ----------
+    path
+        The page.
+    tables
+        The tables that were computed for it, by file: everything else it shows
+        lies in the run folder.
+    sentences
+        The summary: one row a sentence, ``topic``, ``sentence``, ``caution``, ``section``.
+    findings
+        What was noticed on the way.
+    """
+
+    path: Path
+    tables: tuple[Path, ...]
+    sentences: pd.DataFrame
+    findings: tuple[Finding, ...] = ()
+
+
+def write_report(
+    run: Run | str | Path,
+    out: str | Path | None = None,
+    *,
+    labels: str | None = None,
+    time: str | None = None,
+    event: str | None = None,
+    covariates: Sequence[str] = (),
+    event_value: str | None = None,
+    gene_sets: Sequence[str | Path] = (),
+    gene_map: str | Path | None = None,
+    title: str | None = None,
+    seed: int = 0,
+) -> Report:
+    """Write the report of a run: one HTML file that needs nothing beside it.
+
+    Tables that the report computes itself are written to ``<out without
+    its ending>_tables/``, each file whole or not at all; all others that it shows
+    lie in the run folder.
+
+    Parameters
+    ----------
+    run
+        A run folder, or what :func:`poems.run_folder.read_run` read.
+    out
+        Where to write the page; ``report.html`` in the run folder by default.
+    labels
+        Column of the obs table with labels to compare subtypes with.
+    time, event
+        Columns of the obs table with follow-up times and whether the event was
+        seen, for the section on survival.
+    covariates
+        Columns of the obs table that its Cox models are adjusted for.
+    event_value
+        The value of ``event`` that means an event, where this is not plain.
+    gene_sets
+        GMT files, for enrichment of the factors' features.
+    gene_map
+        Table with the columns ``feature`` and ``gene``, for features that are no
+        genes.
+    title
+        At the head of the page; by default one with the run folder's name.
+    seed
+        Of what is drawn at random.
+
+    Raises
+    ------
+    ReadError, StorageError
+        If the run cannot be read.
+    DataError
+        If a column is not there or does not hold what it should.
+    SettingsError
+        If only one of ``time`` and ``event`` is given, or ``out`` is there and
+        is not a report.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import poems
+    >>> from poems.run_folder import write_run
+    >>> cohort = poems.simulate(n_samples=40, n_features=20, seed=0).cohort
+    >>> model = poems.fit(cohort, seed=0, epochs=5, progress=False)
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = write_run(folder, model, cohort, poems.find_subtypes(model, 2), figures=False)
+    >>> report = write_report(folder)
+    >>> report.path.name, report.sentences.loc[0, "topic"]
+    ('report.html', 'Cohort')
+    """
+    if (time is None) != (event is None):
+        raise SettingsError("survival needs both a column of times and one of events; give both")
+    if time is None and (covariates or event_value is not None):
+        raise SettingsError(
+            "covariates and event_value are of the survival analysis; give time and event, too"
+        )
+    if gene_map is not None and not gene_sets:
+        raise SettingsError("gene_map is of the gene sets; give gene_sets, too")
+    found = run if isinstance(run, Run) else read_run(run)
+    path = found.folder / DEFAULT_NAME if out is None else Path(out)
+    _check_place(path)
+    tables_folder = path.with_name(f"{path.stem}_tables")
+    source = replace(read_source(found), tables_folder=tables_folder.name)
+    source = source.adding(factor_tables(source))
+    findings: list[Finding] = []
+    if labels is not None:
+        source = source.adding(label_tables(source, labels))
+    if time is not None and event is not None:
+        tables, said = survival_tables(
+            source, time, event, covariates, event_value=event_value, seed=seed
+        )
+        source, findings = source.adding(tables), [*findings, *said]
+    if gene_sets:
+        tables, said = gene_set_tables(source, gene_sets, gene_map)
+        source, findings = source.adding(tables), [*findings, *said]
+    known = pd.concat(
+        [_run_findings(found), pd.DataFrame(_rows(findings), columns=_COLUMNS)], ignore_index=True
+    )
+    survival = None if time is None else [f for f in findings if f.code.startswith("survival-")]
+    sections = _sections(source, known, labels, time, survival)
+    name = found.folder.resolve().name
+    page = render(
+        title or f"Multi-omic report: {name}",
+        f"{count(len(found.model.samples), 'sample')} · POEMS {__version__} · run folder {name}",
+        sections,
+        f"Made by POEMS {__version__}. One file, which loads nothing and sends nothing.",
+    )
+    sentences = _sentence_table(sections[0])
+    computed = {stem: source.tables[stem] for stem in sorted(source.computed)}
+    written = _write_tables(tables_folder, {"summary": sentences, **computed})
+    write_text(path, page)
+    return Report(path, written, sentences, tuple(findings))
+
+
+def _sections(
+    source: Source,
+    findings: pd.DataFrame,
+    labels: str | None,
+    time: str | None,
+    survival: Sequence[Finding] | None,
+) -> list[Section]:
+    return [
+        summary_section(source, findings, labels=labels, survival=survival),
+        cohort_section(source),
+        subtypes_section(source),
+        *([labels_section(source, labels)] if labels is not None else []),
+        factors_section(source),
+        contributions_section(source),
+        cross_omic_section(source),
+        survival_section(
+            source, asked=survival is not None, time=time or "", findings=survival or ()
+        ),
+        diagnostics_section(source, findings),
+        methods_section(source),
+    ]
+
+
+def _run_findings(run: Run) -> pd.DataFrame:
+    from poems.errors import StorageError
+
+    path = run.folder / "findings.csv"
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False)[_COLUMNS]
+    except (OSError, ValueError, KeyError) as error:
+        raise StorageError(f"cannot read {path}: {error}; fit again") from None
+
+
+def _rows(findings: Sequence[Finding]) -> list[tuple[str, str, str, str]]:
+    return [
+        (each.severity, each.code, each.view or "", each.message)
+        for each in findings
+        if not each.code.startswith("survival-")
+    ]
+
+
+def _check_place(path: Path) -> None:
+    """Refuse to replace a file that is not a report."""
+    if path.is_dir():
+        raise SettingsError(f"{path} is a folder; name a file with --out")
+    if path.exists():
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+        if GENERATOR.encode() not in head:
+            raise SettingsError(
+                f"{path} is there and is not a POEMS report, so it will not be replaced; choose "
+                "another --out"
+            )
+
+
+def _sentence_table(summary: Section) -> pd.DataFrame:
+    rows: list[Sentence] = [
+        each
+        for block in summary.blocks
+        if isinstance(block, Sentences)
+        for each in (*block.found, *block.cautions)
+    ]
+    return pd.DataFrame(
+        {
+            "topic": [each.topic for each in rows],
+            "sentence": [each.text for each in rows],
+            "caution": [each.caution for each in rows],
+            "section": [each.target for each in rows],
+        }
+    )
+
+
+def _write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> tuple[Path, ...]:
+    """Write the tables; those of an earlier report that this one lacks are removed."""
+    if folder.is_dir():
+        for stale in folder.glob("*.csv"):
+            if stale.stem.startswith(_OURS) and stale.stem not in tables:
+                stale.unlink()
+    written = []
+    for stem, table in tables.items():
+        path = folder / f"{stem}.csv"
+        write_csv(path, table, index=False)
+        written.append(path)
+    return tuple(written)

@@ -1,0 +1,182 @@
+"""Sentences follow from the numbers, in good grammar for none, one and many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+import pytest
+from hostile_names import SCRIPT
+
+from poems.findings import Finding
+from poems.report.blocks import Sentence
+from poems.report.sections import cautions, summary
+from poems.report.source import Source
+
+Changed = Callable[..., Source]
+
+
+def text(sentences: Iterable[Sentence]) -> str:
+    return " ".join(each.text for each in sentences)
+
+
+def test_the_cohort_in_a_sentence(source: Source) -> None:
+    assert text(summary.cohort_sentences(source)) == (
+        f"60 samples measured with 2 omics: {SCRIPT} and pro`tein. Every sample has every omic."
+    )
+
+
+def test_factors_kept(source: Source) -> None:
+    said = text(summary.factor_sentences(source))
+    n = source.model.n_active
+    assert said.startswith(f"{n} of 5 possible factors were kept; together they explain ")
+    assert said.count("% of the variance of") == 2
+
+
+@pytest.mark.parametrize(
+    ("n_unsure", "expected"),
+    [
+        (0, "No sample is flagged as uncertain."),
+        (1, "1 of 60 samples lies between subtypes and is flagged as uncertain."),
+        (7, "7 of 60 samples lie between subtypes and are flagged as uncertain."),
+    ],
+)
+def test_uncertain_samples(n_unsure: int, expected: str, source: Source, without: Changed) -> None:
+    table = source.tables["subtype_samples"].assign(uncertain=np.arange(60) < n_unsure)
+    assert expected in text(summary.subtype_sentences(without(subtype_samples=table)))
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"),
+    [
+        (0, "No pair of features from different omics is associated at"),
+        (1, "1 pair of features from different omics is listed as associated at a false discovery "
+            "rate of 10%. It is "),
+        (3, "3 pairs of features from different omics are listed as associated at a false "
+            "discovery rate of 10%. The strongest: "),
+    ],
+)  # fmt: skip
+def test_pairs(n: int, expected: str, source: Source, without: Changed) -> None:
+    table = source.tables["cross_omic"].assign(q=lambda t: np.where(np.arange(len(t)) < n, 0, 1))
+    said = text(summary.pair_sentences(without(cross_omic=table)))
+    assert said.startswith(expected)
+    if n:
+        assert "through Factors 1 and 2 (correlation −0.40, q < 10⁻³⁰⁰)" in said
+
+
+def test_pairs_that_were_not_looked_for_are_not_spoken_of(source: Source, without: Changed) -> None:
+    assert text(summary.pair_sentences(without("cross_omic"))) == ""
+    empty = source.tables["cross_omic"].iloc[:0]
+    assert "No pair" in text(summary.pair_sentences(without(cross_omic=empty)))
+
+
+def test_markers(source: Source, without: Changed) -> None:
+    markers = pd.DataFrame(
+        {
+            "view": "rna",
+            "feature": ["a", "b", "c"],
+            "subtype": ["S1", "S1", "S2"],
+            "effect": [2.0, -1.0, 0.5],
+            "q": [0.01, 0.02, 0.9],
+        }
+    )
+    said = text(summary.marker_sentences(without(markers=markers)))
+    assert "S1 has higher a (rna); lower b (rna) (2 markers)." in said
+    assert "S2: no feature marks it at a false discovery rate of 10%." in said
+
+
+def test_gate_and_effect(source: Source, without: Changed) -> None:
+    said = text(summary.contribution_sentences(source))
+    assert said == (
+        f"{SCRIPT} weighs most in the gate (70% on average), but samples move most when pro`tein "
+        "is withheld: gate and effect disagree. Without pro`tein, 25% of the samples would be in "
+        "another subtype; no other omic changes more."
+    )
+    table = source.tables["contributions_by_view"].assign(mean_shift=[0.9, 0.1])
+    said = text(summary.contribution_sentences(without(contributions_by_view=table)))
+    assert f"{SCRIPT} counts most, by its weight in the gate (70% on average) and by what" in said
+    assert "weighs most" in text(summary.contribution_sentences(without("contributions_by_view")))
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ([], "No factor goes with any of 1 column of the obs table"),
+        (["a"], "Of 1 column of the obs table, 1 goes with a factor. Closest: Factor 1 with a ("),
+        (["a", "b", "c", "d"], "; 1 more column goes with a factor."),
+        (["a", "b", "c", "d", "e"], "; 2 more columns go with a factor."),
+    ],
+)
+def test_columns(columns: list[str], expected: str, without: Changed) -> None:
+    rows = [("factor_1", name, "rho", 0.5, 0.001, 0.01) for name in columns]
+    rows = rows or [("factor_1", "a", "rho", 0.0, 0.9, 0.9)]
+    names = ["factor", "column", "measure", "effect", "p", "q"]
+    table = pd.DataFrame(rows, columns=names)
+    assert expected in text(summary.obs_sentences(without(factor_obs=table)))
+
+
+def test_gene_sets(without: Changed) -> None:
+    table = pd.DataFrame(
+        {"factor": "factor_1", "view": "rna", "gene_set": ["A", "B"], "direction": "up"}
+    ).assign(p=[1e-6, 0.5], q=[1e-5, 0.6])
+    said = text(summary.gene_set_sentences(without(gene_sets=table)))
+    assert said == (
+        "Gene sets are enriched in 1 factor. Strongest: A (up with Factor 1, rna, q 1 × 10⁻⁵)."
+    )
+    none = text(summary.gene_set_sentences(without(gene_sets=table.assign(q=1.0))))
+    assert none == "No gene set is enriched in a factor at a false discovery rate of 10%."
+
+
+def test_survival_speaks_for_itself() -> None:
+    said = [
+        Finding("note", "survival-factors", "1 factor with survival: factor_12 2.0"),
+        Finding("note", "survival-zero", "a detail of the data"),
+    ]
+    assert text(summary.survival_sentences(said)) == "1 factor with survival: Factor 12 2.0."
+
+
+def warned(source: Source, *messages: str, survival: list[Finding] | None = None) -> str:
+    rows = [("warning", "x", "rna", message) for message in messages]
+    findings = pd.DataFrame(rows, columns=["severity", "code", "view", "message"])
+    return text(cautions.caution_sentences(source, findings, None, survival))
+
+
+def test_cautions(source: Source, without: Changed) -> None:
+    assert "In rna: it is odd." in warned(source, "it is odd")
+    said = warned(source, survival=[Finding("warning", "survival-x", "too few events")])
+    assert "Too few events." in said
+    assert "S1 (0.50) is not found again when the subtyping is repeated" in said
+    stable = source.tables["subtype_stability"].assign(jaccard=[0.5, 0.5, 0.9])
+    assert "S1 (0.50) and S2 (0.50) are not found again" in warned(
+        without(subtype_stability=stable)
+    )
+    numbers = source.tables["subtype_numbers"].assign(silhouette=[np.nan, 0.1, 0.2, 0.3])
+    said = warned(without(subtype_numbers=numbers))
+    assert "not settled: the silhouette is best at 4, the largest number tried" in said
+    assert "disagree: the silhouette 4 and the PAC 3; 3 were formed" in said
+    calm = stable.assign(jaccard=0.9)
+    assert "subtyping is repeated" not in warned(without(subtype_stability=calm))
+
+
+@pytest.mark.parametrize("mean", [0.1, 0.6])
+def test_how_far_subtypes_are_apart(mean: float, source: Source) -> None:
+    from dataclasses import replace
+
+    table = source.run.subtypes.assign(silhouette=mean)
+    changed = replace(source, run=replace(source.run, subtypes=table))
+    said = text(summary.subtype_sentences(changed))
+    hardly = "hardly set apart" in said
+    assert hardly == (mean < 0.25)
+    assert ("hardly set apart" in warned(changed)) == hardly
+
+
+def test_one_group_is_no_subtype(source: Source) -> None:
+    from dataclasses import replace
+
+    table = source.run.subtypes.assign(subtype="S1")
+    changed = replace(source, run=replace(source.run, subtypes=table))
+    assert text(summary.subtype_sentences(changed)) == (
+        "The samples form one group: no subtypes were found."
+    )
+    assert text(summary.marker_sentences(changed)) == ""
