@@ -242,3 +242,25 @@ def test_the_clustering_in_a_fold_sees_the_training_samples_alone() -> None:
     codes = first @ [1, 2]
     table = pd.crosstab(groups[1::2], codes[1::2])
     assert table.to_numpy().max(axis=1).sum() >= 55
+
+
+@pytest.mark.parametrize("what", ["all die", "one moment", "at once", "covariates alike"])
+def test_degenerate_follow_up(what: str) -> None:
+    latent, subtypes, time, event = planted(0.0, seed=7)
+    obs = pd.DataFrame({"x": latent["factor_3"]})
+    if what == "all die":
+        event[:] = True
+    elif what == "one moment":
+        time[:], event[:] = 5.0, True
+    elif what == "at once":
+        time[:], event[:] = 0.0, True
+    else:
+        obs["y"] = 2 * obs["x"]
+    found = survival_analysis(
+        latent, subtypes, time, event, list(obs.columns), obs=obs, n_repeats=1
+    )
+    assert found.tests.dropna(subset=["p"])["p"].between(0, 1).all()
+    assert len(found.concordance) == 5
+    if what in ("one moment", "at once"):
+        assert not len(found.reported)
+        assert (found.concordance["concordance"].dropna() == 0.5).all()

@@ -52,23 +52,24 @@ class Refit:
 
     def __call__(self, learn: _Rows) -> _Floats:
         """Return the subtypes of all samples as indicators, (n_samples, n_subtypes - 1)."""
-        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+        from sklearn.covariance import ledoit_wolf
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         distinct = len(np.unique(self.points[learn], axis=0))
         k = min(self.n_subtypes, distinct)
         with threadpool_limits(limits=1):
             labels = clusterings_of(self.points[learn], k, (), self.seed)[k]
-            found = np.unique(labels)
-            if len(found) < 2:
+            if k < 2:
                 return np.zeros((len(self.points), 1))
-            gaussians = LinearDiscriminantAnalysis(
-                solver="lsqr", shrinkage="auto", priors=np.full(len(found), 1 / len(found))
-            ).fit(self.latent[learn], labels)
-            assigned = gaussians.predict(self.latent)
+            z = self.latent[learn]
+            centres = np.stack([z[labels == name].mean(axis=0) for name in range(k)])
+            covariance = ledoit_wolf(z - centres[labels], assume_centered=True)[0]
+            precision = np.linalg.pinv(covariance, hermitian=True)
+            away = self.latent[:, None] - centres
+            assigned = np.einsum("nki,ij,nkj->nk", away, precision, away).argmin(axis=1)
         # The training samples keep the clusters they made.
         assigned[learn] = labels
-        return np.stack([assigned == name for name in found[1:]], axis=1).astype(np.float64)
+        return np.stack([assigned == name for name in range(1, k)], axis=1).astype(np.float64)
 
 
 def fold_rows(event: _Bools, n_folds: int, seed: int) -> Iterator[tuple[_Rows, _Rows]]:

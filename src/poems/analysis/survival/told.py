@@ -26,8 +26,9 @@ def cohort_findings(outcome: Outcome, groups: pd.Series, fits: Sequence[CoxFit])
         models = name_some((_called(fit) for fit in penalised), 4)
         text = (
             f"{outcome.n_events} events are few for {count(len(penalised), 'Cox model')} "
-            f"({models}): fewer than {EVENTS_PER_TERM} for a coefficient, or a group without any. "
-            "A ridge penalty draws their hazard ratios to 1 and makes their tests cautious"
+            f"({models}): fewer than {EVENTS_PER_TERM} for a coefficient, a group without any, or "
+            "terms that follow from one another. A ridge penalty draws their hazard ratios to 1 "
+            "and makes their tests cautious"
         )
         findings.append(Finding("note", "survival-penalised", text))
     failed = [fit for fit in fits if not np.isfinite(fit.p)]
