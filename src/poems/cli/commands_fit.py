@@ -69,12 +69,13 @@ def fit(
         bool,
         typer.Option(
             "--no-analysis",
+            metavar="",
             help="Leave out RUN/analysis/, which the report shows: what factors drive, "
             "contributions, associations of omics, how sure subtypes are and what marks them.",
         ),
     ] = False,
     profile: Annotated[
-        bool, typer.Option("--profile", help="Print at the end where the time went.")
+        bool, typer.Option("--profile", metavar="", help="Print at the end where the time went.")
     ] = False,
     overwrite: inputs.Overwrite = False,
     quiet: inputs.Quiet = False,
