@@ -22,7 +22,8 @@ Fitted = tuple[poems.FittedPoems, poems.MultiOmics, Subtypes]
 def fitted() -> Fitted:
     sizes = {"rna": 40, "protein": 30}
     cohort = poems.simulate(n_samples=60, n_features=sizes, missing_views=0.1, seed=0).cohort
-    cohort.views["rna"].values[:, 3] = 1.0
+    rna = cohort.views["rna"].values
+    rna[:, 3] = 0.0 * rna[:, 3] + 1.0
     model = poems.fit(cohort, seed=0, epochs=30, progress=False)
     return model, cohort, find_subtypes(model)
 
