@@ -18,6 +18,8 @@ from poems.nn.batch import Batch
 if TYPE_CHECKING:
     from poems.fitted import FittedPoems
 
+_ROUNDING: Final = 1e-6
+
 COLUMNS: Final = [
     "view",
     "feature",
@@ -97,10 +99,11 @@ def _test_view(
         tested = [(np.isin(columns, half.features[view]), half.codes) for half in halves]
         fitted = _cross_fitted(ranked, tested, np.sign(found["effect"]))
         found |= {"auc": circular.auc, "p": np.fmax(fitted, circular.p)}
+        scale = scaling.scale[columns, None]
         for column in ("mean_in", "mean_out"):
-            found[column] = (
-                found[column] * scaling.scale[columns, None] + scaling.offset[columns, None]
-            )
+            moved = found[column] * scale + scaling.offset[columns, None]
+            # Values are single precision: what is left of a mean of 0 is their rounding.
+            found[column] = np.where(np.abs(moved) < _ROUNDING * scale, 0.0, moved)
         parts.append(
             pd.DataFrame(
                 {
