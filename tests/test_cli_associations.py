@@ -59,7 +59,7 @@ def test_pairs_are_printed_and_written(
     edges = pd.read_csv(out / "cross_omic_edges.csv", keep_default_na=False)
     assert len(edges) == len(table)
     assert set(edges["source"]) | set(edges["target"]) == set(nodes["id"])
-    for name in ("cross_omic.graphml", "circle.png", "network.svg", "findings.csv"):
+    for name in ("cross_omic.graphml", "figures/circle.png", "figures/network.svg", "findings.csv"):
         assert (out / name).stat().st_size > 100
     about = json.loads((out / "association-table.json").read_text())
     assert about["complete"]

@@ -56,7 +56,7 @@ def test_a_line_for_each_view_and_the_tables(
     assert (by_sample["subtype"] == known.loc[by_sample["sample"]].to_numpy()).all()
     by_group = pd.read_csv(out / "contributions_by_group.csv")
     assert by_group["column"].unique().tolist() == ["subtype", "subtype (obs)"]
-    assert (out / "contributions.png").stat().st_size > 1000
+    assert (out / "figures" / "contributions.png").stat().st_size > 1000
     marker = json.loads((out / "contribution-table.json").read_text())
     assert marker["n_samples"] == by_sample["sample"].nunique()
     again = ("contributions", run_folder, *tables(simulated), "--out", out)

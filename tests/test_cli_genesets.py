@@ -52,7 +52,7 @@ def test_planted_sets_are_printed_and_written(
     assert "protein: left out of the gene sets" in text
     table = pd.read_csv(out / "gene_sets.csv")
     assert set(table[table["q"] < 0.05]["gene_set"]) == {f"<script>{at}" for at in range(3)}
-    assert (out / "gene_sets.png").stat().st_size > 5000
+    assert (out / "figures" / "gene_sets.png").stat().st_size > 5000
     assert "gene-sets-no-overlap" in read_csv(out / "findings.csv")["code"].to_list()
 
     # One table for all views says the same, and more of the view that it does not know.

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from command_line import poems_here
+
+from poems.csv_tables import read_csv
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +63,26 @@ def test_what_is_wrong_is_said(
     extra = [] if "--out" in given else ["--out", tmp_path / "page.html"]
     assert poems_here("report", *given, *extra) == code
     assert message in capsys.readouterr().err
+
+
+def test_another_table_of_the_samples_takes_the_place_of_the_runs(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    obs = read_csv(run_folder / "obs.csv")
+    obs.assign(centre=["north", "south"] * 30).drop(columns="subtype").iloc[1:].to_csv(
+        tmp_path / "other.csv"
+    )
+    out = tmp_path / "page.html"
+    options = ["--obs", tmp_path / "other.csv", "--out", out]
+    assert poems_here("report", run_folder, *options, "--labels", "centre") == 0
+    page = out.read_text(encoding="utf-8")
+    assert "north" in page
+    assert f"1 of 60 samples has no row in the obs table ({obs.index[0]})" in page
+    computed = pd.read_csv(tmp_path / "page_tables" / "factor_obs.csv")
+    assert computed["column"].unique().tolist() == ["centre"]
+    assert poems_here("report", run_folder, *options, "--labels", "subtype") == 1
+    pd.DataFrame({"centre": [1]}, index=["stranger"]).to_csv(tmp_path / "other.csv")
+    assert poems_here("report", run_folder, *options) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "none of the 60 samples" in said
+    assert "whose first column holds stranger" in said

@@ -58,7 +58,7 @@ def test_tables_picture_and_sentences(
     assert {"age, years", "sex"} <= set(cox["term"])
     for stem in ("at_risk", "logrank", "ph", "concordance", "tests", "summary"):
         assert len(pd.read_csv(out / f"survival_{stem}.csv"))
-    assert (out / "kaplan_meier.png").stat().st_size > 5000
+    assert (out / "figures" / "kaplan_meier.svg").stat().st_size > 5000
     marker = json.loads((out / "survival.json").read_text(encoding="utf-8"))
     assert marker["complete"]
     assert marker["covariates"] == ["age, years", "sex"]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from poems._files import atomic_path, write_text
+from poems._files import write_text
 from poems.csv_tables import write_csv
 from poems.errors import SettingsError
 from poems.evaluation.benchmark.cohorts import CohortSpec
@@ -190,6 +190,7 @@ def _write(
 
 def _draw(path: Path, table: pd.DataFrame) -> None:
     from poems.plots.benchmark import benchmark_figure
+    from poems.plots.saving import save_figure
 
     present = set(table["method"])
     tools = [method for method in TOOLS if method in present] or list(dict.fromkeys(table.method))
@@ -202,7 +203,4 @@ def _draw(path: Path, table: pd.DataFrame) -> None:
         names=dict(zip(table["method"], table["name"], strict=True)),
         metrics=METRICS,
     )
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=130, format="png")
+    save_figure(axes, path.with_suffix(""))

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from poems._files import atomic_path, write_text
+from poems._files import write_text
 from poems._version import __version__
 from poems.csv_tables import write_csv
 from poems.errors import DataError, SettingsError
@@ -168,7 +168,7 @@ def paper_figures(result: PaperResult, model: FittedPoems) -> dict[str, Callable
 
 
 def _write_figures(folder: Path, result: PaperResult, model: FittedPoems) -> tuple[str, ...]:
-    from matplotlib.figure import Figure
+    from poems.plots.saving import save_figure
 
     undrawn = []
     for name, draw in paper_figures(result, model).items():
@@ -179,7 +179,5 @@ def _write_figures(folder: Path, result: PaperResult, model: FittedPoems) -> tup
             undrawn.append(f"{name}: {error}")
             logger.warning("no figures/%s.png: %s", name, error)
             continue
-        figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
-        with atomic_path(folder / f"{name}.png") as temporary:
-            figure.savefig(temporary, dpi=150)
+        save_figure(drawn, folder / name)
     return tuple(undrawn)

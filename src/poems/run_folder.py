@@ -28,16 +28,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from poems._files import atomic_path, write_text
+from poems._files import write_text
 from poems._version import __version__
 from poems.analysis.assignment import SubtypeModel, learn_subtypes
 from poems.analysis.assignment_storage import load_subtype_model, save_subtype_model
 from poems.analysis.contributions import mean_weights, pattern_findings
 from poems.analysis.subtypes import Subtypes, component_table
 from poems.csv_tables import read_csv, write_csv, write_findings
+from poems.data.assemble import align_obs
 from poems.data.backed.view import BackedCohort
-from poems.errors import PoemsError, StorageError
-from poems.findings import Finding
+from poems.data.tables import load_obs
+from poems.errors import DataError, PoemsError, StorageError
+from poems.findings import Finding, name_some
 from poems.output_folder import CHECKPOINT, claim_folder, read_marker, write_marker
 from poems.run_analysis import RunAnalysis, read_analysis, write_analysis
 from poems.settings_file import settings_to_toml
@@ -175,9 +177,10 @@ def write_run(
     model.save(path / _MODEL)
     save_subtype_model(subtypes.assigner(model), path / _SUBTYPE_MODEL)
     if figures:
+        from poems.plots.saving import save_figure
+
         for name, figure in _figures(model, subtypes).items():
-            with atomic_path(path / "figures" / f"{name}.png") as temporary:
-                figure.savefig(temporary, dpi=150)
+            save_figure(figure, path / "figures" / name)
     write_marker(path, _KIND, _summary(model, subtypes))
     (path / CHECKPOINT).unlink(missing_ok=True)
     logger.info("wrote the run to %s", path)
@@ -224,6 +227,33 @@ def read_run(folder: str | Path) -> Run:
                 "their order; was it edited? Fit again"
             )
     return Run(path, model, tables["obs"], tables["subtypes"], summary, tables.get("pca"))
+
+
+def run_obs(
+    run: Run, given: str | Path | pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+    """Return the obs table of a run's samples: its own, or another one that is given.
+
+    Findings say which samples another table lacks, and which of its rows are of none.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read.
+    DataError
+        If no sample of the run is in the table.
+    """
+    if given is None:
+        return run.obs, ()
+    table, noticed = load_obs(given)
+    if not table.index.isin(run.obs.index).any():
+        raise DataError(
+            f"none of the {len(run.obs)} samples of {run.folder} ({name_some(run.obs.index)}) is "
+            f"in the obs table given, whose first column holds {name_some(table.index)}; give one "
+            "whose first column names these samples"
+        )
+    aligned, unmatched = align_obs(table, run.obs.index)
+    return aligned, (*noticed, *unmatched)
 
 
 def run_subtypes(run: Run) -> Subtypes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from poems.cli.console import heading, print_table, say
 from poems.findings import count
@@ -14,19 +14,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from poems.analysis.cross_omic import CrossOmic
-    from poems.fitted import FittedPoems
-
-_KIND: Literal["association-table"] = "association-table"
-# What savefig writes of its own accord, by the ending of the file.
-_UNDATED: Final[dict[str, dict[str, str | None]]] = {"png": {}, "svg": {"Date": None}}
-
-
-def load_model(path: Path) -> FittedPoems:
-    """Load the model of a run folder, or a model."""
-    from poems.fitted import load
-    from poems.run_folder import read_run
-
-    return read_run(path).model if path.is_dir() else load(path)
 
 
 def read_cis(given: str) -> pd.DataFrame | Literal["names"]:
@@ -69,35 +56,28 @@ def print_pairs(console: Console, found: CrossOmic, top: int) -> None:
 
 def write_pairs(folder: Path, found: CrossOmic, top: int, about: Mapping[str, object]) -> list[str]:
     """Write tables, the network and pictures into a folder that was claimed; return the names."""
-    from poems._files import atomic_path
-    from poems._version import __version__
     from poems.analysis.pair_graph import write_graph
-    from poems.csv_tables import write_csv, write_findings
-    from poems.output_folder import write_marker
+    from poems.cli.result_folder import write_result
     from poems.plots import plot_pair_circle, plot_pair_network
 
-    write_marker(folder, _KIND, {}, complete=False)
-    written = []
-    for name, table in found.tables.items():
-        write_csv(folder / f"{name}.csv", table, index=False)
-        written.append(f"{name}.csv")
-    written += write_graph(folder, found.table)
-    for name, plot in (("circle", plot_pair_circle), ("network", plot_pair_network)):
-        figure = plot(found.table, views=found.views, top=top).get_figure(root=True)
-        if figure is not None:
-            for ending in ("png", "svg"):
-                with atomic_path(folder / f"{name}.{ending}") as temporary:
-                    figure.savefig(temporary, dpi=150, metadata=_UNDATED[ending])
-                written.append(f"{name}.{ending}")
-    write_findings(folder / "findings.csv", found.findings)
+    graph = write_graph(folder, found.table)
     summary = {
-        "poems": __version__,
         "n_tested": found.n_tested,
         "n_significant": found.n_significant,
         "overall_p": None if found.overall_p != found.overall_p else found.overall_p,
     }
-    write_marker(folder, _KIND, {**about, **summary})
-    return [*written, "findings.csv"]
+    written = write_result(
+        folder,
+        "association-table",
+        {**about, **summary},
+        tables=found.tables,
+        findings=found.findings,
+        figures={
+            "circle": plot_pair_circle(found.table, views=found.views, top=top),
+            "network": plot_pair_network(found.table, views=found.views, top=top),
+        },
+    )
+    return [*written, *graph]
 
 
 def _short(table: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from poems.cli import inputs
-from poems.cli.commands_run import RunOrModel
 
 
 def register(app: typer.Typer) -> None:
@@ -17,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def associations(
-    path: RunOrModel,
+    path: inputs.RunOrModel,
     files: inputs.Files = None,
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
@@ -43,9 +42,7 @@ def associations(
             "VIEW:FEATURE) or of the columns view, feature and gene; 'names' for equal names.",
         ),
     ] = None,
-    fdr: Annotated[
-        float, typer.Option(metavar="X", help="False discovery rate of the pairs, up to 1 for all.")
-    ] = 0.1,
+    fdr: inputs.Fdr = 0.1,
     n_permutations: Annotated[
         int, typer.Option(min=1, metavar="N", help="Permutations of the samples of each view.")
     ] = 49,
@@ -54,10 +51,7 @@ def associations(
         typer.Option(metavar="DIR", help="A result of poems stability, for the support of pairs."),
     ] = None,
     top: Annotated[int, typer.Option(min=1, metavar="N", help="Pairs to print and to draw.")] = 20,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Also write tables, GraphML and pictures to this folder."),
-    ] = None,
+    out: inputs.AlsoOut = None,
     overwrite: inputs.Overwrite = False,
     seed: inputs.Seed = 0,
 ) -> None:
@@ -71,12 +65,12 @@ def associations(
         raise typer.BadParameter(f"--fdr must be above 0 and at most 1, not {fdr:g}")
 
     from poems.analysis.cross_omic import cross_omic
-    from poems.cli.associations import load_model, print_pairs, read_cis, write_pairs
+    from poems.cli.associations import print_pairs, read_cis, write_pairs
     from poems.cli.console import output, print_findings, say
     from poems.output_folder import claim_folder
     from poems.resampling.result import Stability
 
-    model = load_model(path)
+    model = inputs.load_model(path)
     pairs = None if cis is None else read_cis(cis)
     refits = None if stability is None else Stability.load(stability)
     cohort = inputs.read_cohort(tables, None, features_in_rows=in_rows, backed=backed)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from poems.cli import inputs
-from poems.cli.commands_run import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,23 +21,14 @@ def register(app: typer.Typer) -> None:
 
 
 def contributions(
-    run: RunFolder,
+    run: inputs.RunFolder,
     files: inputs.Files = None,
     view: inputs.Views = None,
-    obs: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Table of the samples to compare with; that of the run if not given.",
-        ),
-    ] = None,
+    obs: inputs.RunObs = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
     backed: inputs.Backed = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Also write the tables and a picture to this folder."),
-    ] = None,
+    out: inputs.AlsoOut = None,
     overwrite: inputs.Overwrite = False,
 ) -> None:
     """Say how much each omic counted: its weight, and what changes when it is withheld.

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 import typer
 
 from poems.cli import inputs
-from poems.cli.commands_run import RunFolder
 
 ExportFormat = Literal["csv", "xlsx", "h5mu"]
 
@@ -19,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    run: RunFolder,
+    run: inputs.RunFolder,
     to: Annotated[
         ExportFormat,
         typer.Option(

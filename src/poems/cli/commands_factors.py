@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poems.cli import inputs
-from poems.cli.commands_run import RunOrModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,25 +23,17 @@ def register(app: typer.Typer) -> None:
 
 
 def factors(
-    path: RunOrModel,
+    path: inputs.RunOrModel,
     files: inputs.Files = None,
     view: inputs.Views = None,
-    obs: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Table of the samples to compare the factors with; that of the run if not given.",
-        ),
-    ] = None,
+    obs: inputs.RunObs = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
     backed: inputs.Backed = False,
     top: Annotated[
         int, typer.Option(min=1, metavar="N", help="Features of each factor and view to print.")
     ] = 3,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write the tables to this folder.")
-    ] = None,
+    out: inputs.AlsoOut = None,
     overwrite: inputs.Overwrite = False,
     seed: inputs.Seed = 0,
 ) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poems.cli import inputs
-from poems.cli.commands_run import RunOrModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,19 +19,12 @@ def register(app: typer.Typer) -> None:
 
 
 def genesets(
-    path: RunOrModel,
+    path: inputs.RunOrModel,
     gmt: Annotated[
         list[Path],
         typer.Option(metavar="FILE", help="Gene sets, a GMT file; repeatable."),
     ],
-    gene_map: Annotated[
-        Path | None,
-        typer.Option(
-            "--map",
-            metavar="FILE",
-            help="Table with the columns feature and gene, for features that are no genes.",
-        ),
-    ] = None,
+    gene_map: inputs.GeneMap = None,
     view_map: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,16 +37,11 @@ def genesets(
     max_size: Annotated[
         int, typer.Option(min=1, metavar="N", help="Most measured genes of a set.")
     ] = 500,
-    fdr: Annotated[
-        float, typer.Option(metavar="X", help="False discovery rate of what is printed and drawn.")
-    ] = 0.1,
+    fdr: inputs.Fdr = 0.1,
     top: Annotated[
         int, typer.Option(min=1, metavar="N", help="Gene sets of each factor to print.")
     ] = 3,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Also write the table and a picture to this folder."),
-    ] = None,
+    out: inputs.AlsoOut = None,
     overwrite: inputs.Overwrite = False,
 ) -> None:
     """Test which gene sets are over-represented among the features of each factor.
@@ -69,13 +56,12 @@ def genesets(
     maps = _maps(view_map or ())
 
     from poems.analysis.gene_sets import gene_set_enrichment
-    from poems.cli.commands_run import load_model
     from poems.cli.console import output, print_findings, say
     from poems.cli.genesets import print_gene_sets, write_gene_sets
     from poems.data.gene_files import read_feature_map, read_gmt
     from poems.output_folder import claim_folder
 
-    model = load_model(path)
+    model = inputs.load_model(path)
     genes: dict[str, pd.DataFrame] = {}
     if gene_map is not None:
         genes = dict.fromkeys(model.view_names, read_feature_map(gene_map))

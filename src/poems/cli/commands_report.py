@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poems.cli import inputs
-from poems.cli.commands_run import RunFolder
 
 if TYPE_CHECKING:
     from poems.report import Report
@@ -20,7 +19,8 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    run: RunFolder,
+    run: inputs.RunFolder,
+    obs: inputs.RunObs = None,
     labels: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="Column of the obs table to compare subtypes with."),
@@ -33,30 +33,13 @@ def report(
         str | None,
         typer.Option(metavar="COLUMN", help="Column of the obs table that says who had the event."),
     ] = None,
-    event_value: Annotated[
-        str | None,
-        typer.Option(metavar="VALUE", help="The value that means an event, if this is not plain."),
-    ] = None,
-    covariates: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column to adjust survival for; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
+    event_value: inputs.EventValue = None,
+    covariates: inputs.Covariates = None,
     gmt: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="Gene sets in GMT format; repeatable."),
     ] = None,
-    gene_map: Annotated[
-        Path | None,
-        typer.Option(
-            "--map",
-            metavar="FILE",
-            help="Table with the columns feature and gene, for features that are no genes.",
-        ),
-    ] = None,
+    gene_map: inputs.GeneMap = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the report.")] = None,
     out: Annotated[
         Path | None,
@@ -75,6 +58,7 @@ def report(
     made = write_report(
         run,
         out,
+        obs=obs,
         labels=labels,
         time=time,
         event=event,

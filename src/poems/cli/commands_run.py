@@ -12,14 +12,6 @@ from poems.cli import inputs
 if TYPE_CHECKING:
     import pandas as pd
 
-    from poems.fitted import FittedPoems
-
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that poems fit wrote.")]
-
-RunOrModel = Annotated[
-    Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model.")
-]
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
@@ -30,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def transform(
-    run: RunFolder,
+    run: inputs.RunFolder,
     out: inputs.Out,
     files: inputs.Files = None,
     view: inputs.Views = None,
@@ -87,7 +79,7 @@ def transform(
 
 
 def evaluate(
-    run: RunFolder,
+    run: inputs.RunFolder,
     labels: Annotated[
         str, typer.Option(metavar="COLUMN", help="Column of the run's obs table that holds labels.")
     ],
@@ -122,7 +114,7 @@ def evaluate(
 
 
 def diagnose(
-    path: RunOrModel,
+    path: inputs.RunOrModel,
     files: inputs.Files = None,
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
@@ -141,7 +133,7 @@ def diagnose(
     from poems.cli.diagnosis import print_checks, print_diagnosis
     from poems.csv_tables import write_csv
 
-    model = load_model(path)
+    model = inputs.load_model(path)
     cohort = (
         inputs.read_cohort(tables, None, features_in_rows=in_rows, backed=backed)
         if held_out
@@ -156,7 +148,7 @@ def diagnose(
         say(console, f"Written to {out}")
 
 
-def info(path: RunOrModel) -> None:
+def info(path: inputs.RunOrModel) -> None:
     """Say what a run folder or a saved model holds."""
     import pandas as pd
 
@@ -164,7 +156,7 @@ def info(path: RunOrModel) -> None:
     from poems.cli.diagnosis import print_diagnosis
     from poems.settings_file import settings_to_toml
 
-    model = load_model(path)
+    model = inputs.load_model(path)
     console = output()
     say(console, repr(model))
     heading(console, "Versions")
@@ -179,14 +171,6 @@ def info(path: RunOrModel) -> None:
         heading(console, "Findings")
         print_findings(console, others, all_notes=True)
     print_diagnosis(console, diagnosis, notes=True)
-
-
-def load_model(path: Path) -> FittedPoems:
-    """Load the model of a run folder, or a model file."""
-    from poems.fitted import load
-    from poems.run_folder import read_run
-
-    return read_run(path).model if path.is_dir() else load(path)
 
 
 def _written(scores: pd.DataFrame) -> pd.DataFrame:

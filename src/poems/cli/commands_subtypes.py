@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from poems.cli import inputs
-from poems.cli.commands_run import RunFolder
 
 
 def register(app: typer.Typer) -> None:
@@ -17,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def subtypes(
-    run: RunFolder,
+    run: inputs.RunFolder,
     files: inputs.Files = None,
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
@@ -32,16 +31,8 @@ def subtypes(
     top: Annotated[
         int, typer.Option(min=1, metavar="N", help="Markers of each subtype and view to show.")
     ] = 5,
-    fdr: Annotated[
-        float,
-        typer.Option(
-            min=0.0, max=1.0, metavar="Q", help="False discovery rate at which it is a marker."
-        ),
-    ] = 0.1,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Also write tables and figures to this folder."),
-    ] = None,
+    fdr: inputs.Fdr = 0.1,
+    out: inputs.AlsoOut = None,
     overwrite: inputs.Overwrite = False,
     seed: inputs.Seed = 0,
 ) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from poems.cli import inputs
-from poems.cli.commands_run import RunFolder
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def survival(
-    run: RunFolder,
+    run: inputs.RunFolder,
     time: Annotated[
         str, typer.Option(metavar="COLUMN", help="Column of the obs table with the follow-up.")
     ],
@@ -32,34 +29,20 @@ def survival(
             help="Column that says whether the event was seen: 0/1, dead/alive, 1:DECEASED, ….",
         ),
     ],
-    event_value: Annotated[
-        str | None,
-        typer.Option(metavar="VALUE", help="The value that means an event, if this is not plain."),
-    ] = None,
-    covariates: Annotated[
-        list[str] | None,
-        typer.Option(metavar="A,B", help="Columns to adjust for; repeatable.", show_default=False),
-    ] = None,
-    obs: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Table of the samples; that of the run if not given."),
-    ] = None,
+    event_value: inputs.EventValue = None,
+    covariates: inputs.Covariates = None,
+    obs: inputs.RunObs = None,
     unit: Annotated[
         str, typer.Option(metavar="TEXT", help="Unit of the time, for the picture.")
     ] = "",
-    fdr: Annotated[
-        float, typer.Option(metavar="X", help="False discovery rate of what is reported.")
-    ] = 0.1,
+    fdr: inputs.Fdr = 0.1,
     repeats: Annotated[
         int,
         typer.Option(
             min=0, metavar="N", help="Repeats of the cross-validated concordance; 0 for none."
         ),
     ] = 5,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Also write the tables and the picture to this folder."),
-    ] = None,
+    out: inputs.AlsoOut = None,
     overwrite: inputs.Overwrite = False,
     seed: inputs.Seed = 0,
 ) -> None:
@@ -68,15 +51,16 @@ def survival(
         raise typer.BadParameter(f"--fdr must be between 0 and 1, not {fdr:g}")
 
     from poems.analysis.survival import survival_analysis
-    from poems.cli.console import output, say
+    from poems.analysis.survival.covariates import split_names
+    from poems.cli.console import output, print_findings, say
     from poems.cli.survival import print_survival, write_survival
     from poems.errors import DataError
     from poems.findings import name_some
     from poems.output_folder import claim_folder
-    from poems.run_folder import read_run
+    from poems.run_folder import read_run, run_obs
 
     found = read_run(run)
-    table = found.obs if obs is None else _obs_table(obs)
+    table, noticed = run_obs(found, obs)
     for flag, column in (("--time", time), ("--event", event)):
         if column not in table.columns:
             there = name_some(table.columns, 20) if len(table.columns) else "no columns"
@@ -102,23 +86,9 @@ def survival(
         seed=seed,
     )
     console = output()
+    print_findings(console, noticed, all_notes=True)
     print_survival(console, result)
     if folder is not None:
         about = {"run": str(run), "time": time, "event": event, "covariates": wanted, "seed": seed}
         written = write_survival(folder, result, about, unit=unit)
         say(console, f"Written to {folder}: {', '.join(written)}")
-
-
-def split_names(given: Sequence[str], table: pd.DataFrame) -> list[str]:
-    """Return the columns named, split at commas unless a column is called so."""
-    names: list[str] = []
-    for text in given:
-        parts = [text] if text in table.columns else [part.strip() for part in text.split(",")]
-        names += [part for part in parts if part and part not in names]
-    return names
-
-
-def _obs_table(path: Path) -> pd.DataFrame:
-    from poems.data.tables import load_obs
-
-    return load_obs(path)[0]

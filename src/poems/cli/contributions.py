@@ -60,23 +60,17 @@ def print_contributions(console: Console, found: ViewContributions) -> None:
 
 def write_contributions(folder: Path, found: ViewContributions, *, run: str) -> list[str]:
     """Write tables and picture into a folder that was claimed; return the names of the files."""
-    from poems._files import atomic_path
-    from poems._version import __version__
-    from poems.csv_tables import write_csv, write_findings
-    from poems.output_folder import write_marker
+    from poems.cli.result_folder import write_result
     from poems.plots import plot_contributions
 
-    write_marker(folder, "contribution-table", {}, complete=False)
-    for name, table in found.tables.items():
-        write_csv(folder / f"{name}.csv", table, index=False)
-    write_findings(folder / "findings.csv", found.findings)
-    figure = plot_contributions(found.by_view, found.by_group).get_figure(root=True)
-    assert figure is not None
-    with atomic_path(folder / "contributions.png") as temporary:
-        figure.savefig(temporary, dpi=150)
-    about = {"poems": __version__, "run": run, "n_samples": found.by_sample["sample"].nunique()}
-    write_marker(folder, "contribution-table", about)
-    return [*(f"{name}.csv" for name in found.tables), "findings.csv", "contributions.png"]
+    return write_result(
+        folder,
+        "contribution-table",
+        {"run": run, "n_samples": found.by_sample["sample"].nunique()},
+        tables=found.tables,
+        findings=found.findings,
+        figures={"contributions": plot_contributions(found.by_view, found.by_group)},
+    )
 
 
 def _print_tests(console: Console, by_group: pd.DataFrame) -> None:

@@ -67,34 +67,28 @@ def write_factors(
     folder: Path, found: FactorTables, noticed: Iterable[Finding], *, run: str, seed: int
 ) -> list[str]:
     """Write the tables into a folder that was claimed; return the names of the files."""
-    from poems._version import __version__
     from poems.analysis.effects import top_features
-    from poems.csv_tables import write_csv, write_findings
-    from poems.output_folder import write_marker
+    from poems.cli.result_folder import write_result
 
-    tables = {
-        "effects": found.effects,
-        "top_features": top_features(found.effects, _WRITTEN),
-        "correlations": found.correlations,
-        "variance": None if found.variance is None else found.variance.table,
-        "associations": None if found.associations is None else found.associations.table,
-    }
-    write_marker(folder, "factor-table", {}, complete=False)
-    for name, table in tables.items():
-        if table is None:
-            # What an overwritten result leaves behind.
-            (folder / f"{name}.csv").unlink(missing_ok=True)
-        else:
-            write_csv(folder / f"{name}.csv", table, index=False)
-    write_findings(folder / "findings.csv", (*noticed, *found.findings))
-    about: dict[str, object] = {"poems": __version__, "run": run, "seed": seed}
+    about: dict[str, object] = {"run": run, "seed": seed}
     if found.variance is not None:
         about |= {
             "n_samples": found.variance.n_samples,
             "n_trained_on": found.variance.n_trained_on,
         }
-    write_marker(folder, "factor-table", about)
-    return [f"{name}.csv" for name, table in tables.items() if table is not None] + ["findings.csv"]
+    return write_result(
+        folder,
+        "factor-table",
+        about,
+        tables={
+            "effects": found.effects,
+            "top_features": top_features(found.effects, _WRITTEN),
+            "correlations": found.correlations,
+            "variance": None if found.variance is None else found.variance.table,
+            "associations": None if found.associations is None else found.associations.table,
+        },
+        findings=(*noticed, *found.findings),
+    )
 
 
 def _samples(model: FittedPoems, found: FactorTables) -> str:

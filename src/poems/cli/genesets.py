@@ -45,20 +45,14 @@ def write_gene_sets(
     folder: Path, found: GeneSetEnrichment, findings: Iterable[Finding], about: Mapping[str, Any]
 ) -> list[str]:
     """Write table and picture into a folder that was claimed; return the names of the files."""
-    from poems._files import atomic_path
-    from poems._version import __version__
-    from poems.csv_tables import write_csv, write_findings
-    from poems.output_folder import write_marker
+    from poems.cli.result_folder import write_result
     from poems.plots import plot_gene_sets
 
-    write_marker(folder, "gene-sets", {}, complete=False)
-    for name, table in found.tables.items():
-        write_csv(folder / f"{name}.csv", table, index=False)
-    write_findings(folder / "findings.csv", findings)
-    figure = plot_gene_sets(found.table, fdr=float(about["fdr"])).get_figure(root=True)
-    assert figure is not None
-    with atomic_path(folder / "gene_sets.png") as temporary:
-        figure.savefig(temporary, dpi=150)
-    marker = {"poems": __version__, "n_tests": found.n_tests, **about}
-    write_marker(folder, "gene-sets", marker)
-    return [f"{name}.csv" for name in found.tables] + ["findings.csv", "gene_sets.png"]
+    return write_result(
+        folder,
+        "gene-sets",
+        {"n_tests": found.n_tests, **about},
+        tables=found.tables,
+        findings=findings,
+        figures={"gene_sets": plot_gene_sets(found.table, fdr=float(about["fdr"]))},
+    )

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from poems.data import MultiOmics
+    from poems.fitted import FittedPoems
 
 _ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".h5ad", ".h5mu", ".zarr")
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
@@ -19,6 +20,11 @@ _COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 Samples = Literal["union", "intersection"]
 MetricName = Literal["network", "latent", "gram", "decoded"]
 
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that poems fit wrote.")]
+
+RunOrModel = Annotated[
+    Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model.")
+]
 Files = Annotated[
     list[str] | None,
     typer.Argument(
@@ -77,6 +83,34 @@ MetricOption = Annotated[
     ),
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")]
+AlsoOut = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Also write tables and pictures to this folder.")
+]
+RunObs = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Table of the samples; that of the run if not given."),
+]
+Fdr = Annotated[
+    float, typer.Option(min=0.0, max=1.0, metavar="Q", help="False discovery rate to report at.")
+]
+EventValue = Annotated[
+    str | None,
+    typer.Option(metavar="VALUE", help="The value that means an event, if this is not plain."),
+]
+Covariates = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="A,B", help="Columns to adjust survival for; repeatable.", show_default=False
+    ),
+]
+GeneMap = Annotated[
+    Path | None,
+    typer.Option(
+        "--map",
+        metavar="FILE",
+        help="Table with the columns feature and gene, for features that are no genes.",
+    ),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", metavar="", help="Replace an earlier result in the folder.")
 ]
@@ -176,3 +210,11 @@ def _named(text: str) -> tuple[str, Path]:
     if not equals or Path(text).exists():
         return view_name(Path(text)), Path(text)
     return name, Path(path)
+
+
+def load_model(path: Path) -> FittedPoems:
+    """Load the model of a run folder, or a model file."""
+    from poems.fitted import load
+    from poems.run_folder import read_run
+
+    return read_run(path).model if path.is_dir() else load(path)

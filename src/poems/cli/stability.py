@@ -102,11 +102,9 @@ def stability_and_write(cohort: MultiOmics, request: StabilityRequest) -> Stabil
 
 
 def _write(folder: Path, found: Stability, subtypes: ConsensusSubtypes, fdr: float) -> None:
-    from matplotlib.figure import Figure
-
-    from poems import plots
-    from poems._files import atomic_path
     from poems.csv_tables import write_csv
+    from poems.plots import plot_consensus
+    from poems.plots.saving import save_figure
 
     write_marker(folder, "stability", {}, complete=False)
     (folder / "biomarkers.csv").unlink(missing_ok=True)
@@ -116,10 +114,8 @@ def _write(folder: Path, found: Stability, subtypes: ConsensusSubtypes, fdr: flo
     write_csv(folder / "subtypes.csv", subtypes.table().rename_axis("sample"))
     write_csv(folder / "subtype_choice.csv", subtypes.choice)
     write_csv(folder / "consensus_matrix.csv", matrix.rename_axis("sample"))
-    figure = plots.plot_consensus(matrix, subtypes.assignment).get_figure(root=True)
-    assert isinstance(figure, Figure)
-    with atomic_path(folder / "figures" / "consensus.png") as temporary:
-        figure.savefig(temporary, dpi=150)
+    drawn = plot_consensus(matrix, subtypes.assignment)
+    save_figure(drawn, folder / "figures" / "consensus", ["png", "svg"])
     # Last, for it marks the folder as complete.
     found.save(folder)
 

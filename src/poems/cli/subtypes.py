@@ -87,33 +87,24 @@ def write_subtypes(
     fdr: float,
 ) -> list[str]:
     """Write tables and figures into a folder that was claimed; return the names of the files."""
-    from poems._files import atomic_path
-    from poems._version import __version__
-    from poems.csv_tables import write_csv, write_findings
-    from poems.output_folder import write_marker
+    from poems.cli.result_folder import write_result
 
-    write_marker(folder, "subtype-table", {}, complete=False)
-    for name in ("consensus_refits", *_OF_MARKERS):
-        (folder / f"{name}.csv").unlink(missing_ok=True)
-    for stale in (folder / "figures").glob("*.png"):
-        stale.unlink()
-    tables = {**found.tables, **({} if markers is None else markers.tables)}
-    for name, table in tables.items():
-        write_csv(folder / f"{name}.csv", table, index=False)
-    matrices = {"consensus": found.consensus}
-    if found.refit_consensus is not None:
-        matrices["consensus_refits"] = found.refit_consensus
-    for name, matrix in matrices.items():
-        write_csv(folder / f"{name}.csv", matrix.round(4).rename_axis("sample"))
-    noticed = (*found.findings, *(() if markers is None else markers.findings))
-    write_findings(folder / "findings.csv", noticed)
-    figures = _figures(found, markers, subtypes, top=top, fdr=fdr)
-    for name, figure in figures.items():
-        with atomic_path(folder / "figures" / f"{name}.png") as temporary:
-            figure.savefig(temporary, dpi=150)
-    write_marker(folder, "subtype-table", {"poems": __version__, **about})
-    files = [f"{name}.csv" for name in (*tables, *matrices, "findings")]
-    return [*files, *(f"figures/{name}.png" for name in figures)]
+    of_markers = dict.fromkeys(_OF_MARKERS) if markers is None else markers.tables
+    return write_result(
+        folder,
+        "subtype-table",
+        about,
+        tables={**found.tables, **of_markers},
+        findings=(*found.findings, *(() if markers is None else markers.findings)),
+        matrices={
+            name: None if matrix is None else matrix.round(4).rename_axis("sample")
+            for name, matrix in (
+                ("consensus", found.consensus),
+                ("consensus_refits", found.refit_consensus),
+            )
+        },
+        figures=_figures(found, markers, subtypes, top=top, fdr=fdr),
+    )
 
 
 def _figures(
@@ -136,7 +127,7 @@ def _figures(
     ):
         if matrix is not None and matrix.notna().all(axis=None):
             groups = subtypes.assignment.loc[matrix.index]
-            figures[name] = plots.plot_consensus(matrix, groups, of=of).get_figure(root=True)
+            figures[name] = plots.plot_consensus(matrix, groups, of=of)
     if markers is not None and len(markers.table):
         figures["markers"] = plots.plot_markers(markers.table, top, fdr=fdr)
     return figures

@@ -66,24 +66,19 @@ def write_survival(
     folder: Path, found: Survival, about: Mapping[str, Any], *, unit: str = ""
 ) -> list[str]:
     """Write tables and picture into a folder that was claimed; return the names of the files."""
-    from poems._files import atomic_path
-    from poems._version import __version__
-    from poems.csv_tables import write_csv, write_findings
-    from poems.output_folder import write_marker
+    from poems.cli.result_folder import write_result
     from poems.plots import plot_kaplan_meier
 
-    write_marker(folder, "survival", {}, complete=False)
-    for name, table in found.tables.items():
-        write_csv(folder / f"{name}.csv", table, index=False)
-    write_findings(folder / "findings.csv", found.findings)
     p = None if not len(found.logrank) else float(found.logrank["p"].iloc[0])
-    axes = plot_kaplan_meier(found.curves.km, found.curves.at_risk, p=p, unit=unit)
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    with atomic_path(folder / "kaplan_meier.png") as temporary:
-        figure.savefig(temporary, dpi=150)
-    write_marker(folder, "survival", {"poems": __version__, **about, "fdr": found.fdr})
-    return [f"{name}.csv" for name in found.tables] + ["findings.csv", "kaplan_meier.png"]
+    curves = plot_kaplan_meier(found.curves.km, found.curves.at_risk, p=p, unit=unit)
+    return write_result(
+        folder,
+        "survival",
+        {**about, "fdr": found.fdr},
+        tables=found.tables,
+        findings=found.findings,
+        figures={"kaplan_meier": curves},
+    )
 
 
 def _number(value: object) -> str:

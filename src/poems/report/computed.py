@@ -82,8 +82,10 @@ def survival_tables(
         If the obs table has no such column.
     """
     from poems.analysis.survival import survival_analysis
+    from poems.analysis.survival.covariates import split_names
 
     run = source.run
+    covariates = split_names(covariates, run.obs)
     for flag, names in (("--time", [time]), ("--event", [event]), ("--covariates", covariates)):
         for name in names:
             _column(run, name, flag)

@@ -91,6 +91,15 @@ class Source:
         return replace(self, tables={**self.tables, **new}, computed=self.computed | frozenset(new))
 
 
+def with_obs(source: Source, obs: pd.DataFrame) -> Source:
+    """Return the source with another obs table, without what was computed of the run's own."""
+    tables = {stem: table for stem, table in source.tables.items() if stem != "factor_obs"}
+    by_group = tables.get("contributions_by_group")
+    if by_group is not None:
+        tables["contributions_by_group"] = by_group[by_group["column"] == "subtype"]
+    return replace(source, run=replace(source.run, obs=obs), tables=tables)
+
+
 def read_source(run: Run) -> Source:
     """Take the tables in the run's ``analysis`` folder; a run of an older version has none."""
     return Source(run, dict(run.analysis))

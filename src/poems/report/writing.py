@@ -30,8 +30,8 @@ from poems.report.sections.labels import labels_section
 from poems.report.sections.subtypes import subtypes_section
 from poems.report.sections.summary import summary_section
 from poems.report.sections.survival import survival_section
-from poems.report.source import Source, read_source
-from poems.run_folder import Run, read_run
+from poems.report.source import Source, read_source, with_obs
+from poems.run_folder import Run, read_run, run_obs
 
 # In the run folder, unless another place is named.
 DEFAULT_NAME = "report.html"
@@ -68,6 +68,7 @@ def write_report(
     run: Run | str | Path,
     out: str | Path | None = None,
     *,
+    obs: str | Path | pd.DataFrame | None = None,
     labels: str | None = None,
     time: str | None = None,
     event: str | None = None,
@@ -90,6 +91,8 @@ def write_report(
         A run folder, or what :func:`poems.run_folder.read_run` read.
     out
         Where to write the page; ``report.html`` in the run folder by default.
+    obs
+        Table of the samples, in place of the one that the run was fitted with.
     labels
         Column of the obs table with labels to compare subtypes with.
     time, event
@@ -145,8 +148,11 @@ def write_report(
     _check_place(path)
     tables_folder = path.with_name(f"{path.stem}_tables")
     source = replace(read_source(found), tables_folder=tables_folder.name)
-    source = source.adding(factor_tables(source))
     findings: list[Finding] = []
+    if obs is not None:
+        table, said = run_obs(found, obs)
+        source, findings = with_obs(source, table), [*said]
+    source = source.adding(factor_tables(source))
     if labels is not None:
         source = source.adding(label_tables(source, labels))
     if time is not None and event is not None:

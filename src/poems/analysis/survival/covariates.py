@@ -34,6 +34,19 @@ class Term:
     values: npt.NDArray[np.float64]
 
 
+def split_names(given: Sequence[str], table: pd.DataFrame) -> list[str]:
+    """Return the columns named, split at commas unless a column is called so.
+
+    >>> split_names(["age,stage", "a,b"], pd.DataFrame(columns=["age", "stage", "a,b"]))
+    ['age', 'stage', 'a,b']
+    """
+    names: list[str] = []
+    for text in given:
+        parts = [text] if text in table.columns else [part.strip() for part in text.split(",")]
+        names += [part for part in parts if part and part not in names]
+    return names
+
+
 def group_terms(name: str, groups: pd.Series) -> list[Term]:
     """Code groups as one term each but the largest, which is the reference.
 
