@@ -90,7 +90,10 @@ def test_the_table_says_what_it_says(planted: Simulation, model: FittedPoems) ->
     assert (np.sign(strong["score"]) == np.sign(strong["predicted_correlation"])).all()
     again = cross_omic(model, planted.cohort, fdr=1.0, most=10**6)
     pd.testing.assert_frame_equal(again.table, table)
-    assert found.tables == {"cross_omic": table}
+    assert found.tables["cross_omic"] is table
+    numbers = found.tables["cross_omic_numbers"].iloc[0]
+    assert numbers[["n_tested", "n_significant"]].tolist() == [found.n_tested, found.n_significant]
+    assert numbers["n_listed"] == len(table)
 
 
 def test_scores_are_covariances_of_responses(model: FittedPoems) -> None:

@@ -51,9 +51,9 @@ def test_uncertain_samples(n_unsure: int, expected: str, source: Source, without
     ("n", "expected"),
     [
         (0, "No pair of features from different omics is associated at"),
-        (1, "1 pair of features from different omics is listed as associated at a false discovery "
+        (1, "1 pair of features from different omics is associated at a false discovery "
             "rate of 10%. It is "),
-        (3, "3 pairs of features from different omics are listed as associated at a false "
+        (3, "3 pairs of features from different omics are associated at a false "
             "discovery rate of 10%. The strongest: "),
     ],
 )  # fmt: skip

@@ -81,8 +81,14 @@ class CrossOmic:
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The table by the name of its file."""
-        return {"cross_omic": self.table}
+        """The table of pairs and one of their numbers, by the names of their files."""
+        numbers = {
+            "n_tested": self.n_tested,
+            "n_significant": self.n_significant,
+            "n_listed": len(self.table),
+            "overall_p": self.overall_p,
+        }
+        return {"cross_omic": self.table, "cross_omic_numbers": pd.DataFrame([numbers])}
 
 
 def cross_omic(

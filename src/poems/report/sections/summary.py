@@ -265,10 +265,14 @@ def pair_sentences(source: Source) -> Iterable[Sentence]:
         return
     top = own.loc[own["score"].abs().sort_values(ascending=False, kind="stable").index[:_PAIRS]]
     strongest = "; ".join(pair_text(row) for row in top.itertuples())
+    numbers = source.get("cross_omic_numbers")
+    # The table holds the best alone where there are very many.
+    if numbers is not None and n == len(table):
+        n = int(numbers["n_significant"].iloc[0])
     yield Sentence(
         topic,
         f"{n:,} {verb(n, 'pair', 'pairs')} of features from different omics "
-        f"{verb(n, 'is', 'are')} listed as associated at a false discovery rate of "
+        f"{verb(n, 'is', 'are')} associated at a false discovery rate of "
         f"{FDR_PAIRS:.0%}. {'It is' if n == 1 else 'The strongest:'} {strongest}.",
         target=target,
     )
