@@ -67,7 +67,7 @@ def write_survival(
 ) -> list[str]:
     """Write tables and picture into a folder that was claimed; return the names of the files."""
     from poems.cli.result_folder import write_result
-    from poems.plots import plot_kaplan_meier
+    from poems.plots import plot_hazard_ratios, plot_kaplan_meier
 
     p = None if not len(found.logrank) else float(found.logrank["p"].iloc[0])
     curves = plot_kaplan_meier(found.curves.km, found.curves.at_risk, p=p, unit=unit)
@@ -77,7 +77,7 @@ def write_survival(
         {**about, "fdr": found.fdr},
         tables=found.tables,
         findings=found.findings,
-        figures={"kaplan_meier": curves},
+        figures={"kaplan_meier": curves, "hazard_ratios": plot_hazard_ratios(found.cox)},
     )
 
 

@@ -11,6 +11,7 @@ from poems.plots.features import (
 )
 from poems.plots.gates import plot_gates
 from poems.plots.gene_sets import plot_gene_sets
+from poems.plots.hazard_ratios import plot_hazard_ratios
 from poems.plots.history import plot_history
 from poems.plots.latent import centre_plane, plot_latent, principal_plane
 from poems.plots.loadings import plot_loadings, plot_sparsity, top_features
@@ -28,6 +29,7 @@ __all__ = [
     "plot_contributions",
     "plot_gates",
     "plot_gene_sets",
+    "plot_hazard_ratios",
     "plot_history",
     "plot_kaplan_meier",
     "plot_latent",

@@ -59,6 +59,8 @@ def survival_section(
         return Section("survival", "Survival", blocks, _LEAD)
     if source.get("survival_km") is not None and source.get("survival_at_risk") is not None:
         blocks.append(_curves(source, time))
+    if source.get("survival_cox") is not None:
+        blocks.append(_ratios(source.tables["survival_cox"]))
     blocks += _tables(source)
     if not blocks:
         blocks.append(source.absent("survival_km", "survival"))
@@ -89,6 +91,23 @@ def _curves(source: Source, time: str) -> Block:
         alt=f"Kaplan-Meier curves of the subtypes. Survival at the end of each curve: {ends}.",
         caption="Kaplan-Meier curves of the subtypes, and how many samples are at risk. A tick: "
         f"follow-up ended without the event. Time in the units of the column '{time}'.",
+    )
+
+
+def _ratios(cox: pd.DataFrame) -> Block:
+    from poems.plots.hazard_ratios import hazard_rows, plot_hazard_ratios
+
+    rows = hazard_rows(cox)
+    apart = rows[(rows["lower"] > 1) | (rows["upper"] < 1)]
+    told = "; ".join(f"{row.name} {row.hazard_ratio:.2f}" for row in apart.itertuples(index=False))
+    return picture(
+        "survival-ratios",
+        lambda: plot_hazard_ratios(cox),
+        alt="Hazard ratios of the subtypes, covariates and factors. Those whose limits leave out "
+        f"1: {told or 'none'}.",
+        caption="Hazard ratios with 95% limits: above 1 the event comes sooner. Subtypes against "
+        "the largest one, factors for a standard deviation each on its own, covariates in grey. "
+        "Limits are of each ratio alone; the tests below decide what is reported.",
     )
 
 
