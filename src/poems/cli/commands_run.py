@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,10 +11,14 @@ from poems.cli import inputs
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import Console
 
     from poems.fitted import FittedPoems
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that poems fit wrote.")]
+
+# A table of more columns does not fit into a terminal.
+_MOST_CLASSES: Final = 16
 
 RunOrModel = Annotated[
     Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model.")
@@ -82,6 +86,9 @@ def transform(
     say(console, f"{n_samples} samples projected on {n_factors} factors.", "bold")
     weights = mean_weights(projection.gates).map(decimal).to_frame("mean weight")
     print_table(console, weights, index="view")
+    if (projection.gates == 0).any(axis=None):
+        say(console, "  weights: over the samples on which the view was measured", "dim")
+    _say_without(console, run, list(weights.index[(projection.gates == 0).all()]))
     print_table(console, assignment_sizes(subtype_model, assigned), index="subtype")
     say(console, f"Written to {folder}: {', '.join(written)}")
 
@@ -114,7 +121,15 @@ def evaluate(
         say(console, "PCA is the baseline: principal components of the data, no model", "dim")
     heading(console, "Subtypes found, against the labels")
     counts, scores = compare_subtypes(found.subtypes["subtype"], known)
-    print_table(console, counts, index="subtype")
+    if counts.shape[1] > _MOST_CLASSES:
+        say(
+            console,
+            f"{counts.shape[1]} classes are too many to print, and many for labels of groups: "
+            "numbers are better compared by `poems factors`",
+            "yellow",
+        )
+    else:
+        print_table(console, counts, index="subtype")
     say(
         console,
         f"accuracy {scores['accuracy']:.2f}, NMI {scores['nmi']:.2f}, ARI {scores['ari']:.2f}",
@@ -179,6 +194,25 @@ def info(path: RunOrModel) -> None:
         heading(console, "Findings")
         print_findings(console, others, all_notes=True)
     print_diagnosis(console, diagnosis, notes=True)
+
+
+def _say_without(console: Console, run: Path, absent: list[str]) -> None:
+    """Say how far subtypes can be relied on without a view, as measured in the fit."""
+    from poems.cli.console import say
+    from poems.run_analysis import read_analysis
+
+    table = read_analysis(run).get("contributions_by_view")
+    if table is None:
+        return
+    switched = table.set_index("view")["switched_share"].dropna()
+    for view in absent:
+        if view in switched.index:
+            say(
+                console,
+                f"  without {view}, {switched[view]:.0%} of the training samples would get "
+                "another subtype",
+                "yellow",
+            )
 
 
 def load_model(path: Path) -> FittedPoems:
