@@ -134,7 +134,7 @@ def write_report(
     """
     if (time is None) != (event is None):
         raise SettingsError(
-            "survival needs columns of times and of events; give time and event (--time, --event)"
+            "survival needs times and events; give both, time and event (--time, --event)"
         )
     if time is None and (covariates or event_value is not None):
         raise SettingsError(
