@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,6 +146,12 @@ def test_transform_takes_any_subset_of_the_views(
     assert set(assigned["nearest"]) <= set(known)
     printed = capsys.readouterr().out
     assert f"{len(gates)} samples projected" in printed
+    by_view = pd.read_csv(run_folder / "analysis" / "contributions_by_view.csv", index_col="view")
+    share = f"{by_view.at['view1', 'switched_share']:.0%}"
+    said = " ".join(printed.split())
+    assert f"in the fit, {share} of the training samples got another subtype" in said
+    assert by_view.at["view1", "switched_share"] > 0.2
+    assert assigned["uncertain"].all()
     for name, size in assigned["subtype"].value_counts().items():
         assert re.search(rf"^  {name} +{size} +\d+$", printed, re.MULTILINE)
     assert poems_here("transform", run_folder, "--view", table, "--out", out) == 1
@@ -165,6 +172,20 @@ def test_evaluate_scores_every_embedding_and_the_subtypes(
     assert re.search(r"^accuracy \d\.\d\d, NMI", text, re.MULTILINE)
     assert poems_here("evaluate", run_folder, "--labels", "subtype", "--metric", "gram") == 0
     assert "decoded" not in capsys.readouterr().out
+
+
+def test_evaluate_prints_no_table_of_very_many_classes(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    obs = pd.read_csv(run / "obs.csv", index_col="sample")
+    obs["score"] = [at % 25 for at in range(len(obs))]
+    obs.to_csv(run / "obs.csv")
+    assert poems_here("evaluate", run, "--labels", "score") == 0
+    printed = capsys.readouterr().out
+    assert "25 classes are too many to print" in printed
+    assert "  S1 " not in printed
 
 
 def test_evaluate_names_the_columns_there_are(

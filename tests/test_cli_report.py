@@ -44,7 +44,7 @@ def test_what_is_found_is_printed(
     [
         (["absent"], 1, "there is no folder absent"),
         (["RUN", "--labels", "absent"], 1, "has no column 'absent'"),
-        (["RUN", "--time", "subtype"], 1, "give both"),
+        (["RUN", "--time", "subtype"], 1, "give both, time and event"),
         (["RUN", "--out", "RUN"], 1, "is a folder"),
         (["RUN", "--gmt", "absent.gmt"], 1, "absent.gmt"),
     ],

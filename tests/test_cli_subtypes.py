@@ -60,6 +60,8 @@ def test_numbers_certainty_markers_and_the_tables(
     reported = read_csv(run_folder / "subtypes.csv")["subtype"]
     assert samples["subtype"].tolist() == reported.tolist()
     assert samples["sample"].tolist() == reported.index.tolist()
+    fitted = pd.read_csv(run_folder / "analysis" / "subtype_samples.csv")
+    pd.testing.assert_frame_equal(samples, fitted)  # as the fit found them
     numbers = pd.read_csv(out / "subtype_numbers.csv")
     assert numbers.loc[numbers["chosen"], "n_subtypes"].tolist() == [3]
     assert read_csv(out / "consensus.csv").shape == (72, 72)

@@ -150,12 +150,7 @@ def _contributions(
 def _subtypes(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
 ) -> tuple[Tables, tuple[Finding, ...]]:
-    assigner = subtypes.assigner(model)
-    assigned = assigner.probabilities(model.latent, model.latent_variance)
-    probability = pd.Series(
-        [assigned.at[sample, name] for sample, name in subtypes.assignment.items()],
-        index=subtypes.assignment.index,
-    )
+    probability = subtypes.own_probability(model)
     found = assess_subtypes(model, subtypes, probability=probability, seed=seed)
     return found.tables, found.findings
 

@@ -91,7 +91,9 @@ def read_state(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str,
 
     file = Path(path)
     if not file.is_file():
-        raise StorageError(f"there is no model file {file}")
+        raise StorageError(
+            f"there is no model file {file}; give a run folder, or a file that was saved"
+        )
     try:
         with safe_open(file, framework="numpy") as opened:
             metadata = opened.metadata() or {}

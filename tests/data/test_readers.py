@@ -190,6 +190,14 @@ class TestSwapped:
         with pytest.raises(DataError, match=r"in views 'rna', 'cnv'.*features_in_rows=True"):
             poems.read({"rna": RNA.T, "cnv": RNA.T + 1}, obs=self.obs)
 
+    def test_the_same_genes_in_other_samples(self):
+        others = RNA.rename(index=lambda name: f"x{name}")
+        with pytest.raises(DataError, match="the views share no sample: rename"):
+            poems.read({"rna": RNA, "cnv": others})
+        with pytest.raises(DataError) as caught:
+            poems.read({"rna": RNA.T, "cnv": RNA.T + 1}, obs=self.obs, features_in_rows=False)
+        assert "share no sample" not in str(caught.value)
+
     def test_both_ways_are_told_where_either_could_be_right(self):
         with pytest.raises(DataError, match=r"one of several ways.*\['rna'\].*\['cnv'\]"):
             poems.read({"rna": RNA, "cnv": RNA.T})

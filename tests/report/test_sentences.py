@@ -136,8 +136,10 @@ def test_survival_speaks_for_itself() -> None:
     assert text(summary.survival_sentences(said)) == "1 factor with survival: Factor 12 2.0."
 
 
-def warned(source: Source, *messages: str, survival: list[Finding] | None = None) -> str:
-    rows = [("warning", "x", "rna", message) for message in messages]
+def warned(
+    source: Source, *messages: str, survival: list[Finding] | None = None, code: str = "x"
+) -> str:
+    rows = [("warning", code, "rna", message) for message in messages]
     findings = pd.DataFrame(rows, columns=["severity", "code", "view", "message"])
     return text(cautions.caution_sentences(source, findings, None, survival))
 
@@ -148,13 +150,20 @@ def test_cautions(source: Source, without: Changed) -> None:
     assert "Too few events." in said
     assert "S1 (0.50) is not found again when the subtyping is repeated" in said
     stable = source.tables["subtype_stability"].assign(jaccard=[0.5, 0.5, 0.9])
+    assert "is not found again when" not in warned(source, "it is odd", code="subtypes-unstable")
     assert "S1 (0.50) and S2 (0.50) are not found again" in warned(
         without(subtype_stability=stable)
     )
     numbers = source.tables["subtype_numbers"].assign(silhouette=[np.nan, 0.1, 0.2, 0.3])
     said = warned(without(subtype_numbers=numbers))
     assert "not settled: the silhouette is best at 4, the largest number tried" in said
-    assert "disagree: the silhouette 4 and the PAC 3; 3 were formed" in said
+    assert "criteria" not in said
+    errors = numbers.assign(silhouette_se=0.01, gap=[0.1, 0.3, 0.2, 0.2], gap_se=0.01)
+    said = warned(without(subtype_numbers=errors))
+    assert (
+        "disagree: it would be 4 by the silhouette, 2 by the gap statistic and 3 by the "
+        "consensus; 3 were formed" in said
+    )
     calm = stable.assign(jaccard=0.9)
     assert "subtyping is repeated" not in warned(without(subtype_stability=calm))
 

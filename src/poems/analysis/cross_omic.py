@@ -201,6 +201,16 @@ def _check(model: FittedPoems, fdr: float, factor: str | None) -> None:
         raise DataError(f"no factor '{factor}'; there are {name_some(model.factor_names, 20)}")
 
 
+def _like(absent: Sequence[str], features: Mapping[str, pd.Index]) -> str:
+    """Name features that hold a name asked for, as groups of proteins do, or else some feature."""
+    parts = [str(name).casefold() for name in absent if str(name).strip()]
+    names = [str(name) for index in features.values() for name in index]
+    near = [name for name in dict.fromkeys(names) if any(p in name.casefold() for p in parts)]
+    if near:
+        return f"did you mean {name_some(near, 5)}?"
+    return f"names are as in the tables, such as {', '.join(str(i[0]) for i in features.values())}"
+
+
 def _restrictions(
     features: Mapping[str, pd.Index],
     feature: str | Sequence[str] | None,
@@ -216,8 +226,7 @@ def _restrictions(
         if absent or not wanted:
             raise DataError(
                 f"no view has the feature {name_some(absent, 5)} among those that the model uses; "
-                "names are as in the tables, such as "
-                f"{', '.join(str(index[0]) for index in features.values())}"
+                f"{_like(absent, features)}"
             )
     if cis is None:
         return chosen, None, ()

@@ -130,7 +130,7 @@ def subtype_numbers(
         weights = np.sort(components.to_numpy().mean(axis=0))[::-1].cumsum()
         table["mixture_weight"] = weights[np.minimum(table["n_subtypes"], len(weights)) - 1]
     table["chosen"] = table["n_subtypes"] == chosen
-    return SubtypeNumbers(table, _best(table, components))
+    return SubtypeNumbers(table, best_numbers(table, components))
 
 
 def _ambiguity(labels: Codes) -> float:
@@ -177,7 +177,16 @@ def _within(values: Floats, k: int, seed: int) -> float:
     return float(KMeans(k, n_init=_RESTARTS, random_state=seed).fit(values).inertia_)
 
 
-def _best(table: pd.DataFrame, components: pd.DataFrame | None) -> dict[str, int]:
+def best_numbers(table: pd.DataFrame, components: pd.DataFrame | None) -> dict[str, int]:
+    """Return the number that each criterion of :class:`SubtypeNumbers` would choose.
+
+    Parameters
+    ----------
+    table
+        ``SubtypeNumbers.table``.
+    components
+        Probabilities of the mixture prior's components, (n_samples, n_components), if any.
+    """
     best: dict[str, int] = {}
     sound = table[(table["smallest"] >= FEWEST_SAMPLES) & (table["n_subtypes"] > 1)]
     widths = sound.dropna(subset=["silhouette"])
@@ -225,7 +234,8 @@ def explain_number(numbers: SubtypeNumbers, method: str, *, asked: bool) -> str:
     else:
         sound = [k for k in tried if k > 1 and smallest[k] >= FEWEST_SAMPLES]
         best = max(sound, key=widths.__getitem__, default=chosen)
-        text = f"{said}: the best mean silhouette, {width:.2f}."
+        edge = ", and the largest number tried" if len(tried) > 2 and chosen == max(tried) else ""
+        text = f"{said}: the best mean silhouette, {width:.2f}{edge}."
         if best != chosen:
             text = (
                 f"{said}: the smallest number whose mean silhouette, {width:.2f}, is within a "

@@ -130,6 +130,12 @@ class Subtypes:
         """Return what assigns new samples to these subtypes of a model's training samples."""
         return learn_subtypes(model.latent, self.assignment, model.latent_variance)
 
+    def own_probability(self, model: FittedPoems) -> pd.Series:
+        """Return the probability that the assigner gives each training sample's own subtype."""
+        assigned = self.assigner(model).probabilities(model.latent, model.latent_variance)
+        own = [assigned.at[sample, name] for sample, name in self.assignment.items()]
+        return pd.Series(own, index=self.assignment.index, name="probability")
+
 
 def component_table(probabilities: pd.DataFrame) -> pd.DataFrame:
     """Return the mixture prior's probabilities with the likeliest component of each sample.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from poems.cli.console import heading, print_table, say
+from poems.cli.console import brief, heading, print_table, say
 from poems.findings import count
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from poems.analysis.cross_omic import CrossOmic
+
+# Of a feature's name, so that two fit on a line.
+_WIDTH: Final = 20
 
 
 def read_cis(given: str) -> pd.DataFrame | Literal["names"]:
@@ -83,8 +86,8 @@ def write_pairs(folder: Path, found: CrossOmic, top: int, about: Mapping[str, ob
 def _short(table: pd.DataFrame) -> pd.DataFrame:
     """Return the columns that are printed, numbers short."""
     short = table[["feature_a", "feature_b", "score", "correlation", "q", "factors"]].copy()
-    short["feature_a"] = table["view_a"].astype(str) + " " + table["feature_a"].astype(str)
-    short["feature_b"] = table["view_b"].astype(str) + " " + table["feature_b"].astype(str)
+    short["feature_a"] = table["view_a"].astype(str) + " " + table["feature_a"].map(_named)
+    short["feature_b"] = table["view_b"].astype(str) + " " + table["feature_b"].map(_named)
     for name in ("score", "correlation"):
         short[name] = [f"{value:.2f}" for value in table[name]]
     short["q"] = [f"{value:.2g}" for value in table["q"]]
@@ -93,3 +96,7 @@ def _short(table: pd.DataFrame) -> pd.DataFrame:
         short["support"] = [f"{value:.2f}" for value in table["support"]]
     names = {"feature_a": "feature", "feature_b": "with", "correlation": "r"}
     return short.rename(columns=names)
+
+
+def _named(feature: object) -> str:
+    return brief(feature, _WIDTH)

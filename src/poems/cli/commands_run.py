@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,6 +11,11 @@ from poems.cli import inputs
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from poems.findings import Finding
+
+# A table of more columns does not fit into a terminal.
+_MOST_CLASSES: Final = 16
 
 
 def register(app: typer.Typer) -> None:
@@ -36,13 +41,13 @@ def transform(
     tables = inputs.parse_views(files, view)
     in_rows = inputs.views_in_rows(features_in_rows, features_in_rows_of, tables)
 
-    from poems._version import __version__
+    from poems.analysis.absent_views import doubt_without_views
     from poems.analysis.assignment import assignment_sizes
     from poems.analysis.contributions import mean_weights
     from poems.analysis.subtypes import component_table
     from poems.cli.console import decimal, output, print_findings, print_table, say
-    from poems.csv_tables import write_csv, write_findings
-    from poems.output_folder import claim_folder, write_marker
+    from poems.cli.result_folder import write_result
+    from poems.output_folder import claim_folder
     from poems.run_folder import read_run
 
     known = read_run(run)
@@ -50,22 +55,32 @@ def transform(
     cohort = inputs.read_cohort(tables, None, features_in_rows=in_rows, backed=backed)
     projection = known.model.transform(cohort)
     assigned = subtype_model.assign(projection.latent, projection.latent_variance)
-    findings = (*projection.findings, *subtype_model.findings)
+    measured = known.analysis.get("contributions_by_view")
+    doubts: tuple[Finding, ...] = ()
+    if measured is not None:
+        switched = measured.set_index("view")["switched_share"]
+        assigned, doubts = doubt_without_views(assigned, projection.gates, switched)
+    findings = (*projection.findings, *subtype_model.findings, *doubts)
     folder = claim_folder(out, "projection", overwrite=overwrite)
-    write_marker(folder, "projection", {}, complete=False)
-    for name in ("latent", "latent_variance", "gates"):
-        write_csv(folder / f"{name}.csv", getattr(projection, name).rename_axis("sample"))
-    write_csv(folder / "subtypes.csv", assigned.rename_axis("sample"))
-    written = ["latent.csv", "latent_variance.csv", "gates.csv", "subtypes.csv", "findings.csv"]
-    # What an overwritten projection leaves behind, if its model had a mixture prior.
-    (folder / "components.csv").unlink(missing_ok=True)
-    if projection.component_probabilities is not None:
-        components = component_table(projection.component_probabilities)
-        write_csv(folder / "components.csv", components.rename_axis("sample"))
-        written.append("components.csv")
-    write_findings(folder / "findings.csv", findings)
-    about = {"poems": __version__, "run": str(run), "n_samples": len(projection.latent)}
-    write_marker(folder, "projection", about)
+    components = projection.component_probabilities
+    matrices = {
+        "latent": projection.latent,
+        "latent_variance": projection.latent_variance,
+        "gates": projection.gates,
+        "subtypes": assigned,
+        "components": None if components is None else component_table(components),
+    }
+    written = write_result(
+        folder,
+        "projection",
+        {"run": str(run), "n_samples": len(projection.latent)},
+        tables={},
+        findings=findings,
+        matrices={
+            name: None if table is None else table.rename_axis("sample")
+            for name, table in matrices.items()
+        },
+    )
     if quiet:
         return
     console = output()
@@ -74,6 +89,8 @@ def transform(
     say(console, f"{n_samples} samples projected on {n_factors} factors.", "bold")
     weights = mean_weights(projection.gates).map(decimal).to_frame("mean weight")
     print_table(console, weights, index="view")
+    if (projection.gates == 0).any(axis=None):
+        say(console, "  weights: over the samples on which the view was measured", "dim")
     print_table(console, assignment_sizes(subtype_model, assigned), index="subtype")
     say(console, f"Written to {folder}: {', '.join(written)}")
 
@@ -106,7 +123,15 @@ def evaluate(
         say(console, "PCA is the baseline: principal components of the data, no model", "dim")
     heading(console, "Subtypes found, against the labels")
     counts, scores = compare_subtypes(found.subtypes["subtype"], known)
-    print_table(console, counts, index="subtype")
+    if counts.shape[1] > _MOST_CLASSES:
+        say(
+            console,
+            f"{counts.shape[1]} classes are too many to print, and many for labels of groups: "
+            "numbers are better compared by `poems factors`",
+            "yellow",
+        )
+    else:
+        print_table(console, counts, index="subtype")
     say(
         console,
         f"accuracy {scores['accuracy']:.2f}, NMI {scores['nmi']:.2f}, ARI {scores['ari']:.2f}",

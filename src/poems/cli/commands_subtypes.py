@@ -60,7 +60,11 @@ def subtypes(
     )
     # Claimed first: what cannot be written should be known before it is computed.
     folder = None if out is None else claim_folder(out, "subtype-table", overwrite=overwrite)
-    found = assess_subtypes(read.model, reported, stability=refits, seed=seed)
+    # As in the fit, so that the same samples are uncertain.
+    probability = reported.own_probability(read.model)
+    found = assess_subtypes(
+        read.model, reported, probability=probability, stability=refits, seed=seed
+    )
     markers = None if cohort is None else subtype_markers(read.model, cohort, reported, seed=seed)
     console = output()
     print_subtypes(console, found, markers, top=top, fdr=fdr)

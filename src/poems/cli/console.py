@@ -38,6 +38,21 @@ def clean(text: object) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in str(text))
 
 
+def brief(name: object, width: int = 40) -> str:
+    """Return ``name`` on one line, the middle left out where it is long; tables have it whole.
+
+    Examples
+    --------
+    >>> brief("P05106;H3BM21;P05106-2;P05106-3", 20)
+    'P05106;H3B…;P05106-3'
+    """
+    text = " ".join(str(name).split())
+    if len(text) <= width:
+        return text
+    head = width // 2
+    return f"{text[:head]}…{text[len(text) - (width - head - 1) :]}"
+
+
 def say(console: Console, text: object, style: str = "") -> None:
     """Print a line, wrapped at words."""
     console.print(Text(clean(text), style=style))

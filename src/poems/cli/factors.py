@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from poems.analysis.variance import ALL
-from poems.cli.console import clean, decimal, heading, say
+from poems.cli.console import brief, clean, decimal, heading, say
 from poems.findings import Finding, count
 
 if TYPE_CHECKING:
@@ -135,8 +135,7 @@ def _mark(direction: str, shape: str, feature: object) -> str:
     ('+ESR1', '-KRT5~')
     """
     signs = {"up": "+", "down": "-", "ends up": "∪", "ends down": "∩"}
-    name = " ".join(str(feature).split())
-    return f"{signs.get(direction, '=')}{name}{'~' if shape == 'saturating' else ''}"
+    return f"{signs.get(direction, '=')}{brief(feature)}{'~' if shape == 'saturating' else ''}"
 
 
 def _association(associations: Associations, factor: str) -> str:

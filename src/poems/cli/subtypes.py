@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.table import Table
 from rich.text import Text
 
-from poems.cli.console import clean, decimal, heading, print_findings, print_table, say
+from poems.cli.console import brief, clean, decimal, heading, print_findings, print_table, say
 from poems.findings import count
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _print_markers(
 def _features(part: pd.DataFrame) -> str:
     ordered = part.iloc[(-part["effect"].abs()).argsort(kind="stable")]
     pairs = zip(ordered["feature"], ordered["effect"].astype(float), strict=True)
-    return " ".join(f"{' '.join(str(name).split())} {effect:+.1f}" for name, effect in pairs)
+    return ", ".join(f"{brief(name)} {effect:+.1f}" for name, effect in pairs)
 
 
 def _named(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:

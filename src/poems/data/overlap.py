@@ -85,6 +85,7 @@ def _isolated(samples: Mapping[str, set[str]], obs_names: pd.Index | None) -> li
 
 def _swapped(tables: Mapping[str, Table], obs_names: pd.Index | None) -> Finding | None:
     """Return an error if turning some views round makes all names fit, else ``None``."""
+    no_obs = obs_names is None
     for n_turned in range(1, len(tables) + 1):
         if len(tables) > _MOST_TURNED and 1 < n_turned < len(tables):
             continue
@@ -101,11 +102,14 @@ def _swapped(tables: Mapping[str, Table], obs_names: pd.Index | None) -> Finding
         ]
         if fits:
             seeming = set(_turned_by_kind(tables))
-            return _swapped_finding(tables, [t for t in fits if set(t) == seeming] or fits)
+            likely = [t for t in fits if set(t) == seeming]
+            return _swapped_finding(tables, likely or fits, doubtful=not likely and no_obs)
     return None
 
 
-def _swapped_finding(tables: Mapping[str, Table], fits: Sequence[Sequence[str]]) -> Finding:
+def _swapped_finding(
+    tables: Mapping[str, Table], fits: Sequence[Sequence[str]], *, doubtful: bool
+) -> Finding:
     first = fits[0]
     table = tables[first[0]]
     if len(fits) == 1:
@@ -113,9 +117,17 @@ def _swapped_finding(tables: Mapping[str, Table], fits: Sequence[Sequence[str]])
         text = (
             f"samples and features look swapped{where}: the sample names "
             f"({name_some(table.samples, 2)}) match nothing, but the feature names "
-            f"({name_some(table.features, 2)}) match the samples elsewhere. "
-            f"{_remedy(tables, first)}"
+            f"({name_some(table.features, 2)}) match "
         )
+        if doubtful and len(first) == len(tables):
+            # Genes have one name in all omics, so this may as well be said of features.
+            text += (
+                "those of another view. If these are features, the views share no sample: rename "
+                "the samples. If they are samples: "
+            )
+        else:
+            text += "the samples elsewhere. "
+        text += _remedy(tables, first)
     else:
         text = "samples and features look swapped in one of several ways. " + "; ".join(
             f"if {name_some(tables[turned[0]].features, 2)} are samples: {_remedy(tables, turned)}"

@@ -136,7 +136,9 @@ def write_report(
     ('report.html', 'Cohort')
     """
     if (time is None) != (event is None):
-        raise SettingsError("survival needs both a column of times and one of events; give both")
+        raise SettingsError(
+            "survival needs times and events; give both, time and event (--time, --event)"
+        )
     if time is None and (covariates or event_value is not None):
         raise SettingsError(
             "covariates and event_value are of the survival analysis; give time and event, too"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
+from poems.analysis.subtype_numbers import NAMES, best_numbers
 from poems.findings import Finding, count
 from poems.report.blocks import Sentence
 from poems.report.sections.labels import BASELINE
@@ -42,6 +42,8 @@ def caution_sentences(
         where = "" if pd.isna(row.view) or not row.view else f"In {row.view!s}: "
         yield _caution(f"{where}{row.message!s}", "diagnostics")
     yield from _doubtful_subtypes(source)
+    if "subtypes-unstable" not in set(findings["code"]):  # which has said it
+        yield from _loose_subtypes(source)
     if labels is not None:
         scores = source.get("label_scores")
         if scores is not None and BASELINE in set(scores["embedding"]):
@@ -83,16 +85,7 @@ def _doubtful_subtypes(source: Source) -> Iterable[Sentence]:
                 "largest number tried",
                 "subtype-number",
             )
-        votes = {"silhouette": best}
-        if "pac" in known.columns and known["pac"].notna().any():
-            votes["PAC"] = int(tried[np.nanargmin(known["pac"].to_numpy(dtype=float))])
-        if len(set(votes.values())) > 1:
-            told = listing(f"the {name} {n}" for name, n in votes.items())
-            yield _caution(
-                f"The criteria for the number of subtypes disagree: {told}; {len(sizes)} were "
-                "formed",
-                "subtype-number",
-            )
+        yield from _disagreement(numbers, len(sizes))
     mean = float(source.run.subtypes["silhouette"].mean())
     if mean < LEAST_SILHOUETTE:
         yield _caution(
@@ -107,16 +100,34 @@ def _doubtful_subtypes(source: Source) -> Iterable[Sentence]:
             "outliers rather than subtypes",
             "subtype-sizes",
         )
+
+
+def _loose_subtypes(source: Source) -> Iterable[Sentence]:
     stability = source.get("subtype_stability")
-    if stability is not None and "jaccard" in stability.columns:
-        loose = stability[stability["jaccard"] < _LEAST_JACCARD]
-        if len(loose):
-            told = listing(f"{row.subtype} ({number(row.jaccard)})" for row in loose.itertuples())
-            yield _caution(
-                f"{told} {verb(len(loose), 'is', 'are')} not found again when the subtyping is "
-                f"repeated (overlap below {_LEAST_JACCARD})",
-                "subtype-sizes",
-            )
+    if stability is None or "jaccard" not in stability.columns:
+        return
+    loose = stability[stability["jaccard"] < _LEAST_JACCARD]
+    if len(loose):
+        told = listing(f"{row.subtype} ({number(row.jaccard)})" for row in loose.itertuples())
+        yield _caution(
+            f"{told} {verb(len(loose), 'is', 'are')} not found again when the subtyping is "
+            f"repeated (overlap below {_LEAST_JACCARD})",
+            "subtype-sizes",
+        )
+
+
+def _disagreement(numbers: pd.DataFrame, n_formed: int) -> Iterable[Sentence]:
+    """Say which criteria would choose other numbers, by the rules of ``poems subtypes``."""
+    if not {"silhouette_se", "gap", "gap_se", "pac"} <= set(numbers.columns):
+        return
+    votes = best_numbers(numbers, None)
+    if set(votes.values()) - {n_formed}:
+        told = listing(f"{k} by the {NAMES[name]}" for name, k in votes.items())
+        yield _caution(
+            f"The criteria for the number of subtypes disagree: it would be {told}; {n_formed} "
+            "were formed",
+            "subtype-number",
+        )
 
 
 def _caution(text: str, target: str) -> Sentence:
