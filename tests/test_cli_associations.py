@@ -87,6 +87,11 @@ def test_restrictions(
     pairs.to_csv(tmp_path / "cis.tsv", sep="\t", index=False)
     assert poems_here(*command, "--cis", tmp_path / "cis.tsv") == 0
     assert "of 1 tested pair." in capsys.readouterr().out
+    (tmp_path / "ragged.csv").write_text("a,b\none,two,three\n")
+    assert poems_here(*command, "--cis", tmp_path / "ragged.csv") == 1
+    assert "ragged.csv, row 2: 3 fields where the first line has 2" in " ".join(
+        capsys.readouterr().err.split()
+    )
     stability = tmp_path / "stability"
     options = ["--n-runs", 2, "--n-permutations", 0, "--quiet"]
     run = ["--run", run_folder, "--out", stability]
@@ -106,7 +111,7 @@ def test_restrictions(
         (["T", "--feature", "absent"], 1, "no view has the feature absent"),
         (["T", "--feature", "A,"], 1, "did you mean a,b?"),
         (["T", "--factor", "factor_99"], 1, "no factor 'factor_99'"),
-        (["T", "--cis", "absent.csv"], 1, "cannot read the table of cis pairs absent.csv"),
+        (["T", "--cis", "absent.csv"], 1, "absent.csv does not exist; check the path"),
         (["T", "--stability", "absent"], 1, "there is no folder absent"),
         (["T", "--out", "RUN"], 1, "is not a POEMS association-table"),
         (["T", "--top", "0"], 2, "--top"),

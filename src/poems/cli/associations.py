@@ -25,25 +25,14 @@ def read_cis(given: str) -> pd.DataFrame | Literal["names"]:
     Raises
     ------
     ReadError
-        If the file is missing, empty or damaged.
+        If the file is missing, empty or damaged, or a row has too many or too few cells.
     """
     if given == "names" and not Path(given).exists():
         return "names"
-    import pandas as pd
+    from poems.data.gene_files import read_names
 
-    from poems.errors import ReadError
-
-    separator = "\t" if {".tsv", ".txt"} & set(Path(given).suffixes) else ","
-    try:
-        table: pd.DataFrame = pd.read_csv(
-            given, sep=separator, dtype=str, keep_default_na=False, na_values=[""]
-        )
-    except (OSError, ValueError) as error:
-        raise ReadError(
-            f"cannot read the table of cis pairs {given}: {error}; give a .csv or .tsv with a "
-            "header and two columns, or view, feature and gene, or 'names'"
-        ) from None
-    return table
+    table = read_names(Path(given), "table of cis pairs")
+    return table.mask(table == "")
 
 
 def print_pairs(console: Console, found: CrossOmic, top: int) -> None:

@@ -100,24 +100,49 @@ def read_feature_map(path: str | Path) -> pd.DataFrame:
     >>> read_feature_map(path)["gene"].tolist()
     ['LOX', 'LOX']
     """
-    file = existing_file(Path(path))
+    file = Path(path)
+    table = read_names(file, "table of features and genes")
+    header = [str(name).strip().lower() for name in table.columns]
+    if header.count("feature") != 1 or header.count("gene") != 1:
+        raise ReadError(
+            f"{file}: the first line must name the columns 'feature' and 'gene', each once; it "
+            f"reads '{_short(', '.join(table.columns))}'"
+        )
+    pairs = table.iloc[:, [header.index("feature"), header.index("gene")]].copy()
+    pairs.columns = pd.Index(["feature", "gene"])
+    pairs["gene"] = pairs["gene"].str.strip()
+    pairs = pairs[pairs["gene"] != ""].drop_duplicates(ignore_index=True)
+    if not len(pairs):
+        raise ReadError(f"{file} gives no gene for any feature")
+    return pairs
+
+
+def read_names(path: Path, what: str) -> pd.DataFrame:
+    """Read a small table of names, all of it as text, whatever it looks like.
+
+    Parameters
+    ----------
+    path
+        A .csv, .tsv or .txt (tabs) file with a header, plain or gzipped. Empty lines are
+        passed over.
+    what
+        What it holds, for errors: ``"table of cis pairs"``.
+
+    Raises
+    ------
+    ReadError
+        If it cannot be read, or a row has another number of fields than the header; the text
+        names file and row.
+    """
+    file = existing_file(path)
     delimiter = DELIMITERS.get(table_suffix(file))
     if delimiter is None:
-        raise ReadError(
-            f"{file}: the table of features and genes must be .csv, .tsv or .txt (each also .gz)"
-        )
+        raise ReadError(f"{file}: the {what} must be .csv, .tsv or .txt (each also .gz)")
     try:
         rows = list(csv.reader(io.StringIO(read_text(file)), delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise ReadError(f"{file} cannot be read as a table: {error}") from None
-    header = [cell.strip().lower() for cell in rows[0]]
-    if header.count("feature") != 1 or header.count("gene") != 1:
-        raise ReadError(
-            f"{file}: the first line must name the columns 'feature' and 'gene', each once; it "
-            f"reads '{_short(delimiter.join(rows[0]))}'"
-        )
-    at, to = header.index("feature"), header.index("gene")
-    pairs = []
+    header, kept = rows[0], []
     for line, row in enumerate(rows[1:], start=2):
         if not any(cell.strip() for cell in row):
             continue
@@ -126,11 +151,8 @@ def read_feature_map(path: str | Path) -> pd.DataFrame:
                 f"{file}, row {line}: {count(len(row), 'field')} where the first line has "
                 f"{len(header)}: '{_short(delimiter.join(row))}'"
             )
-        if row[to].strip():
-            pairs.append((row[at], row[to].strip()))
-    if not pairs:
-        raise ReadError(f"{file} gives no gene for any feature")
-    return pd.DataFrame(pairs, columns=["feature", "gene"]).drop_duplicates(ignore_index=True)
+        kept.append(row)
+    return pd.DataFrame(kept, columns=header, dtype=object)
 
 
 def _read_file(path: Path) -> dict[str, tuple[str, ...]]:
