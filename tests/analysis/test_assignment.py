@@ -254,3 +254,12 @@ def test_planted_subtypes_of_new_samples_of_a_fitted_cohort() -> None:
     found = subtypes.assigner(model).assign(new.latent, new.latent_variance)
     table = pd.crosstab(found["nearest"], cohort.obs["subtype"].iloc[100:])
     assert table.max(axis=1).sum() >= 0.85 * 40
+
+
+def test_subtypes_learn_their_assigner_once_for_each_model() -> None:
+    cohort = poems.simulate(40, 20, n_views=2, seed=0).cohort
+    one, other = (poems.fit(cohort, seed=seed, epochs=3, progress=False) for seed in (0, 1))
+    subtypes = poems.find_subtypes(one, 2)
+    assert subtypes.assigner(one) is subtypes.assigner(one)
+    assert subtypes.assigner(other) is not subtypes.assigner(one)
+    assert subtypes.assigner(other).factors == tuple(other.factor_names)

@@ -12,6 +12,7 @@ import torch
 
 from poems.analysis.clusterings import clusterings_of
 from poems.embeddings import network_embedding
+from poems.evaluation.metrics import ari
 from poems.nn.batch import Batch
 from poems.nn.linear_start import principal_scores
 
@@ -135,7 +136,6 @@ def matched(
 ) -> tuple[Codes, float, npt.NDArray[np.float64]]:
     """Call each cluster after the reported subtype that it goes with."""
     from scipy.optimize import linear_sum_assignment
-    from sklearn.metrics import adjusted_rand_score
 
     known = found >= 0
     table = pd.crosstab(found[known], reported[known]).reindex(
@@ -149,5 +149,5 @@ def matched(
     jaccard = np.zeros(n_subtypes)
     jaccard[names] = common[clusters, names] / np.maximum(sizes, 1)
     codes = np.where(known, name_of[np.maximum(found, 0)], -1)
-    ari = float(adjusted_rand_score(reported[known], found[known])) if known.any() else 0.0
-    return codes, ari, jaccard
+    agreement = ari(reported[known], found[known]) if known.any() else 0.0
+    return codes, agreement, jaccard

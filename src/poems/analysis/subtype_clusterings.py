@@ -12,6 +12,7 @@ import pandas as pd
 
 from poems.analysis.clusterings import clusterings_of, finite_points
 from poems.analysis.subtypes import Subtypes
+from poems.evaluation.metrics import ari
 from poems.resampling.consensus import average_linkage
 
 if TYPE_CHECKING:
@@ -112,8 +113,6 @@ def compare_clusterings(assignments: pd.DataFrame) -> pd.DataFrame:
     >>> compare_clusterings(pd.DataFrame({"a": ["x", "x", "y"], "b": [1, 1, 2]})).iloc[0].to_dict()
     {'clustering': 'a', 'n_subtypes': 2, 'other': 'b', 'n_other': 2, 'ari': 1.0}
     """
-    from sklearn.metrics import adjusted_rand_score
-
     sizes = assignments.nunique()
     records = [
         {
@@ -121,7 +120,7 @@ def compare_clusterings(assignments: pd.DataFrame) -> pd.DataFrame:
             "n_subtypes": int(sizes[one]),
             "other": other,
             "n_other": int(sizes[other]),
-            "ari": float(adjusted_rand_score(assignments[one], assignments[other])),
+            "ari": ari(assignments[one], assignments[other]),
         }
         for one, other in combinations(assignments.columns, 2)
     ]

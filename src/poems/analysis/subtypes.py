@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -127,8 +129,19 @@ class Subtypes:
         return pd.DataFrame(columns)
 
     def assigner(self, model: FittedPoems) -> SubtypeModel:
-        """Return what assigns new samples to these subtypes of a model's training samples."""
-        return learn_subtypes(model.latent, self.assignment, model.latent_variance)
+        """Return what assigns new samples to these subtypes of a model's training samples.
+
+        It is learnt once, and kept as long as the model is.
+        """
+        if model not in self._assigners:
+            self._assigners[model] = learn_subtypes(
+                model.latent, self.assignment, model.latent_variance
+            )
+        return self._assigners[model]
+
+    @cached_property
+    def _assigners(self) -> WeakKeyDictionary[FittedPoems, SubtypeModel]:
+        return WeakKeyDictionary()
 
     def own_probability(self, model: FittedPoems) -> pd.Series:
         """Return the probability that the assigner gives each training sample's own subtype."""

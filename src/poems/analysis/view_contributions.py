@@ -18,6 +18,7 @@ from poems.analysis.obs_columns import FEWEST_IN_GROUP, ObsColumn, testable_colu
 from poems.analysis.subtypes import Subtypes
 from poems.analysis.withheld import Withheld, withhold_views
 from poems.data import MultiOmics, read
+from poems.evaluation.metrics import ari
 from poems.findings import Finding, count, name_some
 
 if TYPE_CHECKING:
@@ -155,7 +156,11 @@ def view_contributions(
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
     known = subtypes.assignment if isinstance(subtypes, Subtypes) else subtypes
     if subtype_model is None:
-        subtype_model = learn_subtypes(model.latent, known, model.latent_variance)
+        subtype_model = (
+            subtypes.assigner(model)
+            if isinstance(subtypes, Subtypes)
+            else learn_subtypes(model.latent, known, model.latent_variance)
+        )
     columns = given.obs if obs is None else matched(obs, given.samples)
     withheld = withhold_views(model, given, subtype_model, known)
     by_view = _by_view(withheld, model.view_names)
@@ -175,8 +180,6 @@ def view_contributions(
 
 
 def _by_view(withheld: Withheld, views: tuple[str, ...]) -> pd.DataFrame:
-    from sklearn.metrics import adjusted_rand_score
-
     records = []
     for view in views:
         rows = withheld.table[withheld.table["view"] == view]
@@ -188,8 +191,8 @@ def _by_view(withheld: Withheld, views: tuple[str, ...]) -> pd.DataFrame:
                 "mean_shift": float(rows["shift"].mean()),
                 "mean_subtype_change": float(rows["subtype_change"].mean()),
                 "switched_share": float(rows["switched"].mean()),
-                "ari_with": float(adjusted_rand_score(found, rows["nearest"])),
-                "ari_without": float(adjusted_rand_score(found, rows["nearest_without"])),
+                "ari_with": ari(found, rows["nearest"]),
+                "ari_without": ari(found, rows["nearest_without"]),
             }
         records.append(record)
     table = pd.DataFrame(records, columns=BY_VIEW)
