@@ -168,13 +168,17 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdicts(table: pd.DataFrame) -> pd.DataFrame:
-    """POEMS against the better of the sparse linear models, by mean: wins, ties and losses."""
+    """POEMS minus the better of the sparse linear models, by mean, and what that is."""
     linear = [method for method in METHODS if method in LINEAR and method != "PCA"]
     parts = {}
     for score, tie in TIES.items():
         margin = table[score]["POEMS"] - table[score][linear].max(axis=1)
-        marks = np.select([margin > tie, margin < -tie], ["+", "-"], "=")
-        parts[score] = pd.Series(marks, index=table.index).unstack("n")
+        digits = 4 if score == "gain" else 2
+        said = [
+            f"{value:+.{digits}f} {'wins' if value > tie else 'loses' if value < -tie else 'ties'}"
+            for value in margin
+        ]
+        parts[score] = pd.Series(said, index=table.index).unstack("n")
     return pd.concat(parts, axis=1).reindex(table.index.droplevel("n").unique())
 
 
@@ -223,7 +227,7 @@ def report(rows: pd.DataFrame) -> None:
         print(f"\ngain in thousandths of a nat a feature\n{shown[list(TIES)].round(2)}")
         print(f"\n{shown[['r2_signal', 'r2_refined', 'factors']].round(2)}")
         if {"POEMS", "MOFA+", "sparse PCA"} <= set(rows["method"]):
-            print(f"\nPOEMS against the better sparse linear model\n{verdicts(table)}")
+            print(f"\nPOEMS minus the better sparse linear model\n{verdicts(table).to_string()}")
 
 
 def main() -> None:
