@@ -247,6 +247,22 @@ def test_the_report_has_every_part(table: pd.DataFrame) -> None:
     assert "nan" not in text
 
 
+def test_the_report_tells_the_spread_of_variants(table: pd.DataFrame) -> None:
+    once = table[table["seed"] == table["seed"].min()]
+    again = once.assign(seed=99, nmi=once["nmi"] + 0.2 * (once["method"] == "moe"))
+    text = markdown_report(
+        pd.concat([once, again]),
+        tools=("pca", "poems"),
+        reference="poems",
+        held_to_best_of=(),
+        choose_among=(),
+    )
+    part = text[text.index("Standard deviation over seeds") :]
+    # Of two values 0.2 apart.
+    assert "| POEMS, mixture of experts | 0.141 | 0.000 |" in part
+    assert "| POEMS | 0.000 | 0.000 |" in part
+
+
 def test_the_report_of_one_method_has_no_ranks(table: pd.DataFrame) -> None:
     text = markdown_report(
         table[table["method"] == "pca"],

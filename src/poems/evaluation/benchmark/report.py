@@ -168,7 +168,27 @@ def _ablations(
             for method in delta.columns
         ]
         parts += ["NMI, on each:", markdown_table(["", *map(str, delta.index)], cells)]
-    return parts
+    return parts + _spreads(table, [reference, *others], shown, names)
+
+
+def _spreads(
+    table: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str], names: Mapping[str, str]
+) -> list[str]:
+    """Tell how much scores differ between seeds, on the cohorts and labels that all have."""
+    found = pd.DataFrame(
+        {
+            METRICS[metric]: spread(table, metric, methods).sd.dropna(how="any").mean()
+            for metric in metrics
+        }
+    ).dropna(how="all")
+    if found.empty:
+        return []
+    rows = [
+        [names[method], *("–" if pd.isna(value) else f"{value:.3f}" for value in row)]
+        for method, row in zip(found.index, found.to_numpy(), strict=True)
+    ]
+    text = "Standard deviation over seeds, mean over the cohorts and labels that all have:"
+    return [text, markdown_table(["", *found.columns], rows)]
 
 
 def _choice(
