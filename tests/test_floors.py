@@ -47,6 +47,7 @@ FLOORS = {
     "fitted": 5,
     "fitted_diagnosis": 5,
     "fitted_mudata": 5,
+    "fitted_projection": 5,
     "fitted_storage": 5,
     "fitting": 6,
     "resampling": 7,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,32 +17,22 @@ from poems.config import Metric, Settings
 from poems.data import MultiOmics, read
 from poems.data.backed.view import require_in_memory
 from poems.diagnosis.check import Diagnosis
-from poems.embeddings import decoded_embedding, gram_embedding
-from poems.errors import DataError, SettingsError
-from poems.estimates import FeatureEstimates, SampleEstimates, estimate_samples
+from poems.errors import DataError
+from poems.estimates import FeatureEstimates, SampleEstimates
 from poems.findings import Finding, name_some
+from poems.fitted_projection import (
+    Projection,
+    component_frame,
+    embedding,
+    factor_frame,
+    project,
+    reconstruct,
+)
 from poems.model import POEMS
-from poems.preprocessing import Preprocessing, prepare
+from poems.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from mudata import MuData
-
-
-@dataclass(frozen=True, eq=False)
-class Projection:
-    """New samples in a fitted model's latent space.
-
-    ``latent`` and ``latent_variance``: (n_samples, n_active); ``gates``:
-    (n_samples, n_views); ``component_probabilities``: (n_samples,
-    n_components), or ``None`` for a prior without components. ``findings`` say
-    what was absent or unknown.
-    """
-
-    latent: pd.DataFrame
-    latent_variance: pd.DataFrame
-    gates: pd.DataFrame
-    component_probabilities: pd.DataFrame | None
-    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,12 +165,12 @@ class FittedPoems:
     @cached_property
     def latent(self) -> pd.DataFrame:
         """Posterior means of the active factors, (n_samples, n_active)."""
-        return self._by_factor(self.sample_estimates.loc * self.orientation, self.samples)
+        return factor_frame(self, self.sample_estimates.loc * self.orientation, self.samples)
 
     @cached_property
     def latent_variance(self) -> pd.DataFrame:
         """Posterior variances of the active factors, (n_samples, n_active)."""
-        return self._by_factor(self.sample_estimates.variance, self.samples)
+        return factor_frame(self, self.sample_estimates.variance, self.samples)
 
     @cached_property
     def gates(self) -> pd.DataFrame:
@@ -207,14 +197,14 @@ class FittedPoems:
             size, slope = self.feature_estimates.size[name], self.feature_estimates.slope[name]
             effects = torch.copysign(size, slope) * (self.orientation * self._spread)
             # Adding zero turns a negative zero into zero.
-            tables[name] = self._by_factor(effects + 0.0, self.features(name))
+            tables[name] = factor_frame(self, effects + 0.0, self.features(name))
         return tables
 
     @cached_property
     def weights(self) -> dict[str, pd.DataFrame]:
         """Raw loadings W of sparse decoders, view to (n_features, n_active); signs mean nothing."""
         return {
-            name: self._by_factor(decoder.loadings.detach(), self.features(name))
+            name: factor_frame(self, decoder.loadings.detach(), self.features(name))
             for name, decoder in self.module.sparse_decoders()
         }
 
@@ -222,7 +212,7 @@ class FittedPoems:
     def inclusion(self) -> dict[str, pd.DataFrame]:
         """Probability that each loading is in, view to (n_features, n_active)."""
         return {
-            name: self._by_factor(self.module.decoder(i).inclusion(), self.features(name))
+            name: factor_frame(self, self.module.decoder(i).inclusion(), self.features(name))
             for i, name in enumerate(self.view_names)
         }
 
@@ -246,7 +236,7 @@ class FittedPoems:
     @cached_property
     def component_probabilities(self) -> pd.DataFrame | None:
         """Soft assignment to the mixture prior's components; ``None`` for other priors."""
-        return _components(self.sample_estimates, self.samples)
+        return component_frame(self.sample_estimates, self.samples)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -275,25 +265,7 @@ class FittedPoems:
         SettingsError
             If the metric is unknown, or the cohort was too large for a network.
         """
-        metric = self.default_metric if metric is None else metric
-        loc = self.sample_estimates.loc
-        if metric == "latent":
-            return self.latent
-        if metric == "network":
-            if self.network is None:
-                raise SettingsError(
-                    f"this model of {len(self.samples)} samples has no network of its samples; "
-                    "choose the metric latent, gram or decoded"
-                )
-            points = self.network
-        elif metric == "gram":
-            points = gram_embedding(loc, self.feature_estimates.gram)[:, self.active.copy()]
-        elif metric == "decoded":
-            points = decoded_embedding(self.module, loc, self.n_active)
-        else:
-            raise SettingsError(f"no metric '{metric}'; there are {', '.join(get_args(Metric))}")
-        columns = [f"{metric}_{i + 1}" for i in range(points.shape[1])]
-        return pd.DataFrame(points.numpy(), index=self.samples, columns=columns)
+        return embedding(self, self.default_metric if metric is None else metric)
 
     def transform(self, cohort: MultiOmics | Mapping[str, Any]) -> Projection:
         """Project new samples, with any subset of the model's views.
@@ -310,20 +282,8 @@ class FittedPoems:
         DataError
             If no view or no feature is known, or a sample has nothing measured.
         """
-        given = _as_cohort(cohort)
-        batch, findings = prepare(self.preprocessing, given)
-        estimates = estimate_samples(self.module, batch)
-        return Projection(
-            latent=self._by_factor(estimates.loc * self.orientation, given.samples),
-            latent_variance=self._by_factor(estimates.variance, given.samples),
-            gates=pd.DataFrame(
-                estimates.gates.numpy(), index=given.samples, columns=list(self.view_names)
-            ),
-            component_probabilities=_components(estimates, given.samples),
-            findings=(*given.findings, *findings),
-        )
+        return project(self, _as_cohort(cohort))
 
-    @torch.no_grad()
     def reconstruct(
         self, cohort: MultiOmics | Mapping[str, Any] | None = None
     ) -> dict[str, pd.DataFrame]:
@@ -341,21 +301,7 @@ class FittedPoems:
         that were not measured on a sample. Predictions follow no limits: that
         of a log1p-transformed count may be a little below zero.
         """
-        if cohort is None:
-            loc, samples = self.sample_estimates.loc, self.samples
-        else:
-            given = _as_cohort(cohort)
-            require_in_memory(given, "reconstruct()")
-            batch, _ = self.preprocessing.apply(given)
-            loc, samples = estimate_samples(self.module, batch).loc, given.samples
-        return {
-            name: pd.DataFrame(
-                self.preprocessing.views[name].invert(eta.numpy()),
-                index=samples,
-                columns=self.features(name),
-            )
-            for name, eta in self.module.decode(loc).items()
-        }
+        return reconstruct(self, None if cohort is None else _as_cohort(cohort))
 
     def diagnose(self, held_out: MultiOmics | Mapping[str, Any] | None = None) -> Diagnosis:
         """Return the failure signatures: what is known to go wrong with a fit, measured.
@@ -424,10 +370,6 @@ class FittedPoems:
         require_in_memory(given, "to_mudata()")
         return to_mudata(self, given)
 
-    def _by_factor(self, values: Tensor, index: pd.Index) -> pd.DataFrame:
-        """Label the active columns of values (n, n_latent)."""
-        return pd.DataFrame(values.numpy()[:, self.active], index=index, columns=self.factor_names)
-
 
 def load(path: str | Path) -> FittedPoems:
     """Read a model that :meth:`FittedPoems.save` wrote.
@@ -445,12 +387,3 @@ def load(path: str | Path) -> FittedPoems:
 def _as_cohort(cohort: MultiOmics | Mapping[str, Any]) -> MultiOmics:
     """Read what is not a cohort yet."""
     return cohort if isinstance(cohort, MultiOmics) else read(cohort)
-
-
-def _components(estimates: SampleEstimates, samples: pd.Index) -> pd.DataFrame | None:
-    """Label the component probabilities, if there are any."""
-    if estimates.components is None:
-        return None
-    values = estimates.components.numpy().copy()
-    columns = [f"component_{i + 1}" for i in range(values.shape[1])]
-    return pd.DataFrame(values, index=samples, columns=columns)

@@ -27,7 +27,7 @@ from poems.evaluation.paper_methods import (
     pca_projection,
 )
 from poems.evaluation.protocol import PAPER_SEEDS, kmeans_scores
-from poems.fitted import Projection
+from poems.fitted_projection import Projection
 from poems.simulation import simulate
 
 SMALL = {"epochs": 3, "n_latent": 4, "encoder_layers": (8,), "decoder_hidden": 8}

@@ -26,7 +26,8 @@ from poems.evaluation.metrics import balanced_accuracy
 from poems.evaluation.paper_split import PAPER_SPLIT_SEED, PaperSplit, paper_split
 from poems.evaluation.protocol import PAPER_SEEDS, kmeans_scores
 from poems.findings import name_some
-from poems.fitted import FittedPoems, Projection
+from poems.fitted import FittedPoems
+from poems.fitted_projection import Projection
 from poems.fitting import fit
 
 # The paper trains for up to 5,000 epochs, which takes hours.
