@@ -15,8 +15,7 @@ correlation  the correlation of the values, of all pairs: no model
 reported     the score of those alone that cross_omic reports at a false discovery rate of 10 %
 
 ``power`` and ``wrong``: the share of the planted pairs that is reported, and the share of the
-reported ones that is not planted. Model settings are the defaults but for the companions,
-which no loading depends on.
+reported ones that is not planted. Model settings are the defaults.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ def scores(model: FittedPoems, simulation: Simulation) -> dict[str, np.ndarray]:
 
 def run(truth: str, signal: float, seed: int, threads: int) -> dict[str, object]:
     simulation = poems.simulate(truth=truth, effect=(0.6 * signal, 1.4 * signal), seed=seed)
-    model = poems.fit(simulation.cohort, seed=seed, threads=threads, companions=0, progress=False)
+    model = poems.fit(simulation.cohort, seed=seed, threads=threads, progress=False)
     right = planted(simulation)
     flat = np.concatenate([table.ravel() for table in right.values()])
     row: dict[str, object] = {"truth": truth, "signal": signal, "seed": seed}

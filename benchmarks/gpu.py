@@ -301,7 +301,6 @@ def fit_errors(device: torch.device, precisions: tuple[str, ...], epochs: int) -
             cohort,
             seed=seed,
             epochs=epochs,
-            companions=0,
             precision=precision,
             device=str(device),
             progress=False,

@@ -3,7 +3,7 @@
     python benchmarks/held_out.py DATA_DIR --out FOLDER [--only NAME,…] [--splits 5] [--jobs 2]
 
 The default and its ablations on the labelled cohorts of benchmarks/cohorts.toml, fitted on 80 %
-of the samples without companions (no network is scored) and measured on the other 20 %: the same
+of the samples and measured on the other 20 %: the same
 splits for all, with equal shares of the first label's classes. FOLDER/results.csv has a row a
 cohort, split, method, metric and part (a view, a label, or none for their mean); rows of the same
 settings, code and data are not measured again. FOLDER/summary.md has paired differences to the
@@ -80,8 +80,8 @@ GATES = ("gate-learned", "gate-equal", "gate-linear")
 
 
 def variants(epochs: int | None) -> dict[str, Poems]:
-    """The default and all ablations that change the model, none with companions."""
-    always = {"companions": 0} | ({"epochs": epochs} if epochs else {})
+    """The default and all ablations that change the model."""
+    always = {"epochs": epochs} if epochs else {}
     found = {REFERENCE: Poems("POEMS", overrides=always)}
     for key, ablation in ABLATIONS.items():
         variant = Poems(ablation.name, overrides={**ablation.overrides, **always})

@@ -88,7 +88,7 @@ def measure(truth: Truth, signal: float, n: int, seed: int, method: str) -> dict
 
     start = time.process_time()
     if method in POEMS:
-        model = poems.fit(train, seed=seed, progress=False, companions=0, **POEMS[method])
+        model = poems.fit(train, seed=seed, progress=False, **POEMS[method])
         seconds = time.process_time() - start
         loadings = found = np.vstack([w.to_numpy() for w in model.loadings.values()])
         bound = log_prob(model, test, n_draws=N_DRAWS, seed=seed)

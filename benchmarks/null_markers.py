@@ -5,8 +5,8 @@
     python benchmarks/null_markers.py real DATA_DIR [--cohorts brca_mixomics gbm_stategra]
 
 null: cohorts of 100 samples with three views, a simulated one, one of counts that are mostly
-0 and one of rare mutations, every feature permuted on its own; fitted (30 epochs, no
-companions), clustered, tested. Printed is the share of cohorts in which any marker is
+0 and one of rare mutations, every feature permuted on its own; fitted (30 epochs),
+clustered, tested. Printed is the share of cohorts in which any marker is
 reported at a false discovery rate of 10 %, with its standard error, by how the features are
 tested: "naive" against the very subtypes that they helped to form, "cross-fitted" as
 `poems.analysis.markers` does, with 1, 3 and 5 splits.
@@ -42,7 +42,7 @@ from poems.nn.batch import Batch
 from poems.preprocessing import prepare
 
 FDR = 0.1
-FAST = {"epochs": 30, "companions": 0, "progress": False}
+FAST = {"epochs": 30, "progress": False}
 SPLITS = (1, 3, 5)
 EFFECTS = {"weak": (0.3, 0.6), "medium": (0.5, 1.0), "default": (0.6, 1.4)}
 

@@ -43,7 +43,7 @@ def cohorts(n_runs: int, seed: int) -> Iterator[tuple[poems.FittedPoems, int]]:
             n_samples=150, n_features={"rna": 60, "protein": 60}, n_factors=5, density=0.15,
             seed=seed + start,
         ).cohort  # fmt: skip
-        model = poems.fit(cohort, seed=0, epochs=30, n_latent=8, companions=0, progress=False)
+        model = poems.fit(cohort, seed=0, epochs=30, n_latent=8, progress=False)
         for run in range(start, min(start + _EACH, n_runs)):
             yield model, run
 

@@ -4,7 +4,7 @@
 
 Nominal false discovery rate 10 %; where nothing is true, whatever is reported is a false
 discovery, so it should be no more than every tenth run. Fast settings: small cohorts, few
-epochs, no companions. With --out, runs that the file holds already are not computed again.
+epochs. With --out, runs that the file holds already are not computed again.
 
 associations   Cross-omic pairs. 80 samples, three views of 60 features, 4 strong factors (effects
                of 1 to 2 noise standard deviations, so that features depend on one another within a
@@ -42,7 +42,7 @@ from poems.fitted import FittedPoems
 FDR = 0.1
 # Runs in which the power is computed as well.
 POWER_RUNS = 50
-FAST = {"epochs": 25, "companions": 0, "n_latent": 8, "batch_size": 40, "progress": False}
+FAST = {"epochs": 25, "n_latent": 8, "batch_size": 40, "progress": False}
 SHAPE = {"n_samples": 80, "n_features": 60, "n_factors": 4, "density": 0.15}
 
 

@@ -224,7 +224,6 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--n-latent", type=int, default=16)
-    parser.add_argument("--companions", type=int, default=0, help="of cohorts with a network")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="where the simulated files are kept")
     parser.add_argument("--table", type=Path, help="Markdown file to write the table to")
@@ -234,7 +233,6 @@ def main() -> None:
         "epochs": options.epochs,
         "batch_size": options.batch_size,
         "n_latent": options.n_latent,
-        "companions": options.companions,
         "threads": options.threads,
     }
     if options.fit:

@@ -33,7 +33,7 @@ def main() -> None:
     rows = []
     for setting, values in SWEEPS.items():
         for value in values:
-            model = poems.fit(cohort, progress=False, companions=0, **{setting: value})
+            model = poems.fit(cohort, progress=False, **{setting: value})
             row = {"setting": setting, "value": value, "factors": model.n_active}
             for name, loadings in model.loadings.items():
                 row[f"non-zero {name}"] = int(np.count_nonzero(loadings))

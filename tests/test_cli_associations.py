@@ -32,7 +32,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run_folder(simulated: Path) -> Path:
     run = simulated.parent / "run"
-    options = ["--epochs", 40, "--batch-size", 24, "--n-latent", 6, "--companions", 0, "--quiet"]
+    options = ["--epochs", 40, "--batch-size", 24, "--n-latent", 6, "--quiet"]
     assert poems_here("fit", *tables(simulated), "--out", run, *options) == 0
     return run
 

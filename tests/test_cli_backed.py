@@ -15,7 +15,7 @@ from poems.data.container import MultiOmics
 from poems.run_folder import read_run
 
 Write = Callable[[MultiOmics, Path, str], Any]
-QUICK = ["--epochs", "6", "--n-latent", "4", "--companions", "0", "--encoder-layers", "16"]
+QUICK = ["--epochs", "6", "--n-latent", "4", "--encoder-layers", "16"]
 
 
 def test_fit_transform_and_diagnose(

@@ -43,7 +43,7 @@ def open_backed(source: Any) -> BackedCohort:
         {"prior": "mixture", "n_components": 2},
         {"scale": "minmax", "winsorise": None},
         {"most_variable": 20, "start": "random"},
-        {"scale": "none", "companions": 0},
+        {"scale": "none"},
     ],
 )
 def test_the_fit_is_that_in_memory(source: Path, settings: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ FLOORS = {
     "elbo": 3,
     "model": 3,
     "networks": 3,
-    "companions": 6,
+    "principal_coordinates": 3,
     "diagnosis": 4,
     "estimates": 4,
     "embeddings": 4,

@@ -13,7 +13,7 @@ from poems.profiling import NO_PROFILE, WallTimes
 
 PARTS = {
     *["preprocessing", "start", "data", "prior", "encoder", "decoder", "likelihood", "backward"],
-    *["decoder, backward", "optimiser", "estimates", "diagnosis", "companions", "network"],
+    *["decoder, backward", "optimiser", "estimates", "diagnosis", "network"],
 }
 
 
@@ -57,7 +57,7 @@ def test_time_within_a_backward_pass_is_taken_from_it() -> None:
 
 
 def test_a_profile_changes_nothing_and_names_the_parts(simulation: Any) -> None:
-    options = {"epochs": 4, "n_latent": 4, "progress": False, "companions": 1}
+    options = {"epochs": 4, "n_latent": 4, "progress": False}
     plain = poems.fit(simulation.cohort, **options)
     profile = WallTimes()
     told = poems.fit(simulation.cohort, profile=profile, **options)

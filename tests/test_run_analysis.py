@@ -72,6 +72,6 @@ def test_what_the_fit_said_is_not_said_again(fitted: Fitted) -> None:
 
 def test_the_command_leaves_it_out_on_request(tmp_path: Path, fitted: Fitted) -> None:
     fitted[1].frame("rna").dropna(how="all").to_csv(tmp_path / "rna.csv")
-    options = ["--epochs", "3", "--companions", "0", "--quiet", "--no-analysis"]
+    options = ["--epochs", "3", "--quiet", "--no-analysis"]
     assert poems_here("fit", tmp_path / "rna.csv", "--out", tmp_path / "run", *options) == 0
     assert read_run(tmp_path / "run").analysis == {}

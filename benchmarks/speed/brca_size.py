@@ -3,7 +3,7 @@
     python benchmarks/speed/brca_size.py [--threads 1] [--rounds 3] [--out speed]
 
 A simulated cohort of 875 samples and views of 1000, 1000 and 503 features. POEMS with its
-defaults: seconds and peak memory of poems.fit, companions and network included, and of the
+defaults: seconds and peak memory of poems.fit, network included, and of the
 model's training within it. Then the same training (encoders, prior, optimiser and all) with the
 published vectorised decoder, dropout 0.2, in place of the sparse one: its first epochs are
 measured, and extrapolated to as many steps, for its time does not depend on how sparse the loadings
@@ -30,7 +30,7 @@ WHOLE, SWAPPED = "POEMS, whole fit", "published decoder, first epochs"
 
 def fit(which: str, threads: int, epochs: int, seed: int) -> dict[str, float]:
     """Fit once; called in a process of its own."""
-    from poems import companions, fitting
+    from poems import fitting
     from poems.config import Settings
     from poems.evaluation.benchmark.memory import forget_peak_memory, memory_mb, peak_memory_mb
     from poems.nn import decoder as poems_decoder
@@ -42,9 +42,8 @@ def fit(which: str, threads: int, epochs: int, seed: int) -> dict[str, float]:
     settings = Settings()
     if which == SWAPPED:
         poems_decoder.decode = published_decode
-        settings = settings.updated(epochs=epochs, companions=0)
+        settings = settings.updated(epochs=epochs)
     model_seconds = timed(fitting, "train")
-    companion_seconds = timed(companions, "train")
     forget_peak_memory()
     before = memory_mb() or float("nan")
     start, cpu = time.perf_counter(), time.process_time()
@@ -56,7 +55,6 @@ def fit(which: str, threads: int, epochs: int, seed: int) -> dict[str, float]:
         "seconds": seconds,
         "CPU seconds": cpu,
         "training": sum(model_seconds),
-        "companions": sum(companion_seconds),
         "steps": steps,
         "ms a step": 1e3 * sum(model_seconds) / steps,
         "peak MB": peak,
@@ -99,8 +97,6 @@ def main() -> None:
             print(which, f"{found['seconds']:.1f} s", flush=True)
     table = pd.DataFrame(records).groupby("fit", sort=False).median()
     ours, theirs = table.loc[WHOLE], table.loc[SWAPPED]
-    # Companions with a sparse decoder, half of the steps of the model, would pay as well;
-    # leaving them as they are is in the published decoder's favour.
     extrapolated = ours.copy()
     extrapolated["ms a step"], extrapolated["training"] = (
         theirs["ms a step"],

@@ -2,7 +2,7 @@
 
     python benchmarks/speed/fits.py DATA_DIR [--threads 1] [--rounds 3] [--out speed]
 
-POEMS with its defaults, companions and network included; MOFA+ (mofapy2) with 15 factors and
+POEMS with its defaults, network included; MOFA+ (mofapy2) with 15 factors and
 its own convergence, "fast". The cohort is in memory before either starts and nothing is written.
 Every fit has a process of its own; the two alternate, and the table holds medians over rounds.
 What is paid once a process, imports and a tiny fit that loads compiled code, is not in the seconds

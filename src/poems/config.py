@@ -160,7 +160,7 @@ class SparsitySettings(_Group):
 
 
 # How long training takes by default (docs/design.md, "How long to train").
-_EPOCHS, _MOST_EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 60, 160, 320, 20_000
+_EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 30, 160, 20_000
 
 
 class TrainingSettings(_Group):
@@ -169,11 +169,11 @@ class TrainingSettings(_Group):
     epochs: int | None = Field(
         None,
         ge=1,
-        description="Most passes over the cohort (none: 60, more if they are few steps, fewer if "
+        description="Most passes over the cohort (none: 30, more if they are few steps, fewer if "
         "they are very many).",
     )
     batch_size: int = Field(128, ge=1, description="Samples in a mini-batch.")
-    learning_rate: float = Field(4e-3, gt=0, description="Step size of AdamW.")
+    learning_rate: float = Field(5e-3, gt=0, description="Step size of AdamW.")
     final_learning_rate: float = Field(
         0.1, gt=0, le=1, description="Share of the step size left at the end, once ramps are over."
     )
@@ -194,11 +194,6 @@ class TrainingSettings(_Group):
     held_out: float = Field(
         0.1, gt=0, lt=1, description="Share of the samples held out when stopping is 'held_out'."
     )
-    companions: int = Field(
-        2,
-        ge=0,
-        description="Further fits, half as long, that steady the network samples are clustered in.",
-    )
     max_grad_norm: float = Field(100.0, gt=0, description="Gradients are scaled down to this norm.")
     precision: Precision = Field(
         "float32",
@@ -209,18 +204,17 @@ class TrainingSettings(_Group):
     def n_epochs(self, n_samples: int) -> int:
         """Number of passes over so many samples: ``epochs`` if it is given.
 
-        Otherwise 60, but as many as make 320 steps, or 160 if that is fewer, and no
-        more than make 20,000, or two if that is more.
+        Otherwise 30, but at least as many as make 160 steps, and no more than make
+        20,000, or two if that is more.
 
         >>> [TrainingSettings().n_epochs(n) for n in (100, 250, 1000, 1_000_000)]
-        [160, 160, 60, 3]
+        [160, 80, 30, 3]
         """
         if self.epochs is not None:
             return self.epochs
         steps = math.ceil(n_samples / self.batch_size)
         most = max(2, math.ceil(_MOST_STEPS / steps))
-        wanted = max(_EPOCHS, math.ceil(_FEWEST_STEPS / steps))
-        return min(wanted, _MOST_EPOCHS, most)
+        return min(most, max(_EPOCHS, math.ceil(_FEWEST_STEPS / steps)))
 
 
 class Settings(_Group):
@@ -299,7 +293,6 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "reduction": "mean",
             "stopping": "held_out",
             "patience": 30,
-            "companions": 0,
         },
     },
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -66,22 +66,23 @@ def decoded_embedding(module: POEMS, loc: Tensor, n_components: int) -> Tensor:
 
 
 def network_embedding(
-    latents: Sequence[Tensor], batch: Batch | BackedBatches, *, rounds: int = FUSION_ROUNDS
+    latents: Tensor | None, batch: Batch | BackedBatches, *, rounds: int = FUSION_ROUNDS
 ) -> Tensor:
     """Compute coordinates in the fused network of latents and views.
 
     Parameters
     ----------
     latents
-        Posterior means of the active factors, of shape (n_samples, n_active),
-        of the model and its companions.
+        Posterior means of the active factors, of shape (n_samples, n_active), or
+        ``None`` for a network of the views alone.
     batch
         The same samples' preprocessed views.
     rounds
         Rounds in which the networks are fused.
     """
+    points = None if latents is None else latents.double().numpy()
     if isinstance(batch, BackedBatches):
-        return _backed_network(latents, batch, rounds)
+        return _backed_network(points, batch, rounds)
     views = []
     for i, (name, values) in enumerate(batch.values.items()):
         there = batch.measured[:, i, None].expand_as(values)
@@ -89,12 +90,10 @@ def network_embedding(
         if observed is not None:
             there = there & observed
         views.append((values.double().numpy(), there.numpy()))
-    return torch.from_numpy(
-        network_coordinates([x.double().numpy() for x in latents], views, rounds=rounds)
-    ).float()
+    return torch.from_numpy(network_coordinates(points, views, rounds=rounds)).float()
 
 
-def _backed_network(latents: Sequence[Tensor], data: BackedBatches, rounds: int) -> Tensor:
+def _backed_network(latents: Floats | None, data: BackedBatches, rounds: int) -> Tensor:
     """The same from views on disk: distances between samples are summed over features."""
 
     def blocks(name: str, measured: Tensor) -> Iterator[tuple[Floats, Bools]]:
@@ -107,7 +106,5 @@ def _backed_network(latents: Sequence[Tensor], data: BackedBatches, rounds: int)
         summed_distances(blocks(name, data.measured[:, i]))
         for i, name in enumerate(data.n_features)
     )
-    points = coordinates_from_distances(
-        [x.double().numpy() for x in latents], distances, rounds=rounds
-    )
+    points = coordinates_from_distances(latents, distances, rounds=rounds)
     return torch.from_numpy(points).float()

@@ -13,7 +13,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor
 
 from poems._version import __version__
 from poems.arguments import require_whole
@@ -21,7 +20,6 @@ from poems.backed.approximations import approximations, unwatched
 from poems.backed.batches import BackedBatches
 from poems.backed.linear_start import backed_linear_start
 from poems.backed.subset import bounded
-from poems.companions import Start, companion_latents
 from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, quality_findings, read
 from poems.embeddings import network_embedding
@@ -37,7 +35,7 @@ from poems.nn.precision import require_precision
 from poems.preprocessing import Preprocessing, fit_preprocessing, prepare
 from poems.profiling import NO_PROFILE, Profile
 from poems.training.checkpoints import Checkpoints
-from poems.training.loop import FEWEST_FEATURES, Callback, Status, Training, train
+from poems.training.loop import FEWEST_FEATURES, Callback, Training, train
 from poems.training.progress import progress_bar
 
 logger = logging.getLogger(__name__)
@@ -64,10 +62,6 @@ def fit(
 ) -> FittedPoems:
     """Fit POEMS to a cohort.
 
-    After the model, companions are fitted from other starts: with their latents
-    the network of samples, :meth:`FittedPoems.embedding`'s default, depends
-    little on the seed. ``companions=0`` leaves them out.
-
     The same cohort, settings, seed and number of threads give the same result,
     bit for bit, on the same machine and versions. ``Ctrl-C`` during training
     keeps the best state so far.
@@ -92,8 +86,7 @@ def fit(
     device
         A torch device such as ``"cpu"`` or ``"cuda"``.
     progress
-        Whether to show a progress bar, or a function called after each epoch of
-        the model (not of its companions).
+        Whether to show a progress bar, or a function called after each epoch.
     checkpoint
         A file that receives the model every ``checkpoint_every`` epochs, to be
         read with :func:`poems.load` should the run be lost.
@@ -171,10 +164,8 @@ def fit(
                 None if held_out is None else held_out.to(host),
             )
 
-        def start(settings: Settings) -> tuple[POEMS, Batch | BackedBatches, Batch | None]:
-            return _start(replace(prepared, settings=settings), place, watched)
-
-        fitted = _with_network(fitted, prepared, start, progress=progress is True, profile=profile)
+        with profile.span("network"):
+            fitted = _with_network(fitted, prepared.data)
     logger.info("%r", fitted)
     return fitted
 
@@ -264,7 +255,7 @@ def _start(
         )
         with torch.no_grad():
             for name, decoder in module.sparse_decoders():
-                decoder.loadings.copy_(linear_start[name][0])
+                decoder.start_linear(linear_start[name][0])
             for i, name in enumerate(module.views):
                 likelihood, noise = module.likelihood(i), linear_start[name][1]
                 # A feature may be constant once samples are held out; it keeps its own variance.
@@ -307,34 +298,18 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
     )
 
 
-def _with_network(
-    fitted: FittedPoems,
-    prepared: _Prepared,
-    start: Start,
-    *,
-    progress: bool,
-    profile: Profile,
-) -> FittedPoems:
-    """Add the network of the samples, after the companions have been fitted."""
-    if len(prepared.data) > LARGEST_NETWORK:
+def _with_network(fitted: FittedPoems, data: Batch | BackedBatches) -> FittedPoems:
+    """Add the network of the samples."""
+    if len(data) > LARGEST_NETWORK:
         left_out = Finding(
             "note",
             "network-left-out",
-            f"{len(prepared.data)} samples are too many for a network of samples (at most "
-            f"{LARGEST_NETWORK}): their latents are clustered, and no companions are fitted",
+            f"{len(data)} samples are too many for a network of samples (at most "
+            f"{LARGEST_NETWORK}): their latents are clustered",
         )
         return replace(fitted, findings=(*fitted.findings, left_out))
-    latents: list[Tensor] = []
-    findings: list[Finding] = []
-    if fitted.status not in (Status.INTERRUPTED.value, Status.INTERRUPTED_EARLY.value):
-        with profile.span("companions"):
-            latents, findings = companion_latents(
-                start, prepared.data, prepared.settings, progress=progress
-            )
     own = fitted.sample_estimates.loc[:, fitted.feature_estimates.driven()]
-    with profile.span("network"):
-        network = network_embedding([own, *latents], prepared.data)
-    return replace(fitted, network=network, findings=(*fitted.findings, *findings))
+    return replace(fitted, network=network_embedding(own, data))
 
 
 @contextmanager

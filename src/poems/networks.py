@@ -8,12 +8,13 @@ Jordan & Weiss 2002), weighted as in a diffusion map (Coifman & Lafon 2006).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
+
+from poems.principal_coordinates import principal_coordinates
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -26,12 +27,14 @@ FUSION_ROUNDS = 20
 _MOST_NEIGHBOURS = 20
 # Standard deviations at which the second network of the latents flattens each factor.
 _FLATTENED_AT = 1.5
+# Principal coordinates of the views: as many as a fit has factors to start from.
+_PRINCIPAL = 16
 # Similarity that any two samples keep, as a share of the largest: networks stay in one piece.
 _LEAST_SIMILARITY = 1e-9
 
 
 def network_coordinates(
-    latents: Sequence[Floats],
+    latents: Floats | None,
     views: Sequence[tuple[Floats, Bools]],
     *,
     n_coordinates: int = 11,
@@ -41,16 +44,16 @@ def network_coordinates(
 
     Networks fused: one of the latents, one of the latents standardised and
     flattened at 1.5 standard deviations (so that a factor which sets a few
-    samples far apart does not decide who is near whom), and one a view. With
-    the latents of several fits, similarities are averaged over the fits. Where
-    a sample lacks a view, that view's network takes the similarities of the
-    latents.
+    samples far apart does not decide who is near whom), and one a view. The
+    first two are means of the similarities by the latents and by the views'
+    own principal coordinates, which do not depend on where a fit started. Where
+    a sample lacks a view, that view's network takes these similarities.
 
     Parameters
     ----------
     latents
         Posterior means of the active factors, of shape (n_samples, n_active),
-        of one fit or several; of none for a network of the views alone.
+        or ``None`` for a network of the views alone.
     views
         A pair a view: values of shape (n_samples, n_features) on a common
         scale, and which of them are there, a boolean array of that shape.
@@ -68,7 +71,7 @@ def network_coordinates(
     >>> rng = np.random.default_rng(0)
     >>> latent = np.repeat([[0.0], [9.0]], 15, axis=0) + rng.normal(size=(30, 1))
     >>> there = np.ones((30, 1), dtype=bool)
-    >>> points = network_coordinates([latent], [(latent, there)], n_coordinates=2)
+    >>> points = network_coordinates(latent, [(latent, there)], n_coordinates=2)
     >>> sorted(set(np.sign(points[:15, 1]) * np.sign(points[15:, 1])))
     [np.float64(-1.0)]
     """
@@ -81,7 +84,7 @@ def network_coordinates(
 
 
 def coordinates_from_distances(
-    latents: Sequence[Floats],
+    latents: Floats | None,
     views: Iterable[Floats],
     *,
     n_coordinates: int = 11,
@@ -94,25 +97,22 @@ def coordinates_from_distances(
     latents, n_coordinates, rounds
         As there.
     views
-        Distances of shape (n_samples, n_samples), one a view, used one after the
-        other.
+        Distances of shape (n_samples, n_samples), one a view.
     """
-    views = iter(views)
-    first = None if latents else next(views)
-    n_samples = len(latents[0] if first is None else first)
-    n_neighbours = neighbours(n_samples)
-    of_latents: list[Floats] = []
-    fallback = np.eye(n_samples)
-    if latents:
-        plain = np.mean([_of_latent(x, n_neighbours) for x in latents], axis=0)
-        flat = np.mean([_of_latent(_flattened(x), n_neighbours) for x in latents], axis=0)
-        of_latents = [plain, flat]
-        fallback = np.mean(of_latents, axis=0)
-    of_views = []
-    for distances in views if first is None else chain((first,), views):
-        found = similarities(distances, n_neighbours)
-        of_views.append(np.where(np.isnan(distances), fallback, found))
-    fused = fuse([*of_latents, *of_views], n_neighbours, rounds)
+    distances = list(views)
+    n_neighbours = neighbours(len(distances[0] if latents is None else latents))
+    points = [] if latents is None else [latents]
+    if distances:
+        points.append(principal_coordinates(distances, _PRINCIPAL))
+    of_points = [
+        np.mean([_of_points(shaped(x), n_neighbours) for x in points], axis=0)
+        for shaped in (np.asarray, _flattened)
+    ]
+    fallback = np.mean(of_points, axis=0)
+    of_views = [
+        np.where(np.isnan(each), fallback, similarities(each, n_neighbours)) for each in distances
+    ]
+    fused = fuse([*of_points, *of_views], n_neighbours, rounds)
     return diffusion_coordinates(fused, n_coordinates)
 
 
@@ -261,9 +261,9 @@ def diffusion_coordinates(network: Floats, n_coordinates: int) -> Floats:
     return coordinates
 
 
-def _of_latent(latent: Floats, n_neighbours: int) -> Floats:
-    everywhere = np.ones(latent.shape, dtype=bool)
-    return similarities(pairwise_distances(latent, everywhere), n_neighbours)
+def _of_points(points: Floats, n_neighbours: int) -> Floats:
+    everywhere = np.ones(points.shape, dtype=bool)
+    return similarities(pairwise_distances(points, everywhere), n_neighbours)
 
 
 def _flattened(latent: Floats) -> Floats:

@@ -23,7 +23,7 @@ from poems.fitted import FittedPoems
 from poems.resampling.result import Stability
 from poems.simulation import Simulation
 
-QUICK = {"epochs": 60, "batch_size": 40, "n_latent": 6, "companions": 0, "progress": False}
+QUICK = {"epochs": 60, "batch_size": 40, "n_latent": 6, "progress": False}
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from poems.errors import DataError, SettingsError
 from poems.fitted import FittedPoems
 from poems.preprocessing import prepare
 
-FAST = {"epochs": 20, "companions": 0, "progress": False}
+FAST = {"epochs": 20, "progress": False}
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def planted() -> poems.simulation.Simulation:
 
 @pytest.fixture(scope="module")
 def model(planted: poems.simulation.Simulation) -> FittedPoems:
-    return poems.fit(planted.cohort, seed=0, epochs=60, companions=0, progress=False)
+    return poems.fit(planted.cohort, seed=0, epochs=60, progress=False)
 
 
 def test_clear_subtypes_are_sure(planted: poems.simulation.Simulation, model: FittedPoems) -> None:
@@ -121,7 +121,7 @@ def test_a_large_cohort_is_assessed_on_some(
 @pytest.mark.parametrize("n_subtypes", [1, 2, 9])
 def test_ten_samples(n_subtypes: int) -> None:
     cohort = poems.simulate(10, 8, 2, n_subtypes=2, seed=0).cohort
-    tiny = poems.fit(cohort, epochs=5, companions=0, progress=False)
+    tiny = poems.fit(cohort, epochs=5, progress=False)
     found = assess_subtypes(tiny, find_subtypes(tiny, n_subtypes), n_rounds=10)
     assert len(found.subtypes) == n_subtypes
     codes = [finding.code for finding in found.findings]

@@ -40,7 +40,7 @@ def cohort() -> poems.MultiOmics:
 
 @pytest.fixture(scope="module")
 def run(cohort: poems.MultiOmics, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    model = poems.fit(cohort, seed=0, epochs=20, n_latent=4, companions=0, progress=False)
+    model = poems.fit(cohort, seed=0, epochs=20, n_latent=4, progress=False)
     found = poems.find_subtypes(model, 2)
     return write_run(tmp_path_factory.mktemp("export") / "run", model, cohort, found, figures=False)
 

@@ -168,7 +168,6 @@ def test_latents_of_a_fit_in_bfloat16_are_close(simulation: Simulation) -> None:
             seed=0,
             epochs=40,
             n_latent=6,
-            companions=0,
             precision=precision,
             progress=False,
         )

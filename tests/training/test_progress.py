@@ -57,9 +57,3 @@ def test_the_terms_fit_on_a_line() -> None:
 
 def test_a_dense_decoder_has_no_loadings_to_tell_of() -> None:
     assert describe_terms(Epoch(1, 1, {"objective": 1.0, "kl": 2.0})) == "objective 1.0  KL 2.0"
-
-
-def test_what_is_trained_is_said_before_each_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress_bar("companion 1 of 2") as on_epoch:
-        on_epoch(Epoch(1, 1, TERMS))
-    assert capsys.readouterr().err.startswith("companion 1 of 2  1/1  objective 12.3")

@@ -14,11 +14,8 @@ from poems.analysis.clusterings import clusterings_of
 from poems.embeddings import network_embedding
 from poems.evaluation.metrics import ari
 from poems.nn.batch import Batch
-from poems.nn.linear_start import principal_scores
 
 Codes = npt.NDArray[np.intp]
-# Principal components that stand in for the model's latents where samples lack a view.
-_COMPONENTS: Final = 10
 # Rounds in which networks are fused: on five real cohorts the subtypes after 5 rounds agree with
 # the reported ones as well as after 20.
 _ROUNDS: Final = 5
@@ -55,8 +52,7 @@ def half_subtypes(
 
     Half of each view's features make a network of the samples
     (:func:`poems.networks.network_coordinates`), in which they are clustered by
-    k-means. Where a sample lacks a view, ten principal components of the half
-    tell who is near. No fitted model takes part, for that has seen all features.
+    k-means. The model, which has seen all features, takes no part.
 
     Parameters
     ----------
@@ -93,10 +89,9 @@ def _cluster(
         return codes
     rows = half.measured.any(dim=1)
     half = half.take(rows.nonzero().flatten())
-    latents = [] if bool(half.measured.all()) else [_components(half)]
     if len(half) < 2:
         return codes
-    points = network_embedding(latents, half, rounds=_ROUNDS).double().numpy()
+    points = network_embedding(None, half, rounds=_ROUNDS).double().numpy()
     distinct = len(np.unique(points, axis=0))
     found = clusterings_of(points, min(n_subtypes, distinct), (), seed)
     codes[rows.numpy()] = next(iter(found.values()))
@@ -116,19 +111,6 @@ def _some_features(data: Batch, columns: dict[str, npt.NDArray[np.intp]]) -> Bat
         {name: None if mask is None else mask[:, at[name]] for name, mask in observed.items()},
         data.measured[:, kept],
     )
-
-
-def _components(data: Batch) -> torch.Tensor:
-    """Principal components of the views side by side, the feature's mean where one is missing."""
-    blocks = []
-    for i, values in enumerate(data.values.values()):
-        rows = data.measured[:, i]
-        mean = values[rows].mean(dim=0) if bool(rows.any()) else 0.0
-        blocks.append(torch.where(rows[:, None], values - mean, 0.0))
-    rank = min(_COMPONENTS, len(data) - 1, sum(x.shape[1] for x in blocks))
-    scores, loadings = principal_scores(blocks, rank)
-    components: torch.Tensor = scores * loadings.norm(dim=0)
-    return components
 
 
 def matched(

@@ -164,7 +164,7 @@ def subtype_markers(
     >>> import poems
     >>> from poems.analysis.subtypes import find_subtypes
     >>> cohort = poems.simulate(90, 40, 3, n_views=2, density=0.3, n_subtypes=3, seed=0).cohort
-    >>> model = poems.fit(cohort, epochs=20, companions=0, progress=False)
+    >>> model = poems.fit(cohort, epochs=20, progress=False)
     >>> markers = subtype_markers(model, cohort, find_subtypes(model, 3))
     >>> len(markers.table), len(markers.significant()) > 0
     (240, True)

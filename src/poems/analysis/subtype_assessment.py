@@ -149,7 +149,7 @@ def assess_subtypes(
     >>> import poems
     >>> from poems.analysis.subtypes import find_subtypes
     >>> cohort = poems.simulate(90, 40, 3, n_views=2, density=0.3, n_subtypes=3, seed=0).cohort
-    >>> model = poems.fit(cohort, epochs=20, companions=0, progress=False)
+    >>> model = poems.fit(cohort, epochs=20, progress=False)
     >>> found = assess_subtypes(model, find_subtypes(model, 3), n_rounds=20)
     >>> found.subtypes["subtype"].tolist()
     ['S1', 'S2', 'S3']

@@ -63,7 +63,7 @@ def other_clusterings(
     >>> import poems
     >>> from poems.analysis.subtypes import find_subtypes
     >>> cohort = poems.simulate(60, 40, 3, n_views=2, density=0.3, n_subtypes=3, seed=0).cohort
-    >>> model = poems.fit(cohort, epochs=20, companions=0, progress=False)
+    >>> model = poems.fit(cohort, epochs=20, progress=False)
     >>> other_clusterings(model, find_subtypes(model, 3), np.arange(60)).columns.tolist()
     ['reported', 'k-means (latent)', 'Gaussian mixture (latent)']
     """

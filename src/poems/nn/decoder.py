@@ -57,6 +57,45 @@ class SparseDecoder(nn.Module):
         self.register_buffer("theta_logit", torch.zeros(n_latent))
         self.register_buffer("lambda_spike", torch.full((n_features,), sparsity.lambda_slab))
 
+    @torch.no_grad()
+    def start_linear(self, effects: Tensor) -> None:
+        """Start from the linear predictions ``z @ effects.T``, which relu makes up in pairs.
+
+            relu(t) - relu(-t) = t
+
+        Hidden units are B and -B, with orthonormal columns, and a feature's head is
+        v and -v with v = B 1, summed over the factors that drive it. Then every slope
+        is the same, and the loading is the effect divided by it. With fewer than
+        twice as many hidden units as factors the columns of B cannot be orthogonal,
+        and predictions are linear in part.
+
+        Parameters
+        ----------
+        effects
+            Of each factor on each feature, (n_features, n_latent), zero where there is none.
+        """
+        n_pairs = self.mixing.shape[0] // 2
+        if n_pairs == 0:
+            self.loadings.copy_(effects)
+            return
+        directions = self.mixing.new_empty(n_pairs, effects.shape[1]).normal_()
+        if n_pairs >= effects.shape[1]:
+            directions = torch.linalg.qr(directions).Q
+        directions /= directions.norm(dim=0)
+        self.mixing[: 2 * n_pairs] = torch.cat([directions, -directions])
+        driving = (effects != 0).to(effects.dtype)
+        heads = driving @ directions.T
+        size = heads.norm(dim=1, keepdim=True)
+        driven = size > 0
+        slope = torch.ones_like(size)
+        if self.normalise:
+            slope = torch.where(driven, _HEAD_NORM / (math.sqrt(2.0) * size), slope)
+        pairs = torch.cat([heads, -heads], dim=1) * slope
+        self.heads[:, : 2 * n_pairs] = torch.where(driven, pairs, self.heads[:, : 2 * n_pairs])
+        # An odd unit waits: its weights are there, and heads that are zero have a derivative.
+        self.heads[:, 2 * n_pairs :] *= ~driven
+        self.loadings.copy_(effects / slope)
+
     def weights(self) -> tuple[Tensor, Tensor]:
         """Return A (n_hidden, n_latent) and u (n_features, n_hidden), norms held if asked."""
         return _held(self.mixing, self.heads) if self.normalise else (self.mixing, self.heads)

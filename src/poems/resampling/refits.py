@@ -80,9 +80,7 @@ def refit(data: RefitData, draw: Draw) -> Refit:
         If training was interrupted: a refit that ended early is none.
     """
     part = take_rows(data.views, data.samples, draw.rows)
-    # Nothing here is read off the network of samples, which companions are for.
-    alone = data.settings.updated(companions=0)
-    model = fit(part, seed=draw.seed, settings=alone, progress=False)
+    model = fit(part, seed=draw.seed, settings=data.settings, progress=False)
     if model.status.startswith("Interrupted"):
         raise KeyboardInterrupt
     everyone = take_rows(data.views, data.samples, np.arange(len(data.samples)))

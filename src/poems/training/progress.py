@@ -12,12 +12,8 @@ _LINES = 10
 
 
 @contextmanager
-def progress_bar(what: str = "") -> Iterator[Callback]:
-    """Show progress while the block runs; the callback that it yields moves it on.
-
-    ``what`` is trained, said before each line; nothing by default.
-    """
-    prefix = f"{what}  " if what else ""
+def progress_bar() -> Iterator[Callback]:
+    """Show progress while the block runs; the callback that it yields moves it on."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -26,7 +22,7 @@ def progress_bar(what: str = "") -> Iterator[Callback]:
 
         def print_some(row: Epoch) -> None:
             if row.epoch in (1, row.n_epochs) or not row.epoch % max(1, row.n_epochs // _LINES):
-                console.print(prefix + describe_epoch(row))
+                console.print(describe_epoch(row))
 
         yield print_some
         return
@@ -41,7 +37,7 @@ def progress_bar(what: str = "") -> Iterator[Callback]:
 
         def move_on(row: Epoch) -> None:
             progress.update(
-                task, completed=row.epoch, total=row.n_epochs, state=prefix + describe_epoch(row)
+                task, completed=row.epoch, total=row.n_epochs, state=describe_epoch(row)
             )
 
         yield move_on

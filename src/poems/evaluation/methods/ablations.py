@@ -34,10 +34,9 @@ _CANDIDATES: Mapping[str, Ablation] = {
     "k64": Ablation("K = 64", {"n_latent": 64}),
     "random-start": Ablation("random start", {"start": "random"}),
     "no-normalise": Ablation("norms not held", {"normalise": False}),
-    "no-companions": Ablation("no companions", {"companions": 0}),
-    "latent": Ablation("latents", {"companions": 0}, "latent"),
-    "gram": Ablation("Gram metric", {"companions": 0}, "gram"),
-    "decoded": Ablation("decoded means", {"companions": 0}, "decoded"),
+    "latent": Ablation("latents", {}, "latent"),
+    "gram": Ablation("Gram metric", {}, "gram"),
+    "decoded": Ablation("decoded means", {}, "decoded"),
     "no-dropout": Ablation("no dropout in the encoders", {"encoder_dropout": 0.0}),
     "no-proximal": Ablation("no proximal step", {"proximal": False}),
 }

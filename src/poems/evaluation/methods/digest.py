@@ -11,7 +11,6 @@ _ROOT = Path(__file__).parents[2]
 
 # What decides about a fit of POEMS.
 CORE = (
-    "companions",
     "config",
     "data",
     "distributions",
@@ -24,6 +23,7 @@ CORE = (
     "networks",
     "nn",
     "preprocessing",
+    "principal_coordinates",
     "scaling",
     "training",
 )

@@ -17,11 +17,7 @@ from poems.networks import network_coordinates
 
 @dataclass(frozen=True)
 class ViewsNetwork:
-    """What POEMS's default embedding is without the latents, to tell what these add.
-
-    Two samples that were not measured in a view together have no similarity
-    there: it is the latents that fill such gaps in POEMS.
-    """
+    """What POEMS's default embedding is without the latents, to tell what these add."""
 
     name: str = "POEMS, network of the views alone"
     requires: tuple[str, ...] = ()
@@ -31,7 +27,12 @@ class ViewsNetwork:
     @property
     def options(self) -> dict[str, Any]:
         """Code; there are no settings."""
-        code = source_digest("networks", "evaluation.baselines", "evaluation.methods.views_network")
+        code = source_digest(
+            "networks",
+            "principal_coordinates",
+            "evaluation.baselines",
+            "evaluation.methods.views_network",
+        )
         return {"code": code}
 
     def fit(self, cohort: MultiOmics, seed: int) -> MethodResult:
@@ -40,6 +41,6 @@ class ViewsNetwork:
             (standardised(view), np.isfinite(view.values) & view.measured[:, None])
             for view in cohort.views.values()
         ]
-        points = network_coordinates([], views)
+        points = network_coordinates(None, views)
         columns = [f"network_{number + 1}" for number in range(points.shape[1])]
         return MethodResult(pd.DataFrame(points, index=cohort.samples, columns=columns))
