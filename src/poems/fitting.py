@@ -255,7 +255,7 @@ def _start(
         )
         with torch.no_grad():
             for name, decoder in module.sparse_decoders():
-                decoder.start_linear(linear_start[name][0])
+                decoder.start_from(linear_start[name][0])
             for i, name in enumerate(module.views):
                 likelihood, noise = module.likelihood(i), linear_start[name][1]
                 # A feature may be constant once samples are held out; it keeps its own variance.

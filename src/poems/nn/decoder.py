@@ -21,6 +21,8 @@ from poems.nn.decode import ALL, Kernel, Turns, decode, decoder_jacobian
 # calibrated to them.
 _MIXING_NORM = math.sqrt(2.0)
 _HEAD_NORM = 1.5
+# Of the start from linear effects: what was drawn, as a multiple of what is linear.
+_DRAWN_SHARE = 2.0
 
 
 class SparseDecoder(nn.Module):
@@ -58,16 +60,19 @@ class SparseDecoder(nn.Module):
         self.register_buffer("lambda_spike", torch.full((n_features,), sparsity.lambda_slab))
 
     @torch.no_grad()
-    def start_linear(self, effects: Tensor) -> None:
-        """Start from the linear predictions ``z @ effects.T``, which relu makes up in pairs.
+    def start_from(self, effects: Tensor) -> None:
+        """Start from linear effects, with hidden units that already point along them.
 
-            relu(t) - relu(-t) = t
+        As relu(t) - relu(-t) = t, hidden units B and -B with orthonormal columns, and a
+        feature's head v and -v with v = B 1 summed over the factors that drive it,
+        predict ``z @ effects.T`` exactly. That is one part of the start; the weights as
+        they were drawn are another, twice as large. From the former alone a factor of
+        correlated noise is never left again; from the latter alone all that the
+        effects say is to be found anew, in twice the steps (docs/design.md).
 
-        Hidden units are B and -B, with orthonormal columns, and a feature's head is
-        v and -v with v = B 1, summed over the factors that drive it. Then every slope
-        is the same, and the loading is the effect divided by it. With fewer than
-        twice as many hidden units as factors the columns of B cannot be orthogonal,
-        and predictions are linear in part.
+        With fewer than twice as many hidden units as factors the columns of B are not
+        orthogonal, and the first part is linear in part. Without held norms (see
+        ``normalise``) the loadings alone start from the effects.
 
         Parameters
         ----------
@@ -75,25 +80,24 @@ class SparseDecoder(nn.Module):
             Of each factor on each feature, (n_features, n_latent), zero where there is none.
         """
         n_pairs = self.mixing.shape[0] // 2
-        if n_pairs == 0:
+        if not self.normalise or n_pairs == 0:
             self.loadings.copy_(effects)
             return
         directions = self.mixing.new_empty(n_pairs, effects.shape[1]).normal_()
         if n_pairs >= effects.shape[1]:
             directions = torch.linalg.qr(directions).Q
         directions /= directions.norm(dim=0)
-        self.mixing[: 2 * n_pairs] = torch.cat([directions, -directions])
-        driving = (effects != 0).to(effects.dtype)
-        heads = driving @ directions.T
+        paired = torch.zeros_like(self.mixing)
+        paired[: 2 * n_pairs] = torch.cat([directions, -directions])
+        self.mixing.mul_(_DRAWN_SHARE * _MIXING_NORM).add_(paired)
+
+        heads = (effects != 0).to(effects.dtype) @ directions.T
         size = heads.norm(dim=1, keepdim=True)
         driven = size > 0
-        slope = torch.ones_like(size)
-        if self.normalise:
-            slope = torch.where(driven, _HEAD_NORM / (math.sqrt(2.0) * size), slope)
-        pairs = torch.cat([heads, -heads], dim=1) * slope
-        self.heads[:, : 2 * n_pairs] = torch.where(driven, pairs, self.heads[:, : 2 * n_pairs])
-        # An odd unit waits: its weights are there, and heads that are zero have a derivative.
-        self.heads[:, 2 * n_pairs :] *= ~driven
+        # The slope along each factor that v and -v have at the norm of a head.
+        slope = torch.where(driven, _HEAD_NORM / (math.sqrt(2.0) * size), 1.0)
+        self.heads.mul_(_DRAWN_SHARE * _HEAD_NORM)
+        self.heads[:, : 2 * n_pairs] += torch.cat([heads, -heads], dim=1) * slope
         self.loadings.copy_(effects / slope)
 
     def weights(self) -> tuple[Tensor, Tensor]:

@@ -85,6 +85,45 @@ def principal_scores(blocks: list[Tensor], n_components: int) -> tuple[Tensor, T
     return scores, x.T @ scores / n
 
 
+def n_supported(loadings: Tensor, weights: Tensor, n_samples: int) -> int:
+    """Count the leading components that stand out from noise; 1 at the least.
+
+    A component does if its variance is above the largest that as much unexplained
+    variance would have in noise (Marchenko & Pastur 1967), R (m^(-1/2) + d^(-1/2))^2
+    with R what the components before it leave, m the dimensions of the samples
+    that they leave, and d the number of features, those of small weight counting less.
+    Below that the direction of a principal component is chance, and a factor that
+    starts there is one of noise.
+
+    Parameters
+    ----------
+    loadings
+        Of whitened scores, strongest first, of shape (n_features, n_components).
+    weights
+        Variance of each feature, as the components saw it, of shape (n_features,).
+    n_samples
+        Number of samples.
+
+    Examples
+    --------
+    >>> x = torch.randn(200, 40, generator=torch.Generator().manual_seed(0))
+    >>> x[:, :10] += 3 * x[:, :1]
+    >>> scores, loadings = principal_scores([x - x.mean(dim=0)], 8)
+    >>> n_supported(loadings, x.var(dim=0) / 40, 200)
+    1
+    """
+    explained = loadings.square().sum(dim=0)
+    total = weights.sum()
+    width = float(total.square() / weights.square().sum())
+    left_over = float(total)
+    for number, variance in enumerate(explained.tolist()):
+        dimensions = n_samples - 1 - number
+        if dimensions < 1 or variance <= left_over * (dimensions**-0.5 + width**-0.5) ** 2:
+            return max(1, number)
+        left_over -= variance
+    return loadings.shape[1]
+
+
 def sparse_linear_start(batch: Batch, n_latent: int) -> dict[str, tuple[Tensor, Tensor]]:
     """Compute loadings and noise of a varimax-rotated PCA of the block-scaled views.
 
@@ -122,7 +161,9 @@ def sparse_linear_start(batch: Batch, n_latent: int) -> dict[str, tuple[Tensor, 
         blocks[name] = torch.where(rows[:, None], values - mean, 0.0)
     rank = min(n_latent, len(batch) - 1, sum(x.shape[1] for x in blocks.values()))
     scores, stacked = principal_scores(list(blocks.values()), rank)
-    rotation = varimax(stacked)
+    weights = [x.double().square().mean(dim=0) / x.shape[1] for x in blocks.values()]
+    kept = n_supported(stacked, torch.cat(weights), len(batch))
+    scores, rotation = scores[:, :kept], varimax(stacked[:, :kept])
 
     start = {}
     for i, (name, x) in enumerate(blocks.items()):
