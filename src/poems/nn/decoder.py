@@ -21,8 +21,9 @@ from poems.nn.decode import ALL, Kernel, Turns, decode, decoder_jacobian
 # calibrated to them.
 _MIXING_NORM = math.sqrt(2.0)
 _HEAD_NORM = 1.5
-# Of the start from linear effects: what was drawn, as a multiple of what is linear.
-_DRAWN_SHARE = 2.0
+# Of the start from linear effects: size of the linear part and of what was drawn, of these norms.
+# Both are small, for then a step of the optimiser turns them further.
+_LINEAR_PART, _DRAWN_PART = 0.2, 0.4
 
 
 class SparseDecoder(nn.Module):
@@ -89,15 +90,16 @@ class SparseDecoder(nn.Module):
         directions /= directions.norm(dim=0)
         paired = torch.zeros_like(self.mixing)
         paired[: 2 * n_pairs] = torch.cat([directions, -directions])
-        self.mixing.mul_(_DRAWN_SHARE * _MIXING_NORM).add_(paired)
+        self.mixing.mul_(_DRAWN_PART * _MIXING_NORM).add_(paired, alpha=_LINEAR_PART)
 
         heads = (effects != 0).to(effects.dtype) @ directions.T
         size = heads.norm(dim=1, keepdim=True)
         driven = size > 0
         # The slope along each factor that v and -v have at the norm of a head.
         slope = torch.where(driven, _HEAD_NORM / (math.sqrt(2.0) * size), 1.0)
-        self.heads.mul_(_DRAWN_SHARE * _HEAD_NORM)
-        self.heads[:, : 2 * n_pairs] += torch.cat([heads, -heads], dim=1) * slope
+        self.heads.mul_(_DRAWN_PART * _HEAD_NORM)
+        pairs = torch.cat([heads, -heads], dim=1) * slope
+        self.heads[:, : 2 * n_pairs].add_(pairs, alpha=_LINEAR_PART)
         self.loadings.copy_(effects / slope)
 
     def weights(self) -> tuple[Tensor, Tensor]:
