@@ -75,7 +75,7 @@ def test_loadings_are_the_effects_that_finite_differences_show(fitted: FittedPoe
         np.testing.assert_allclose(table["factor_1"].abs(), spread * sizes, atol=0.02 * spread)
         assert not np.signbit(table.to_numpy()[table.to_numpy() == 0]).any()
         clear = difference.mean(dim=0).abs().numpy() > 0.02
-        sign = np.sign(difference.mean(dim=0).numpy())
+        sign = np.sign(difference.mean(dim=0).numpy()) * float(fitted.orientation[factor])
         assert np.array_equal(np.sign(table["factor_1"])[clear], sign[clear])
 
 

@@ -80,7 +80,8 @@ def test_a_healthy_fit_is_clean(fitted: FittedPoems) -> None:
     "options",
     [
         {"prior": "mixture", "n_components": 3},
-        {"fusion": "moe"},
+        # A mixture of experts trained faster may settle on one of them, which is a finding.
+        {"fusion": "moe", "learning_rate": 4e-3},
         # Without sparsity it fits ever closer, unless its learning rate falls early.
         {"decoder": "dense", "ramp_start": 0.2, "ramp_end": 0.5, "learning_rate": 3e-3},
     ],

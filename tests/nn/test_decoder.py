@@ -145,3 +145,40 @@ def test_without_a_slab_every_loading_has_the_rate_of_its_feature() -> None:
     assert (rate == rate[:, :1]).all()
     assert (rate[1:, 0] > rate[:-1, 0]).all()
     torch.testing.assert_close(decoder.inclusion(), (decoder.loadings != 0).float())
+
+
+def start(hidden: int, **options: bool) -> tuple[SparseDecoder, Tensor]:
+    settings = ModelSettings(decoder_hidden=hidden, **options)
+    decoder = SparseDecoder(30, 4, settings, SparsitySettings())
+    effects = torch.randn(30, 4) * (torch.rand(30, 4) < 0.5)
+    effects[0] = 0.0
+    decoder.start_from(effects)
+    return decoder, effects
+
+
+def test_the_linear_part_of_the_start_predicts_linearly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poems.nn.decoder._DRAWN_PART", 1e-7)
+    decoder, effects = start(8)
+    z = torch.randn(20, 4)
+    torch.testing.assert_close(decoder(z), z @ effects.T, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("hidden", [1, 2, 5, 8, 32])
+@pytest.mark.parametrize("normalise", [True, False])
+def test_every_start_points_along_the_effects_and_can_be_trained(
+    hidden: int, normalise: bool
+) -> None:
+    decoder, effects = start(hidden, normalise=normalise)
+    assert torch.equal(decoder.loadings != 0, effects != 0)
+    z = torch.randn(200, 4)
+    predicted = decoder(z)
+    assert torch.isfinite(predicted).all()
+    predicted.square().sum().backward()
+    for parameter in (decoder.mixing, decoder.heads, decoder.loadings):
+        assert parameter.grad is not None
+        assert torch.isfinite(parameter.grad).all()
+    if normalise and hidden >= 8:
+        agreement = (predicted * (z @ effects.T)).sum() / (
+            predicted.norm() * (z @ effects.T).norm()
+        )
+        assert agreement > 0.3

@@ -51,7 +51,8 @@ def label(name: object, width: int = 24) -> str:
     """Return ``name`` as a label of at most ``width`` characters, its middle left out if longer.
 
     The middle goes because names of features differ at either end. Dollar
-    signs are escaped: matplotlib would read a formula between them.
+    signs are escaped: matplotlib would read a formula between them. Control
+    characters, which no font has, are shown as such.
 
     Examples
     --------
@@ -61,6 +62,7 @@ def label(name: object, width: int = 24) -> str:
     \\$x
     """
     text = " ".join(str(name).split())
+    text = "".join(c if c.isprintable() else "\ufffd" for c in text)
     if len(text) > width:
         head = width // 2
         text = text[:head] + "…" + text[len(text) - (width - head - 1) :]
