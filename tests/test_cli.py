@@ -433,7 +433,10 @@ def test_many_notes_are_counted_and_warnings_never(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_the_best_state_so_far(simulated: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_the_best_state_so_far(
+    simulated: Path, tmp_path: Path, request_to_end: signal.Signals
+) -> None:
     process = subprocess.Popen(
         [
             *[sys.executable, "-m", "poems", "fit", str(simulated / "view1.csv.gz")],
@@ -447,7 +450,7 @@ def test_ctrl_c_keeps_the_best_state_so_far(simulated: Path, tmp_path: Path) -> 
     assert process.stderr is not None
     assert "1/100000" in process.stderr.readline()
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(request_to_end)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert "Interrupted" in out

@@ -100,7 +100,10 @@ def test_a_failed_unit_is_told_and_the_rest_is_written(
 
 
 @pytest.mark.slow
-def test_an_interrupt_keeps_what_is_finished(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_what_is_finished(
+    data: Path, tmp_path: Path, request_to_end: signal.Signals
+) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "poems", "benchmark", str(data), "--out", str(out)]
     command += ["--methods", "pca", "--variant", "endless:epochs=1000000,stopping=none"]
@@ -112,8 +115,11 @@ def test_an_interrupt_keeps_what_is_finished(data: Path, tmp_path: Path) -> None
         while not list(out.rglob("pca-seed0-*.json")) and time.monotonic() < deadline:
             time.sleep(0.2)
         time.sleep(1)
-        # As a terminal does it: to the whole group.
-        os.killpg(process.pid, signal.SIGINT)
+        if request_to_end is signal.SIGINT:
+            # As a terminal does it: to the whole group.
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.terminate()
         _, errors = process.communicate(timeout=60)
     finally:
         if process.poll() is None:

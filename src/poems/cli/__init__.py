@@ -5,7 +5,9 @@ What a command needs is imported when it runs, so that ``poems --help`` is quick
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -54,25 +56,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 data or settings at fault, 2 wrong usage, 130 interrupted.",
 )
-commands_demo.register(app)
-commands_cohort.register(app)
-commands_fit.register(app)
-commands_run.register(app)
-commands_factors.register(app)
-commands_survival.register(app)
-commands_genesets.register(app)
-commands_export.register(app)
-commands_contributions.register(app)
-commands_subtypes.register(app)
-commands_contributions.register(app)
-commands_subtypes.register(app)
-commands_survival.register(app)
-commands_genesets.register(app)
-commands_export.register(app)
-commands_associations.register(app)
-commands_benchmark.register(app)
-commands_stability.register(app)
-commands_report.register(app)
+for _module in (
+    commands_demo,
+    commands_cohort,
+    commands_fit,
+    commands_run,
+    commands_factors,
+    commands_subtypes,
+    commands_contributions,
+    commands_associations,
+    commands_survival,
+    commands_genesets,
+    commands_stability,
+    commands_report,
+    commands_export,
+    commands_benchmark,
+):
+    _module.register(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -100,11 +100,16 @@ def _poems(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code.
 
+    A request to end (SIGTERM, which clusters send before they end a job) is answered
+    as Ctrl-C is: what is there so far is kept, and no process is left behind.
+
     Parameters
     ----------
     arguments
         What follows the program's name; by default those it was started with.
     """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         # A terminal without, say, '²' gets a question mark rather than a crash.
         if hasattr(stream, "reconfigure"):
