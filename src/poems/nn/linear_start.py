@@ -11,6 +11,8 @@ from poems.nn.batch import Batch
 
 # Loadings below this many universal thresholds are noise, and begin at zero.
 _THRESHOLD = 1.0
+# Components beyond those that stand out from noise.
+_SPARE = 4
 # Share of a feature's variance that its noise keeps at the start, at the least.
 _LEAST_NOISE_SHARE = 0.05
 
@@ -85,8 +87,17 @@ def principal_scores(blocks: list[Tensor], n_components: int) -> tuple[Tensor, T
     return scores, x.T @ scores / n
 
 
+def n_started(loadings: Tensor, weights: Tensor, n_samples: int) -> int:
+    """Count the components that start a factor: those that stand out, and four to spare.
+
+    Weak factors may lie just below the edge; what is noise among the four is
+    left again in training (docs/design.md). See :func:`n_supported`.
+    """
+    return min(loadings.shape[1], n_supported(loadings, weights, n_samples) + _SPARE)
+
+
 def n_supported(loadings: Tensor, weights: Tensor, n_samples: int) -> int:
-    """Count the leading components that stand out from noise; 1 at the least.
+    """Count the leading components that stand out from noise.
 
     A component does if its variance is above the largest that as much unexplained
     variance would have in noise (Marchenko & Pastur 1967), R (m^(-1/2) + d^(-1/2))^2
@@ -119,7 +130,7 @@ def n_supported(loadings: Tensor, weights: Tensor, n_samples: int) -> int:
     for number, variance in enumerate(explained.tolist()):
         dimensions = n_samples - 1 - number
         if dimensions < 1 or variance <= left_over * (dimensions**-0.5 + width**-0.5) ** 2:
-            return max(1, number)
+            return number
         left_over -= variance
     return loadings.shape[1]
 
@@ -162,7 +173,7 @@ def sparse_linear_start(batch: Batch, n_latent: int) -> dict[str, tuple[Tensor, 
     rank = min(n_latent, len(batch) - 1, sum(x.shape[1] for x in blocks.values()))
     scores, stacked = principal_scores(list(blocks.values()), rank)
     weights = [x.double().square().mean(dim=0) / x.shape[1] for x in blocks.values()]
-    kept = n_supported(stacked, torch.cat(weights), len(batch))
+    kept = n_started(stacked, torch.cat(weights), len(batch))
     scores, rotation = scores[:, :kept], varimax(stacked[:, :kept])
 
     start = {}
