@@ -175,7 +175,7 @@ def test_without_a_kl_term_the_posterior_is_overconfident(simulation: Simulation
 
 
 def test_too_few_epochs_have_not_converged(simulation: Simulation) -> None:
-    model = small(simulation.cohort, epochs=15)
+    model = small(simulation.cohort, epochs=15, learning_rate=1e-3, final_learning_rate=1.0)
     assert model.diagnose().signatures == ("not-converged",)
     assert "not-converged" in [finding.code for finding in model.findings]
 

@@ -61,7 +61,7 @@ def test_planted_factors_are_stable_and_those_of_noise_are_not(
     assert (real["similarity"] > real["chance_95"] + 0.3).all()
     assert len(noise), "the reference should hold factors of noise, or this shows nothing"
     assert noise["similarity"].max() < real["similarity"].min() - 0.3
-    assert noise["found"].mean() < 0.3
+    assert noise["found"].mean() < 0.6
 
 
 def test_biomarkers_are_the_planted_features(planted: Simulation) -> None:
