@@ -358,3 +358,16 @@ def test_factors_that_are_dropped_are_told(
     assert model.n_active < kept.n_active
     (finding,) = [each for each in model.findings if each.code == "factors-dropped"]
     assert finding.message.startswith(f"{kept.n_active - model.n_active} factor")
+
+
+def test_large_cohorts_have_no_network(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poems.fitting.LARGEST_NETWORK", 71)
+    monkeypatch.setattr("poems.fitting.network_embedding", None)
+    model = poems.fit(simulation.cohort, epochs=3, n_latent=4, progress=False)
+    assert model.default_metric == "latent"
+    (finding,) = [each for each in model.findings if each.code == "network-left-out"]
+    assert finding.message.startswith(
+        "72 samples are too many for a network of samples (at most 71)"
+    )

@@ -37,8 +37,7 @@ def planted() -> Simulation:
 
 @pytest.fixture(scope="module")
 def reference(planted: Simulation) -> FittedPoems:
-    """A fit that keeps a factor of noise beside the planted ones, for its spike is too weak."""
-    return poems.fit(planted.cohort, seed=0, progress=False, lambda_spike_scale=0.1, **QUICK)
+    return poems.fit(planted.cohort, seed=0, progress=False, lambda_spike_scale=0.4, **QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +47,10 @@ def found(planted: Simulation, reference: FittedPoems) -> Stability:
     )
 
 
-def test_planted_factors_are_stable_and_those_of_noise_are_not(
-    planted: Simulation, found: Stability
-) -> None:
+def test_planted_factors_are_stable_and_those_of_noise_are_not(planted: Simulation) -> None:
+    # A fit that keeps factors of noise beside the planted ones, for its spike is too weak.
+    reference = poems.fit(planted.cohort, progress=False, lambda_spike_scale=0.2, **QUICK)
+    found = poems.stability(planted.cohort, n_runs=10, reference=reference, progress=False)
     match = match_factors(planted.loadings, found.reference.loadings)
     table = found.factor_stability
     real = table.iloc[match.estimated]
@@ -61,11 +61,10 @@ def test_planted_factors_are_stable_and_those_of_noise_are_not(
     assert (real["similarity"] > real["chance_95"] + 0.3).all()
     assert len(noise), "the reference should hold factors of noise, or this shows nothing"
     assert noise["similarity"].max() < real["similarity"].min() - 0.3
-    assert noise["found"].mean() < 0.6
+    assert noise["found"].mean() < 0.3
 
 
-def test_biomarkers_are_the_planted_features(planted: Simulation) -> None:
-    found = poems.stability(planted.cohort, n_runs=5, progress=False, **QUICK)
+def test_biomarkers_are_the_planted_features(planted: Simulation, found: Stability) -> None:
     match = match_factors(planted.loadings, found.reference.loadings)
     factors = np.array(found.reference.factor_names)[match.estimated]
     true = {
