@@ -21,7 +21,8 @@ from poems.nn.decode import (
     decode,
     decoder_jacobian,
 )
-from poems.nn.kernels.halfspaces import LANES, halfspace_sums
+from poems.nn.kernels.halfspaces import BLOCK, halfspace_sums
+from poems.nn.kernels.vectors import LANES
 
 f64 = torch.float64
 
@@ -142,13 +143,23 @@ def test_hidden_units_are_never_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(s=st.integers(1, 9), r=st.integers(1, 9), seed=st.integers(0, 100))
-def test_half_space_sums_equal_their_formula(s: int, r: int, seed: int) -> None:
+@given(
+    s=st.integers(1, 9),
+    r=st.integers(1, 9),
+    n=st.integers(1, 2 * BLOCK + 1),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 100),
+)
+def test_half_space_sums_equal_their_formula(
+    s: int, r: int, n: int, dtype: type[np.floating], seed: int
+) -> None:
+    # Small whole numbers, exact in either kind, so that inputs that are zero are zero.
     rng = np.random.default_rng(seed)
-    Q, P, V = (rng.standard_normal(shape) for shape in ((s, LANES), (s, 2 * LANES), (r, LANES)))
-    out, scratch = np.empty((r, 2 * LANES)), np.empty((4, 2 * LANES))
-    halfspace_sums(Q, P, V, out, scratch)
-    np.testing.assert_allclose(out, V @ (Q.T @ P > 0), atol=1e-12)
+    shapes = ((s, n), (s, 2 * LANES), (r, n))
+    Q, P, V = (rng.integers(-9, 10, shape).astype(dtype) for shape in shapes)
+    out, inputs = np.empty((r, 2 * LANES), dtype), np.empty((BLOCK, LANES), dtype)
+    halfspace_sums(Q, P, V, out, inputs)
+    np.testing.assert_array_equal(out, V @ (Q.T @ P > 0))
 
 
 @pytest.mark.parametrize("most", [1, 10**9])

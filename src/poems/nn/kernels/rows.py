@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from poems.nn.kernels.halfspaces import Array, compiled, halfspace_sums
+from poems.nn.kernels.halfspaces import BLOCK, Array, compiled, halfspace_sums
+from poems.nn.kernels.vectors import LANES
 
 
 @compiled
@@ -45,7 +46,7 @@ def forward_rows(
     Q = np.zeros((n_latent, A.shape[2]), zt.dtype)
     V = np.zeros((n_latent, A.shape[2]), zt.dtype)
     P = np.empty((n_latent, n_samples), zt.dtype)
-    scratch = np.empty((4, n_samples), zt.dtype)
+    inputs = np.empty((BLOCK, LANES), zt.dtype)
     for j in range(first, last):
         row, heads, mixing = eta[j], u[j], A[view[j]]
         row[:] = b[j]
@@ -62,7 +63,7 @@ def forward_rows(
         if s == 0:
             continue
         out = slopes[at[j] : at[j] + s]
-        halfspace_sums(Q[:s], P[:s], V[:s], out, scratch)
+        halfspace_sums(Q[:s], P[:s], V[:s], out, inputs)
         for i in range(s):
             w, p, slope = W[j, factors[i]], P[i], out[i]
             for n in range(n_samples):
@@ -102,7 +103,7 @@ def backward_rows(
     V = np.empty((n_latent, n_samples), zt.dtype)
     P = np.zeros((n_latent, A.shape[2]), zt.dtype)
     sums = np.empty((n_latent, A.shape[2]), zt.dtype)
-    scratch = np.empty((4, A.shape[2]), zt.dtype)
+    inputs = np.empty((BLOCK, LANES), zt.dtype)
     for j in range(first, last):
         heads, mixing, gj, grad_heads = u[j], A[view[j]], g[j], grad_u[j]
         s = 0
@@ -130,7 +131,7 @@ def backward_rows(
             for i in range(r):
                 sums[i] = half * V[i].sum()
         else:
-            halfspace_sums(Q[:s], P[:s], V[:r], sums[:r], scratch)
+            halfspace_sums(Q[:s], P[:s], V[:r], sums[:r], inputs)
         for i in range(r):
             k = order[i]
             a, q = mixing[k], sums[i]

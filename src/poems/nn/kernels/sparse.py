@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from poems.nn.kernels.halfspaces import LANES, Array
+from poems.nn.kernels.halfspaces import Array
 from poems.nn.kernels.rows import backward_rows, forward_rows, jacobian_rows
+from poems.nn.kernels.vectors import LANES
 
 
 @dataclass(frozen=True)
