@@ -77,6 +77,20 @@ def test_the_fused_network_is_symmetric_and_does_not_depend_on_the_order() -> No
     np.testing.assert_allclose(fuse(networks[::-1], 5), fused, atol=1e-10)
 
 
+def test_more_rounds_than_it_takes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    networks = [
+        similarities(pairwise_distances(*complete(groups(rng, 20, centres)[0])), 6)
+        for centres in (np.eye(3), 3.0 * np.eye(3)[::-1], np.zeros((3, 2)))
+    ]
+    settled = fuse(networks, 6)
+    monkeypatch.setattr("poems.networks._SETTLED", 0.0)
+    every_round = fuse(networks, 6)
+    assert not np.array_equal(settled, every_round)
+    assert np.abs(settled - every_round).sum() < 1e-3 * every_round.sum()
+    assert np.abs(fuse(networks, 6, rounds=2) - every_round).sum() > 0.01 * every_round.sum()
+
+
 def test_a_permutation_of_the_samples_permutes_the_coordinates() -> None:
     rng = np.random.default_rng(5)
     x, _ = groups(rng, 12, np.array([[0.0, 0], [6, 0], [0, 6]]))

@@ -23,6 +23,8 @@ Bools = npt.NDArray[np.bool_]
 # that similarity network fusion is used with.
 _WIDTH = 0.5
 FUSION_ROUNDS = 20
+# A round that changes less than this share of the similarities is the last one.
+_SETTLED = 1e-4
 # Neighbours in a network, at most; small cohorts have fewer.
 _MOST_NEIGHBOURS = 20
 # Standard deviations at which the second network of the latents flattens each factor.
@@ -204,7 +206,9 @@ def fuse(networks: Sequence[Floats], n_neighbours: int, rounds: int = FUSION_ROU
     n_neighbours
         Neighbours kept in S.
     rounds
-        Rounds of diffusion.
+        Rounds of diffusion, at most. They end once a round changes the networks by less
+        than 1 in 10,000, commonly the tenth: each changes them by 0.4 times what the one
+        before did.
 
     Returns
     -------
@@ -213,8 +217,11 @@ def fuse(networks: Sequence[Floats], n_neighbours: int, rounds: int = FUSION_ROU
     states = [_rows_sum_to_one(network) for network in networks]
     local = [_nearest(network, n_neighbours) for network in networks]
     others = max(len(networks) - 1, 1)
+    total: Floats = np.zeros(())
     for _ in range(rounds):
-        total = np.sum(states, axis=0)
+        before, total = total, np.sum(states, axis=0)
+        if np.abs(total - before).sum() < _SETTLED * total.sum():
+            break
         states = [
             _diffused(near, (total - state) / others if len(networks) > 1 else state)
             for near, state in zip(local, states, strict=True)
