@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 import poems
 from poems import SettingsError
 from poems.data import quality_findings
+from poems.data.facts import _quantiles
 
 RNG = np.random.default_rng(0)
 
@@ -123,6 +124,17 @@ class TestValues:
         assert finding.items == ("g7", "g8")
         assert "2 values in 2 features are extreme outliers" in finding.message
         assert "631 in feature g7 of sample s5" in finding.message
+
+    @given(
+        arrays(np.float64, (9, 3), elements=st.floats(-1e6, 1e6)),
+        arrays(np.bool_, (9, 3)),
+    )
+    def test_quantiles_leave_missing_values_out(self, values, missing):
+        missing[np.arange(3), np.arange(3)] = False  # One value in every column.
+        values = np.where(missing, np.nan, values)
+        shares = (0.0, 0.25, 0.5, 0.75, 1.0)
+        expected = np.nanquantile(values, shares, axis=0)
+        np.testing.assert_allclose(_quantiles(values, shares), expected, rtol=1e-9, atol=1e-6)
 
     def test_rarely_detected_features_are_no_outliers(self):
         values = RNG.normal(5, 1, size=(40, 30))

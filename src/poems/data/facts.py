@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -174,7 +174,7 @@ def _outliers(
 ) -> Outliers | None:
     columns = np.flatnonzero(usable)
     shown = transformed[:, columns]
-    lower, centre, upper = np.nanquantile(shown, (0.25, 0.5, 0.75), axis=0)
+    lower, centre, upper = _quantiles(shown, (0.25, 0.5, 0.75))
     spread = robust_spread(lower, upper)
     if spread is None:
         return None
@@ -191,6 +191,25 @@ def _outliers(
         sample=str(samples[row]),
         median=float(centre[column]),
     )
+
+
+def _quantiles(values: npt.NDArray[np.float64], shares: Sequence[float]) -> list[Any]:
+    """Quantiles of each column without its NaN: :func:`numpy.nanquantile` takes many times as long.
+
+    No column may be without a value.
+    """
+    ordered = np.sort(values, axis=0)  # NaN come last.
+    last = np.count_nonzero(~np.isnan(values), axis=0) - 1
+    found = []
+    for share in shares:
+        at = share * last
+        below = np.floor(at).astype(np.intp)
+        low, high = (
+            np.take_along_axis(ordered, rows[None], axis=0)[0]
+            for rows in (below, np.minimum(below + 1, last))
+        )
+        found.append(low + (high - low) * (at - below))
+    return found
 
 
 def robust_spread(
