@@ -11,7 +11,6 @@ and over latents, and priors divided by the batch size.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +21,8 @@ from poems.model import POEMS
 from poems.nn.batch import Batch
 from poems.nn.decode import ALL, Turns
 from poems.nn.decoder import penalty_rates
+from poems.nn.joint import joint
+from poems.nn.likelihood import nll_of_features, noise_prior
 from poems.profiling import NO_PROFILE, Profile
 
 
@@ -79,15 +80,27 @@ def elbo_terms(
         encoded = model.encode(batch)
         z, weights = encoded.posterior.rsample()
 
-    nll = dict.fromkeys(model.views, z.new_zeros(()))
+    likelihoods = [model.likelihood(i) for i in range(len(model.views))]
+    per_feature = z.new_zeros(())
     for draw, weight in zip(z, weights, strict=True):
         inner = draw.view_as(draw)
         with profile.span("decoder"):
-            predicted = model.decode(inner, turns)
-        profile.watch_backward("decoder, backward", inner, predicted.values())
+            predicted = model.decode_jointly(inner, turns)
+        profile.watch_backward("decoder, backward", inner, [predicted])
         with profile.span("likelihood"):
-            for name, value in _nll(model, batch, predicted, weight, mean=mean).items():
-                nll[name] = nll[name] + value
+            per_feature = per_feature + nll_of_features(
+                likelihoods,
+                batch.joined(),
+                predicted,
+                batch.there(),
+                weight if weight.requires_grad else None,
+            )
+    with profile.span("likelihood"):
+        sizes = [len(likelihood.log_scale) for likelihood in likelihoods]
+        shares = [1 / size if mean else 1.0 for size in sizes]
+        parts = zip(torch.split(per_feature, sizes), shares, strict=True)
+        per_view = torch.stack([part.sum() * (share / len(batch)) for part, share in parts])
+        nll = dict(zip(model.views, per_view.detach().unbind(), strict=True))
 
     with profile.span("prior"):
         kl = model.prior.kl(encoded.posterior, z, weights).mean()
@@ -98,39 +111,13 @@ def elbo_terms(
         penalty, rates = z.new_zeros(()), z.new_zeros(0, model.n_latent)
         if decoders := [decoder for _, decoder in model.sparse_decoders()]:
             rates = penalty_rates(decoders) / divisor
-            penalty = (rates * torch.cat([decoder.loadings for decoder in decoders]).abs()).sum()
-        noise = [model.likelihood(i).prior_penalty() for i in range(len(model.views))]
-        noise_prior = torch.stack(noise).sum() / divisor
+            penalty = (rates * joint([decoder.loadings for decoder in decoders]).abs()).sum()
+        noise = noise_prior(likelihoods) / divisor
 
-    smooth = torch.stack(list(nll.values())).sum() + kl_weight * kl + noise_prior
+    smooth = per_view.sum() + kl_weight * kl + noise
     objective = smooth + penalty
     loss = smooth if settings.sparsity.proximal else objective
-    return Terms(nll, kl, penalty, noise_prior, objective, loss, rates)
-
-
-def _nll(
-    model: POEMS,
-    batch: Batch,
-    predicted: Mapping[str, Tensor],
-    weight: Tensor,
-    *,
-    mean: bool,
-) -> dict[str, Tensor]:
-    """Negative log-likelihood a sample of each view that any sample of the batch has."""
-    nll = {}
-    for i, name in enumerate(model.views):
-        rows = batch.rows(i)
-        x, observed, eta = batch.values[name], batch.observed[name], predicted[name]
-        if rows is None:
-            per_sample = weight * model.likelihood(i).nll(x, eta, observed)
-        elif len(rows):
-            mask = None if observed is None else observed[rows]
-            per_sample = weight[rows] * model.likelihood(i).nll(x[rows], eta[rows], mask)
-        else:
-            continue
-        share = per_sample.sum() / len(batch)
-        nll[name] = share / x.shape[1] if mean else share
-    return nll
+    return Terms(nll, kl, penalty, noise, objective, loss, rates)
 
 
 def prior_divisor(settings: Settings, n_batch: int, n_samples: int) -> int:

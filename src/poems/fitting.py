@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -290,12 +291,17 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
         history=history,
         findings=findings,
         status=training.status.value,
-        versions={"poems": __version__} | {name: version(name) for name in _RECORDED_VERSIONS},
+        versions={"poems": __version__} | _recorded_versions(),
         preprocessing=prepared.preprocessing,
         module=frozen,
         sample_estimates=samples,
         feature_estimates=features,
     )
+
+
+@cache
+def _recorded_versions() -> dict[str, str]:
+    return {name: version(name) for name in _RECORDED_VERSIONS}
 
 
 def _with_network(fitted: FittedPoems, data: Batch | BackedBatches) -> FittedPoems:

@@ -13,8 +13,14 @@ from poems.distributions.fusion import FUSIONS
 from poems.distributions.posteriors import Posterior, tempered
 from poems.nn.batch import Batch
 from poems.nn.decode import ALL, Turns
-from poems.nn.decoder import DECODERS, DenseDecoder, SparseDecoder, decode_views
-from poems.nn.encoder import Encoder, encode_views
+from poems.nn.decoder import (
+    DECODERS,
+    DenseDecoder,
+    SparseDecoder,
+    decode_views,
+    joint_weights,
+)
+from poems.nn.encoder import Encoder, encode_views, joint_layers
 from poems.nn.gate import GATES
 from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood
 from poems.nn.precision import products_in
@@ -77,6 +83,13 @@ class POEMS(nn.Module):
         decoders = [(name, self.decoder(i)) for i, name in enumerate(self.views)]
         return [(name, d) for name, d in decoders if isinstance(d, SparseDecoder)]
 
+    def joint_parameters(self) -> list[list[nn.Parameter]]:
+        """Parameters of different views that are used as one tensor, see :mod:`poems.nn.joint`."""
+        encoders = [encoder for encoder in self.encoders if isinstance(encoder, Encoder)]
+        scales = [self.likelihood(i).log_scale for i in range(len(self.views))]
+        decoders = [decoder for _, decoder in self.sparse_decoders()]
+        return [*joint_layers(encoders), *joint_weights(decoders), scales]
+
     @torch.no_grad()
     def driving(self) -> Tensor:
         """Which latent dimensions drive a feature: booleans of shape (n_latent,)."""
@@ -127,7 +140,7 @@ class POEMS(nn.Module):
         ]
         encoders = [encoder for encoder in self.encoders if isinstance(encoder, Encoder)]
         loc, log_precision = self._products(
-            lambda: encode_views(encoders, inputs, rows, len(batch)), *inputs
+            lambda: encode_views(encoders, inputs, rows, batch.measured), *inputs
         )
         if all(mask is None for mask in batch.observed.values()):
             return loc, log_precision
@@ -144,13 +157,18 @@ class POEMS(nn.Module):
 
     def decode(self, z: Tensor, turns: Turns = ALL) -> dict[str, Tensor]:
         """Predict every view: name to (n_samples, n_features)."""
+        sizes = [len(self.likelihood(i).log_scale) for i in range(len(self.views))]
+        parts = torch.split(self.decode_jointly(z, turns), sizes, dim=1)
+        return dict(zip(self.views, parts, strict=True))
+
+    def decode_jointly(self, z: Tensor, turns: Turns = ALL) -> Tensor:
+        """Predict the features of all views, one view's after the other's."""
         decoders = [self.decoder(i) for i in range(len(self.views))]
         # Not the kernels of sparse decoders: their derivatives decide which loadings are zero.
         if self.sparse_decoders():
-            predicted = decode_views(decoders, z, turns)
-        else:
-            predicted = self._products(lambda: decode_views(decoders, z, turns), z)
-        return dict(zip(self.views, predicted, strict=True))
+            return decode_views(decoders, z, turns)
+        (predicted,) = self._products(lambda: (decode_views(decoders, z, turns),), z)
+        return predicted
 
     def _products(
         self, compute: Callable[[], tuple[Tensor, ...]], *given: Tensor

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from poems.distributions.fusion import (
     FUSIONS,
+    FusionRule,
     mixture_of_experts,
     product_of_experts,
     product_with_prior_expert,
@@ -96,3 +97,23 @@ def test_extreme_precisions_do_not_overflow() -> None:
         posterior = rule(loc, torch.full((2, 3, 1), 80.0), gates)
         assert torch.isfinite(posterior.mean).all()
         assert torch.isfinite(posterior.variance).all()
+
+
+@pytest.mark.parametrize("fuse", [product_of_experts, product_with_prior_expert])
+@pytest.mark.parametrize("missing", [False, True])
+def test_derivatives_of_products_are_those_of_finite_differences(
+    fuse: FusionRule, missing: bool
+) -> None:
+    loc, log_precision, gates = experts()
+    if missing:
+        gates[0, 1] = 0.0
+        gates = gates / gates.sum(dim=1, keepdim=True)
+    there = gates > 0
+
+    def fused(loc: Tensor, log_precision: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+        weights = torch.softmax(logits, dim=1).where(there, 0.0)
+        posterior = fuse(loc, log_precision, weights)
+        return posterior.mean, posterior.variance
+
+    inputs = (loc, log_precision, torch.randn(5, 3, dtype=f64))
+    assert torch.autograd.gradcheck(fused, [x.requires_grad_() for x in inputs])

@@ -64,6 +64,19 @@ def test_gaussian_draws_have_its_mean_and_variance() -> None:
     torch.testing.assert_close(q.variance, torch.tensor([[1.0, math.exp(-2)]]))
 
 
+def test_derivatives_of_gaussian_draws_and_kl_are_those_of_finite_differences() -> None:
+    def draw(loc: Tensor, log_precision: Tensor) -> Tensor:
+        torch.manual_seed(0)
+        return GaussianPosterior(loc, log_precision).rsample()[0]
+
+    def kl(loc: Tensor, log_precision: Tensor) -> Tensor:
+        return GaussianPosterior(loc, log_precision).kl_standard_normal()
+
+    inputs = [torch.randn(4, 3, dtype=f64, requires_grad=True) for _ in range(2)]
+    assert torch.autograd.gradcheck(draw, inputs)
+    assert torch.autograd.gradcheck(kl, inputs)
+
+
 def test_mixture_moments_and_density_are_those_of_torch() -> None:
     q = random_mixture()
     reference = mixture_reference(q)

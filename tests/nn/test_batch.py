@@ -32,3 +32,15 @@ def test_moving_keeps_everything(batch: Batch) -> None:
     assert torch.equal(moved.measured, batch.measured)
     assert moved.observed["b"] is None
     assert list(moved.values) == ["a", "b"]
+
+
+def test_all_views_side_by_side_with_what_is_there(batch: Batch) -> None:
+    assert torch.equal(batch.joined(), torch.cat([batch.values["a"], batch.values["b"]], dim=1))
+    there = batch.there()
+    assert there is not None
+    mask = batch.observed["a"]
+    assert mask is not None
+    assert torch.equal(there[:, :6], mask & batch.measured[:, :1])
+    assert torch.equal(there[:, 6:], batch.measured[:, 1:].expand(10, 4))
+    complete = batch.take(torch.tensor([9, 8]))
+    assert Batch(complete.values, {"a": None, "b": None}, complete.measured).there() is None

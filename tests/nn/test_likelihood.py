@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from scipy import stats
 
-from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood
+from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood, nll_of_features, noise_prior
 
 
 def test_the_density_is_that_of_scipy() -> None:
@@ -57,3 +58,43 @@ def test_the_scale_starts_at_the_standard_deviation() -> None:
     torch.testing.assert_close(
         GaussianLikelihood(torch.tensor([4.0, 0.25])).scale.detach(), torch.tensor([2.0, 0.5])
     )
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("masked", [True, False])
+def test_features_of_all_views_add_up_to_the_samples(
+    compiled: bool, weighted: bool, masked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poems.nn.likelihood.has_compiler", lambda: compiled)
+    f64 = torch.float64
+    likelihoods = [GaussianLikelihood(torch.rand(n, dtype=f64) + 0.1) for n in (4, 3)]
+    x, eta = torch.randn(2, 6, 7, dtype=f64)
+    there = torch.rand(6, 7) > 0.3 if masked else None
+    weight = torch.rand(6, dtype=f64) if weighted else None
+    if there is not None:
+        x[~there] = torch.nan
+
+    def summed(eta: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        return nll_of_features(likelihoods, x, eta, there, weight)
+
+    per_feature = summed(eta, weight)
+    for part, columns in ((0, slice(0, 4)), (1, slice(4, 7))):
+        mask = None if there is None else there[:, columns]
+        each = likelihoods[part].nll(x[:, columns], eta[:, columns], mask)
+        expected = (each if weight is None else each * weight).sum()
+        torch.testing.assert_close(per_feature[columns].sum(), expected)
+    given = [x for x in (eta, weight) if x is not None]
+    scales = [likelihood.log_scale for likelihood in likelihoods]
+    assert torch.autograd.gradcheck(
+        lambda eta, *rest: summed(eta, rest[0] if weighted else None),
+        [*(each.requires_grad_() for each in given), *scales],
+    )
+
+
+def test_the_noise_prior_of_views_is_their_sum() -> None:
+    likelihoods = [GaussianLikelihood(torch.rand(n, dtype=torch.float64) + 0.1) for n in (4, 3)]
+    expected = sum(likelihood.prior_penalty() for likelihood in likelihoods)
+    torch.testing.assert_close(noise_prior(likelihoods), expected)
+    scales = [likelihood.log_scale for likelihood in likelihoods]
+    assert torch.autograd.gradcheck(lambda *_: noise_prior(likelihoods), scales)

@@ -14,7 +14,7 @@ from poems.errors import SettingsError
 from poems.model import POEMS
 from poems.nn import precision as module
 from poems.nn.batch import Batch
-from poems.nn.encoder import Dropout
+from poems.nn.dropout import Dropout
 from poems.nn.precision import matmul_precision_kept, products_in, require_precision
 from poems.simulation import Simulation
 

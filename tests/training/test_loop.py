@@ -11,6 +11,7 @@ from poems.elbo import Terms, elbo_terms
 from poems.errors import TrainingError
 from poems.model import POEMS
 from poems.nn.batch import Batch
+from poems.training.adam import FlatAdamW
 from poems.training.loop import Epoch, Status, evaluate, train
 from poems.training.optimizer import REVISIT, Optimizer
 from poems.training.proximal import ProximalAdam
@@ -87,7 +88,7 @@ def test_numbers_that_are_not_finite_stop_training(
             "smaller learning_rate, and look for extreme values in the views"
         )
     else:
-        model.decoder(0).loadings.register_hook(lambda grad: grad * torch.nan)
+        next(model.gate.parameters()).register_hook(lambda grad: grad * torch.nan)
         expected = "a gradient is not finite in epoch 1, though the objective is"
     with pytest.raises(TrainingError, match=expected):
         train(model, data, settings)
@@ -121,16 +122,16 @@ def test_an_interrupt_amid_an_epoch_goes_back_to_the_last_whole_one(
     model, settings = make()
     states: list[dict[str, torch.Tensor]] = []
     calls = 0
-    original = torch.optim.AdamW.step
+    original = FlatAdamW.step
 
-    def step(self: torch.optim.AdamW) -> None:
+    def step(self: FlatAdamW, learning_rate: float) -> None:
         nonlocal calls
         calls += 1
-        original(self)
+        original(self, learning_rate)
         if calls == 8:  # In the third epoch of three batches.
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    monkeypatch.setattr(FlatAdamW, "step", step)
 
     def copy_state(row: Epoch) -> None:
         states.append({name: value.clone() for name, value in model.state_dict().items()})
@@ -148,10 +149,10 @@ def test_an_interrupt_before_the_first_epoch_leaves_the_start(
     model, settings = make()
     start = {name: value.clone() for name, value in model.state_dict().items()}
 
-    def step(self: torch.optim.AdamW) -> None:
+    def step(self: FlatAdamW, learning_rate: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    monkeypatch.setattr(FlatAdamW, "step", step)
     training = train(model, data, settings)
     assert training.history == []
     assert training.status is Status.INTERRUPTED_EARLY

@@ -8,22 +8,17 @@ measured. To add a rule, write the function and register it in ``FUSIONS``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from poems.distributions.posteriors import GaussianPosterior, MixturePosterior, Posterior
 
 FusionRule = Callable[[Tensor, Tensor, Tensor], Posterior]
-
-
-def _log_weights(gates: Tensor) -> Tensor:
-    """Log gates as (n_views, n_samples, 1), minus infinity for an exact zero."""
-    weights = gates.T[..., None]
-    # The floor keeps the gradient of the log finite where the gate is zero.
-    return torch.log(weights.clamp_min(1e-30)).masked_fill(weights == 0, -math.inf)
 
 
 def product_of_experts(loc: Tensor, log_precision: Tensor, gates: Tensor) -> GaussianPosterior:
@@ -38,10 +33,7 @@ def product_of_experts(loc: Tensor, log_precision: Tensor, gates: Tensor) -> Gau
     >>> posterior.mean.item(), posterior.variance.item()
     (1.5, 1.0)
     """
-    weighted = log_precision + _log_weights(gates)
-    log_total = torch.logsumexp(weighted, dim=0)
-    fused = (torch.exp(weighted - log_total) * loc).sum(dim=0)
-    return GaussianPosterior(fused, log_total)
+    return GaussianPosterior(*_Product.apply(loc, log_precision, gates, False))  # type: ignore[no-untyped-call]
 
 
 def product_with_prior_expert(
@@ -53,12 +45,45 @@ def product_with_prior_expert(
 
     n_obs counts the measured views of the sample.
     """
-    n_observed = (gates > 0).sum(dim=1).to(loc.dtype)
-    weighted = log_precision + _log_weights(gates) + torch.log(n_observed)[None, :, None]
-    prior = torch.zeros_like(weighted[:1])
-    log_total = torch.logsumexp(torch.cat([weighted, prior]), dim=0)
-    fused = (torch.exp(weighted - log_total) * loc).sum(dim=0)
-    return GaussianPosterior(fused, log_total)
+    weights = gates * (gates > 0).sum(dim=1, keepdim=True)
+    return GaussianPosterior(*_Product.apply(loc, log_precision, weights, True))  # type: ignore[no-untyped-call]
+
+
+class _Product(Function):
+    """Location and log precision of the product of weighted experts, with or without N(0, I).
+
+    With each expert's share s_v = w_v tau_v / tau of the precision, mu = sum_v s_v mu_v. An
+    expert of weight zero has no share, and its derivatives are zero.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, loc: Tensor, log_precision: Tensor, weights: Tensor, with_prior: bool
+    ) -> tuple[Tensor, Tensor]:
+        weights = weights.T[..., None]
+        weighted = log_precision + torch.log(weights)
+        largest = weighted.amax(dim=0)
+        if with_prior:
+            largest.clamp_min_(0.0)
+        share = weighted.sub_(largest).exp_()
+        total = share.sum(dim=0)
+        if with_prior:
+            total += torch.exp(-largest)
+        share /= total
+        log_total = total.log_().add_(largest)
+        fused = (share * loc).sum(dim=0)
+        ctx.save_for_backward(share, loc, fused, weights)
+        return fused, log_total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        share, loc, fused, weights = ctx.saved_tensors
+        of_fused, of_log_total = grads
+        of_log = torch.addcmul(of_log_total, loc - fused, of_fused).mul_(share)
+        # The floor keeps the derivative of the log finite where the weight is zero.
+        of_weights = (of_log.sum(dim=2, keepdim=True) / weights.clamp_min(1e-30))[..., 0].T
+        return share * of_fused, of_log, of_weights, None
 
 
 def mixture_of_experts(loc: Tensor, log_precision: Tensor, gates: Tensor) -> MixturePosterior:

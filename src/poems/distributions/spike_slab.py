@@ -58,10 +58,8 @@ def inclusion_log_odds(
     [False, True]
     """
     spike = lambda_spike[:, None]
-    log_odds = theta_logit + (spike - lambda_slab) * loadings.abs()
-    if density_ratio:
-        log_odds = log_odds + math.log(lambda_slab) - torch.log(spike)
-    return log_odds
+    log_odds = torch.addcmul(theta_logit, spike - lambda_slab, loadings.abs())
+    return log_odds.sub_(torch.log(spike / lambda_slab)) if density_ratio else log_odds
 
 
 def penalty_rate(inclusion: Tensor, lambda_spike: Tensor, lambda_slab: float) -> Tensor:
@@ -79,7 +77,7 @@ def penalty_rate(inclusion: Tensor, lambda_spike: Tensor, lambda_slab: float) ->
         Rate of the slab.
     """
     spike = lambda_spike[:, None]
-    return lambda_slab * inclusion + spike * (1.0 - inclusion)
+    return torch.lerp(spike, spike.new_tensor(lambda_slab), inclusion)
 
 
 def theta_logit_update(inclusion: Tensor, a: float, b: float) -> Tensor:
@@ -117,7 +115,8 @@ def universal_spike_rate(
     scale
         The constant in front.
     """
-    return scale * torch.sqrt(2.0 * n_measured * math.log(max(n_candidates, 2))) / noise
+    constant = scale * math.sqrt(2.0 * math.log(max(n_candidates, 2)))
+    return torch.sqrt(n_measured).mul_(constant).div_(noise)
 
 
 def soft_threshold(values: Tensor, threshold: Tensor) -> Tensor:

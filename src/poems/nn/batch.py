@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -86,16 +87,45 @@ class Batch:
         """View name to its number of features, in the order of the views."""
         return {name: x.shape[1] for name, x in self.values.items()}
 
+    @cached_property
+    def _complete(self) -> list[bool]:
+        """Whether every sample has the view, for each of them."""
+        complete: list[bool] = self.measured.all(dim=0).tolist()
+        return complete
+
     def rows(self, view: int) -> Tensor | None:
         """Positions of the samples that a view was measured on, or ``None`` for all of them."""
-        measured = self.measured[:, view]
-        return None if bool(measured.all()) else measured.nonzero().squeeze(1)
+        if self._complete[view]:
+            return None
+        return self.measured[:, view].nonzero().squeeze(1)
+
+    def joined(self) -> Tensor:
+        """Values of all views, the views' features one after the other."""
+        views = list(self.values.values())
+        return views[0] if len(views) == 1 else torch.cat(views, dim=1)
+
+    def there(self) -> Tensor | None:
+        """Tell which entries of all views were measured.
+
+        Booleans of shape (n_samples, n_features), the views' features one after the other, or
+        ``None`` if all were.
+        """
+        if all(self._complete) and all(mask is None for mask in self.observed.values()):
+            return None
+        views = self.measured.split(1, dim=1)  # type: ignore[no-untyped-call]
+        parts = []
+        for (name, x), rows in zip(self.values.items(), views, strict=True):
+            mask = self.observed[name]
+            parts.append(rows.expand(x.shape) if mask is None else rows & mask)
+        return torch.cat(parts, dim=1)
 
     def present(self) -> Tensor | None:
         """Tell which features, of all views, belong to a view that any sample has.
 
         Booleans of shape (n_features,), or ``None`` if all do.
         """
+        if all(self._complete):
+            return None
         views = self.measured.any(dim=0)
         if bool(views.all()):
             return None
@@ -105,9 +135,12 @@ class Batch:
     def take(self, rows: Tensor) -> Batch:
         """Return the samples at positions ``rows``."""
         return Batch(
-            {name: x[rows] for name, x in self.values.items()},
-            {name: None if m is None else m[rows] for name, m in self.observed.items()},
-            self.measured[rows],
+            {name: x.index_select(0, rows) for name, x in self.values.items()},
+            {
+                name: None if mask is None else mask.index_select(0, rows)
+                for name, mask in self.observed.items()
+            },
+            self.measured.index_select(0, rows),
         )
 
     def batches(self, batch_size: int) -> Iterator[Batch]:

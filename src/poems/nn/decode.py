@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -32,9 +32,9 @@ from poems.nn.kernels.reference import reference_decode
 
 Kernel = Literal["auto", "reference", "blockwise", "sparse"]
 
-# Share of non-zero loadings up to which the sparse kernel is the faster one
-# (benchmarks/speed/kernels.py, "Crossover").
-_CROSSOVER = 0.9
+# Share of non-zero loadings up to which the sparse kernel is the faster one: on processors at
+# any, by a third even with no zero at all (benchmarks/speed/kernels.py, "Crossover").
+_CROSSOVER = 1.0
 # The same on GPUs: a cautious estimate that awaits its measurement (benchmarks/gpu.py). At
 # this density the sparse kernel has about a quarter of the dense one's multiplications.
 _GPU_CROSSOVER = 0.2
@@ -108,7 +108,7 @@ def decode(
     """
     chosen = choose_kernel(W, dropout) if kernel == "auto" else kernel
     if chosen == "sparse":
-        view = torch.repeat_interleave(torch.tensor(sizes)).to(z.device)
+        view = _views(tuple(sizes), z.device)
         eta: Tensor = _SparseDecode.apply(z, W, A, u, b, view, turns)  # type: ignore[no-untyped-call]
         return eta
     parts = []
@@ -121,6 +121,12 @@ def decode(
     return torch.cat(parts, dim=1)
 
 
+@lru_cache(maxsize=16)
+def _views(sizes: tuple[int, ...], device: torch.device) -> Tensor:
+    """View of each feature, of shape (n_features,)."""
+    return torch.repeat_interleave(torch.tensor(sizes)).to(device)
+
+
 def choose_kernel(loadings: Tensor, dropout: float = 0.0) -> Kernel:
     """Choose by what is asked, where, and how many loadings are not zero.
 
@@ -130,6 +136,8 @@ def choose_kernel(loadings: Tensor, dropout: float = 0.0) -> Kernel:
     crossover = _crossover(loadings.device.type)
     if dropout > 0 or crossover is None:
         return "blockwise"
+    if crossover >= 1.0:
+        return "sparse"
     density = int(torch.count_nonzero(loadings)) / max(1, loadings.numel())
     return "sparse" if density <= crossover else "blockwise"
 

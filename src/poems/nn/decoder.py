@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from poems.config import ModelSettings, SparsitySettings
 from poems.distributions import spike_slab
 from poems.nn.decode import ALL, Kernel, Turns, decode, decoder_jacobian
+from poems.nn.joint import joint
 
 # relu(A (w * z)) is homogeneous: shrinking w and growing A or u changes nothing
 # but the penalty. Holding these norms makes |w| a bound on the effect, comparable
@@ -108,7 +112,7 @@ class SparseDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Predict (n_samples, n_features) from z (n_samples, n_latent)."""
-        return decode_views([self], z)[0]
+        return decode_views([self], z)
 
     def jacobian(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean, mean size and Gram matrix of d eta / d z over samples (see kernels)."""
@@ -191,43 +195,48 @@ class DenseDecoder(nn.Module):
         return self.out.weight.new_ones(self.out.out_features, self.hidden.in_features)
 
 
+def joint_weights(decoders: Sequence[SparseDecoder]) -> list[list[nn.Parameter]]:
+    """The decoders' W, A, u and b, each to be used as one tensor (:mod:`poems.nn.joint`)."""
+    rows = [[d.loadings, d.mixing, d.heads, d.bias] for d in decoders]
+    return [list(parts) for parts in zip(*rows, strict=True)]
+
+
 def decode_views(
     decoders: Sequence[SparseDecoder | DenseDecoder], z: Tensor, turns: Turns = ALL
-) -> tuple[Tensor, ...]:
+) -> Tensor:
     """Predict the features of several views, sparse decoders all at once.
 
     ``turns`` says whose zero loadings get their derivative, see :mod:`poems.nn.decode`.
-    Returns a tensor of shape (n_samples, n_features) a decoder.
+    Returns a tensor of shape (n_samples, n_features), the views' features one after the other.
     """
     sparse = [decoder for decoder in decoders if isinstance(decoder, SparseDecoder)]
     if not sparse or len(sparse) < len(decoders):
-        return tuple(decoder(z) for decoder in decoders)
-    A = torch.stack([decoder.mixing for decoder in sparse])
-    u = _joined([decoder.heads for decoder in sparse])
-    eta = decode(
+        return torch.cat([decoder(z) for decoder in decoders], dim=1)
+    W, A, u, b = (joint(parts) for parts in joint_weights(sparse))
+    A = A.view(len(sparse), -1, A.shape[1])
+    return decode(
         z,
-        _joined([decoder.loadings for decoder in sparse]),
+        W,
         *(_held(A, u) if sparse[0].normalise else (A, u)),
-        _joined([decoder.bias for decoder in sparse]),
-        sizes := [len(decoder.loadings) for decoder in sparse],
+        b,
+        [len(decoder.loadings) for decoder in sparse],
         kernel=sparse[0].kernel,
         turns=turns,
         dropout=sparse[0].dropout if sparse[0].training else 0.0,
     )
-    return torch.split(eta, sizes, dim=1)
 
 
 @torch.no_grad()
 def penalty_rates(decoders: Sequence[SparseDecoder]) -> Tensor:
     """L1 rate of each loading of all views: (n_features, n_latent), the views in their order."""
     sparsity = decoders[0].sparsity
-    spike = _joined([decoder.lambda_spike for decoder in decoders])
+    spike = joint([decoder.lambda_spike for decoder in decoders])
     if not sparsity.slab:
         return spike[:, None].expand(-1, decoders[0].loadings.shape[1])
     theta = [decoder.theta_logit.expand_as(decoder.loadings) for decoder in decoders]
     log_odds = spike_slab.inclusion_log_odds(
-        _joined([decoder.loadings for decoder in decoders]),
-        _joined(theta),
+        joint([decoder.loadings for decoder in decoders]),
+        joint(theta),
         spike,
         sparsity.lambda_slab,
         density_ratio=sparsity.density_ratio,
@@ -238,14 +247,29 @@ def penalty_rates(decoders: Sequence[SparseDecoder]) -> Tensor:
 def _held(A: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
     """Bring the columns of A (..., n_hidden, n_latent) and the rows of u to their norms."""
     return (
-        A * (_MIXING_NORM / A.norm(dim=-2, keepdim=True)),
-        u * (_HEAD_NORM / u.norm(dim=-1, keepdim=True)),
+        _OfNorm.apply(A, -2, _MIXING_NORM),  # type: ignore[no-untyped-call]
+        _OfNorm.apply(u, -1, _HEAD_NORM),  # type: ignore[no-untyped-call]
     )
 
 
-def _joined(parts: list[Tensor]) -> Tensor:
-    """Concatenate, without a copy where there is nothing to join."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+class _OfNorm(Function):
+    """Vectors brought to a norm c, y = c x / |x|, with dx = c / |x| (dy - y (y . dy) / c^2)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, dim: int, norm: float) -> Tensor:
+        scale = norm / torch.linalg.vector_norm(x, dim=dim, keepdim=True)
+        y: Tensor = x * scale
+        ctx.save_for_backward(y, scale)
+        ctx.dim, ctx.norm = dim, norm
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        y, scale = ctx.saved_tensors
+        (g,) = grads
+        along = (g * y).sum(dim=ctx.dim, keepdim=True)
+        return torch.addcmul(g, y, along, value=-1.0 / ctx.norm**2).mul_(scale), None, None
 
 
 DECODERS: Mapping[

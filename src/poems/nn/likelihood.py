@@ -6,7 +6,7 @@ class and register it in ``LIKELIHOODS``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from poems.distributions.posteriors import LOG_2PI
+from poems.nn.decode import has_compiler
+from poems.nn.joint import joint
 
 # Degrees of freedom and scale of the scaled-inverse-chi-square prior on each
 # feature's noise variance; the scale is a share of the feature's own variance.
@@ -48,52 +50,135 @@ class GaussianLikelihood(nn.Module):
 
     def nll(self, x: Tensor, eta: Tensor, observed: Tensor | None) -> Tensor:
         """Negative log-likelihood of the observed entries, summed over features: (n_samples,)."""
-        result: Tensor = _GaussianNLL.apply(  # type: ignore[no-untyped-call]
-            x, eta, self.log_scale, observed
-        )
-        return result
-
-    def prior_penalty(self) -> Tensor:
-        """Negative log density of the noise prior up to a constant, summed over features."""
-        prior_scale = _NOISE_SHARE * self.feature_variance
-        return (
-            (_NOISE_DF + 2.0) * self.log_scale
-            + 0.5 * _NOISE_DF * prior_scale * torch.exp(-2.0 * self.log_scale)
-        ).sum()
-
-
-class _GaussianNLL(Function):
-    """The sum over features with its derivatives, in as few passes over the data as there can be.
-
-    With r = (x - eta) / sigma: -r / sigma for eta, and the sum over samples of
-    1 - r^2 for log sigma. Values that were not observed count as r = 0.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, eta: Tensor, log_scale: Tensor, observed: Tensor | None
-    ) -> Tensor:
-        precision = torch.exp(-log_scale)
-        residual = torch.sub(x, eta).mul_(precision)
-        constants = log_scale + 0.5 * LOG_2PI
+        difference = x - eta
+        constants = self.log_scale + 0.5 * LOG_2PI
         if observed is None:
             constant = constants.sum()
         else:
-            residual.masked_fill_(~observed, 0.0)
+            difference = difference.masked_fill(~observed, 0.0)
             constant = observed.to(constants.dtype) @ constants
-        ctx.save_for_backward(residual, precision, observed)
-        squares: Tensor = torch.linalg.vecdot(residual, residual)
-        return squares.mul_(0.5).add_(constant)
+        return 0.5 * (difference * torch.exp(-self.log_scale)).square().sum(dim=1) + constant
+
+    def prior_penalty(self) -> Tensor:
+        """Negative log density of the noise prior up to a constant, summed over features."""
+        return noise_prior([self])
+
+
+def nll_of_features(
+    likelihoods: Sequence[GaussianLikelihood],
+    x: Tensor,
+    eta: Tensor,
+    there: Tensor | None,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Negative log-likelihood of each feature of all views, summed over samples.
+
+    Parameters
+    ----------
+    likelihoods
+        One a view.
+    x, eta
+        Values and predictions of shape (n_samples, n_features), the views' features one
+        after the other.
+    there
+        Which values were measured, booleans of the same shape, or ``None`` for all. The
+        others may be any number.
+    weight
+        Weight of each sample, of shape (n_samples,), or ``None`` for 1.
+
+    Returns
+    -------
+    Tensor of shape (n_features,).
+    """
+    log_scale = joint([likelihood.log_scale for likelihood in likelihoods])
+    result: Tensor = _FeatureNLL.apply(  # type: ignore[no-untyped-call]
+        x, eta, log_scale, there, weight
+    )
+    return result
+
+
+def noise_prior(likelihoods: Sequence[GaussianLikelihood]) -> Tensor:
+    """Negative log density of the noise prior of all views, up to a constant."""
+    log_scale = joint([likelihood.log_scale for likelihood in likelihoods])
+    variance = joint([likelihood.feature_variance for likelihood in likelihoods])
+    penalty: Tensor = _NoisePrior.apply(log_scale, variance)  # type: ignore[no-untyped-call]
+    return penalty
+
+
+class _NoisePrior(Function):
+    """sum_j (df + 2) log sigma_j + df s_j / (2 sigma_j^2), with s_j a share of the variance."""
+
+    @staticmethod
+    def forward(ctx: Any, log_scale: Tensor, variance: Tensor) -> Tensor:
+        ratio = torch.exp(-2.0 * log_scale).mul_(variance).mul_(0.5 * _NOISE_DF * _NOISE_SHARE)
+        ctx.save_for_backward(ratio)
+        return torch.add(ratio, log_scale, alpha=_NOISE_DF + 2.0).sum()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        residual, precision, observed = ctx.saved_tensors
+        (ratio,) = ctx.saved_tensors
         (g,) = grads
-        weighted = residual * g[:, None]
-        count = g.sum() if observed is None else g @ observed.to(g.dtype)
-        grad_log_scale = count - torch.linalg.vecdot(weighted, residual, dim=0)
-        return None, weighted.mul_(-precision), grad_log_scale, None
+        return (_NOISE_DF + 2.0 - 2.0 * ratio).mul_(g), None
+
+
+class _FeatureNLL(Function):
+    """The sums over samples with their derivatives, in few passes over the data.
+
+    With r = (x - eta) / sigma and weights w: -w r / sigma for eta, the sum over samples of
+    w (1 - r^2) for log sigma. Values that are not there count as r = 0.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        eta: Tensor,
+        log_scale: Tensor,
+        there: Tensor | None,
+        weight: Tensor | None,
+    ) -> Tensor:
+        precision = torch.exp(-log_scale)
+        if weight is None and x.device.type == "cpu" and has_compiler():
+            residual, squares, count = _compiled_residuals(x, eta, precision, there)
+            weighted = residual
+        else:
+            residual = torch.sub(x, eta).mul_(precision)
+            if there is not None:
+                residual.masked_fill_(~there, 0.0)
+            if weight is None:
+                weight = residual.new_ones(len(residual))
+            weighted = residual * weight[:, None]
+            count = weight.sum() if there is None else weight @ there.to(weight.dtype)
+            squares = torch.linalg.vecdot(weighted, residual, dim=0)
+        ctx.save_for_backward(residual, weighted, precision, log_scale, squares, count, there)
+        return torch.addcmul(0.5 * squares, log_scale + 0.5 * LOG_2PI, count)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        residual, weighted, precision, log_scale, squares, count, there = ctx.saved_tensors
+        (g,) = grads
+        grad_weight = None
+        if ctx.needs_input_grad[4]:
+            constants = g * (log_scale + 0.5 * LOG_2PI)
+            grad_weight = residual.square() @ (0.5 * g)
+            grad_weight += constants.sum() if there is None else there.to(g.dtype) @ constants
+        return None, weighted * (-g * precision), g * (count - squares), None, grad_weight
+
+
+def _compiled_residuals(
+    x: Tensor, eta: Tensor, precision: Tensor, there: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute residuals, their squares' sums over samples, and how many each is of."""
+    # Imported where it is needed: numba takes a moment.
+    from poems.nn.kernels.residuals import residual_rows
+
+    residual, (squares, count) = torch.empty(x.shape, dtype=eta.dtype), eta.new_zeros(2, x.shape[1])
+    mask = torch.ones(1, 1, dtype=torch.bool) if there is None else there
+    given = (x, eta.detach(), precision, mask, residual, squares, count)
+    residual_rows(*(each.contiguous().numpy() for each in given))
+    return residual, squares, count
 
 
 LIKELIHOODS: Mapping[str, Callable[[Tensor], GaussianLikelihood]] = {

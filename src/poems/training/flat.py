@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from poems.nn.joint import lay_jointly
 
-def flatten_parameters(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
+
+def flatten_parameters(groups: Sequence[Sequence[nn.Parameter]]) -> nn.Parameter:
     """Move parameters into one tensor, of which they and their gradients become views.
 
     What is done to the tensor or its gradient is done to all of them: a step of an
@@ -17,8 +19,9 @@ def flatten_parameters(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
 
     Parameters
     ----------
-    parameters
-        Parameters of one dtype and device.
+    groups
+        Parameters of one dtype and device. Those of a group are used as one tensor
+        (:func:`poems.nn.joint.joint`), so they differ in the first dimension alone.
 
     Returns
     -------
@@ -27,18 +30,17 @@ def flatten_parameters(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
     Examples
     --------
     >>> layer = nn.Linear(2, 1)
-    >>> flat = flatten_parameters(list(layer.parameters()))
+    >>> flat = flatten_parameters([[p] for p in layer.parameters()])
     >>> _ = layer(torch.ones(1, 2)).backward()
     >>> flat.grad
     tensor([1., 1., 1.])
     """
-    values = torch.cat([p.detach().reshape(-1) for p in parameters])
+    values = torch.cat([p.detach().reshape(-1) for group in groups for p in group])
     flat = nn.Parameter(values)
     flat.grad = torch.zeros_like(values)
     start = 0
-    for p in parameters:
-        part = slice(start, start + p.numel())
-        p.data = values[part].view_as(p)
-        p.grad = flat.grad[part].view_as(p)
+    for group in groups:
+        part = slice(start, start + sum(p.numel() for p in group))
+        lay_jointly(group, values[part], flat.grad[part])
         start = part.stop
     return flat

@@ -116,6 +116,7 @@ def train(
     n_epochs = options.n_epochs(len(data))
     full_strength = max(settings.sparsity.ramp_end, options.kl_warmup)
 
+    model.train()
     training, settled = Training(), False
     best, best_value = _Snapshot(model), math.inf
     try:
@@ -230,8 +231,8 @@ def _train_epoch(
     Schedules move at the start of an epoch. Where a large cohort is passed over a
     few times only they also move within it, or they would go in leaps.
     """
-    model.train()
-    sums: dict[str, Tensor] = {}
+    names: list[str] = []
+    sums = torch.zeros(())
     n_batches = math.ceil(len(data) / settings.training.batch_size)
     n_stages = max(1, min(math.ceil(_FEWEST_STAGES / n_epochs), n_batches // _STEPS_OF_STAGE))
     for at, batch in enumerate(_timed(data.batches(settings.training.batch_size), profile)):
@@ -251,15 +252,16 @@ def _train_epoch(
         )
         _require_finite(terms, epoch)
         norm = optimizer.step(terms, batch.present(), profile)
-        if not torch.isfinite(norm):
+        if not math.isfinite(norm):
             raise TrainingError(
                 f"a gradient is not finite in epoch {epoch}, though the objective is. "
                 "Try a smaller learning_rate, and look for extreme values in the views."
             )
-        for name, value in _named(terms).items():
-            share = value.detach() * (len(batch) / len(data))
-            sums[name] = sums[name] + share if name in sums else share
-    return {name: float(value) for name, value in sums.items()}
+        named = _named(terms)
+        names = list(named)
+        values = torch.stack([value.detach() for value in named.values()])
+        sums = sums.to(values.device) + values * (len(batch) / len(data))
+    return dict(zip(names, sums.tolist(), strict=True))
 
 
 def _timed(batches: Iterator[Batch], profile: Profile) -> Iterator[Batch]:
@@ -300,7 +302,7 @@ def _named(terms: Terms) -> dict[str, Tensor]:
 
 def _require_finite(terms: Terms, epoch: int) -> None:
     """Stop with the names of the terms that are not finite."""
-    if torch.isfinite(terms.objective):
+    if math.isfinite(terms.objective.item()):
         return
     bad = [name for name, value in _named(terms).items() if not torch.isfinite(value)]
     raise TrainingError(

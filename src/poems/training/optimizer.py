@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from poems.elbo import Terms
 from poems.model import POEMS
 from poems.nn.decode import ALL, NONE, Turns
 from poems.profiling import NO_PROFILE, Profile
+from poems.training.adam import FlatAdamW
 from poems.training.flat import flatten_parameters
 from poems.training.proximal import ProximalAdam
 from poems.training.schedule import decayed
@@ -41,21 +43,20 @@ class Optimizer:
         loadings = [decoder.loadings for _, decoder in model.sparse_decoders()]
         decayed_parts = [*model.encoders.parameters(), *model.gate.parameters()]
         apart = {id(p) for p in decayed_parts}
+        groups = model.joint_parameters()
         self._flat: list[nn.Parameter] = []
         self._proximal: ProximalAdam | None = None
         if settings.sparsity.proximal and loadings:
             apart |= {id(p) for p in loadings}
-            self._flat.append(flatten_parameters(loadings))
+            self._flat.append(flatten_parameters([loadings]))
             self._proximal = ProximalAdam(self._flat[0].detach().view(-1, model.n_latent))
         others = [p for p in model.parameters() if id(p) not in apart]
-        groups: list[dict[str, Any]] = [
-            {"params": [flatten_parameters(decayed_parts)], "weight_decay": options.weight_decay},
-            {"params": [flatten_parameters(others)], "weight_decay": 0.0},
-        ]
-        self._flat += [group["params"][0] for group in groups]
+        ordered = [*_grouped(decayed_parts, groups), *_grouped(others, groups)]
+        self._flat.append(flatten_parameters(ordered))
+        n_decayed = sum(p.numel() for p in decayed_parts)
+        self._adam = FlatAdamW(self._flat[-1], n_decayed, options.weight_decay)
         # Kept, for they stay where they are: backward passes add to them in place.
         self._gradients = [flat.grad for flat in self._flat if flat.grad is not None]
-        self._adam = torch.optim.AdamW(groups, lr=options.learning_rate, fused=True)
         self._learning_rate = options.learning_rate
         self._n_steps = 0
         self._resting = False
@@ -77,12 +78,10 @@ class Optimizer:
         options = self._settings.training
         factor = decayed(progress, self._settings.sparsity.ramp_end, options.final_learning_rate)
         self._learning_rate = options.learning_rate * factor
-        for group in self._adam.param_groups:
-            group["lr"] = self._learning_rate
 
     def step(
         self, terms: Terms, present: Tensor | None = None, profile: Profile = NO_PROFILE
-    ) -> Tensor:
+    ) -> float:
         """Differentiate the loss and step; return the norm of the gradients.
 
         If the norm is not finite no step is taken. ``present`` says which features
@@ -95,13 +94,14 @@ class Optimizer:
         with profile.span("optimiser"):
             return self._move(terms, present)
 
-    def _move(self, terms: Terms, present: Tensor | None) -> Tensor:
-        norm = torch.nn.utils.get_total_norm(self._gradients)
-        if torch.isfinite(norm):
-            largest = self._settings.training.max_grad_norm
+    def _move(self, terms: Terms, present: Tensor | None) -> float:
+        largest = self._settings.training.max_grad_norm
+        norm = math.hypot(*(torch.linalg.vector_norm(g).item() for g in self._gradients))
+        if math.isfinite(norm):
             if norm > largest:
-                torch.nn.utils.clip_grads_with_norm_(self._flat, largest, norm)
-            self._adam.step()
+                for gradient in self._gradients:
+                    gradient.mul_(largest / norm)
+            self._adam.step(self._learning_rate)
             if self._proximal is not None:
                 self._proximal.step(
                     self._gradients[0].view_as(terms.rates),
@@ -112,3 +112,13 @@ class Optimizer:
                 )
             self._n_steps += 1
         return norm
+
+
+def _grouped(
+    parameters: Sequence[nn.Parameter], groups: Sequence[Sequence[nn.Parameter]]
+) -> list[Sequence[nn.Parameter]]:
+    """The groups that are among the parameters, and the others, each a group of its own."""
+    among = {id(p) for p in parameters}
+    chosen = [group for group in groups if all(id(p) in among for p in group)]
+    taken = {id(p) for group in chosen for p in group}
+    return [*chosen, *([p] for p in parameters if id(p) not in taken)]

@@ -18,10 +18,8 @@ import torch
 from torch import Tensor
 
 from poems.distributions.spike_slab import soft_threshold
-from poems.nn.decode import ALL, Turns
-
-_BETAS = (0.9, 0.999)
-_EPS = 1e-8
+from poems.nn.decode import ALL, Turns, has_compiler
+from poems.training.adam import BETAS, EPS
 
 
 class ProximalAdam:
@@ -76,18 +74,51 @@ class ProximalAdam:
             (n_features,), or ``None`` for all: the others do not take part.
         """
         w = self._loadings
+        if w.device.type == "cpu" and has_compiler():
+            self._compiled_step(gradient, rate, learning_rate, turns, present)
+            return
         taking_part = turns.visited(w)
         if present is not None:
             taking_part &= present[:, None]
         share1 = taking_part.to(w.dtype)
-        share2 = share1 * (1.0 - _BETAS[1])
-        share1 *= 1.0 - _BETAS[0]
+        share2 = share1 * (1.0 - BETAS[1])
+        share1 *= 1.0 - BETAS[0]
         self._first.lerp_(gradient, share1)
         self._weight1.lerp_(torch.ones_like(w), share1)
         self._second.lerp_(gradient.square(), share2)
         self._weight2.lerp_(torch.ones_like(w), share2)
-        spread = (self._second / self._weight2.clamp_min(_EPS)).sqrt_().add_(_EPS)
+        spread = (self._second / self._weight2.clamp_min(EPS)).sqrt_().add_(EPS)
         step = spread.reciprocal_().mul_(learning_rate)
-        slope = self._first / self._weight1.clamp_min(_EPS)
+        slope = self._first / self._weight1.clamp_min(EPS)
         moved = soft_threshold(w - step * slope, step * rate)
         w.copy_(torch.where(taking_part, moved, w))
+
+    def _compiled_step(
+        self,
+        gradient: Tensor,
+        rate: Tensor,
+        learning_rate: float,
+        turns: Turns,
+        present: Tensor | None,
+    ) -> None:
+        """Take the same step in one pass over the loadings."""
+        # Imported where it is needed: numba takes a moment.
+        from poems.nn.kernels.adam import proximal_step
+
+        if present is None:
+            present = torch.ones(len(self._loadings), dtype=torch.bool)
+        proximal_step(
+            self._loadings.numpy(),
+            self._first.numpy(),
+            self._second.numpy(),
+            self._weight1.numpy(),
+            self._weight2.numpy(),
+            gradient.contiguous().numpy(),
+            rate.contiguous().numpy(),
+            present.numpy(),
+            learning_rate,
+            BETAS,
+            EPS,
+            turns.every,
+            turns.phase,
+        )

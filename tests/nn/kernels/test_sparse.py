@@ -10,6 +10,7 @@ import torch
 from decoder_cases import Parts, assert_same, parts, results
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from poems.errors import SettingsError
 from poems.nn.decode import (
@@ -171,11 +172,10 @@ def test_the_jacobian_equals_the_blockwise_one(most: int, monkeypatch: pytest.Mo
         torch.testing.assert_close(x, y)
 
 
-def test_the_kernel_is_chosen_by_density_and_dropout() -> None:
-    sparse_loadings, dense_loadings = torch.eye(50), torch.ones(50, 50)
-    assert choose_kernel(sparse_loadings) == "sparse"
-    assert choose_kernel(dense_loadings) == "blockwise"
-    assert choose_kernel(sparse_loadings, dropout=0.1) == "blockwise"
+@pytest.mark.parametrize("loadings", [torch.eye(50), torch.ones(50, 50)])
+def test_on_processors_the_sparse_kernel_does_all_but_dropout(loadings: Tensor) -> None:
+    assert choose_kernel(loadings) == "sparse"
+    assert choose_kernel(loadings, dropout=0.1) == "blockwise"
 
 
 def test_without_a_compiler_another_kernel_does_it(monkeypatch: pytest.MonkeyPatch) -> None:

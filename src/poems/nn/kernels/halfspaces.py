@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 
-from poems.nn.kernels.vectors import LANES, MOST_ROWS, add_inputs, add_sums
+from poems.nn.kernels.vectors import LANES, MOST_ROWS, add_inputs, add_sums, pair_sums
 
 Array = Any
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -45,6 +45,10 @@ def halfspace_sums(Q: Array, P: Array, V: Array, out: Array, inputs: Array) -> N
     """Compute the sums into ``out``; ``inputs``, of shape (BLOCK, LANES), is overwritten."""
     if Q.shape[0] == 1:
         _one(Q, P, V, out)
+        return
+    if Q.shape[0] == V.shape[0] == 2:
+        for at in range(0, P.shape[1], LANES):
+            pair_sums(Q, P, V, out, at)
         return
     out[:] = 0
     n = Q.shape[1]

@@ -20,6 +20,13 @@ from poems.nn.kernels.vectors import LANES
 
 
 @compiled
+def _copy(row: Array, into: Array) -> None:
+    # numba's own assignment to a slice takes several times as long.
+    for n in range(len(row)):
+        into[n] = row[n]
+
+
+@compiled
 def forward_rows(
     first: int,
     last: int,
@@ -55,10 +62,11 @@ def forward_rows(
             w = W[j, k]
             if w != 0:
                 factors[s] = k
+                a, q, v = mixing[k], Q[s], V[s]
                 for h in range(n_hidden):
-                    Q[s, h] = w * mixing[k, h]
-                    V[s, h] = heads[h] * mixing[k, h]
-                P[s] = zt[k]
+                    q[h] = w * a[h]
+                    v[h] = heads[h] * a[h]
+                _copy(zt[k], P[s])
                 s += 1
         if s == 0:
             continue
@@ -111,9 +119,10 @@ def backward_rows(
             w = W[j, k]
             if w != 0:
                 order[s] = k
-                Q[s] = zt[k]
+                _copy(zt[k], Q[s])
+                a, p = mixing[k], P[s]
                 for h in range(n_hidden):
-                    P[s, h] = w * mixing[k, h]
+                    p[h] = w * a[h]
                 s += 1
         r = s
         if j % every == phase:
@@ -144,9 +153,9 @@ def backward_rows(
             w, a, q = W[j, k], mixing[k], sums[i]
             into_A, into_z, slope_n = grad_A[view[j], k], grad_z[k], slopes[at[j] + i]
             for h in range(n_hidden):
-                wq = w * q[h]
-                into_A[h] += heads[h] * wq
-                grad_heads[h] += a[h] * wq
+                into_A[h] += heads[h] * (w * q[h])
+            for h in range(n_hidden):
+                grad_heads[h] += a[h] * (w * q[h])
             for n in range(n_samples):
                 into_z[n] += w * gj[n] * slope_n[n]
 

@@ -93,6 +93,48 @@ def add_sums(
     return types.void(n, V, out, index, index, index, index, inputs), generate
 
 
+@_generated  # type: ignore[untyped-decorator]
+def pair_sums(_: Any, Q: Any, P: Any, V: Any, out: Any, at: Any) -> _Signature:
+    """Compute the sums of two factors and two rows, whose inputs need not be kept.
+
+    ``out[k, at:at + LANES] = sum_a V[k, a] * (sum_k Q[k, a] * P[k, at:at + LANES] > 0)``,
+    with k 0 and 1.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        *arrays, at = values
+        loop = _Loop(context, builder, signature.args[3].dtype)
+        start = _INDEX(0)
+        q, v = (
+            [loop.at(signature.args[i], arrays[i], _INDEX(k), start) for k in (0, 1)]
+            for i in (0, 2)
+        )
+        p, out = (
+            [loop.at(signature.args[i], arrays[i], _INDEX(k), at) for k in (0, 1)] for i in (1, 3)
+        )
+        factors = [loop.load(pointer) for pointer in p]
+        totals = [cgutils.alloca_once_value(builder, loop.zero) for _ in out]
+        for total in totals:
+            builder.store(loop.zero, total)
+        length = cgutils.unpack_tuple(
+            builder, context.make_array(signature.args[0])(context, builder, arrays[0]).shape
+        )[1]
+        with cgutils.for_range(builder, length) as turn:
+            parts = [
+                builder.fmul(loop.spread(row, turn.index), factor, flags=_FLAGS)
+                for row, factor in zip(q, factors, strict=True)
+            ]
+            inside = builder.fcmp_ordered(">", builder.fadd(*parts, flags=_FLAGS), loop.zero)
+            for row, total in zip(v, totals, strict=True):
+                part = builder.select(inside, loop.spread(row, turn.index), loop.zero)
+                builder.store(builder.fadd(builder.load(total), part, flags=_FLAGS), total)
+        for total, pointer in zip(totals, out, strict=True):
+            loop.store(builder.load(total), pointer)
+        return context.get_dummy_value()
+
+    return types.void(Q, P, V, out, types.int64), generate
+
+
 class _Loop:
     """Vectors of one kind of number, and where they lie in arrays whose rows are contiguous."""
 

@@ -1,0 +1,54 @@
+"""Parameters of several views as one tensor, without a copy once they lie in one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+# Where the first of the parameters holds the one tensor, and which they are.
+_MARK = "_joint_with"
+
+
+def joint(parts: Sequence[Tensor]) -> Tensor:
+    """Concatenate along the first dimension: by a copy, unless :func:`lay_jointly` was called.
+
+    Parameters
+    ----------
+    parts
+        Of the same shape but for the first dimension.
+
+    Examples
+    --------
+    >>> joint([torch.ones(1, 2), torch.zeros(2, 2)]).shape
+    torch.Size([3, 2])
+    """
+    if len(parts) == 1:
+        return parts[0]
+    whole, members = getattr(parts[0], _MARK, (None, []))
+    if isinstance(whole, Tensor) and members == [id(part) for part in parts]:
+        return whole
+    return torch.cat(list(parts))
+
+
+def lay_jointly(parts: Sequence[nn.Parameter], values: Tensor, gradient: Tensor) -> None:
+    """Let parameters lie in one tensor, in which :func:`joint` finds them and their gradients.
+
+    Parameters
+    ----------
+    parts
+        Parameters of the same shape but for the first dimension.
+    values, gradient
+        Memory for them and for their gradients, of shape (total number of entries,).
+    """
+    start = 0
+    for part in parts:
+        there = slice(start, start + part.numel())
+        part.data, part.grad = values[there].view_as(part), gradient[there].view_as(part)
+        start = there.stop
+    if len(parts) > 1:
+        shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
+        whole = nn.Parameter(values.view(shape))
+        whole.grad = gradient.view(shape)
+        setattr(parts[0], _MARK, (whole, [id(part) for part in parts]))

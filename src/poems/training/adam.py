@@ -1,0 +1,74 @@
+"""AdamW of parameters that lie in one tensor: compiled on processors, PyTorch's own elsewhere."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from poems.nn.decode import has_compiler
+
+# Decay of the moments, and what keeps a step finite: Adam's usual constants.
+BETAS = (0.9, 0.999)
+EPS = 1e-8
+
+
+class FlatAdamW:
+    """AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) whose weight decay reaches a part.
+
+    Parameters
+    ----------
+    flat
+        Parameter of shape (n_entries,), with its gradient.
+    n_decayed
+        Entries, from the first on, that weight decay reaches.
+    weight_decay
+        Its rate.
+
+    Examples
+    --------
+    >>> flat = nn.Parameter(torch.tensor([1.0, 1.0]))
+    >>> flat.grad = torch.tensor([2.0, 0.0])
+    >>> FlatAdamW(flat, n_decayed=2, weight_decay=1.0).step(learning_rate=0.1)
+    >>> [round(x, 3) for x in flat.tolist()]
+    [0.8, 0.9]
+    """
+
+    def __init__(self, flat: nn.Parameter, n_decayed: int, weight_decay: float) -> None:
+        self._flat = flat
+        self._decayed = flat.detach()[:n_decayed]
+        self._weight_decay = weight_decay
+        self._compiled = flat.device.type == "cpu" and has_compiler()
+        if self._compiled:
+            self._first, self._second = torch.zeros(2, len(flat), dtype=flat.dtype)
+            self._n_steps = 0
+        else:
+            self._adam = torch.optim.AdamW(
+                [flat], betas=BETAS, eps=EPS, weight_decay=0.0, fused=True
+            )
+
+    def step(self, learning_rate: float) -> None:
+        """Take a step of this size by the parameter's gradient."""
+        with torch.no_grad():
+            self._decayed.mul_(1.0 - learning_rate * self._weight_decay)
+        if self._compiled:
+            self._compiled_step(learning_rate)
+            return
+        self._adam.param_groups[0]["lr"] = learning_rate
+        self._adam.step()
+
+    def _compiled_step(self, learning_rate: float) -> None:
+        # Imported where it is needed: numba takes a moment.
+        from poems.nn.kernels.adam import adam_step
+
+        assert isinstance(self._flat.grad, Tensor)
+        self._n_steps += 1
+        adam_step(
+            self._flat.detach().numpy(),
+            self._first.numpy(),
+            self._second.numpy(),
+            self._flat.grad.numpy(),
+            learning_rate,
+            BETAS,
+            EPS,
+            self._n_steps,
+        )
