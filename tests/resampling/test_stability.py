@@ -48,20 +48,26 @@ def found(planted: Simulation, reference: FittedPoems) -> Stability:
 
 
 def test_planted_factors_are_stable_and_those_of_noise_are_not(planted: Simulation) -> None:
-    # A fit that keeps factors of noise beside the planted ones, for its spike is too weak.
-    reference = poems.fit(planted.cohort, progress=False, lambda_spike_scale=0.2, **QUICK)
-    found = poems.stability(planted.cohort, n_runs=10, reference=reference, progress=False)
-    match = match_factors(planted.loadings, found.reference.loadings)
-    table = found.factor_stability
-    real = table.iloc[match.estimated]
-    noise = table.drop(index=real.index)
-    assert (match.similarity > 0.8).all()
-    assert (real["found"] == 1).all()
-    assert (real["similarity"] > 0.8).all()
-    assert (real["similarity"] > real["chance_95"] + 0.3).all()
-    assert len(noise), "the reference should hold factors of noise, or this shows nothing"
-    assert noise["similarity"].max() < real["similarity"].min() - 0.3
-    assert noise["found"].mean() < 0.3
+    found_again: list[float] = []
+    for seed in (0, 1):
+        # A fit that keeps factors of noise beside the planted ones, for its spike is too weak.
+        reference = poems.fit(
+            planted.cohort, seed=seed, progress=False, lambda_spike_scale=0.2, **QUICK
+        )
+        found = poems.stability(planted.cohort, n_runs=10, reference=reference, progress=False)
+        match = match_factors(planted.loadings, found.reference.loadings)
+        table = found.factor_stability
+        real = table.iloc[match.estimated]
+        noise = table.drop(index=real.index)
+        assert (match.similarity > 0.8).all()
+        assert (real["found"] == 1).all()
+        assert (real["similarity"] > 0.8).all()
+        assert (real["similarity"] > real["chance_95"] + 0.3).all()
+        assert len(noise), "the reference should hold factors of noise, or this shows nothing"
+        assert noise["similarity"].max() < real["similarity"].min() - 0.3
+        found_again += noise["found"].tolist()
+    # Of one fit's few factors of noise this varies by 0.06 from seed to seed.
+    assert np.mean(found_again) < 0.3
 
 
 def test_biomarkers_are_the_planted_features(planted: Simulation, found: Stability) -> None:
