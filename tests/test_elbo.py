@@ -8,6 +8,7 @@ from poems.distributions.posteriors import GaussianPosterior
 from poems.elbo import Terms, elbo_terms, prior_divisor
 from poems.model import POEMS, Encoded
 from poems.nn.batch import Batch
+from poems.nn.likelihood import noise_prior
 
 
 def make(**changes: object) -> tuple[POEMS, Settings]:
@@ -53,7 +54,7 @@ def test_the_terms_are_those_of_the_formula(batch: Batch, monkeypatch: pytest.Mo
         if (mask := batch.observed[name]) is not None:
             there = there & mask
         torch.testing.assert_close(terms.nll[name], -density[there].sum() / 10)
-        priors = priors + likelihood.prior_penalty() / 50
+        priors = priors + noise_prior([likelihood]) / 50
     torch.testing.assert_close(terms.noise_prior, priors)
     penalty = sum(
         (d.penalty_rate() * d.loadings.abs()).sum() / 50 for _, d in model.sparse_decoders()
@@ -122,6 +123,28 @@ def test_means_are_sums_over_their_sizes(batch: Batch) -> None:
     torch.testing.assert_close(means.noise_prior, sums.noise_prior * 5)
     assert prior_divisor(settings, 10, 50) == 50
     assert prior_divisor(settings.updated(reduction="mean"), 10, 50) == 10
+
+
+@pytest.mark.parametrize("gate", ["learned", "equal"])
+@pytest.mark.parametrize("with_gradients", [True, False])
+def test_draws_of_a_mixture_count_by_their_gates(
+    gate: str, with_gradients: bool, batch: Batch
+) -> None:
+    model, settings = make(fusion="moe", gate=gate)
+    with torch.set_grad_enabled(with_gradients):
+        terms = terms_of(model, settings, batch)
+        torch.manual_seed(2)
+        z, weights = model.encode(batch).posterior.rsample()
+        assert len(z) == 2
+        expected = torch.zeros(())
+        rows = batch.rows(1)
+        assert rows is not None
+        for draw, weight in zip(z, weights, strict=True):
+            nll = model.likelihood(1).nll(
+                batch.values["b"][rows], model.decode(draw)["b"][rows], None
+            )
+            expected = expected + (weight[rows] * nll).sum() / len(batch)
+    torch.testing.assert_close(terms.nll["b"], expected.detach())
 
 
 @pytest.mark.parametrize("fusion", ["poe", "poe_prior", "moe"])

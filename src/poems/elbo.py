@@ -11,6 +11,7 @@ and over latents, and priors divided by the batch size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +23,7 @@ from poems.nn.batch import Batch
 from poems.nn.decode import ALL, Turns
 from poems.nn.decoder import penalty_rates
 from poems.nn.joint import joint
-from poems.nn.likelihood import nll_of_features, noise_prior
+from poems.nn.likelihood import GaussianLikelihood, nll_of_features, noise_prior
 from poems.profiling import NO_PROFILE, Profile
 
 
@@ -80,26 +81,17 @@ def elbo_terms(
         encoded = model.encode(batch)
         z, weights = encoded.posterior.rsample()
 
-    likelihoods = [model.likelihood(i) for i in range(len(model.views))]
-    per_feature = z.new_zeros(())
-    for draw, weight in zip(z, weights, strict=True):
+    predictions = []
+    for draw in z:
         inner = draw.view_as(draw)
         with profile.span("decoder"):
             predicted = model.decode_jointly(inner, turns)
         profile.watch_backward("decoder, backward", inner, [predicted])
-        with profile.span("likelihood"):
-            per_feature = per_feature + nll_of_features(
-                likelihoods,
-                batch.joined(),
-                predicted,
-                batch.there(),
-                weight if weight.requires_grad else None,
-            )
+        predictions.append(predicted)
+
+    likelihoods = [model.likelihood(i) for i in range(len(model.views))]
     with profile.span("likelihood"):
-        sizes = [len(likelihood.log_scale) for likelihood in likelihoods]
-        shares = [1 / size if mean else 1.0 for size in sizes]
-        parts = zip(torch.split(per_feature, sizes), shares, strict=True)
-        per_view = torch.stack([part.sum() * (share / len(batch)) for part, share in parts])
+        per_view = _nll(likelihoods, batch, predictions, weights, mean=mean)
         nll = dict(zip(model.views, per_view.detach().unbind(), strict=True))
 
     with profile.span("prior"):
@@ -118,6 +110,28 @@ def elbo_terms(
     objective = smooth + penalty
     loss = smooth if settings.sparsity.proximal else objective
     return Terms(nll, kl, penalty, noise, objective, loss, rates)
+
+
+def _nll(
+    likelihoods: Sequence[GaussianLikelihood],
+    batch: Batch,
+    predictions: Sequence[Tensor],
+    weights: Tensor,
+    *,
+    mean: bool,
+) -> Tensor:
+    """Negative log-likelihood a sample of each view, of shape (n_views,)."""
+    x, there = batch.joined(), batch.there()
+    # The weights of a sample's draws sum to one: of a single draw they say nothing.
+    given = weights if len(predictions) > 1 else [None]
+    of_draws = [
+        nll_of_features(likelihoods, x, predicted, there, weight)
+        for predicted, weight in zip(predictions, given, strict=True)
+    ]
+    sizes = [len(likelihood.log_scale) for likelihood in likelihoods]
+    parts = zip(torch.split(sum(of_draws[1:], of_draws[0]), sizes), sizes, strict=True)
+    per_view = torch.stack([part.sum() / size if mean else part.sum() for part, size in parts])
+    return per_view / len(batch)
 
 
 def prior_divisor(settings: Settings, n_batch: int, n_samples: int) -> int:

@@ -207,8 +207,7 @@ def fuse(networks: Sequence[Floats], n_neighbours: int, rounds: int = FUSION_ROU
         Neighbours kept in S.
     rounds
         Rounds of diffusion, at most. They end once a round changes the networks by less
-        than 1 in 10,000, commonly the tenth: each changes them by 0.4 times what the one
-        before did.
+        than 1 in 10,000: each changes them by less than half of what the one before did.
 
     Returns
     -------

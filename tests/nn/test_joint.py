@@ -47,3 +47,12 @@ def test_other_parameters_are_not_taken_for_those_that_lie_together() -> None:
     assert torch.equal(joint(parts[:2]), values.view(6, 2)[:4])
     assert torch.equal(joint([parts[0], parts[2]]), values.view(6, 2)[[0, 1, 2, 4, 5]])
     assert joint(parts[:1]) is parts[0]
+
+
+def test_parameters_that_were_moved_elsewhere_are_found_there() -> None:
+    parts = parameters()
+    values = torch.cat([part.detach().reshape(-1) for part in parts])
+    lay_jointly(parts, values, torch.zeros(12))
+    for part in parts:
+        part.data = part.data + 1.0
+    assert torch.equal(joint(parts), values.view(6, 2) + 1.0)

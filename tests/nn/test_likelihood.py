@@ -45,7 +45,7 @@ def test_the_noise_prior_is_the_scaled_inverse_chi_square() -> None:
     def penalty(noise_variance: float) -> float:
         with torch.no_grad():
             likelihood.log_scale.fill_(0.5 * np.log(noise_variance))
-        return likelihood.prior_penalty().item()
+        return noise_prior([likelihood]).item()
 
     # Three degrees of freedom and half of the feature's variance as the scale: an inverse
     # gamma of shape 3/2 and scale 3/2, here up to a constant.
@@ -94,7 +94,7 @@ def test_features_of_all_views_add_up_to_the_samples(
 
 def test_the_noise_prior_of_views_is_their_sum() -> None:
     likelihoods = [GaussianLikelihood(torch.rand(n, dtype=torch.float64) + 0.1) for n in (4, 3)]
-    expected = sum(likelihood.prior_penalty() for likelihood in likelihoods)
+    expected = sum(noise_prior([likelihood]) for likelihood in likelihoods)
     torch.testing.assert_close(noise_prior(likelihoods), expected)
     scales = [likelihood.log_scale for likelihood in likelihoods]
     assert torch.autograd.gradcheck(lambda *_: noise_prior(likelihoods), scales)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-# Where the first of the parameters holds the one tensor, and which they are.
+# Where the first of the parameters holds the one tensor, and where in memory each of them lay.
 _MARK = "_joint_with"
 
 
@@ -26,8 +26,9 @@ def joint(parts: Sequence[Tensor]) -> Tensor:
     """
     if len(parts) == 1:
         return parts[0]
-    whole, members = getattr(parts[0], _MARK, (None, []))
-    if isinstance(whole, Tensor) and members == [id(part) for part in parts]:
+    whole, places = getattr(parts[0], _MARK, (None, []))
+    # Parameters that were moved elsewhere since have left the tensor behind.
+    if isinstance(whole, Tensor) and places == [part.data_ptr() for part in parts]:
         return whole
     return torch.cat(list(parts))
 
@@ -51,4 +52,4 @@ def lay_jointly(parts: Sequence[nn.Parameter], values: Tensor, gradient: Tensor)
         shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
         whole = nn.Parameter(values.view(shape))
         whole.grad = gradient.view(shape)
-        setattr(parts[0], _MARK, (whole, [id(part) for part in parts]))
+        setattr(parts[0], _MARK, (whole, [part.data_ptr() for part in parts]))

@@ -59,10 +59,6 @@ class GaussianLikelihood(nn.Module):
             constant = observed.to(constants.dtype) @ constants
         return 0.5 * (difference * torch.exp(-self.log_scale)).square().sum(dim=1) + constant
 
-    def prior_penalty(self) -> Tensor:
-        """Negative log density of the noise prior up to a constant, summed over features."""
-        return noise_prior([self])
-
 
 def nll_of_features(
     likelihoods: Sequence[GaussianLikelihood],
@@ -146,10 +142,9 @@ class _FeatureNLL(Function):
             residual = torch.sub(x, eta).mul_(precision)
             if there is not None:
                 residual.masked_fill_(~there, 0.0)
-            if weight is None:
-                weight = residual.new_ones(len(residual))
-            weighted = residual * weight[:, None]
-            count = weight.sum() if there is None else weight @ there.to(weight.dtype)
+            weighted = residual if weight is None else residual * weight[:, None]
+            ones = residual.new_ones(len(residual)) if weight is None else weight
+            count = ones.sum() if there is None else ones @ there.to(ones.dtype)
             squares = torch.linalg.vecdot(weighted, residual, dim=0)
         ctx.save_for_backward(residual, weighted, precision, log_scale, squares, count, there)
         return torch.addcmul(0.5 * squares, log_scale + 0.5 * LOG_2PI, count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from poems.nn.kernels.halfspaces import Array, compiled
+from poems.nn.kernels.compiling import Array, compiled
 
 
 @compiled

@@ -16,28 +16,11 @@ and lies in no half-space.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-import numba
-
+from poems.nn.kernels.compiling import Array, compiled
 from poems.nn.kernels.vectors import LANES, MOST_ROWS, add_inputs, add_sums, pair_sums
-
-Array = Any
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Half-spaces whose inputs are kept at once, in the first cache.
 BLOCK = 64
-
-
-def compiled(function: Function) -> Function:
-    """Compile a function of arrays, free of the interpreter's lock, and keep it on disk.
-
-    Sums may be reordered and fused; what is not a number stays so.
-    """
-    options = {"contract", "nsz", "reassoc"}
-    jit = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=options)
-    return cast(Function, jit(function))
 
 
 @compiled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from poems.nn.kernels.halfspaces import Array, compiled
+from poems.nn.kernels.compiling import Array, compiled
 
 
 @compiled

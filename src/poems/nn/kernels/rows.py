@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from poems.nn.kernels.halfspaces import BLOCK, Array, compiled, halfspace_sums
+from poems.nn.kernels.compiling import Array, compiled
+from poems.nn.kernels.halfspaces import BLOCK, halfspace_sums
 from poems.nn.kernels.vectors import LANES
 
 

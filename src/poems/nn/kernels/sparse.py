@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from poems.nn.kernels.halfspaces import Array
+from poems.nn.kernels.compiling import Array
 from poems.nn.kernels.rows import backward_rows, forward_rows, jacobian_rows
 from poems.nn.kernels.vectors import LANES
 
@@ -147,8 +147,7 @@ def _padded(x: Tensor) -> Array:
     return padded.numpy()
 
 
-# Rows that are transposed at once, so that they stay in the cache: an array of a whole methylation
-# chip takes four times as long without.
+# Rows that are transposed at once, so that they stay in the cache.
 _TRANSPOSED_ROWS = 512
 
 

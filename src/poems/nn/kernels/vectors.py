@@ -82,9 +82,7 @@ def add_sums(
         with cgutils.for_range(builder, builder.sub(last, first)) as turn:
             here = builder.gep(start, [builder.mul(turn.index, _INDEX(LANES))])
             inside = builder.fcmp_ordered(">", loop.load(here), loop.zero)
-            for row, total in zip(rows, totals, strict=True):
-                part = builder.select(inside, loop.spread(row, turn.index), loop.zero)
-                builder.store(builder.fadd(builder.load(total), part, flags=_FLAGS), total)
+            loop.add_where(inside, rows, turn.index, totals)
         for total, result in zip(totals, results, strict=True):
             loop.store(builder.load(total), result)
         return context.get_dummy_value()
@@ -125,9 +123,7 @@ def pair_sums(_: Any, Q: Any, P: Any, V: Any, out: Any, at: Any) -> _Signature:
                 for row, factor in zip(q, factors, strict=True)
             ]
             inside = builder.fcmp_ordered(">", builder.fadd(*parts, flags=_FLAGS), loop.zero)
-            for row, total in zip(v, totals, strict=True):
-                part = builder.select(inside, loop.spread(row, turn.index), loop.zero)
-                builder.store(builder.fadd(builder.load(total), part, flags=_FLAGS), total)
+            loop.add_where(inside, v, turn.index, totals)
         for total, pointer in zip(totals, out, strict=True):
             loop.store(builder.load(total), pointer)
         return context.get_dummy_value()
@@ -173,6 +169,13 @@ class _Loop:
         vector = self._builder.insert_element(nothing, number, first)
         everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
         return self._builder.shuffle_vector(vector, nothing, everywhere)
+
+    def add_where(self, inside: Any, rows: Any, index: Any, totals: Any) -> None:
+        """Add each row's number to its total where a half-space holds it."""
+        for row, total in zip(rows, totals, strict=True):
+            part = self._builder.select(inside, self.spread(row, index), self.zero)
+            whole = self._builder.fadd(self._builder.load(total), part, flags=_FLAGS)
+            self._builder.store(whole, total)
 
     def _as_vector(self, pointer: Any) -> Any:
         return self._builder.bitcast(pointer, self._vector.as_pointer())
