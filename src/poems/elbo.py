@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from poems.config import Settings
@@ -23,7 +22,7 @@ from poems.nn.batch import Batch
 from poems.nn.decode import ALL, Turns
 from poems.nn.decoder import penalty_rates
 from poems.nn.joint import joint
-from poems.nn.likelihood import GaussianLikelihood, nll_of_features, noise_prior
+from poems.nn.likelihood import GaussianLikelihood, nll_of_views, noise_prior
 from poems.profiling import NO_PROFILE, Profile
 
 
@@ -125,13 +124,13 @@ def _nll(
     # The weights of a sample's draws sum to one: of a single draw they say nothing.
     given = weights if len(predictions) > 1 else [None]
     of_draws = [
-        nll_of_features(likelihoods, x, predicted, there, weight)
+        nll_of_views(likelihoods, x, predicted, there, weight)
         for predicted, weight in zip(predictions, given, strict=True)
     ]
-    sizes = [len(likelihood.log_scale) for likelihood in likelihoods]
-    parts = zip(torch.split(sum(of_draws[1:], of_draws[0]), sizes), sizes, strict=True)
-    per_view = torch.stack([part.sum() / size if mean else part.sum() for part, size in parts])
-    return per_view / len(batch)
+    per_view = sum(of_draws[1:], of_draws[0]) / len(batch)
+    if mean:
+        per_view = per_view / per_view.new_tensor(list(batch.n_features.values()))
+    return per_view
 
 
 def prior_divisor(settings: Settings, n_batch: int, n_samples: int) -> int:

@@ -12,7 +12,7 @@ def test_the_compiled_pass_gives_what_the_two_operations_give(
 ) -> None:
     results = []
     for compiled in (True, False):
-        monkeypatch.setattr("poems.nn.dropout.has_compiler", lambda found=compiled: found)
+        monkeypatch.setattr("poems.nn.compilers.has_compiler", lambda found=compiled: found)
         torch.manual_seed(1)
         x = torch.randn(shape, requires_grad=True)
         gradient = torch.randn(shape)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood, nll_of_features, noise_prior
+from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood, nll_of_views, noise_prior
 
 
 def test_the_density_is_that_of_scipy() -> None:
@@ -63,10 +63,10 @@ def test_the_scale_starts_at_the_standard_deviation() -> None:
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("masked", [True, False])
-def test_features_of_all_views_add_up_to_the_samples(
+def test_the_sums_of_views_are_those_over_samples(
     compiled: bool, weighted: bool, masked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poems.nn.likelihood.has_compiler", lambda: compiled)
+    monkeypatch.setattr("poems.nn.compilers.has_compiler", lambda: compiled)
     f64 = torch.float64
     likelihoods = [GaussianLikelihood(torch.rand(n, dtype=f64) + 0.1) for n in (4, 3)]
     x, eta = torch.randn(2, 6, 7, dtype=f64)
@@ -76,14 +76,14 @@ def test_features_of_all_views_add_up_to_the_samples(
         x[~there] = torch.nan
 
     def summed(eta: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-        return nll_of_features(likelihoods, x, eta, there, weight)
+        return nll_of_views(likelihoods, x, eta, there, weight)
 
-    per_feature = summed(eta, weight)
+    per_view = summed(eta, weight)
     for part, columns in ((0, slice(0, 4)), (1, slice(4, 7))):
         mask = None if there is None else there[:, columns]
         each = likelihoods[part].nll(x[:, columns], eta[:, columns], mask)
         expected = (each if weight is None else each * weight).sum()
-        torch.testing.assert_close(per_feature[columns].sum(), expected)
+        torch.testing.assert_close(per_view[part], expected)
     given = [x for x in (eta, weight) if x is not None]
     scales = [likelihood.log_scale for likelihood in likelihoods]
     assert torch.autograd.gradcheck(

@@ -11,7 +11,7 @@ from poems.training.proximal import ProximalAdam
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_steps_are_those_of_pytorch(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("poems.training.adam.has_compiler", lambda: compiled)
+    monkeypatch.setattr("poems.nn.compilers.has_compiler", lambda: compiled)
     torch.manual_seed(0)
     start, gradients = torch.randn(7), torch.randn(20, 7)
     flat = nn.Parameter(start.clone())
@@ -39,7 +39,7 @@ def test_the_compiled_proximal_step_is_the_other_one(
 ) -> None:
     found: list[Tensor] = []
     for compiled in (True, False):
-        monkeypatch.setattr("poems.training.proximal.has_compiler", lambda told=compiled: told)
+        monkeypatch.setattr("poems.nn.compilers.has_compiler", lambda told=compiled: told)
         torch.manual_seed(0)
         loadings = torch.randn(9, 4) * (torch.rand(9, 4) < 0.5)
         optimizer = ProximalAdam(loadings)

@@ -18,8 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from importlib.util import find_spec
 from typing import Any, Literal
 
 import torch
@@ -27,8 +25,11 @@ from torch import Tensor
 from torch.autograd import Function
 
 from poems.errors import SettingsError
+from poems.nn.compilers import compiled_for, has_triton
+from poems.nn.joint import view_of_features
 from poems.nn.kernels.blockwise import blockwise_decode, blockwise_jacobian
 from poems.nn.kernels.reference import reference_decode
+from poems.nn.norms import held
 
 Kernel = Literal["auto", "reference", "blockwise", "sparse"]
 
@@ -73,6 +74,7 @@ def decode(
     kernel: Kernel = "auto",
     turns: Turns = ALL,
     dropout: float = 0.0,
+    norms: tuple[float, float] | None = None,
 ) -> Tensor:
     """Predict the features of all views from the latents.
 
@@ -94,6 +96,9 @@ def decode(
     dropout
         Probability of dropping a hidden unit of a feature in a sample, which
         the blockwise kernel alone can do.
+    norms
+        What the columns of A and the rows of u are brought to before, ``None`` to take
+        them as they are.
 
     Returns
     -------
@@ -107,9 +112,14 @@ def decode(
             [2., 2.]])
     """
     chosen = choose_kernel(W, dropout) if kernel == "auto" else kernel
+    within_kernel = chosen == "sparse" and z.device.type == "cpu"
+    if norms is not None and not within_kernel:
+        (A, u), norms = held(A, u, norms), None
     if chosen == "sparse":
-        view = _views(tuple(sizes), z.device)
-        eta: Tensor = _SparseDecode.apply(z, W, A, u, b, view, turns)  # type: ignore[no-untyped-call]
+        view = view_of_features(tuple(sizes), z.device)
+        eta: Tensor = _SparseDecode.apply(  # type: ignore[no-untyped-call]
+            z, W, A, u, b, view, turns, norms
+        )
         return eta
     parts = []
     views = zip(*(torch.split(x, list(sizes)) for x in (W, u, b)), A, strict=True)
@@ -121,19 +131,13 @@ def decode(
     return torch.cat(parts, dim=1)
 
 
-@lru_cache(maxsize=16)
-def _views(sizes: tuple[int, ...], device: torch.device) -> Tensor:
-    """View of each feature, of shape (n_features,)."""
-    return torch.repeat_interleave(torch.tensor(sizes)).to(device)
-
-
 def choose_kernel(loadings: Tensor, dropout: float = 0.0) -> Kernel:
     """Choose by what is asked, where, and how many loadings are not zero.
 
     >>> choose_kernel(torch.eye(20), dropout=0.2)
     'blockwise'
     """
-    crossover = _crossover(loadings.device.type)
+    crossover = _crossover(loadings.device)
     if dropout > 0 or crossover is None:
         return "blockwise"
     if crossover >= 1.0:
@@ -142,11 +146,11 @@ def choose_kernel(loadings: Tensor, dropout: float = 0.0) -> Kernel:
     return "sparse" if density <= crossover else "blockwise"
 
 
-def _crossover(device: str) -> float | None:
+def _crossover(device: torch.device) -> float | None:
     """Density up to which the sparse kernel is chosen on a device; None where there is none."""
-    if device == "cpu":
-        return _CROSSOVER if has_compiler() else None
-    return _GPU_CROSSOVER if device == "cuda" and has_triton() else None
+    if compiled_for(device):
+        return _CROSSOVER
+    return _GPU_CROSSOVER if device.type == "cuda" and has_triton() else None
 
 
 @torch.no_grad()
@@ -171,18 +175,6 @@ def decoder_jacobian(
     return blockwise_jacobian(z, W, A, u)
 
 
-@cache
-def has_compiler() -> bool:
-    """Whether numba, which compiles the sparse kernel, is installed."""
-    return find_spec("numba") is not None
-
-
-@cache
-def has_triton() -> bool:
-    """Whether Triton, which compiles the sparse kernel for GPUs, is installed."""
-    return find_spec("triton") is not None
-
-
 def _sparse_kernel(device: torch.device) -> Any:
     """Return the module of the sparse kernel, imported where it is needed: it takes a moment.
 
@@ -191,7 +183,7 @@ def _sparse_kernel(device: torch.device) -> Any:
     SettingsError
         If there is none for the device, or its compiler is not installed.
     """
-    if device.type == "cpu" and has_compiler():
+    if compiled_for(device):
         from poems.nn.kernels import sparse
 
         return sparse
@@ -209,10 +201,19 @@ def _sparse_kernel(device: torch.device) -> Any:
 class _SparseDecode(Function):
     @staticmethod
     def forward(
-        ctx: Any, z: Tensor, W: Tensor, A: Tensor, u: Tensor, b: Tensor, view: Tensor, turns: Turns
+        ctx: Any,
+        z: Tensor,
+        W: Tensor,
+        A: Tensor,
+        u: Tensor,
+        b: Tensor,
+        view: Tensor,
+        turns: Turns,
+        norms: tuple[float, float] | None,
     ) -> Tensor:
         ctx.kernel = _sparse_kernel(z.device)
-        eta, ctx.kept = ctx.kernel.sparse_forward(z, W, A, u, b, view)
+        options = {} if norms is None else {"norms": norms}
+        eta, ctx.kept = ctx.kernel.sparse_forward(z, W, A, u, b, view, **options)
         ctx.turns = turns
         result: Tensor = eta
         return result
@@ -224,4 +225,4 @@ class _SparseDecode(Function):
         grad_z, grad_W, grad_A, grad_u = ctx.kernel.sparse_backward(
             ctx.kept, g, turns.every, turns.phase
         )
-        return grad_z, grad_W, grad_A, grad_u, g.sum(dim=0), None, None
+        return grad_z, grad_W, grad_A, grad_u, g.sum(dim=0), None, None, None

@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from poems.config import ModelSettings, SparsitySettings
 from poems.distributions import spike_slab
+from poems.nn.compilers import compiled_for
 from poems.nn.decode import ALL, Kernel, Turns, decode, decoder_jacobian
 from poems.nn.joint import joint
+from poems.nn.norms import held
 
 # relu(A (w * z)) is homogeneous: shrinking w and growing A or u changes nothing
 # but the penalty. Holding these norms makes |w| a bound on the effect, comparable
@@ -108,7 +108,9 @@ class SparseDecoder(nn.Module):
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """Return A (n_hidden, n_latent) and u (n_features, n_hidden), norms held if asked."""
-        return _held(self.mixing, self.heads) if self.normalise else (self.mixing, self.heads)
+        if not self.normalise:
+            return self.mixing, self.heads
+        return held(self.mixing, self.heads, (_MIXING_NORM, _HEAD_NORM))
 
     def forward(self, z: Tensor) -> Tensor:
         """Predict (n_samples, n_features) from z (n_samples, n_latent)."""
@@ -156,8 +158,21 @@ class SparseDecoder(nn.Module):
                 n_measured, noise, n_features * n_latent, sparsity.lambda_spike_scale
             )
         self.lambda_spike.copy_((ramp * full).clamp_min(sparsity.lambda_slab))
-        b = sparsity.theta_b * n_features
-        self.theta_logit.copy_(spike_slab.theta_logit_update(self.inclusion(), 1.0, b))
+        self._update_theta(sparsity.theta_b * n_features)
+
+    def _update_theta(self, b: float) -> None:
+        if not (self.sparsity.slab and compiled_for(self.loadings.device)):
+            self.theta_logit.copy_(spike_slab.theta_logit_update(self.inclusion(), 1.0, b))
+            return
+        # Imported where it is needed: numba takes a moment.
+        from poems.nn.kernels.spike_slab import update_theta
+
+        update_theta(*self.prior_arrays(), self.sparsity.density_ratio, b)
+
+    def prior_arrays(self) -> tuple[Any, Any, Any, float]:
+        """Return W, theta's logits and the rates of spike and slab, as kernels take them."""
+        W, theta, spike = self.loadings, self.theta_logit, self.lambda_spike
+        return (W.detach().numpy(), theta.numpy(), spike.numpy(), self.sparsity.lambda_slab)
 
 
 class DenseDecoder(nn.Module):
@@ -217,22 +232,26 @@ def decode_views(
     return decode(
         z,
         W,
-        *(_held(A, u) if sparse[0].normalise else (A, u)),
+        A,
+        u,
         b,
         [len(decoder.loadings) for decoder in sparse],
         kernel=sparse[0].kernel,
         turns=turns,
         dropout=sparse[0].dropout if sparse[0].training else 0.0,
+        norms=(_MIXING_NORM, _HEAD_NORM) if sparse[0].normalise else None,
     )
 
 
 @torch.no_grad()
 def penalty_rates(decoders: Sequence[SparseDecoder]) -> Tensor:
     """L1 rate of each loading of all views: (n_features, n_latent), the views in their order."""
-    sparsity = decoders[0].sparsity
+    sparsity, n_latent = decoders[0].sparsity, decoders[0].loadings.shape[1]
+    if sparsity.slab and compiled_for(decoders[0].loadings.device):
+        return _compiled_rates(decoders)
     spike = joint([decoder.lambda_spike for decoder in decoders])
     if not sparsity.slab:
-        return spike[:, None].expand(-1, decoders[0].loadings.shape[1])
+        return spike[:, None].expand(-1, n_latent)
     theta = [decoder.theta_logit.expand_as(decoder.loadings) for decoder in decoders]
     log_odds = spike_slab.inclusion_log_odds(
         joint([decoder.loadings for decoder in decoders]),
@@ -244,32 +263,14 @@ def penalty_rates(decoders: Sequence[SparseDecoder]) -> Tensor:
     return spike_slab.penalty_rate(log_odds.sigmoid_(), spike, sparsity.lambda_slab)
 
 
-def _held(A: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-    """Bring the columns of A (..., n_hidden, n_latent) and the rows of u to their norms."""
-    return (
-        _OfNorm.apply(A, -2, _MIXING_NORM),  # type: ignore[no-untyped-call]
-        _OfNorm.apply(u, -1, _HEAD_NORM),  # type: ignore[no-untyped-call]
-    )
+def _compiled_rates(decoders: Sequence[SparseDecoder]) -> Tensor:
+    from poems.nn.kernels.spike_slab import penalty_rates
 
-
-class _OfNorm(Function):
-    """Vectors brought to a norm c, y = c x / |x|, with dx = c / |x| (dy - y (y . dy) / c^2)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, dim: int, norm: float) -> Tensor:
-        scale = norm / torch.linalg.vector_norm(x, dim=dim, keepdim=True)
-        y: Tensor = x * scale
-        ctx.save_for_backward(y, scale)
-        ctx.dim, ctx.norm = dim, norm
-        return y
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        y, scale = ctx.saved_tensors
-        (g,) = grads
-        along = (g * y).sum(dim=ctx.dim, keepdim=True)
-        return torch.addcmul(g, y, along, value=-1.0 / ctx.norm**2).mul_(scale), None, None
+    sizes = [len(decoder.loadings) for decoder in decoders]
+    rates = decoders[0].loadings.new_empty(sum(sizes), decoders[0].loadings.shape[1])
+    for decoder, part in zip(decoders, torch.split(rates, sizes), strict=True):
+        penalty_rates(*decoder.prior_arrays(), decoder.sparsity.density_ratio, part.numpy())
+    return rates
 
 
 DECODERS: Mapping[

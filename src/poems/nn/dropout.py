@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from poems.nn.decode import has_compiler
+from poems.nn.compilers import compiled_for
 
 # Values of a number of 16 bits, of which four are drawn at once: on processors that is several
 # times as fast as drawing uniform numbers.
@@ -53,7 +53,7 @@ def rectified(h: Tensor, dropout: Dropout) -> Tensor:
     >>> rectified(torch.tensor([-1.0, 2.0]), Dropout(0.0))
     tensor([0., 2.])
     """
-    compiled = h.device.type == "cpu" and h.dtype == torch.float32 and has_compiler()
+    compiled = h.dtype == torch.float32 and compiled_for(h.device)
     if not (compiled and dropout.training and dropout.limit > 0):
         return dropout(h.relu_())  # type: ignore[no-any-return]
     kept: Tensor = _Rectified.apply(h, dropout.limit, dropout.scale)  # type: ignore[no-untyped-call]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -35,10 +35,11 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         sizes = [n_features, *layers]
-        hidden: list[nn.Module] = []
-        for n_in, n_out in pairwise(sizes):
-            hidden += [nn.Linear(n_in, n_out), nn.ReLU(), Dropout(dropout)]
-        self.hidden = nn.Sequential(*hidden)
+        self.dropout = Dropout(dropout)
+        # The hidden layers' linear maps, from the input on.
+        self.linear_layers = tuple(nn.Linear(n_in, n_out) for n_in, n_out in pairwise(sizes))
+        hidden = ([layer, nn.ReLU(), self.dropout] for layer in self.linear_layers)
+        self.hidden = nn.Sequential(*chain.from_iterable(hidden))
         self.loc = nn.Linear(sizes[-1], n_latent)
         self.log_precision = nn.Linear(sizes[-1], n_latent)
 
@@ -48,25 +49,15 @@ class Encoder(nn.Module):
         loc, log_precision = encode_views([self], [x], [None], measured)
         return loc[0], log_precision[0]
 
-    def linear_layers(self) -> list[nn.Linear]:
-        """The hidden layers' linear maps, from the input on."""
-        return [layer for layer in self.hidden if isinstance(layer, nn.Linear)]
-
-    def activate(self, h: Tensor) -> Tensor:
-        """Apply what follows a hidden layer's linear map, and may overwrite it."""
-        dropout = self.hidden[-1]
-        assert isinstance(dropout, Dropout)
-        return rectified(h, dropout)
-
 
 def joint_layers(encoders: Sequence[Encoder]) -> list[list[nn.Parameter]]:
     """Weights and biases of the layers after the first, each to be used as one tensor.
 
     In turns, from the second layer to the heads; see :mod:`poems.nn.joint`.
     """
-    if not encoders[0].linear_layers():
+    if not encoders[0].linear_layers:
         return []
-    layers = list(zip(*(encoder.linear_layers() for encoder in encoders), strict=True))[1:]
+    layers = list(zip(*(encoder.linear_layers[1:] for encoder in encoders), strict=True))
     heads = [part for encoder in encoders for part in (encoder.loc, encoder.log_precision)]
     return [
         parts
@@ -100,12 +91,12 @@ def encode_views(
     are zero for samples without the view.
     """
     widths = encoders[0].loc.out_features
-    if encoders[0].linear_layers():
-        first = [encoder.linear_layers()[0](x) for encoder, x in zip(encoders, inputs, strict=True)]
+    if encoders[0].linear_layers:
+        first = [encoder.linear_layers[0](x) for encoder, x in zip(encoders, inputs, strict=True)]
         h = _in_place(first, rows, len(measured))
         layers = [joint(parts) for parts in joint_layers(encoders)]
         for weight, bias in zip(layers[::2], layers[1::2], strict=True):
-            h = encoders[0].activate(h)
+            h = rectified(h, encoders[0].dropout)
             weight = weight.view(len(encoders), -1, weight.shape[1])
             h = torch.baddbmm(bias.view(len(encoders), 1, -1), h, weight.mT)
         both = h

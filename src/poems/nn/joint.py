@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,16 @@ def joint(parts: Sequence[Tensor]) -> Tensor:
     if isinstance(whole, Tensor) and places == [part.data_ptr() for part in parts]:
         return whole
     return torch.cat(list(parts))
+
+
+@lru_cache(maxsize=16)
+def view_of_features(sizes: tuple[int, ...], device: torch.device) -> Tensor:
+    """View of each feature where the views' features lie one after the other: (n_features,).
+
+    >>> view_of_features((2, 1), torch.device("cpu")).tolist()
+    [0, 0, 1]
+    """
+    return torch.repeat_interleave(torch.tensor(sizes)).to(device)
 
 
 def lay_jointly(parts: Sequence[nn.Parameter], values: Tensor, gradient: Tensor) -> None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from poems.distributions.posteriors import LOG_2PI
-from poems.nn.decode import has_compiler
-from poems.nn.joint import joint
+from poems.nn.compilers import compiled_for
+from poems.nn.joint import joint, view_of_features
 
 # Degrees of freedom and scale of the scaled-inverse-chi-square prior on each
 # feature's noise variance; the scale is a share of the feature's own variance.
@@ -60,14 +61,14 @@ class GaussianLikelihood(nn.Module):
         return 0.5 * (difference * torch.exp(-self.log_scale)).square().sum(dim=1) + constant
 
 
-def nll_of_features(
+def nll_of_views(
     likelihoods: Sequence[GaussianLikelihood],
     x: Tensor,
     eta: Tensor,
     there: Tensor | None,
     weight: Tensor | None = None,
 ) -> Tensor:
-    """Negative log-likelihood of each feature of all views, summed over samples.
+    """Negative log-likelihood of each view, summed over its features and samples.
 
     Parameters
     ----------
@@ -84,11 +85,12 @@ def nll_of_features(
 
     Returns
     -------
-    Tensor of shape (n_features,).
+    Tensor of shape (n_views,).
     """
-    log_scale = joint([likelihood.log_scale for likelihood in likelihoods])
-    result: Tensor = _FeatureNLL.apply(  # type: ignore[no-untyped-call]
-        x, eta, log_scale, there, weight
+    scales = [likelihood.log_scale for likelihood in likelihoods]
+    sizes = tuple(map(len, scales))
+    result: Tensor = _ViewNLL.apply(  # type: ignore[no-untyped-call]
+        x, eta, joint(scales), there, weight, sizes
     )
     return result
 
@@ -118,8 +120,8 @@ class _NoisePrior(Function):
         return (_NOISE_DF + 2.0 - 2.0 * ratio).mul_(g), None
 
 
-class _FeatureNLL(Function):
-    """The sums over samples with their derivatives, in few passes over the data.
+class _ViewNLL(Function):
+    """The sums with their derivatives, in few passes over the data.
 
     With r = (x - eta) / sigma and weights w: -w r / sigma for eta, the sum over samples of
     w (1 - r^2) for log sigma. Values that are not there count as r = 0.
@@ -133,47 +135,55 @@ class _FeatureNLL(Function):
         log_scale: Tensor,
         there: Tensor | None,
         weight: Tensor | None,
+        sizes: tuple[int, ...],
     ) -> Tensor:
+        ctx.sizes = sizes
+        if weight is None and compiled_for(x.device):
+            slope, excess, nll = _compiled_sums(x, eta, log_scale, there, sizes)
+            ctx.save_for_backward(slope, excess)
+            return nll
         precision = torch.exp(-log_scale)
-        if weight is None and x.device.type == "cpu" and has_compiler():
-            residual, squares, count = _compiled_residuals(x, eta, precision, there)
-            weighted = residual
-        else:
-            residual = torch.sub(x, eta).mul_(precision)
-            if there is not None:
-                residual.masked_fill_(~there, 0.0)
-            weighted = residual if weight is None else residual * weight[:, None]
-            ones = residual.new_ones(len(residual)) if weight is None else weight
-            count = ones.sum() if there is None else ones @ there.to(ones.dtype)
-            squares = torch.linalg.vecdot(weighted, residual, dim=0)
-        ctx.save_for_backward(residual, weighted, precision, log_scale, squares, count, there)
-        return torch.addcmul(0.5 * squares, log_scale + 0.5 * LOG_2PI, count)
+        residual = torch.sub(x, eta).mul_(precision)
+        if there is not None:
+            residual.masked_fill_(~there, 0.0)
+        weighted = residual if weight is None else residual * weight[:, None]
+        ones = residual.new_ones(len(residual)) if weight is None else weight
+        count = ones.sum() if there is None else ones @ there.to(ones.dtype)
+        squares = torch.linalg.vecdot(weighted, residual, dim=0)
+        constants = log_scale + 0.5 * LOG_2PI
+        of_features = torch.addcmul(0.5 * squares, constants, count)
+        kept = (residual, constants, there) if ctx.needs_input_grad[4] else ()
+        ctx.save_for_backward(weighted * precision, count - squares, *kept)
+        return torch.stack([part.sum() for part in torch.split(of_features, list(sizes))])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        residual, weighted, precision, log_scale, squares, count, there = ctx.saved_tensors
-        (g,) = grads
+        slope, excess, *kept = ctx.saved_tensors
+        g = grads[0][view_of_features(ctx.sizes, slope.device)]
         grad_weight = None
-        if ctx.needs_input_grad[4]:
-            constants = g * (log_scale + 0.5 * LOG_2PI)
+        if kept:
+            residual, constants, there = kept
+            constants = g * constants
             grad_weight = residual.square() @ (0.5 * g)
             grad_weight += constants.sum() if there is None else there.to(g.dtype) @ constants
-        return None, weighted * (-g * precision), g * (count - squares), None, grad_weight
+        return None, slope * -g, g * excess, None, grad_weight, None
 
 
-def _compiled_residuals(
-    x: Tensor, eta: Tensor, precision: Tensor, there: Tensor | None
+def _compiled_sums(
+    x: Tensor, eta: Tensor, log_scale: Tensor, there: Tensor | None, sizes: tuple[int, ...]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Compute residuals, their squares' sums over samples, and how many each is of."""
+    """The derivatives for eta and log sigma, and the sums, in one pass over the data."""
     # Imported where it is needed: numba takes a moment.
-    from poems.nn.kernels.residuals import residual_rows
+    from poems.nn.kernels.gaussian import view_sums
 
-    residual, (squares, count) = torch.empty(x.shape, dtype=eta.dtype), eta.new_zeros(2, x.shape[1])
-    mask = torch.ones(1, 1, dtype=torch.bool) if there is None else there
-    given = (x, eta.detach(), precision, mask, residual, squares, count)
-    residual_rows(*(each.contiguous().numpy() for each in given))
-    return residual, squares, count
+    mask = np.ones((1, 1), dtype=bool) if there is None else there.numpy()
+    predicted = eta.detach().contiguous().numpy()
+    slope, excess = np.empty_like(predicted), np.zeros(predicted.shape[1], predicted.dtype)
+    nll = np.empty(len(sizes), predicted.dtype)
+    values, scale = (each.detach().contiguous().numpy() for each in (x, log_scale))
+    view_sums(values, predicted, scale, mask, np.asarray(sizes), slope, excess, nll)
+    return torch.from_numpy(slope), torch.from_numpy(excess), torch.from_numpy(nll)
 
 
 LIKELIHOODS: Mapping[str, Callable[[Tensor], GaussianLikelihood]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from poems.nn.decode import has_compiler
+from poems.nn.compilers import compiled_for
 
 # Decay of the moments, and what keeps a step finite: Adam's usual constants.
 BETAS = (0.9, 0.999)
@@ -37,7 +37,7 @@ class FlatAdamW:
         self._flat = flat
         self._decayed = flat.detach()[:n_decayed]
         self._weight_decay = weight_decay
-        self._compiled = flat.device.type == "cpu" and has_compiler()
+        self._compiled = compiled_for(flat.device)
         if self._compiled:
             self._first, self._second = torch.zeros(2, len(flat), dtype=flat.dtype)
             self._n_steps = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -250,16 +250,16 @@ def _train_epoch(
             turns=optimizer.turns,
             profile=profile,
         )
-        _require_finite(terms, epoch)
+        named = _named(terms)
+        _require_finite(named, epoch)
         norm = optimizer.step(terms, batch.present(), profile)
         if not math.isfinite(norm):
             raise TrainingError(
                 f"a gradient is not finite in epoch {epoch}, though the objective is. "
                 "Try a smaller learning_rate, and look for extreme values in the views."
             )
-        named = _named(terms)
         names = list(named)
-        values = torch.stack([value.detach() for value in named.values()])
+        values = torch.stack(list(named.values()))
         sums = sums.to(values.device) + values * (len(batch) / len(data))
     return dict(zip(names, sums.tolist(), strict=True))
 
@@ -292,19 +292,19 @@ def _learn_components(
 def _named(terms: Terms) -> dict[str, Tensor]:
     """The terms by the names of the history's columns."""
     named = {
-        "objective": terms.objective,
-        "kl": terms.kl,
-        "penalty": terms.penalty,
-        "noise_prior": terms.noise_prior,
+        "objective": terms.objective.detach(),
+        "kl": terms.kl.detach(),
+        "penalty": terms.penalty.detach(),
+        "noise_prior": terms.noise_prior.detach(),
     }
     return named | {f"nll_{name}": value for name, value in terms.nll.items()}
 
 
-def _require_finite(terms: Terms, epoch: int) -> None:
+def _require_finite(named: Mapping[str, Tensor], epoch: int) -> None:
     """Stop with the names of the terms that are not finite."""
-    if math.isfinite(terms.objective.item()):
+    if math.isfinite(named["objective"].item()):
         return
-    bad = [name for name, value in _named(terms).items() if not torch.isfinite(value)]
+    bad = [name for name, value in named.items() if not torch.isfinite(value)]
     raise TrainingError(
         f"the objective is not finite in epoch {epoch} ({', '.join(bad)}). Try a smaller "
         "learning_rate, and look for extreme values in the views (winsorise clips them)."

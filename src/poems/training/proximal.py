@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from poems.distributions.spike_slab import soft_threshold
-from poems.nn.decode import ALL, Turns, has_compiler
+from poems.nn.compilers import compiled_for
+from poems.nn.decode import ALL, Turns
 from poems.training.adam import BETAS, EPS
 
 
@@ -74,7 +75,7 @@ class ProximalAdam:
             (n_features,), or ``None`` for all: the others do not take part.
         """
         w = self._loadings
-        if w.device.type == "cpu" and has_compiler():
+        if compiled_for(w.device):
             self._compiled_step(gradient, rate, learning_rate, turns, present)
             return
         taking_part = turns.visited(w)

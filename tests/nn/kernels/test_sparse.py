@@ -181,7 +181,7 @@ def test_on_processors_the_sparse_kernel_does_all_but_dropout(loadings: Tensor) 
 def test_without_a_compiler_another_kernel_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = parts(6, [7, 3], 4, 5, 0.2)
     expected = results(inputs, [7, 3], "auto")
-    monkeypatch.setattr("poems.nn.decode.has_compiler", lambda: False)
+    monkeypatch.setattr("poems.nn.compilers.has_compiler", lambda: False)
     assert choose_kernel(inputs[1]) == "blockwise"
     assert_same(results(inputs, [7, 3], "auto"), expected)
 
@@ -190,6 +190,6 @@ def test_without_a_compiler_another_kernel_does_it(monkeypatch: pytest.MonkeyPat
 def test_a_kernel_that_is_not_there_says_what_to_do(
     device: str, remedy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poems.nn.decode.has_compiler", lambda: False)
+    monkeypatch.setattr("poems.nn.compilers.has_compiler", lambda: False)
     with pytest.raises(SettingsError, match=rf"needs .*{remedy}.* use kernel='auto'"):
         _sparse_kernel(torch.device(device))

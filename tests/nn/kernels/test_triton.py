@@ -53,7 +53,7 @@ def test_gpus_have_a_sparse_kernel_where_triton_is(
     device: str, triton: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decode_module, "has_triton", lambda: triton)
-    assert (decode_module._crossover(device) is not None) is expected
+    assert (decode_module._crossover(torch.device(device)) is not None) is expected
 
 
 def test_the_density_decides_where_there_is_a_sparse_kernel(

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from poems.nn.kernels.compiling import Array
+from poems.nn.kernels.norms import to_norm, to_norm_backward
 from poems.nn.kernels.rows import backward_rows, forward_rows, jacobian_rows
 from poems.nn.kernels.vectors import LANES
 
@@ -32,10 +33,18 @@ class Forwards:
     view: Array
     at: Array
     slopes: Array
+    scales: tuple[Array, Array] | None
 
 
 def sparse_forward(
-    z: Tensor, W: Tensor, A: Tensor, u: Tensor, b: Tensor, view: Tensor
+    z: Tensor,
+    W: Tensor,
+    A: Tensor,
+    u: Tensor,
+    b: Tensor,
+    view: Tensor,
+    *,
+    norms: tuple[float, float] | None = None,
 ) -> tuple[Tensor, Forwards]:
     """Predict all features.
 
@@ -50,22 +59,28 @@ def sparse_forward(
         Hidden weights of each view, of shape (n_views, n_hidden, n_latent).
     view
         View of each feature, of shape (n_features,).
+    norms
+        What the columns of A and the rows of u are brought to before, if anything.
 
     Returns
     -------
     Predictions of shape (n_samples, n_features), and what the gradients need.
     """
     zt, mixing = _padded(z.T), _padded(A.transpose(1, 2))
-    loadings = W.detach().contiguous().numpy()
+    loadings, heads, offsets = (x.detach().contiguous().numpy() for x in (W, u, b))
+    scales = None
+    if norms is not None:
+        mixing, scale_A = _of_norm(mixing, norms[0])
+        heads, scale_u = _of_norm(heads, norms[1])
+        scales = scale_A, scale_u
     counts = np.count_nonzero(loadings, axis=1)
     at = np.cumsum(counts) - counts
     eta = np.empty((len(loadings), zt.shape[1]), zt.dtype)
     slopes = np.empty((int(counts.sum()), zt.shape[1]), zt.dtype)
-    kept = Forwards(loadings, zt, mixing, u.detach().contiguous().numpy(), view.numpy(), at, slopes)
-    offsets = b.detach().contiguous().numpy()
+    kept = Forwards(loadings, zt, mixing, heads, view.numpy(), at, slopes, scales)
 
     def run(_: int, first: int, last: int) -> None:
-        forward_rows(first, last, kept.W, zt, mixing, kept.u, offsets, kept.view, at, eta, slopes)
+        forward_rows(first, last, loadings, zt, mixing, heads, offsets, kept.view, at, eta, slopes)
 
     _share_out(len(loadings), run)
     return torch.from_numpy(_transposed(eta[:, : len(z)])), kept
@@ -108,10 +123,14 @@ def sparse_backward(
         )
 
     _share_out(len(kept.W), run)
+    of_z, of_A = (parts[0] if n_parts == 1 else parts.sum(axis=0) for parts in (grad_z, grad_A))
+    if kept.scales is not None:
+        to_norm_backward(_rows(of_A), _rows(kept.A), kept.scales[0])
+        to_norm_backward(grad_u, kept.u, kept.scales[1])
     return (
-        torch.from_numpy(grad_z.sum(axis=0)[:, :n_samples]).T,
+        torch.from_numpy(of_z[:, :n_samples]).T,
         torch.from_numpy(grad_W),
-        torch.from_numpy(grad_A.sum(axis=0)[:, :, :n_hidden]).transpose(1, 2),
+        torch.from_numpy(of_A[:, :, :n_hidden]).transpose(1, 2),
         torch.from_numpy(grad_u),
     )
 
@@ -141,10 +160,22 @@ def sparse_jacobian(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> tuple[Tensor,
 
 def _padded(x: Tensor) -> Array:
     """Copy into an array whose last dimension is whole vectors, with zeros at its end."""
+    given = x.detach().numpy()
     width = -(-x.shape[-1] // LANES) * LANES
-    padded = x.new_zeros(*x.shape[:-1], width)
-    padded[..., : x.shape[-1]] = x.detach()
-    return padded.numpy()
+    padded = np.zeros((*given.shape[:-1], width), given.dtype)
+    padded[..., : x.shape[-1]] = given
+    return padded
+
+
+def _rows(x: Array) -> Array:
+    return x.reshape(-1, x.shape[-1])
+
+
+def _of_norm(x: Array, norm: float) -> tuple[Array, Array]:
+    """Bring an array's rows to a norm; return them and what they were multiplied by."""
+    y, scale = np.empty_like(x), np.empty(x.size // x.shape[-1], x.dtype)
+    to_norm(_rows(x), norm, _rows(y), scale)
+    return y, scale
 
 
 # Rows that are transposed at once, so that they stay in the cache.
