@@ -9,16 +9,16 @@ from poems.elbo import Terms, elbo_terms, prior_divisor
 from poems.model import POEMS, Encoded
 from poems.nn.batch import Batch
 from poems.nn.likelihood import noise_prior
+from poems.nn.loadings_prior import penalty_rates, update_priors
 
 
 def make(**changes: object) -> tuple[POEMS, Settings]:
     torch.manual_seed(1)
     settings = Settings().updated(n_latent=3, encoder_layers=(8,), encoder_dropout=0.0, **changes)
     model = POEMS({"a": torch.ones(6), "b": torch.full((4,), 2.0)}, settings)
-    for i, (_, decoder) in enumerate(model.sparse_decoders()):
-        decoder.update_prior(
-            1.0, model.likelihood(i).scale.detach(), torch.full_like(decoder.bias, 9)
-        )
+    if decoders := [decoder for _, decoder in model.sparse_decoders()]:
+        noise = torch.cat([model.likelihood(i).scale.detach() for i in range(2)])
+        update_priors(decoders, 1.0, noise, torch.full_like(noise, 9))
     return model, settings
 
 
@@ -57,7 +57,7 @@ def test_the_terms_are_those_of_the_formula(batch: Batch, monkeypatch: pytest.Mo
         priors = priors + noise_prior([likelihood]) / 50
     torch.testing.assert_close(terms.noise_prior, priors)
     penalty = sum(
-        (d.penalty_rate() * d.loadings.abs()).sum() / 50 for _, d in model.sparse_decoders()
+        (penalty_rates([d]) * d.loadings.abs()).sum() / 50 for _, d in model.sparse_decoders()
     )
     torch.testing.assert_close(terms.penalty, penalty)
     smooth = sum(terms.nll.values()) + 0.3 * kl + priors
@@ -72,7 +72,7 @@ def test_without_a_proximal_step_the_penalty_is_differentiated(batch: Batch) -> 
     _, decoder = model.sparse_decoders()[0]
     (grad,) = torch.autograd.grad(terms.penalty, decoder.loadings)
     # The rates are held fixed: their own dependence on the loadings is not followed.
-    torch.testing.assert_close(grad, decoder.penalty_rate() * decoder.loadings.sign() / 10)
+    torch.testing.assert_close(grad, penalty_rates([decoder]) * decoder.loadings.sign() / 10)
 
 
 def test_a_proximal_step_leaves_the_penalty_out_of_the_gradient(batch: Batch) -> None:

@@ -20,9 +20,9 @@ from poems.config import Settings
 from poems.model import POEMS
 from poems.nn.batch import Batch
 from poems.nn.decode import ALL, Turns
-from poems.nn.decoder import penalty_rates
 from poems.nn.joint import joint
 from poems.nn.likelihood import GaussianLikelihood, nll_of_views, noise_prior
+from poems.nn.loadings_prior import penalty_rates
 from poems.profiling import NO_PROFILE, Profile
 
 

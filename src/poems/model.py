@@ -23,6 +23,7 @@ from poems.nn.decoder import (
 from poems.nn.encoder import Encoder, encode_views, joint_layers
 from poems.nn.gate import GATES
 from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood
+from poems.nn.loadings_prior import joint_buffers
 from poems.nn.precision import products_in
 from poems.nn.prior import PRIORS, Prior
 
@@ -82,6 +83,12 @@ class POEMS(nn.Module):
         """Return the decoders with a prior on their loadings, by view."""
         decoders = [(name, self.decoder(i)) for i, name in enumerate(self.views)]
         return [(name, d) for name, d in decoders if isinstance(d, SparseDecoder)]
+
+    def joint_buffers(self) -> list[list[Tensor]]:
+        """Buffers of different views that are used as one tensor."""
+        decoders = [decoder for _, decoder in self.sparse_decoders()]
+        variances = [self.likelihood(i).feature_variance for i in range(len(self.views))]
+        return [*(joint_buffers(decoders) if decoders else []), variances]
 
     def joint_parameters(self) -> list[list[nn.Parameter]]:
         """Parameters of different views that are used as one tensor, see :mod:`poems.nn.joint`."""

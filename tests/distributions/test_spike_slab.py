@@ -111,10 +111,10 @@ def test_theta_is_finite_where_the_mode_lies_at_an_end(
 
 
 def test_the_universal_rate_follows_its_formula() -> None:
-    rate = universal_spike_rate(tensor(100.0, 25.0), tensor(0.5, 2.0), 800, 1.5)
+    rate = universal_spike_rate(tensor(100.0, 25.0), tensor(0.5, 2.0), tensor(800.0, 800.0), 1.5)
     expected = [1.5 * math.sqrt(2 * n * math.log(800)) / s for n, s in ((100, 0.5), (25, 2.0))]
     torch.testing.assert_close(rate, tensor(*expected))
-    assert (universal_spike_rate(tensor(9.0), tensor(1.0), 1, 1.5) > 0).all()
+    assert (universal_spike_rate(tensor(9.0), tensor(1.0), tensor(1.0), 1.5) > 0).all()
 
 
 @given(weights, st.floats(0.0, 3.0))

@@ -67,39 +67,6 @@ def test_dropout_is_off_in_evaluation() -> None:
     assert torch.equal(decoder(z), decoder(z))
 
 
-def test_updating_the_prior_follows_the_ramp() -> None:
-    decoder = sparse(lambda_spike=20.0)
-    noise, n_measured = torch.ones(9), torch.full((9,), 50.0)
-    for ramp, rate in ((0.0, 1.0), (0.5, 10.0), (1.0, 20.0)):
-        decoder.update_prior(ramp, noise, n_measured)
-        torch.testing.assert_close(decoder.lambda_spike, torch.full((9,), rate))
-    # With spike and slab alike, no loading is told from another.
-    decoder.update_prior(0.0, noise, n_measured)
-    assert decoder.inclusion().std(dim=0).max() < 1e-6
-    torch.testing.assert_close(decoder.penalty_rate(), torch.ones(9, 3))
-
-
-def test_the_rate_from_the_data_knows_noise_and_samples() -> None:
-    decoder = sparse()
-    noise, n_measured = torch.linspace(0.2, 2, 9), torch.arange(10.0, 100.0, 10.0)
-    decoder.update_prior(1.0, noise, n_measured)
-    expected = 1.5 * torch.sqrt(2 * n_measured * math.log(27)) / noise
-    torch.testing.assert_close(decoder.lambda_spike, expected)
-
-
-def test_inclusion_theta_and_penalty_fit_together() -> None:
-    decoder = sparse(lambda_spike=30.0, theta_b=2.0)
-    decoder.update_prior(1.0, torch.ones(9), torch.full((9,), 50.0))
-    before = torch.full((3,), 0.0)  # Theta started at one half.
-    size = decoder.loadings.detach().abs()
-    p = torch.sigmoid(before + math.log(1 / 30) + 29.0 * size)
-    theta = (p.sum(dim=0) + 0.5) / (2.0 * 9 + 9 - 1 + 1)
-    torch.testing.assert_close(torch.sigmoid(decoder.theta_logit), theta)
-    rate = decoder.penalty_rate()
-    assert not rate.requires_grad
-    assert ((rate >= 1.0) & (rate <= 30.0)).all()
-
-
 @pytest.mark.parametrize("normalise", [True, False])
 def test_the_sparse_jacobian_is_that_of_torch(normalise: bool) -> None:
     decoder, z = sparse(normalise=normalise).double().eval(), torch.randn(8, 3, dtype=f64)
@@ -132,19 +99,6 @@ def test_every_decoder_predicts_every_feature(name: str) -> None:
     decoder = DECODERS[name](4, 2, ModelSettings(), SparsitySettings())
     assert decoder(torch.randn(3, 2)).shape == (3, 4)
     assert decoder.inclusion().shape == (4, 2)
-
-
-def test_without_a_slab_every_loading_has_the_rate_of_its_feature() -> None:
-    decoder = SparseDecoder(5, 3, ModelSettings(), SparsitySettings(slab=False))
-    with torch.no_grad():
-        decoder.loadings[0, 0] = 9.0
-        decoder.loadings[1] = 0.0
-    noise, n_measured = torch.full((5,), 0.5), torch.arange(10.0, 60.0, 10.0)
-    decoder.update_prior(1.0, noise, n_measured)
-    rate = decoder.penalty_rate()
-    assert (rate == rate[:, :1]).all()
-    assert (rate[1:, 0] > rate[:-1, 0]).all()
-    torch.testing.assert_close(decoder.inclusion(), (decoder.loadings != 0).float())
 
 
 def start(hidden: int, **options: bool) -> tuple[SparseDecoder, Tensor]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from poems.nn.joint import joint, lay_jointly
+from poems.nn.joint import joint, lay_buffers_jointly, lay_jointly, spread
 
 
 def parameters() -> list[nn.Parameter]:
@@ -56,3 +56,15 @@ def test_parameters_that_were_moved_elsewhere_are_found_there() -> None:
     for part in parts:
         part.data = part.data + 1.0
     assert torch.equal(joint(parts), values.view(6, 2) + 1.0)
+
+
+def test_buffers_that_lie_together_are_changed_in_place() -> None:
+    for together in (False, True):
+        parts = [torch.arange(2.0), torch.arange(3.0)]
+        if together:
+            lay_buffers_jointly(parts)
+        whole = joint(parts)
+        assert whole.tolist() == [0.0, 1.0, 0.0, 1.0, 2.0]
+        whole += 1.0
+        spread(whole, parts)
+        assert [part.tolist() for part in parts] == [[1.0, 2.0], [1.0, 2.0, 3.0]]

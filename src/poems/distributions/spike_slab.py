@@ -12,8 +12,6 @@ probabilities themselves underflow long before the log-odds do.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -95,7 +93,7 @@ def theta_logit_update(inclusion: Tensor, a: float, b: float) -> Tensor:
 
 
 def universal_spike_rate(
-    n_measured: Tensor, noise: Tensor, n_candidates: int, scale: float
+    n_measured: Tensor, noise: Tensor, n_candidates: Tensor, scale: float
 ) -> Tensor:
     """Compute the data-driven spike rate of each feature.
 
@@ -111,12 +109,12 @@ def universal_spike_rate(
     noise
         Standard deviation of each feature's noise, of shape (n_features,).
     n_candidates
-        Number of loadings of the view.
+        Number of loadings of the feature's view, of shape (n_features,).
     scale
         The constant in front.
     """
-    constant = scale * math.sqrt(2.0 * math.log(max(n_candidates, 2)))
-    return torch.sqrt(n_measured).mul_(constant).div_(noise)
+    threshold = torch.log(n_candidates.clamp_min(2.0)).mul_(n_measured).mul_(2.0).sqrt_()
+    return threshold.mul_(scale).div_(noise)
 
 
 def soft_threshold(values: Tensor, threshold: Tensor) -> Tensor:

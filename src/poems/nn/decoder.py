@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from poems.config import ModelSettings, SparsitySettings
 from poems.distributions import spike_slab
-from poems.nn.compilers import compiled_for
 from poems.nn.decode import ALL, Kernel, Turns, decode, decoder_jacobian
 from poems.nn.joint import joint
 from poems.nn.norms import held
@@ -138,42 +136,6 @@ class SparseDecoder(nn.Module):
                 )
             )
 
-    def penalty_rate(self) -> Tensor:
-        """L1 rate of each loading, detached: (n_features, n_latent)."""
-        return penalty_rates([self])
-
-    @torch.no_grad()
-    def update_prior(self, ramp: float, noise: Tensor, n_measured: Tensor) -> None:
-        """Set the spike's rate at this point of the ramp, then theta by its EM update.
-
-        ``ramp`` runs from 0 (the spike is as flat as the slab) to 1; ``noise``
-        and ``n_measured``: (n_features,).
-        """
-        sparsity = self.sparsity
-        n_features, n_latent = self.loadings.shape
-        if sparsity.lambda_spike is not None:
-            full = torch.full_like(self.lambda_spike, sparsity.lambda_spike)
-        else:
-            full = spike_slab.universal_spike_rate(
-                n_measured, noise, n_features * n_latent, sparsity.lambda_spike_scale
-            )
-        self.lambda_spike.copy_((ramp * full).clamp_min(sparsity.lambda_slab))
-        self._update_theta(sparsity.theta_b * n_features)
-
-    def _update_theta(self, b: float) -> None:
-        if not (self.sparsity.slab and compiled_for(self.loadings.device)):
-            self.theta_logit.copy_(spike_slab.theta_logit_update(self.inclusion(), 1.0, b))
-            return
-        # Imported where it is needed: numba takes a moment.
-        from poems.nn.kernels.spike_slab import update_theta
-
-        update_theta(*self.prior_arrays(), self.sparsity.density_ratio, b)
-
-    def prior_arrays(self) -> tuple[Any, Any, Any, float]:
-        """Return W, theta's logits and the rates of spike and slab, as kernels take them."""
-        W, theta, spike = self.loadings, self.theta_logit, self.lambda_spike
-        return (W.detach().numpy(), theta.numpy(), spike.numpy(), self.sparsity.lambda_slab)
-
 
 class DenseDecoder(nn.Module):
     """An ordinary multilayer perceptron with one hidden layer (POEM, the ablation)."""
@@ -241,36 +203,6 @@ def decode_views(
         dropout=sparse[0].dropout if sparse[0].training else 0.0,
         norms=(_MIXING_NORM, _HEAD_NORM) if sparse[0].normalise else None,
     )
-
-
-@torch.no_grad()
-def penalty_rates(decoders: Sequence[SparseDecoder]) -> Tensor:
-    """L1 rate of each loading of all views: (n_features, n_latent), the views in their order."""
-    sparsity, n_latent = decoders[0].sparsity, decoders[0].loadings.shape[1]
-    if sparsity.slab and compiled_for(decoders[0].loadings.device):
-        return _compiled_rates(decoders)
-    spike = joint([decoder.lambda_spike for decoder in decoders])
-    if not sparsity.slab:
-        return spike[:, None].expand(-1, n_latent)
-    theta = [decoder.theta_logit.expand_as(decoder.loadings) for decoder in decoders]
-    log_odds = spike_slab.inclusion_log_odds(
-        joint([decoder.loadings for decoder in decoders]),
-        joint(theta),
-        spike,
-        sparsity.lambda_slab,
-        density_ratio=sparsity.density_ratio,
-    )
-    return spike_slab.penalty_rate(log_odds.sigmoid_(), spike, sparsity.lambda_slab)
-
-
-def _compiled_rates(decoders: Sequence[SparseDecoder]) -> Tensor:
-    from poems.nn.kernels.spike_slab import penalty_rates
-
-    sizes = [len(decoder.loadings) for decoder in decoders]
-    rates = decoders[0].loadings.new_empty(sum(sizes), decoders[0].loadings.shape[1])
-    for decoder, part in zip(decoders, torch.split(rates, sizes), strict=True):
-        penalty_rates(*decoder.prior_arrays(), decoder.sparsity.density_ratio, part.numpy())
-    return rates
 
 
 DECODERS: Mapping[

@@ -44,6 +44,27 @@ def view_of_features(sizes: tuple[int, ...], device: torch.device) -> Tensor:
     return torch.repeat_interleave(torch.tensor(sizes)).to(device)
 
 
+def spread(whole: Tensor, parts: Sequence[Tensor]) -> None:
+    """Write what :func:`joint` returned, and was changed since, where it came from."""
+    for part, value in zip(parts, torch.split(whole, [len(part) for part in parts]), strict=True):
+        if value.data_ptr() != part.data_ptr():
+            part.copy_(value)
+
+
+def lay_buffers_jointly(parts: Sequence[Tensor]) -> None:
+    """Let tensors without gradients lie in one, in which :func:`joint` finds them.
+
+    Parameters
+    ----------
+    parts
+        Of the same shape but for the first dimension.
+    """
+    whole = torch.cat(list(parts))
+    for part, value in zip(parts, torch.split(whole, [len(part) for part in parts]), strict=True):
+        part.data = value
+    setattr(parts[0], _MARK, (whole, [part.data_ptr() for part in parts]))
+
+
 def lay_jointly(parts: Sequence[nn.Parameter], values: Tensor, gradient: Tensor) -> None:
     """Let parameters lie in one tensor, in which :func:`joint` finds them and their gradients.
 

@@ -15,6 +15,8 @@ from poems.elbo import Terms, elbo_terms
 from poems.errors import TrainingError
 from poems.model import POEMS
 from poems.nn.batch import Batch, SampleSource
+from poems.nn.joint import joint, lay_buffers_jointly
+from poems.nn.loadings_prior import update_priors
 from poems.nn.precision import matmul_precision_kept
 from poems.nn.prior import MixturePrior
 from poems.profiling import NO_PROFILE, Profile
@@ -109,6 +111,8 @@ def train(
     """
     options = settings.training
     optimizer = Optimizer(model, settings)
+    for buffers in model.joint_buffers():
+        lay_buffers_jointly(buffers)
     rule: StoppingRule = Never() if options.stopping == "none" else Plateau(options.patience)
     stopped = Status.STOPPED_EARLY if held_out is not None else Status.CONVERGED
     schedules = _Schedules(model, data, settings)
@@ -167,9 +171,10 @@ class _Schedules:
     """What changes in the course of training: the KL term's weight and the spike's rate."""
 
     def __init__(self, model: POEMS, data: SampleSource, settings: Settings) -> None:
-        self._model = model
         self._settings = settings
-        self._n_measured = {name: data.n_measured(name) for name in model.views}
+        self._decoders = [decoder for _, decoder in model.sparse_decoders()]
+        self._log_scales = [model.likelihood(i).log_scale for i in range(len(model.views))]
+        self._n_measured = torch.cat([data.n_measured(name) for name in model.views])
         self.kl_weight = self.spike_ramp = 0.0
 
     def set_progress(self, progress: float) -> None:
@@ -177,9 +182,9 @@ class _Schedules:
         sparsity, options = self._settings.sparsity, self._settings.training
         self.spike_ramp = ramp(progress, sparsity.ramp_start, sparsity.ramp_end)
         self.kl_weight = options.kl_weight * ramp(progress, 0.0, options.kl_warmup)
-        for name, decoder in self._model.sparse_decoders():
-            noise = self._model.likelihood(self._model.views.index(name)).scale
-            decoder.update_prior(self.spike_ramp, noise, self._n_measured[name])
+        if self._decoders:
+            noise = torch.exp(joint(self._log_scales).detach())
+            update_priors(self._decoders, self.spike_ramp, noise, self._n_measured)
 
 
 class _Snapshot:

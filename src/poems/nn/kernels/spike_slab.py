@@ -31,31 +31,51 @@ def _include(w: Array, against: Array, spike: float, slab: float, ratio: float, 
 
 @compiled
 def penalty_rates(
-    W: Array, theta_logit: Array, spike: Array, slab: float, density_ratio: bool, rates: Array
+    W: Array,
+    theta_logit: Array,
+    spike: Array,
+    view: Array,
+    rates: Array,
+    slab: float,
+    density_ratio: bool,
 ) -> None:
     """Compute the L1 rate of each loading.
 
-    W and rates: (n_features, n_latent); theta_logit: (n_latent,); spike: (n_features,).
+    W and rates: (n_features, n_latent); theta_logit: (n_views, n_latent); spike and view (of each
+    feature): (n_features,).
     """
     one, low, against = W.dtype.type(1), W.dtype.type(slab), np.exp(-theta_logit)
     for j in range(W.shape[0]):
         high, row = spike[j], rates[j]
-        _include(W[j], against, high, low, high / low if density_ratio else one, row)
+        _include(W[j], against[view[j]], high, low, high / low if density_ratio else one, row)
         for k in range(W.shape[1]):
             row[k] = high + row[k] * (low - high)
 
 
 @compiled
 def update_theta(
-    W: Array, theta_logit: Array, spike: Array, slab: float, density_ratio: bool, b: float
+    W: Array,
+    theta_logit: Array,
+    spike: Array,
+    view: Array,
+    counts: Array,
+    slab: float,
+    density_ratio: bool,
+    b: float,
 ) -> None:
-    """Bring ``theta_logit`` to its EM update under a Beta(1, b) prior; shapes as above."""
+    """Bring ``theta_logit`` to its EM update.
+
+    The prior is Beta(1, b n) in a view of n features. counts, of a view's features: (n_views,);
+    the rest as above.
+    """
     one, low, against = W.dtype.type(1), W.dtype.type(slab), np.exp(-theta_logit)
-    p, included = np.empty(W.shape[1], W.dtype), np.zeros(W.shape[1])
+    p, included = np.empty(W.shape[1], W.dtype), np.zeros(theta_logit.shape)
     for j in range(W.shape[0]):
-        _include(W[j], against, spike[j], low, spike[j] / low if density_ratio else one, p)
+        high, total = spike[j], included[view[j]]
+        _include(W[j], against[view[j]], high, low, high / low if density_ratio else one, p)
         for k in range(W.shape[1]):
-            included[k] += p[k]
-    for k in range(W.shape[1]):
-        excluded = max(b - 1 + W.shape[0] - included[k], 0.0)
-        theta_logit[k] = math.log(included[k] + 0.5) - math.log(excluded + 0.5)
+            total[k] += p[k]
+    for v in range(theta_logit.shape[0]):
+        for k in range(theta_logit.shape[1]):
+            excluded = max((1 + b) * counts[v] - 1 - included[v, k], 0.0)
+            theta_logit[v, k] = math.log(included[v, k] + 0.5) - math.log(excluded + 0.5)

@@ -1,0 +1,106 @@
+"""The spike-and-slab lasso of the sparse decoders' loadings, for all views at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from poems.distributions import spike_slab
+from poems.nn.compilers import compiled_for
+from poems.nn.decoder import SparseDecoder
+from poems.nn.joint import joint, spread, view_of_features
+
+
+def joint_buffers(decoders: Sequence[SparseDecoder]) -> list[list[Tensor]]:
+    """What the prior keeps of each view, to be used as one tensor (:mod:`poems.nn.joint`)."""
+    return [[d.lambda_spike for d in decoders], [d.theta_logit for d in decoders]]
+
+
+@torch.no_grad()
+def update_priors(
+    decoders: Sequence[SparseDecoder], ramp: float, noise: Tensor, n_measured: Tensor
+) -> None:
+    """Set the spike's rates at this point of the ramp, then theta by its EM update.
+
+    Parameters
+    ----------
+    decoders
+        The sparse decoders of all views.
+    ramp
+        From 0 (the spike is as flat as the slab) to 1.
+    noise, n_measured
+        Standard deviation of each feature's noise and the samples that have it, of shape
+        (n_features,), the views' features one after the other.
+    """
+    sparsity = decoders[0].sparsity
+    sizes, n_latent = _sizes(decoders), decoders[0].loadings.shape[1]
+    view = view_of_features(sizes, noise.device)
+    if sparsity.lambda_spike is not None:
+        full = torch.full_like(noise, sparsity.lambda_spike)
+    else:
+        candidates = noise.new_tensor(sizes)[view] * n_latent
+        scale = sparsity.lambda_spike_scale
+        full = spike_slab.universal_spike_rate(n_measured, noise, candidates, scale)
+    spikes, thetas = joint_buffers(decoders)
+    spike = joint(spikes)
+    spike.copy_((ramp * full).clamp_min_(sparsity.lambda_slab))
+    spread(spike, spikes)
+    if sparsity.slab and compiled_for(noise.device):
+        # Imported where it is needed: numba takes a moment.
+        from poems.nn.kernels.spike_slab import update_theta
+
+        theta, counts = joint(thetas), noise.new_tensor(sizes)
+        update_theta(
+            _loadings(decoders).numpy(),
+            theta.view(-1, n_latent).numpy(),
+            spike.numpy(),
+            view.numpy(),
+            counts.numpy(),
+            sparsity.lambda_slab,
+            sparsity.density_ratio,
+            sparsity.theta_b,
+        )
+        spread(theta, thetas)
+        return
+    for decoder, size in zip(decoders, sizes, strict=True):
+        b = sparsity.theta_b * size
+        decoder.theta_logit.copy_(spike_slab.theta_logit_update(decoder.inclusion(), 1.0, b))
+
+
+@torch.no_grad()
+def penalty_rates(decoders: Sequence[SparseDecoder]) -> Tensor:
+    """L1 rate of each loading of all views: (n_features, n_latent), the views in their order."""
+    sparsity, W = decoders[0].sparsity, _loadings(decoders)
+    spikes, thetas = joint_buffers(decoders)
+    spike, theta = joint(spikes), joint(thetas).view(len(decoders), -1)
+    if not sparsity.slab:
+        return spike[:, None].expand_as(W)
+    view = view_of_features(_sizes(decoders), W.device)
+    if compiled_for(W.device):
+        from poems.nn.kernels.spike_slab import penalty_rates as compiled_rates
+
+        rates = torch.empty_like(W)
+        compiled_rates(
+            W.numpy(),
+            theta.numpy(),
+            spike.numpy(),
+            view.numpy(),
+            rates.numpy(),
+            sparsity.lambda_slab,
+            sparsity.density_ratio,
+        )
+        return rates
+    log_odds = spike_slab.inclusion_log_odds(
+        W, theta[view], spike, sparsity.lambda_slab, density_ratio=sparsity.density_ratio
+    )
+    return spike_slab.penalty_rate(log_odds.sigmoid_(), spike, sparsity.lambda_slab)
+
+
+def _loadings(decoders: Sequence[SparseDecoder]) -> Tensor:
+    return joint([decoder.loadings for decoder in decoders]).detach()
+
+
+def _sizes(decoders: Sequence[SparseDecoder]) -> tuple[int, ...]:
+    return tuple(len(decoder.loadings) for decoder in decoders)
