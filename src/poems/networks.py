@@ -8,7 +8,7 @@ Jordan & Weiss 2002), weighted as in a diffusion map (Coifman & Lafon 2006).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,16 @@ from scipy import linalg, sparse
 from poems.principal_coordinates import principal_coordinates
 
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
+_Numbers = TypeVar("_Numbers", Floats, Singles)
 
 # The kernel's width as a share of the local distance, and the rounds of diffusion: the values
 # that similarity network fusion is used with.
 _WIDTH = 0.5
 FUSION_ROUNDS = 20
+# Share of neighbours from which on ordinary arrays are multiplied sooner than sparse ones.
+_DENSE = 0.05
 # A round that changes less than this share of the similarities is the last one.
 _SETTLED = 1e-4
 # Neighbours in a network, at most; small cohorts have fewer.
@@ -211,12 +215,12 @@ def fuse(networks: Sequence[Floats], n_neighbours: int, rounds: int = FUSION_ROU
 
     Returns
     -------
-    The mean of the P, made symmetric.
+    The mean of the P, made symmetric; they are diffused in single precision.
     """
-    states = [_rows_sum_to_one(network) for network in networks]
     local = [_nearest(network, n_neighbours) for network in networks]
+    states = [_rows_sum_to_one(network).astype(np.float32) for network in networks]
     others = max(len(networks) - 1, 1)
-    total: Floats = np.zeros(())
+    total = np.zeros((), dtype=np.float32)
     for _ in range(rounds):
         before, total = total, np.sum(states, axis=0)
         if np.abs(total - before).sum() < _SETTLED * total.sum():
@@ -225,7 +229,7 @@ def fuse(networks: Sequence[Floats], n_neighbours: int, rounds: int = FUSION_ROU
             _diffused(near, (total - state) / others if len(networks) > 1 else state)
             for near, state in zip(local, states, strict=True)
         ]
-    mean = np.mean(states, axis=0)
+    mean: Floats = np.asarray(np.mean(states, axis=0), dtype=np.float64)
     fused: Floats = (mean + mean.T) / 2.0
     return fused
 
@@ -280,24 +284,29 @@ def _flattened(latent: Floats) -> Floats:
     return flat
 
 
-def _rows_sum_to_one(network: Floats) -> Floats:
-    scaled: Floats = network / network.sum(axis=1, keepdims=True)
+def _rows_sum_to_one(network: _Numbers) -> _Numbers:
+    scaled: _Numbers = network / network.sum(axis=1, keepdims=True)
     return scaled
 
 
 def _nearest(network: Floats, n_neighbours: int) -> Any:
-    """Keep each sample's most similar samples, itself among them, rows summing to 1 (sparse)."""
+    """Keep each sample's most similar samples, itself among them, rows summing to 1.
+
+    A sparse array, or an ordinary one where that is multiplied sooner.
+    """
     n_samples = len(network)
     kept = np.argpartition(-network, min(n_neighbours, n_samples) - 1, axis=1)[:, :n_neighbours]
     rows = np.repeat(np.arange(n_samples), kept.shape[1])
     flat = kept.ravel()
     near = sparse.csr_array((network[rows, flat], (rows, flat)), shape=network.shape)
     near = (near + near.T) / 2.0
-    return sparse.diags_array(1.0 / near.sum(axis=1)).tocsr() @ near
+    near = (sparse.diags_array(1.0 / near.sum(axis=1)).tocsr() @ near).astype(np.float32)
+    return near.toarray() if near.nnz > _DENSE * n_samples**2 else near
 
 
-def _diffused(near: Any, state: Floats) -> Floats:
+def _diffused(near: Any, state: Singles) -> Singles:
     """One round for one network."""
     spread = near @ (near @ state.T).T
-    spread = np.asarray(spread) + np.eye(len(state))
-    return _rows_sum_to_one((spread + spread.T) / 2.0)
+    spread = spread + spread.T
+    spread[np.diag_indices_from(spread)] += 2.0
+    return _rows_sum_to_one(spread)
