@@ -90,34 +90,39 @@ def encode_views(
     ``loc`` and ``log_precision`` of shape (n_views, n_samples, n_latent); both
     are zero for samples without the view.
     """
-    widths = encoders[0].loc.out_features
+    # Units by samples, so that the derivatives of the weights lie as the weights do.
+    pairs = list(zip(encoders, inputs, strict=True))
     if encoders[0].linear_layers:
-        first = [encoder.linear_layers[0](x) for encoder, x in zip(encoders, inputs, strict=True)]
+        first = [_by_samples(encoder.linear_layers[0], x) for encoder, x in pairs]
         h = _in_place(first, rows, len(measured))
         layers = [joint(parts) for parts in joint_layers(encoders)]
         for weight, bias in zip(layers[::2], layers[1::2], strict=True):
             h = rectified(h, encoders[0].dropout)
             weight = weight.view(len(encoders), -1, weight.shape[1])
-            h = torch.baddbmm(bias.view(len(encoders), 1, -1), h, weight.mT)
-        both = h
+            h = torch.baddbmm(bias.view(len(encoders), -1, 1), weight, h)
     else:
-        outputs = [
-            torch.cat([encoder.loc(x), encoder.log_precision(x)], dim=1)
-            for encoder, x in zip(encoders, inputs, strict=True)
+        heads = [
+            torch.cat([_by_samples(encoder.loc, x), _by_samples(encoder.log_precision, x)])
+            for encoder, x in pairs
         ]
-        both = _in_place(outputs, rows, len(measured))
+        h = _in_place(heads, rows, len(measured))
     # Products may be in bfloat16 (see ``precision``), but what follows them is not.
-    both = both.to(inputs[0].dtype)
+    both = h.mT.contiguous().to(inputs[0].dtype)
     if any(row is not None for row in rows):
         both = both * measured.T[..., None]
-    loc, raw = both.split(widths, dim=2)  # type: ignore[no-untyped-call]
+    loc, raw = both.chunk(2, dim=2)
     return loc, _LOG_PRECISION_BOUND * torch.tanh(raw / _LOG_PRECISION_BOUND)
 
 
+def _by_samples(layer: nn.Linear, x: Tensor) -> Tensor:
+    """A layer's outputs, of shape (n_units, n_rows)."""
+    return torch.addmm(layer.bias[:, None], layer.weight, x.T)
+
+
 def _in_place(parts: Sequence[Tensor], rows: Sequence[Tensor | None], n_samples: int) -> Tensor:
-    """Stack outputs of each view's samples, zero where a sample lacks the view."""
+    """Stack outputs for each view's samples, zero where a sample lacks the view."""
     whole = [
-        part if row is None else part.new_zeros(n_samples, part.shape[1]).index_copy(0, row, part)
+        part if row is None else part.new_zeros(len(part), n_samples).index_copy(1, row, part)
         for part, row in zip(parts, rows, strict=True)
     ]
     return torch.stack(whole)
