@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 import poems
 from poems.config import Settings
@@ -160,6 +161,16 @@ def test_torchs_generator_and_threads_are_put_back(simulation: Simulation, fails
     assert torch.get_num_threads() == before
     # Denormal numbers are not flushed any more.
     assert torch.tensor(1e-40).mul(1.0).item() > 0
+
+
+def test_the_number_of_cores_changes_no_bit() -> None:
+    cohort = poems.simulate(n_samples=250, n_features=60, seed=0).cohort
+    found = []
+    for cores in (1, 2):
+        with ThreadpoolController().limit(limits=cores, user_api="blas"):
+            found.append(quick(cohort, epochs=2))
+    assert_same(*found)
+    assert np.array_equal(found[0].network, found[1].network)
 
 
 def test_interrupted_training_gives_a_model(simulation: Simulation, tmp_path: Path) -> None:

@@ -335,9 +335,9 @@ def _callbacks(
 
 @contextmanager
 def _reproducible(seed: int, threads: int) -> Iterator[None]:
-    """Seed torch and set its threads for a while, then put everything back."""
+    """Seed torch and set all libraries' threads for a while, then put everything back."""
     before = torch.get_num_threads()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), _thread_pools().limit(limits=threads, user_api="blas"):
         torch.manual_seed(seed)
         torch.set_num_threads(threads)
         # Numbers too small to matter are a hundred times slower to add.
@@ -347,6 +347,15 @@ def _reproducible(seed: int, threads: int) -> Iterator[None]:
         finally:
             torch.set_flush_denormal(False)
             torch.set_num_threads(before)
+
+
+@cache
+def _thread_pools() -> Any:
+    """Return what limits the threads of numpy's and scipy's linear algebra."""
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    # Looked up once a process, for it takes as long as a step; scipy's is loaded by then.
+    return ThreadpoolController()
 
 
 def _settings(given: Settings | Mapping[str, Any] | str) -> Settings:

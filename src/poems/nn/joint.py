@@ -46,9 +46,10 @@ def view_of_features(sizes: tuple[int, ...], device: torch.device) -> Tensor:
 
 def spread(whole: Tensor, parts: Sequence[Tensor]) -> None:
     """Write what :func:`joint` returned, and was changed since, where it came from."""
+    if whole.data_ptr() == parts[0].data_ptr():
+        return
     for part, value in zip(parts, torch.split(whole, [len(part) for part in parts]), strict=True):
-        if value.data_ptr() != part.data_ptr():
-            part.copy_(value)
+        part.copy_(value)
 
 
 def lay_buffers_jointly(parts: Sequence[Tensor]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,11 +38,10 @@ def update_priors(
     """
     sparsity = decoders[0].sparsity
     sizes, n_latent = _sizes(decoders), decoders[0].loadings.shape[1]
-    view = view_of_features(sizes, noise.device)
     if sparsity.lambda_spike is not None:
         full = torch.full_like(noise, sparsity.lambda_spike)
     else:
-        candidates = noise.new_tensor(sizes)[view] * n_latent
+        candidates = _candidates(sizes, n_latent, noise.dtype, noise.device)
         scale = sparsity.lambda_spike_scale
         full = spike_slab.universal_spike_rate(n_measured, noise, candidates, scale)
     spikes, thetas = joint_buffers(decoders)
@@ -51,13 +52,13 @@ def update_priors(
         # Imported where it is needed: numba takes a moment.
         from poems.nn.kernels.spike_slab import update_theta
 
-        theta, counts = joint(thetas), noise.new_tensor(sizes)
+        theta = joint(thetas)
         update_theta(
             _loadings(decoders).numpy(),
             theta.view(-1, n_latent).numpy(),
             spike.numpy(),
-            view.numpy(),
-            counts.numpy(),
+            view_of_features(sizes, noise.device).numpy(),
+            np.asarray(sizes),
             sparsity.lambda_slab,
             sparsity.density_ratio,
             sparsity.theta_b,
@@ -98,9 +99,18 @@ def penalty_rates(decoders: Sequence[SparseDecoder]) -> Tensor:
     return spike_slab.penalty_rate(log_odds.sigmoid_(), spike, sparsity.lambda_slab)
 
 
+@lru_cache(maxsize=16)
+def _candidates(
+    sizes: tuple[int, ...], n_latent: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Number of loadings of each feature's view, of shape (n_features,)."""
+    counts = torch.tensor(sizes, dtype=dtype, device=device) * n_latent
+    return counts[view_of_features(sizes, device)]
+
+
 def _loadings(decoders: Sequence[SparseDecoder]) -> Tensor:
     return joint([decoder.loadings for decoder in decoders]).detach()
 
 
 def _sizes(decoders: Sequence[SparseDecoder]) -> tuple[int, ...]:
-    return tuple(len(decoder.loadings) for decoder in decoders)
+    return tuple(decoder.loadings.shape[0] for decoder in decoders)
