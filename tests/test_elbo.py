@@ -8,7 +8,6 @@ from poems.distributions.posteriors import GaussianPosterior
 from poems.elbo import Terms, elbo_terms, prior_divisor
 from poems.model import POEMS, Encoded
 from poems.nn.batch import Batch
-from poems.nn.likelihood import noise_prior
 from poems.nn.loadings_prior import penalty_rates, update_priors
 
 
@@ -54,7 +53,9 @@ def test_the_terms_are_those_of_the_formula(batch: Batch, monkeypatch: pytest.Mo
         if (mask := batch.observed[name]) is not None:
             there = there & mask
         torch.testing.assert_close(terms.nll[name], -density[there].sum() / 10)
-        priors = priors + noise_prior([likelihood]) / 50
+        # Three degrees of freedom and half of the feature's variance as the scale.
+        shape = 1.5 * 0.5 * likelihood.feature_variance / likelihood.scale**2
+        priors = priors + (5.0 * likelihood.log_scale + shape).sum() / 50
     torch.testing.assert_close(terms.noise_prior, priors)
     penalty = sum(
         (penalty_rates([d]) * d.loadings.abs()).sum() / 50 for _, d in model.sparse_decoders()

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from poems.config import Settings
@@ -21,7 +22,7 @@ from poems.model import POEMS
 from poems.nn.batch import Batch
 from poems.nn.decode import ALL, Turns
 from poems.nn.joint import joint
-from poems.nn.likelihood import GaussianLikelihood, nll_of_views, noise_prior
+from poems.nn.likelihood import GaussianLikelihood, likelihood_terms
 from poems.nn.loadings_prior import penalty_rates
 from poems.profiling import NO_PROFILE, Profile
 
@@ -75,22 +76,21 @@ def elbo_terms(
     profile
         Is told how long the parts take.
     """
-    mean = settings.training.reduction == "mean"
+    mean, proximal = settings.training.reduction == "mean", settings.sparsity.proximal
     with profile.span("encoder"):
         encoded = model.encode(batch)
         z, weights = encoded.posterior.rsample()
 
     predictions = []
     for draw in z:
-        inner = draw.view_as(draw)
         with profile.span("decoder"):
-            predicted = model.decode_jointly(inner, turns)
-        profile.watch_backward("decoder, backward", inner, [predicted])
+            predicted = model.decode_jointly(draw, turns)
+        profile.watch_backward("decoder, backward", draw, [predicted])
         predictions.append(predicted)
 
     likelihoods = [model.likelihood(i) for i in range(len(model.views))]
     with profile.span("likelihood"):
-        per_view = _nll(likelihoods, batch, predictions, weights, mean=mean)
+        per_view, noise = _likelihood(likelihoods, batch, predictions, weights, mean=mean)
         nll = dict(zip(model.views, per_view.detach().unbind(), strict=True))
 
     with profile.span("prior"):
@@ -102,35 +102,38 @@ def elbo_terms(
         penalty, rates = z.new_zeros(()), z.new_zeros(0, model.n_latent)
         if decoders := [decoder for _, decoder in model.sparse_decoders()]:
             rates = penalty_rates(decoders) / divisor
-            penalty = (rates * joint([decoder.loadings for decoder in decoders]).abs()).sum()
-        noise = noise_prior(likelihoods) / divisor
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not proximal):
+                loadings = joint([decoder.loadings for decoder in decoders])
+                penalty = torch.dot(rates.flatten(), loadings.abs().flatten())
+        noise = noise / divisor
 
     smooth = per_view.sum() + kl_weight * kl + noise
-    objective = smooth + penalty
-    loss = smooth if settings.sparsity.proximal else objective
+    objective = smooth.detach() + penalty if proximal else smooth + penalty
+    loss = smooth if proximal else objective
     return Terms(nll, kl, penalty, noise, objective, loss, rates)
 
 
-def _nll(
+def _likelihood(
     likelihoods: Sequence[GaussianLikelihood],
     batch: Batch,
     predictions: Sequence[Tensor],
     weights: Tensor,
     *,
     mean: bool,
-) -> Tensor:
-    """Negative log-likelihood a sample of each view, of shape (n_views,)."""
-    x, there = batch.joined(), batch.there()
+) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihood a sample of each view, of shape (n_views,), and the noise prior."""
+    x, observed = batch.joined(), batch.observed_jointly()
     # The weights of a sample's draws sum to one: of a single draw they say nothing.
     given = weights if len(predictions) > 1 else [None]
     of_draws = [
-        nll_of_views(likelihoods, x, predicted, there, weight)
+        likelihood_terms(likelihoods, x, predicted, batch.measured, observed, weight)
         for predicted, weight in zip(predictions, given, strict=True)
     ]
-    per_view = sum(of_draws[1:], of_draws[0]) / len(batch)
+    (first, noise), *others = of_draws
+    per_view = sum((nll for nll, _ in others), first) / len(batch)
     if mean:
         per_view = per_view / per_view.new_tensor(list(batch.n_features.values()))
-    return per_view
+    return per_view, noise
 
 
 def prior_divisor(settings: Settings, n_batch: int, n_samples: int) -> int:

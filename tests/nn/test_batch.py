@@ -36,11 +36,10 @@ def test_moving_keeps_everything(batch: Batch) -> None:
 
 def test_all_views_side_by_side_with_what_is_there(batch: Batch) -> None:
     assert torch.equal(batch.joined(), torch.cat([batch.values["a"], batch.values["b"]], dim=1))
-    there = batch.there()
-    assert there is not None
+    observed = batch.observed_jointly()
+    assert observed is not None
     mask = batch.observed["a"]
     assert mask is not None
-    assert torch.equal(there[:, :6], mask & batch.measured[:, :1])
-    assert torch.equal(there[:, 6:], batch.measured[:, 1:].expand(10, 4))
-    complete = batch.take(torch.tensor([9, 8]))
-    assert Batch(complete.values, {"a": None, "b": None}, complete.measured).there() is None
+    assert torch.equal(observed[:, :6], mask)
+    assert torch.equal(observed[:, 6:], batch.measured[:, 1:].expand(10, 4))
+    assert Batch(batch.values, {"a": None, "b": None}, batch.measured).observed_jointly() is None

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood, nll_of_views, noise_prior
+from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood, likelihood_terms
 
 
 def test_the_density_is_that_of_scipy() -> None:
@@ -63,38 +63,41 @@ def test_the_scale_starts_at_the_standard_deviation() -> None:
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("masked", [True, False])
-def test_the_sums_of_views_are_those_over_samples(
+def test_the_terms_of_views_are_those_over_samples(
     compiled: bool, weighted: bool, masked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("poems.nn.compilers.has_compiler", lambda: compiled)
     f64 = torch.float64
     likelihoods = [GaussianLikelihood(torch.rand(n, dtype=f64) + 0.1) for n in (4, 3)]
     x, eta = torch.randn(2, 6, 7, dtype=f64)
-    there = torch.rand(6, 7) > 0.3 if masked else None
+    measured = torch.rand(6, 2) > 0.3
+    observed = torch.rand(6, 7) > 0.3 if masked else None
     weight = torch.rand(6, dtype=f64) if weighted else None
-    if there is not None:
-        x[~there] = torch.nan
+    there = measured[:, [0, 0, 0, 0, 1, 1, 1]]
+    if observed is not None:
+        there = there & observed
+    x[~there] = torch.nan
 
-    def summed(eta: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-        return nll_of_views(likelihoods, x, eta, there, weight)
+    def terms(eta: torch.Tensor, weight: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        return likelihood_terms(likelihoods, x, eta, measured, observed, weight)
 
-    per_view = summed(eta, weight)
+    per_view, prior = terms(eta, weight)
     for part, columns in ((0, slice(0, 4)), (1, slice(4, 7))):
-        mask = None if there is None else there[:, columns]
-        each = likelihoods[part].nll(x[:, columns], eta[:, columns], mask)
+        each = likelihoods[part].nll(x[:, columns], eta[:, columns], there[:, columns])
         expected = (each if weight is None else each * weight).sum()
         torch.testing.assert_close(per_view[part], expected)
+    torch.testing.assert_close(prior, noise_prior([likelihoods[0]]) + noise_prior([likelihoods[1]]))
     given = [x for x in (eta, weight) if x is not None]
     scales = [likelihood.log_scale for likelihood in likelihoods]
     assert torch.autograd.gradcheck(
-        lambda eta, *rest: summed(eta, rest[0] if weighted else None),
+        lambda eta, *rest: terms(eta, rest[0] if weighted else None),
         [*(each.requires_grad_() for each in given), *scales],
     )
 
 
-def test_the_noise_prior_of_views_is_their_sum() -> None:
-    likelihoods = [GaussianLikelihood(torch.rand(n, dtype=torch.float64) + 0.1) for n in (4, 3)]
-    expected = sum(noise_prior([likelihood]) for likelihood in likelihoods)
-    torch.testing.assert_close(noise_prior(likelihoods), expected)
-    scales = [likelihood.log_scale for likelihood in likelihoods]
-    assert torch.autograd.gradcheck(lambda *_: noise_prior(likelihoods), scales)
+def noise_prior(likelihoods: list[GaussianLikelihood]) -> torch.Tensor:
+    """The prior alone, without a sample."""
+    n = sum(len(likelihood.log_scale) for likelihood in likelihoods)
+    none, measured = torch.empty(0, n), torch.empty(0, len(likelihoods), dtype=torch.bool)
+    none = none.to(likelihoods[0].log_scale.dtype)
+    return likelihood_terms(likelihoods, none, none, measured, None)[1]

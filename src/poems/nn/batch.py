@@ -104,19 +104,20 @@ class Batch:
         views = list(self.values.values())
         return views[0] if len(views) == 1 else torch.cat(views, dim=1)
 
-    def there(self) -> Tensor | None:
-        """Tell which entries of all views were measured.
+    def observed_jointly(self) -> Tensor | None:
+        """Tell which entries of the measured rows of all views are there.
 
         Booleans of shape (n_samples, n_features), the views' features one after the other, or
-        ``None`` if all were.
+        ``None`` if all are.
         """
-        if all(self._complete) and all(mask is None for mask in self.observed.values()):
+        if all(mask is None for mask in self.observed.values()):
             return None
-        views = self.measured.split(1, dim=1)  # type: ignore[no-untyped-call]
-        parts = []
-        for (name, x), rows in zip(self.values.items(), views, strict=True):
-            mask = self.observed[name]
-            parts.append(rows.expand(x.shape) if mask is None else rows & mask)
+        parts = [
+            self.measured[:, i, None].expand(x.shape) if mask is None else mask
+            for i, (x, mask) in enumerate(
+                zip(self.values.values(), self.observed.values(), strict=True)
+            )
+        ]
         return torch.cat(parts, dim=1)
 
     def present(self) -> Tensor | None:

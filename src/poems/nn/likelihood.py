@@ -61,14 +61,15 @@ class GaussianLikelihood(nn.Module):
         return 0.5 * (difference * torch.exp(-self.log_scale)).square().sum(dim=1) + constant
 
 
-def nll_of_views(
+def likelihood_terms(
     likelihoods: Sequence[GaussianLikelihood],
     x: Tensor,
     eta: Tensor,
-    there: Tensor | None,
+    measured: Tensor,
+    observed: Tensor | None,
     weight: Tensor | None = None,
-) -> Tensor:
-    """Negative log-likelihood of each view, summed over its features and samples.
+) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihood of each view, and negative log density of the noise prior.
 
     Parameters
     ----------
@@ -77,54 +78,36 @@ def nll_of_views(
     x, eta
         Values and predictions of shape (n_samples, n_features), the views' features one
         after the other.
-    there
-        Which values were measured, booleans of the same shape, or ``None`` for all. The
+    measured
+        Which samples have the views, booleans of shape (n_samples, n_views).
+    observed
+        Which of their values are there, booleans of the shape of x, or ``None`` for all. The
         others may be any number.
     weight
         Weight of each sample, of shape (n_samples,), or ``None`` for 1.
 
     Returns
     -------
-    Tensor of shape (n_views,).
+    The former summed over features and samples, of shape (n_views,), the latter over the
+    features of all views and up to a constant, a number.
     """
-    scales = [likelihood.log_scale for likelihood in likelihoods]
-    sizes = tuple(map(len, scales))
-    result: Tensor = _ViewNLL.apply(  # type: ignore[no-untyped-call]
-        x, eta, joint(scales), there, weight, sizes
-    )
-    return result
-
-
-def noise_prior(likelihoods: Sequence[GaussianLikelihood]) -> Tensor:
-    """Negative log density of the noise prior of all views, up to a constant."""
     log_scale = joint([likelihood.log_scale for likelihood in likelihoods])
     variance = joint([likelihood.feature_variance for likelihood in likelihoods])
-    penalty: Tensor = _NoisePrior.apply(log_scale, variance)  # type: ignore[no-untyped-call]
-    return penalty
+    sizes = tuple(likelihood.log_scale.shape[0] for likelihood in likelihoods)
+    nll: Tensor
+    prior: Tensor
+    nll, prior = _Terms.apply(  # type: ignore[no-untyped-call]
+        x, eta, log_scale, variance, measured, observed, weight, sizes
+    )
+    return nll, prior
 
 
-class _NoisePrior(Function):
-    """sum_j (df + 2) log sigma_j + df s_j / (2 sigma_j^2), with s_j a share of the variance."""
-
-    @staticmethod
-    def forward(ctx: Any, log_scale: Tensor, variance: Tensor) -> Tensor:
-        ratio = torch.exp(-2.0 * log_scale).mul_(variance).mul_(0.5 * _NOISE_DF * _NOISE_SHARE)
-        ctx.save_for_backward(ratio)
-        return torch.add(ratio, log_scale, alpha=_NOISE_DF + 2.0).sum()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (ratio,) = ctx.saved_tensors
-        (g,) = grads
-        return (_NOISE_DF + 2.0 - 2.0 * ratio).mul_(g), None
-
-
-class _ViewNLL(Function):
-    """The sums with their derivatives, in few passes over the data.
+class _Terms(Function):
+    """Both with their derivatives, in few passes over the data.
 
     With r = (x - eta) / sigma and weights w: -w r / sigma for eta, the sum over samples of
-    w (1 - r^2) for log sigma. Values that are not there count as r = 0.
+    w (1 - r^2) for log sigma. Values that are not there count as r = 0. The prior is
+    sum_j (df + 2) log sigma_j + df s_j / (2 sigma_j^2), with s_j a share of the variance.
     """
 
     @staticmethod
@@ -133,57 +116,80 @@ class _ViewNLL(Function):
         x: Tensor,
         eta: Tensor,
         log_scale: Tensor,
-        there: Tensor | None,
+        variance: Tensor,
+        measured: Tensor,
+        observed: Tensor | None,
         weight: Tensor | None,
         sizes: tuple[int, ...],
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         ctx.sizes = sizes
         if weight is None and compiled_for(x.device):
-            slope, excess, nll = _compiled_sums(x, eta, log_scale, there, sizes)
-            ctx.save_for_backward(slope, excess)
-            return nll
-        precision = torch.exp(-log_scale)
-        residual = torch.sub(x, eta).mul_(precision)
-        if there is not None:
-            residual.masked_fill_(~there, 0.0)
+            kept, results = _compiled_terms(x, eta, log_scale, variance, measured, observed, sizes)
+            ctx.save_for_backward(*kept)
+            return results
+        there = measured[:, view_of_features(sizes, x.device)]
+        if observed is not None:
+            there = there & observed
+        precision, constants = torch.exp(-log_scale), log_scale + 0.5 * LOG_2PI
+        residual = torch.sub(x, eta).mul_(precision).masked_fill_(~there, 0.0)
         weighted = residual if weight is None else residual * weight[:, None]
         ones = residual.new_ones(len(residual)) if weight is None else weight
-        count = ones.sum() if there is None else ones @ there.to(ones.dtype)
+        count = ones @ there.to(ones.dtype)
         squares = torch.linalg.vecdot(weighted, residual, dim=0)
-        constants = log_scale + 0.5 * LOG_2PI
+        ratio = (0.5 * _NOISE_DF * _NOISE_SHARE) * variance * precision.square()
+        of_weight = (residual, constants, there) if ctx.needs_input_grad[6] else ()
+        slope, excess = weighted * precision, count - squares
+        ctx.save_for_backward(slope, excess, _NOISE_DF + 2.0 - 2.0 * ratio, *of_weight)
         of_features = torch.addcmul(0.5 * squares, constants, count)
-        kept = (residual, constants, there) if ctx.needs_input_grad[4] else ()
-        ctx.save_for_backward(weighted * precision, count - squares, *kept)
-        return torch.stack([part.sum() for part in torch.split(of_features, list(sizes))])
+        nll = torch.stack([part.sum() for part in torch.split(of_features, list(sizes))])
+        return nll, torch.add(ratio, log_scale, alpha=_NOISE_DF + 2.0).sum()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        slope, excess, *kept = ctx.saved_tensors
+        slope, excess, of_prior, *of_weight = ctx.saved_tensors
         g = grads[0][view_of_features(ctx.sizes, slope.device)]
+        of_scale = torch.addcmul(of_prior * grads[1], g, excess)
         grad_weight = None
-        if kept:
-            residual, constants, there = kept
-            constants = g * constants
-            grad_weight = residual.square() @ (0.5 * g)
-            grad_weight += constants.sum() if there is None else there.to(g.dtype) @ constants
-        return None, slope * -g, g * excess, None, grad_weight, None
+        if of_weight:
+            residual, constants, there = of_weight
+            grad_weight = residual.square() @ (0.5 * g) + there.to(g.dtype) @ (g * constants)
+        return None, slope * -g, of_scale, None, None, None, grad_weight, None
 
 
-def _compiled_sums(
-    x: Tensor, eta: Tensor, log_scale: Tensor, there: Tensor | None, sizes: tuple[int, ...]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The derivatives for eta and log sigma, and the sums, in one pass over the data."""
+def _compiled_terms(
+    x: Tensor,
+    eta: Tensor,
+    log_scale: Tensor,
+    variance: Tensor,
+    measured: Tensor,
+    observed: Tensor | None,
+    sizes: tuple[int, ...],
+) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """What the derivatives need, and both terms, in one pass over the data."""
     # Imported where it is needed: numba takes a moment.
-    from poems.nn.kernels.gaussian import view_sums
+    from poems.nn.kernels.gaussian import gaussian_terms
 
-    mask = np.ones((1, 1), dtype=bool) if there is None else there.numpy()
-    predicted = eta.detach().contiguous().numpy()
-    slope, excess = np.empty_like(predicted), np.zeros(predicted.shape[1], predicted.dtype)
-    nll = np.empty(len(sizes), predicted.dtype)
-    values, scale = (each.detach().contiguous().numpy() for each in (x, log_scale))
-    view_sums(values, predicted, scale, mask, np.asarray(sizes), slope, excess, nll)
-    return torch.from_numpy(slope), torch.from_numpy(excess), torch.from_numpy(nll)
+    values, predicted, scale = (y.detach().contiguous().numpy() for y in (x, eta, log_scale))
+    mask = np.ones((1, 1), dtype=bool) if observed is None else observed.numpy()
+    slope, nll = np.empty_like(predicted), np.empty(len(sizes), scale.dtype)
+    excess, of_prior = np.zeros((2, len(scale)), scale.dtype)
+    prior = gaussian_terms(
+        values,
+        predicted,
+        scale,
+        variance.contiguous().numpy(),
+        measured.contiguous().numpy(),
+        mask,
+        np.asarray(sizes),
+        (_NOISE_DF, _NOISE_SHARE),
+        slope,
+        excess,
+        of_prior,
+        nll,
+    )
+    kept = torch.from_numpy(slope), torch.from_numpy(excess), torch.from_numpy(of_prior)
+    return kept, (torch.from_numpy(nll), eta.new_tensor(prior))
 
 
 LIKELIHOODS: Mapping[str, Callable[[Tensor], GaussianLikelihood]] = {
