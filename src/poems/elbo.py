@@ -101,7 +101,7 @@ def elbo_terms(
         divisor = prior_divisor(settings, len(batch), n_samples)
         penalty, rates = z.new_zeros(()), z.new_zeros(0, model.n_latent)
         if decoders := [decoder for _, decoder in model.sparse_decoders()]:
-            rates = penalty_rates(decoders) / divisor
+            rates = penalty_rates(decoders, divisor)
             with torch.set_grad_enabled(torch.is_grad_enabled() and not proximal):
                 loadings = joint([decoder.loadings for decoder in decoders])
                 penalty = torch.dot(rates.flatten(), loadings.abs().flatten())

@@ -34,9 +34,9 @@ class _NetworkGate(nn.Module):
         # A layer norm of a single number is always zero, so a lone latent stays as it is.
         normalised = functional.layer_norm(loc, loc.shape[-1:]) if loc.shape[-1] > 1 else loc
         # The layer norm of zeros is zeros, so an unmeasured view enters as zeros.
-        flat = normalised.permute(1, 0, 2).flatten(start_dim=1)
-        logits = self.network(torch.cat([flat, measured.to(loc.dtype)], dim=1))
-        return masked_softmax(logits, measured)
+        there = measured.to(loc.dtype)
+        logits: Tensor = self.network(torch.cat([*normalised, there], dim=1))
+        return torch.softmax(logits + torch.log(there), dim=1)
 
 
 class LearnedGate(_NetworkGate):

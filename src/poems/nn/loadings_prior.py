@@ -71,13 +71,16 @@ def update_priors(
 
 
 @torch.no_grad()
-def penalty_rates(decoders: Sequence[SparseDecoder]) -> Tensor:
-    """L1 rate of each loading of all views: (n_features, n_latent), the views in their order."""
+def penalty_rates(decoders: Sequence[SparseDecoder], divisor: float = 1.0) -> Tensor:
+    """L1 rate of each loading of all views, divided by a number.
+
+    Of shape (n_features, n_latent), the views in their order.
+    """
     sparsity, W = decoders[0].sparsity, _loadings(decoders)
     spikes, thetas = joint_buffers(decoders)
     spike, theta = joint(spikes), joint(thetas).view(len(decoders), -1)
     if not sparsity.slab:
-        return spike[:, None].expand_as(W)
+        return (spike / divisor)[:, None].expand_as(W)
     view = view_of_features(_sizes(decoders), W.device)
     if compiled_for(W.device):
         from poems.nn.kernels.spike_slab import penalty_rates as compiled_rates
@@ -91,12 +94,13 @@ def penalty_rates(decoders: Sequence[SparseDecoder]) -> Tensor:
             rates.numpy(),
             sparsity.lambda_slab,
             sparsity.density_ratio,
+            divisor,
         )
         return rates
     log_odds = spike_slab.inclusion_log_odds(
         W, theta[view], spike, sparsity.lambda_slab, density_ratio=sparsity.density_ratio
     )
-    return spike_slab.penalty_rate(log_odds.sigmoid_(), spike, sparsity.lambda_slab)
+    return spike_slab.penalty_rate(log_odds.sigmoid_(), spike, sparsity.lambda_slab) / divisor
 
 
 @lru_cache(maxsize=16)

@@ -28,6 +28,20 @@ def _copy(row: Array, into: Array) -> None:
 
 
 @compiled
+def first_slopes(W: Array, at: Array) -> int:
+    """Find where the slopes of each feature's non-zero loadings begin; return how many there are.
+
+    W: (n_features, n_latent); result at: (n_features,).
+    """
+    total = 0
+    for j in range(W.shape[0]):
+        at[j] = total
+        for k in range(W.shape[1]):
+            total += W[j, k] != 0
+    return total
+
+
+@compiled
 def forward_rows(
     first: int,
     last: int,

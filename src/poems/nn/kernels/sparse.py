@@ -18,7 +18,7 @@ from torch import Tensor
 
 from poems.nn.kernels.compiling import Array
 from poems.nn.kernels.norms import to_norm, to_norm_backward
-from poems.nn.kernels.rows import backward_rows, forward_rows, jacobian_rows
+from poems.nn.kernels.rows import backward_rows, first_slopes, forward_rows, jacobian_rows
 from poems.nn.kernels.vectors import LANES
 
 
@@ -73,10 +73,10 @@ def sparse_forward(
         mixing, scale_A = _of_norm(mixing, norms[0])
         heads, scale_u = _of_norm(heads, norms[1])
         scales = scale_A, scale_u
-    counts = np.count_nonzero(loadings, axis=1)
-    at = np.cumsum(counts) - counts
+    at = np.empty(len(loadings), np.int64)
+    n_slopes = first_slopes(loadings, at)
     eta = np.empty((len(loadings), zt.shape[1]), zt.dtype)
-    slopes = np.empty((int(counts.sum()), zt.shape[1]), zt.dtype)
+    slopes = np.empty((n_slopes, zt.shape[1]), zt.dtype)
     kept = Forwards(loadings, zt, mixing, heads, view.numpy(), at, slopes, scales)
 
     def run(_: int, first: int, last: int) -> None:

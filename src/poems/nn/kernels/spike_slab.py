@@ -38,18 +38,20 @@ def penalty_rates(
     rates: Array,
     slab: float,
     density_ratio: bool,
+    divisor: float,
 ) -> None:
-    """Compute the L1 rate of each loading.
+    """Compute the L1 rate of each loading, divided by a number.
 
     W and rates: (n_features, n_latent); theta_logit: (n_views, n_latent); spike and view (of each
     feature): (n_features,).
     """
     one, low, against = W.dtype.type(1), W.dtype.type(slab), np.exp(-theta_logit)
+    share = W.dtype.type(1 / divisor)
     for j in range(W.shape[0]):
         high, row = spike[j], rates[j]
         _include(W[j], against[view[j]], high, low, high / low if density_ratio else one, row)
         for k in range(W.shape[1]):
-            row[k] = high + row[k] * (low - high)
+            row[k] = share * (high + row[k] * (low - high))
 
 
 @compiled
