@@ -196,23 +196,26 @@ def _limits(x: Array, n_sd: float | None) -> _Limits:
     mean, sd = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
     first = (mean - n_sd * sd, mean + n_sd * sd)
 
-    # About the median, so that entries equal to it are exact zeros throughout.
-    centre = np.nanmedian(x, axis=0)
-    x = x - centre
+    # About the median, so that entries equal to it are exact zeros throughout, as those that are
+    # missing are: numpy's functions for data with gaps would be most of the work in many rounds.
+    centre, there = np.nanmedian(x, axis=0), ~np.isnan(x)
+    x, counts = np.where(there, x - centre, 0.0), there.sum(axis=0)
     lower, upper = np.full(n_features, -np.inf), np.full(n_features, np.inf)
     open_ = np.arange(n_features)
     settled = np.zeros(n_features, dtype=bool)
     for _ in range(WINSORISE_ROUNDS):
-        part = x[:, open_]
-        mean, sd = np.nanmean(part, axis=0), np.nanstd(part, axis=0)
+        mean = x.sum(axis=0) / counts[open_]
+        deviations = np.where(there, x - mean, 0.0)
+        sd = np.sqrt(np.square(deviations).sum(axis=0) / counts[open_])
         lower[open_] = np.maximum(lower[open_], mean - n_sd * sd)
         upper[open_] = np.minimum(upper[open_], mean + n_sd * sd)
-        furthest = np.nanmax(np.abs(part - mean), axis=0)
+        furthest = np.abs(deviations).max(axis=0)
         settled[open_] = furthest <= n_sd * sd * (1.0 + WINSORISE_TOLERANCE)
-        open_ = open_[furthest > n_sd * sd]
+        beyond = furthest > n_sd * sd
+        open_, x, there = open_[beyond], x[:, beyond], there[:, beyond]
         if not open_.size:
             break
-        x[:, open_] = np.clip(x[:, open_], lower[open_], upper[open_])
+        x = np.where(there, x.clip(lower[open_], upper[open_]), 0.0)
     return _Limits(
         np.where(settled, lower + centre, first[0]),
         np.where(settled, upper + centre, first[1]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -77,12 +78,12 @@ def fit_principal(batch: Batch, means: Mapping[str, Tensor], rank: int, seed: in
         centred[name] = (values[rows] - means[name]) / values.shape[1] ** 0.5
     axes, spectrum = _decompose(_with_gaps(centred, batch), rank)
 
-    generator = torch.Generator().manual_seed(int(seed) + _STREAM)
+    generator = np.random.default_rng(int(seed) + _STREAM)
     shares: dict[str, list[float]] = {name: [] for name in centred}
     highest = torch.zeros_like(spectrum)
     for _ in range(_PERMUTATIONS):
         shuffled = {
-            name: x.gather(0, torch.rand(x.shape, generator=generator).argsort(dim=0))
+            name: torch.from_numpy(generator.permuted(x.numpy(), axis=0))
             for name, x in centred.items()
         }
         blocks = _with_gaps(shuffled, batch)

@@ -38,7 +38,8 @@ def varimax(loadings: Tensor, *, max_iter: int = 200, tolerance: float = 1e-7) -
     rotation, criterion = identity, 0.0
     for _ in range(max_iter):
         rotated = loadings @ rotation
-        target = rotated**3 - rotated * rotated.square().mean(dim=0)
+        squares = rotated.square()
+        target = rotated * (squares - squares.mean(dim=0))
         left, singular, right = torch.linalg.svd(loadings.T @ target)
         rotation = left @ right
         previous, criterion = criterion, float(singular.sum())
