@@ -28,10 +28,14 @@ def parts(
 
 
 def results(
-    inputs: Parts, sizes: list[int], kernel: Kernel, turns: Turns = ALL
+    inputs: Parts,
+    sizes: list[int],
+    kernel: Kernel,
+    turns: Turns = ALL,
+    norms: tuple[float, float] | None = None,
 ) -> tuple[Tensor, ...]:
     """Predictions, and the gradients of a function of them that weighs every entry otherwise."""
-    eta = decode(*inputs, sizes, kernel=kernel, turns=turns)
+    eta = decode(*inputs, sizes, kernel=kernel, turns=turns, norms=norms)
     weights = torch.linspace(-1.0, 2.0, eta.numel(), dtype=eta.dtype).view_as(eta)
     return (eta.detach(), *torch.autograd.grad((weights * eta).sum(), inputs))
 

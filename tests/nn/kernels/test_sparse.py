@@ -45,6 +45,18 @@ def test_kernels_agree_with_the_reference(
     assert_same(results(inputs, sizes, kernel), results(inputs, sizes, "reference"))
 
 
+@pytest.mark.parametrize("n_hidden", [7, 16, 40])
+def test_norms_are_held_within_the_kernel_as_outside(n_hidden: int) -> None:
+    sizes, norms = [9, 8], (1.4, 0.7)
+    inputs = parts(12, sizes, 4, n_hidden, 0.4)
+    got = results(inputs, sizes, "sparse", norms=norms)
+    assert_same(got, results(inputs, sizes, "reference", norms=norms))
+    z, W, A, u, b = (x.detach() for x in inputs)
+    A = 1.4 * A / A.norm(dim=1, keepdim=True)
+    u = 0.7 * u / u.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(got[0], decode(z, W, A, u, b, sizes, kernel="reference"))
+
+
 @pytest.mark.parametrize("density", [0.03, 0.3, 1.0])
 def test_single_precision_is_close(density: float) -> None:
     inputs = parts(64, [100, 50], 16, 32, density)
