@@ -115,7 +115,7 @@ def test_a_run_of_an_older_version_says_what_it_lacks(old_run: Path, tmp_path: P
     )
     for stem in ("factor_variance", "contributions_by_view", "cross_omic", "markers"):
         assert f"analysis/{stem}.csv" in notices
-    assert "Fit again with this version (poems fit … --overwrite)" in notices
+    assert "not with --no-analysis (poems fit … --overwrite)" in notices
     assert "Not asked for. poems report RUN --time COLUMN --event COLUMN" in notices
     stems = {path.stem for path in report.tables}
     assert stems == {"factor_effects", "factor_obs", "factor_correlations", "summary"}

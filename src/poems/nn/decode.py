@@ -16,7 +16,7 @@ relu'(0) = 1/2: with the usual 0 such a feature would be lost for good.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -112,13 +112,18 @@ def decode(
             [2., 2.]])
     """
     chosen = choose_kernel(W, dropout) if kernel == "auto" else kernel
-    within_kernel = chosen == "sparse" and z.device.type == "cpu"
-    if norms is not None and not within_kernel:
-        (A, u), norms = held(A, u, norms), None
+    options: dict[str, Any] = {}
+    if chosen == "sparse":
+        sparse_kernel = _sparse_kernel(z.device)
+        keep = torch.is_grad_enabled() and any(x.requires_grad for x in (z, W, A, u, b))
+        known = {"norms": norms, "keep": keep}
+        options = {name: known[name] for name in sparse_kernel.OPTIONS}
+    if norms is not None and "norms" not in options:
+        A, u = held(A, u, norms)
     if chosen == "sparse":
         view = view_of_features(tuple(sizes), z.device)
         eta: Tensor = _SparseDecode.apply(  # type: ignore[no-untyped-call]
-            z, W, A, u, b, view, turns, norms
+            z, W, A, u, b, view, turns, sparse_kernel, options
         )
         return eta
     parts = []
@@ -209,11 +214,11 @@ class _SparseDecode(Function):
         b: Tensor,
         view: Tensor,
         turns: Turns,
-        norms: tuple[float, float] | None,
+        kernel: Any,
+        options: Mapping[str, Any],
     ) -> Tensor:
-        ctx.kernel = _sparse_kernel(z.device)
-        options = {} if norms is None else {"norms": norms}
-        eta, ctx.kept = ctx.kernel.sparse_forward(z, W, A, u, b, view, **options)
+        ctx.kernel = kernel
+        eta, ctx.kept = kernel.sparse_forward(z, W, A, u, b, view, **options)
         ctx.turns = turns
         result: Tensor = eta
         return result
@@ -225,4 +230,4 @@ class _SparseDecode(Function):
         grad_z, grad_W, grad_A, grad_u = ctx.kernel.sparse_backward(
             ctx.kept, g, turns.every, turns.phase
         )
-        return grad_z, grad_W, grad_A, grad_u, g.sum(dim=0), None, None, None
+        return grad_z, grad_W, grad_A, grad_u, g.sum(dim=0), None, None, None, None

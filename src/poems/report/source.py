@@ -81,8 +81,8 @@ class Source:
         if stem in self.tables:
             return Notice(f"There is nothing to show of {what}: {self.where(stem)} has no rows.")
         return Notice(
-            f"This run has no table of {what} ({FOLDER}/{stem}.csv). Fit again with this version "
-            "(`poems fit … --overwrite`), which writes it."
+            f"This run has no table of {what} ({FOLDER}/{stem}.csv). Fit again with this version, "
+            "and not with `--no-analysis` (`poems fit … --overwrite`): that writes it."
         )
 
     def adding(self, tables: Mapping[str, pd.DataFrame]) -> Source:

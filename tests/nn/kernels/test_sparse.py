@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -138,6 +139,21 @@ def test_what_is_not_a_number_stays_visible() -> None:
     eta = decode(z, W, A, u, b, [5], kernel="sparse")
     assert bool(eta[2].isnan().all())
     assert bool(eta[[0, 1, 3, 4, 5]].isfinite().all())
+
+
+def test_slopes_are_kept_for_gradients_alone() -> None:
+    z, W, A, u, b = parts(2000, [300], 16, 4, 1.0, dtype=torch.float32)
+    peaks = []
+    for wanted in (False, True):
+        with torch.set_grad_enabled(wanted):
+            tracemalloc.start()
+            found = decode(z, W, A, u, b, [300], kernel="sparse")
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        if not wanted:
+            expected = found
+    assert torch.equal(found, expected)
+    assert peaks[1] - peaks[0] > 0.9 * 4 * 2000 * 300 * 16
 
 
 def test_hidden_units_are_never_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,9 @@ from poems.nn.kernels.norms import to_norm, to_norm_backward
 from poems.nn.kernels.rows import backward_rows, first_slopes, forward_rows, jacobian_rows
 from poems.nn.kernels.vectors import LANES
 
+# What ``sparse_forward`` can be told besides its tensors.
+OPTIONS = ("norms", "keep")
+
 
 @dataclass(frozen=True)
 class Forwards:
@@ -45,6 +48,7 @@ def sparse_forward(
     view: Tensor,
     *,
     norms: tuple[float, float] | None = None,
+    keep: bool = True,
 ) -> tuple[Tensor, Forwards]:
     """Predict all features.
 
@@ -61,6 +65,9 @@ def sparse_forward(
         View of each feature, of shape (n_features,).
     norms
         What the columns of A and the rows of u are brought to before, if anything.
+    keep
+        Whether gradients are wanted, for which the slopes of all non-zero loadings are kept:
+        a number a sample and loading.
 
     Returns
     -------
@@ -73,14 +80,15 @@ def sparse_forward(
         mixing, scale_A = _of_norm(mixing, norms[0])
         heads, scale_u = _of_norm(heads, norms[1])
         scales = scale_A, scale_u
-    at = np.empty(len(loadings), np.int64)
-    n_slopes = first_slopes(loadings, at)
+    at, n_latent = np.zeros(len(loadings), np.int64), loadings.shape[1]
+    n_slopes = first_slopes(loadings, at) if keep else 0
     eta = np.empty((len(loadings), zt.shape[1]), zt.dtype)
     slopes = np.empty((n_slopes, zt.shape[1]), zt.dtype)
     kept = Forwards(loadings, zt, mixing, heads, view.numpy(), at, slopes, scales)
 
     def run(_: int, first: int, last: int) -> None:
-        forward_rows(first, last, loadings, zt, mixing, heads, offsets, kept.view, at, eta, slopes)
+        into = slopes if keep else np.empty((n_latent, zt.shape[1]), zt.dtype)
+        forward_rows(first, last, loadings, zt, mixing, heads, offsets, kept.view, at, eta, into)
 
     _share_out(len(loadings), run)
     return torch.from_numpy(_transposed(eta[:, : len(z)])), kept

@@ -60,6 +60,10 @@ class Pattern:
         return cls(start, feature, factor, W[feature, factor], entries, bounds, order)
 
 
+# What ``sparse_forward`` can be told besides its tensors.
+OPTIONS: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Forwards:
     """What the backward pass needs of the forward one."""
