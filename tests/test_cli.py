@@ -246,7 +246,7 @@ def test_a_clean_fit_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     simulate = ["--n-samples", 72, "--n-features", 40, "--n-views", 2, "--n-factors", 3]
     simulate += ["--density", 0.2, "--effect", 1, 2]
     assert poems_here("simulate", "--out", tmp_path / "sim", *simulate) == 0
-    options = ["--epochs", 80, "--batch-size", 24, "--n-latent", 6]
+    options = ["--epochs", 80, "--batch-size", 24, "--n-latent", 6, "--seed", 1]
     tables = [tmp_path / "sim" / f"view{i}.csv.gz" for i in (1, 2)]
     assert poems_here("fit", *tables, "--out", tmp_path / "run", *options) == 0
     assert "Diagnosis: no failure signature" in capsys.readouterr().out

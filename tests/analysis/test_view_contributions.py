@@ -168,10 +168,14 @@ def test_a_view_without_signal_counts_least() -> None:
     cohort = poems.simulate(
         100, dict.fromkeys(names, 60), 3, density=0.2, activity=activity, seed=1
     ).cohort
-    model = poems.fit(cohort, seed=0, epochs=60, n_latent=6, progress=False)
-    table = view_contributions(model, cohort, find_subtypes(model)).by_view.set_index("view")
-    assert table["mean_shift"].idxmin() == "idle"
-    assert table["switched_share"].idxmin() == "idle"
+    switched = []
+    for seed in range(3):
+        model = poems.fit(cohort, seed=seed, epochs=60, n_latent=6, progress=False)
+        table = view_contributions(model, cohort, find_subtypes(model)).by_view.set_index("view")
+        assert table["mean_shift"].idxmin() == "idle"
+        switched.append(table["switched_share"])
+    # Of a hundred samples so few change in one fit that views can tie.
+    assert sum(switched[1:], switched[0]).idxmin() == "idle"
 
 
 def test_other_samples_are_assigned(
