@@ -112,18 +112,16 @@ def decode(
             [2., 2.]])
     """
     chosen = choose_kernel(W, dropout) if kernel == "auto" else kernel
-    options: dict[str, Any] = {}
-    if chosen == "sparse":
-        sparse_kernel = _sparse_kernel(z.device)
-        keep = torch.is_grad_enabled() and any(x.requires_grad for x in (z, W, A, u, b))
-        known = {"norms": norms, "keep": keep}
-        options = {name: known[name] for name in sparse_kernel.OPTIONS}
+    sparse_kernel = _sparse_kernel(z.device) if chosen == "sparse" else None
+    options = () if sparse_kernel is None else sparse_kernel.OPTIONS
     if norms is not None and "norms" not in options:
         A, u = held(A, u, norms)
-    if chosen == "sparse":
+    if sparse_kernel is not None:
+        keep = torch.is_grad_enabled() and any(x.requires_grad for x in (z, W, A, u, b))
+        known = {"norms": norms, "keep": keep}
         view = view_of_features(tuple(sizes), z.device)
         eta: Tensor = _SparseDecode.apply(  # type: ignore[no-untyped-call]
-            z, W, A, u, b, view, turns, sparse_kernel, options
+            z, W, A, u, b, view, turns, sparse_kernel, {name: known[name] for name in options}
         )
         return eta
     parts = []

@@ -7,7 +7,6 @@ exactly zero for the others. To add one, write the class and register it in ``GA
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -21,7 +20,7 @@ def masked_softmax(logits: Tensor, measured: Tensor) -> Tensor:
     >>> masked_softmax(torch.zeros(1, 3), torch.tensor([[True, False, True]]))
     tensor([[0.5000, 0.0000, 0.5000]])
     """
-    return torch.softmax(logits.masked_fill(~measured, -math.inf), dim=1)
+    return torch.softmax(logits + torch.log(measured.to(logits.dtype)), dim=1)
 
 
 class _NetworkGate(nn.Module):
@@ -34,9 +33,8 @@ class _NetworkGate(nn.Module):
         # A layer norm of a single number is always zero, so a lone latent stays as it is.
         normalised = functional.layer_norm(loc, loc.shape[-1:]) if loc.shape[-1] > 1 else loc
         # The layer norm of zeros is zeros, so an unmeasured view enters as zeros.
-        there = measured.to(loc.dtype)
-        logits: Tensor = self.network(torch.cat([*normalised, there], dim=1))
-        return torch.softmax(logits + torch.log(there), dim=1)
+        logits = self.network(torch.cat([*normalised, measured.to(loc.dtype)], dim=1))
+        return masked_softmax(logits, measured)
 
 
 class LearnedGate(_NetworkGate):
