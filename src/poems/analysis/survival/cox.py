@@ -254,9 +254,9 @@ def _coefficients(
 
     error = np.sqrt(np.diag(found.variance))
     p = chi2.sf((found.beta / error) ** 2, 1)
-    beta, reach = found.beta / found.scale, norm.ppf(0.975) * error / found.scale
-    # A unit so large, or so small, that its ratio is no number is pointed out below.
-    with np.errstate(over="ignore", under="ignore"):
+    # A unit so far off that its ratio is no number is pointed out below, by `told`.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        beta, reach = found.beta / found.scale, norm.ppf(0.975) * error / found.scale
         ratio = np.exp(beta)
         lower, upper = ratio * np.exp(-reach), ratio * np.exp(reach)
     rows = []

@@ -161,6 +161,7 @@ def is_maximum(slope: Slope, beta: _Floats, part: float = 1.0) -> bool:
     step = newton_step(slope)
     if step is None:
         return False
+    # Relative for large coefficients only, which are known to as many digits as others.
     longest = LONGEST_STEP * np.maximum(1.0, np.abs(beta))
     gain = slope.gradient @ step / 2
     # Where all is flat to rounding a gradient of 0 means nothing.
