@@ -92,7 +92,7 @@ def standardise(x: Floats) -> Floats:
 
 def test_a_model_is_the_exact_maximum_or_penalised_never_wrong() -> None:
     fitted = penalised = 0
-    for seed in range(150):
+    for seed in range(100):
         x, time, event = cohort(seed)
         if event.sum() < 10:
             continue
@@ -112,7 +112,7 @@ def test_a_model_is_the_exact_maximum_or_penalised_never_wrong() -> None:
         if UNTOLD not in row["test"]:
             ratio = np.log(row["hazard_ratio"]) * x.std()
             assert ratio == pytest.approx(best[0], rel=3e-3, abs=2e-3), seed
-    assert fitted > 80
+    assert fitted > 50
     assert penalised < fitted / 4
 
 

@@ -98,7 +98,8 @@ def checked_fit(table: pd.DataFrame, penalty: float) -> CheckedFit:
     best = climb(likelihood, len(x.spread))
     if best is None or not _is_answer(likelihood, best, null):
         raise NoMaximumError("the partial likelihood has no maximum")
-    variance = np.linalg.inv(likelihood.slope(best).information)
+    inverse = np.linalg.inv(likelihood.slope(best).information)
+    variance = np.asarray(inverse, dtype=np.float64)
     statistic = 2 * (likelihood.value(best) - null)
     columns = dict(zip(table.columns.drop(_AFTER), x.values.T, strict=True))
     scaled = table.assign(**columns)
