@@ -40,6 +40,7 @@ def gram_embedding(loc: Tensor, gram: Tensor) -> Tensor:
     [[2.0, 0.0]]
     """
     values, vectors = torch.linalg.eigh(gram.double())
+    # A Gram matrix has no negative eigenvalues but by rounding.
     root = vectors * values.clamp_min(0).sqrt() @ vectors.T
     points: Tensor = loc.double() @ root
     return points.float()

@@ -165,6 +165,7 @@ class _Sums:
 
     def share(self, mean: Tensor | None) -> float:
         """The share of the variance about each feature's mean, or a given one."""
+        # Of a feature never seen all sums are 0, whatever they are divided by.
         about = self.total / self.n.clamp_min(1) if mean is None else mean.double()
         total = float((self.squares - 2 * about * self.total + self.n * about.square()).sum())
         return 1.0 - self.residual / total if total > 1e-9 * float(self.squares.sum()) else 0.0
@@ -184,6 +185,7 @@ def explained_share(
     """
     there = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
     if mean is None:
+        # Of a feature never seen nothing enters the sums below.
         mean = torch.where(there, x, 0.0).sum(dim=0) / there.sum(dim=0).clamp_min(1)
     residual = torch.where(there, x - predicted, 0.0).double().square().sum()
     total = torch.where(there, x - mean, 0.0).double().square().sum()

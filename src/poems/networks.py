@@ -160,7 +160,9 @@ def summed_distances(blocks: Iterable[tuple[Floats, Bools]]) -> Floats:
         mask = there.astype(np.float64)
         common = common + mask @ mask.T
         left = left + x**2 @ mask.T
+    # Distances of samples to themselves and to copies are 0 but for rounding.
     squares = np.maximum(left + left.T - 2.0 * product, 0.0)
+    # Two samples without a common feature: NaN, which the callers leave out.
     with np.errstate(divide="ignore", invalid="ignore"):
         distances: Floats = np.sqrt(squares / common)
     np.fill_diagonal(distances, 0.0)
@@ -186,11 +188,12 @@ def similarities(distances: Floats, n_neighbours: int) -> Floats:
     last = min(n_neighbours, len(distances) - 1)
     nearest = np.sort(np.partition(distances, last, axis=1)[:, : last + 1], axis=1)[:, 1:]
     known = np.isfinite(nearest)
+    # A sample without a known neighbour: its distances are all NaN, and so is what follows.
     mean = np.where(known, nearest, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     scale = _WIDTH * (mean[:, None] + mean[None, :] + distances) / 3.0
+    # Copies of one sample are at distance 0 of 0; what else is NaN was so before.
     with np.errstate(divide="ignore", invalid="ignore"):
         kernel = np.exp(-((distances / scale) ** 2) / 2.0)
-    # Copies of one sample are at distance 0 of 0.
     kernel[distances == 0] = 1.0
     return np.where(np.isnan(kernel), 0.0, kernel)
 
@@ -263,6 +266,8 @@ def diffusion_coordinates(network: Floats, n_coordinates: int) -> Floats:
     root = 1.0 / np.sqrt(weights.sum(axis=1))
     walk = root[:, None] * weights * root[None, :]
     values, vectors = linalg.eigh(walk, subset_by_index=(n_samples - kept, n_samples - 1))
+    # Eigenvalues of a random walk lie in [-1, 1] but for rounding; negative ones are of samples
+    # that avoid each other, no groups.
     points = vectors[:, ::-1] * np.clip(values[::-1], 0.0, 1.0)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     largest = np.abs(points).argmax(axis=0)
@@ -280,6 +285,7 @@ def _flattened(latent: Floats) -> Floats:
     """Standardise each factor, and let it say no more than 'far' beyond a point."""
     spread = latent.std(axis=0)
     standardised = (latent - latent.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    # What the function is for: beyond that point a sample is 'far', no matter how far.
     flat: Floats = np.clip(standardised, -_FLATTENED_AT, _FLATTENED_AT)
     return flat
 

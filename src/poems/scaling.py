@@ -49,6 +49,7 @@ class ViewScaling:
         x = values.astype(np.float64)
         if self.log1p:
             x = _log1p(x, name)
+        # The winsorising of the fit; how many values it moved is counted and told.
         clipped = np.clip(x, self.lower, self.upper)
         n_clipped = int(np.count_nonzero(clipped != x) - np.count_nonzero(np.isnan(x)))
         return ((clipped - self.offset) / self.scale).astype(np.float32), n_clipped
@@ -77,6 +78,7 @@ def fit_scaling(
     kept = np.flatnonzero(_varies(x))
     findings += left_out_findings(name, view.features, kept)
     limits = _limits(x[:, kept], settings.winsorise)
+    # The winsorising that was asked for; how many values it moves is a finding.
     clipped = np.clip(x[:, kept], limits.lower, limits.upper)
     if settings.most_variable is not None and len(kept) > settings.most_variable:
         most = np.argsort(-np.nanvar(clipped, axis=0), kind="stable")[: settings.most_variable]
@@ -215,6 +217,7 @@ def _limits(x: Array, n_sd: float | None) -> _Limits:
         open_, x, there = open_[beyond], x[:, beyond], there[:, beyond]
         if not open_.size:
             break
+        # A round of winsorising; values still missing are marked in `there`.
         x = np.where(there, x.clip(lower[open_], upper[open_]), 0.0)
     return _Limits(
         np.where(settled, lower + centre, first[0]),

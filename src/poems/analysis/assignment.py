@@ -138,6 +138,7 @@ class SubtypeModel:
                     "same samples in the same order"
                 )
             of_samples = _columns(variance, self.factors, "variances")
+            # What a sample is surer of than the average is no reason to widen anything.
             excess = np.maximum(of_samples - self.variance, 0.0)
         found = _distances(values, self.centres, self.covariance, excess)
         return pd.DataFrame(found, index=latent.index, columns=list(self.sizes))
@@ -336,6 +337,7 @@ def _held_out(
         out = fold == number
         centres, covariance = _gaussians(values[~out], labels[~out], n_subtypes)
         there = np.flatnonzero(np.bincount(labels[~out], minlength=n_subtypes))
+        # As in `distances`: only more uncertainty than the average widens.
         excess = np.maximum(variances[out] - variances[~out].mean(axis=0), 0.0)
         found = _distances(values[out], centres[there], covariance, excess)
         right[out] = there[found.argmin(axis=1)] == labels[out]

@@ -75,6 +75,7 @@ class PairData:
 
 def _centred(x: npt.NDArray[np.float32], there: npt.NDArray[np.bool_]) -> _Floats:
     values = np.where(there, x, 0.0).astype(np.float64)
+    # Of a feature never measured: the mean of no values is not used, all of it is 0 below.
     mean = values.sum(axis=0) / np.maximum(there.sum(axis=0), 1)
     return np.where(there, values - mean, 0.0)
 

@@ -129,7 +129,9 @@ def matched(
     name_of[clusters] = names
     sizes = common.sum(axis=1)[clusters] + common.sum(axis=0)[names] - common[clusters, names]
     jaccard = np.zeros(n_subtypes)
+    # Of two empty clusters: nothing in common of nothing, an overlap of 0.
     jaccard[names] = common[clusters, names] / np.maximum(sizes, 1)
+    # An index for those without a cluster, whose answer -1 replaces.
     codes = np.where(known, name_of[np.maximum(found, 0)], -1)
     agreement = ari(reported[known], found[known]) if known.any() else 0.0
     return codes, agreement, jaccard

@@ -129,6 +129,7 @@ def _effects(
     inside = there.T.astype(np.float64) @ member
     total = there.sum(axis=0).astype(np.float64)[:, None]
     sums = x.T @ member
+    # No value in a group, or in none: its means are NaN, and its counts of 0 stand beside them.
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = x.sum(axis=0) / total[:, 0]
         spread = np.sqrt((np.where(there, values - mean, 0.0) ** 2).sum(axis=0) / total[:, 0])
@@ -158,6 +159,7 @@ def _cross_fitted(
             tests = one_vs_rest(ranked, codes, sign.shape[1])
             # A subtype that was not found again has no p: nothing speaks for a marker.
             agrees = np.sign(tests.auc - 0.5) == sign
+            # No p is the p of no evidence, 1: it can only make a marker weaker.
             found = np.where(agrees, np.nan_to_num(tests.p, nan=1.0), 1.0)
             p[own] = found[own]
         splits.append(p)

@@ -131,6 +131,7 @@ def share_samples(a: _Floats32, b: _Floats32, there: tuple[_Bools, _Bools]) -> S
 
 def _standardise(x: _Floats32, there: _Bools) -> _Floats32:
     values = np.where(there, x, 0.0)
+    # Of a feature never measured: all of it is 0 below.
     n = np.maximum(there.sum(axis=0), 1)
     mean = values.sum(axis=0, dtype=np.float64) / n
     centred = np.where(there, values - mean, 0.0)

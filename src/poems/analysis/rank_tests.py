@@ -79,6 +79,7 @@ def rank_features(values: Floats, there: Bools) -> RankedFeatures:
     n = there.sum(axis=0).astype(np.float64)
     squares = np.where(there, (ranks - (n + 1.0) / 2.0) ** 2, 0.0).sum(axis=0)
     ordered = np.sort(filled, axis=0)
+    # An index for a feature without values, whose tests are NaN below.
     lower = np.maximum((n.astype(np.intp) - 1) // 2, 0)
     # A value that more than half of all equal is their median.
     usual = ordered[lower, np.arange(values.shape[1])] if len(values) else np.zeros(0)
@@ -128,13 +129,16 @@ def one_vs_rest(features: RankedFeatures, codes: Codes, n_groups: int) -> OneVsR
     total = features.n[:, None]
     outside = total - inside
     off = features.ranks.T @ member - inside * (total + 1.0) / 2.0
+    # What divides by 0 is not `possible` below, and its p is NaN.
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = inside * outside / (total * (total - 1.0)) * features.squares[:, None]
+        # The correction for continuity goes no further than to no difference.
         z = np.maximum(np.abs(off) - 0.5, 0.0) / np.sqrt(variance)
         auc = off / (inside * outside) + 0.5
     possible = (inside > 0) & (outside > 0) & (features.squares[:, None] > 0)
     p = np.where(possible, np.minimum(2.0 * ndtr(-z), 1.0), np.nan)
     off_usual = (features.above | features.below).sum(axis=0)
+    # Without any value: not `possible` above, and so not counted.
     with np.errstate(divide="ignore", invalid="ignore"):
         expected = off_usual[:, None] * np.minimum(inside, outside) / total
     counted = possible & (off_usual > 0)[:, None] & (expected < _FEWEST_EXPECTED)

@@ -93,6 +93,7 @@ def consensus_of(labels: Codes) -> Floats:
         member = (labels == cluster).astype(np.float32)
         together += member.T @ member
     both = drawn.T @ drawn
+    # Of two samples never drawn together nothing is known: NaN.
     with np.errstate(divide="ignore", invalid="ignore"):
         matrix = (together / both).astype(np.float64)
     np.fill_diagonal(matrix, 1.0)
@@ -137,6 +138,7 @@ def jaccard_of(codes: Codes, labels: Codes, n_subtypes: int) -> Floats:
         found.append(np.where(own[drawn].sum(axis=0) > 0, best, np.nan))
     stacked = np.stack(found)
     known = ~np.isnan(stacked)
+    # Known in no round: NaN.
     with np.errstate(invalid="ignore"):
         mean: Floats = np.where(known, stacked, 0.0).sum(axis=0) / known.sum(axis=0)
     return mean
@@ -168,6 +170,7 @@ def mean_consensus(matrix: Floats, codes: Codes, n_subtypes: int) -> Floats:
     others = matrix.copy()
     np.fill_diagonal(others, np.nan)
     known = ~np.isnan(others)
+    # Nothing known of any sample of the cluster: NaN.
     with np.errstate(invalid="ignore"):
         mean: Floats = (np.where(known, others, 0.0) @ member) / (known @ member)
     return mean

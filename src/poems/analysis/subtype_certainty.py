@@ -61,6 +61,7 @@ class Evidence:
         A sample between two subtypes has little of both. Where a whole subtype
         falls apart, or two become one, this is told of the subtypes.
         """
+        # Without another subtype the share is 1; of nothing known it is NaN, which fmax leaves out.
         with np.errstate(divide="ignore", invalid="ignore"):
             share = self.own / (self.own + np.nan_to_num(self.other))
         larger: Floats = np.fmax(self.own, share)

@@ -118,7 +118,7 @@ def subtype_numbers(
             {
                 "n_subtypes": k,
                 "silhouette": widths.mean(),
-                "silhouette_se": np.nan_to_num(widths.std()) / np.sqrt(len(widths)),
+                "silhouette_se": widths.std() / np.sqrt(len(widths)),
                 "smallest": int(np.bincount(found).min()),
                 "gap": gap[k],
                 "gap_se": gap_se[k],

@@ -289,6 +289,7 @@ def kmeans_subtypes(
     elif sound:
         known = means.fillna(-1.0)
         top = max(sound, key=known.__getitem__)
+        # Where no number of subtypes has a silhouette, all count as -1 and there is no error of it.
         error = np.nan_to_num(silhouettes[top].std()) / np.sqrt(len(values))
         best = next(k for k in sound if known[k] >= known[top] - error)
     else:

@@ -120,6 +120,7 @@ def _from_features(data: BackedBatches, rank: int) -> tuple[Array, Array]:
     gram = gram - by_view - by_view.T + both[np.ix_(view, view)] * np.outer(mean, mean)
     variance = np.diag(gram) / n_rows
     values, vectors = np.linalg.eigh(gram * np.outer(scale, scale))
+    # A Gram matrix has no negative eigenvalues but by rounding.
     spread = np.sqrt(np.maximum(values[::-1][:rank], 0.0) / len(data))
     loadings: Array = vectors[:, ::-1][:, :rank] * spread
     return loadings, variance
@@ -135,6 +136,7 @@ def _randomised(data: BackedBatches, rank: int) -> tuple[Array, Array]:
         total += x.sum(axis=0)
         squares += np.einsum("ij,ij->j", x, x)
     mean = total / n_rows
+    # Of standardised values, whose means are near 0: below 0 by rounding alone.
     variance = np.maximum(squares / n_rows - mean**2, 0.0)
     width = min(rank + _OVERSAMPLING, len(scale), len(data))
     basis = np.linalg.qr(torch.randn(len(scale), width, dtype=torch.float64).numpy())[0]
@@ -147,6 +149,7 @@ def _randomised(data: BackedBatches, rank: int) -> tuple[Array, Array]:
         if at < _PASSES - 1:
             basis = np.linalg.qr(image)[0]
     values, vectors = np.linalg.eigh(basis.T @ image)
+    # As above, of a projection of a Gram matrix.
     spread = np.sqrt(np.maximum(values[::-1][:rank], 0.0) / len(data))
     loadings: Array = basis @ vectors[:, ::-1][:, :rank] * spread
     return loadings, variance
@@ -190,6 +193,7 @@ def _view_of_feature(data: BackedBatches) -> npt.NDArray[np.intp]:
 def _per_feature(data: BackedBatches) -> tuple[Array, Array]:
     """Samples on which each feature's view was measured, and the scale of its view's block."""
     view = _view_of_feature(data)
+    # A view that no row has: sums of 0 stay 0.
     counts = data.measured.sum(dim=0).clamp_min(1).double().numpy()
     widths = np.array(list(data.n_features.values()), dtype=np.float64)
     return counts[view], 1.0 / np.sqrt(widths)[view]

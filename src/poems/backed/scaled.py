@@ -148,6 +148,7 @@ class ScaledView:
                 below = x < 0
                 require_not_negative(self.name, int(below.sum()), float(x.min(initial=0)))
                 x = np.log1p(x)
+            # The winsorising that was asked for; how much it moved is counted and told.
             clipped = np.clip(x, scaling.lower[at], scaling.upper[at])
             found.n_clipped += int(np.count_nonzero(clipped != x) - np.count_nonzero(np.isnan(x)))
             scaled = ((clipped - scaling.offset[at]) / scaling.scale[at]).astype(np.float32)

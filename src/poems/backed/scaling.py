@@ -47,6 +47,7 @@ def fit_backed_scaling(
         offset = np.where(settled, mean, found.mean[kept])
         scale = np.sqrt(np.where(settled, variance, found.variance[kept]))
     elif settings.scale == "minmax":
+        # Least and largest value after the winsorising that was asked for.
         offset = np.clip(found.lowest[kept], lower, upper)
         scale = np.clip(found.highest[kept], lower, upper) - offset
     else:

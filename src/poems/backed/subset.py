@@ -67,9 +67,11 @@ def feature_subset(data: BackedBatches, n_samples: int, seed: int) -> dict[str, 
         return None
     fewest = room // (2 * len(data.n_features))
     left = room - sum(min(width, fewest) for width in data.n_features.values())
+    # What a view wants beyond its even share: none that is within it wants less than nothing.
     wanting = sum(max(width - fewest, 0) for width in data.n_features.values())
     found = {}
     for i, (name, width) in enumerate(data.n_features.items()):
+        # As above.
         more = left * max(width - fewest, 0) // wanting
         found[name] = random_rows(width, min(width, fewest) + more, seed + i)
     return found

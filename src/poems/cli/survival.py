@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poems.analysis.survival.cox import NOT_FITTED
 from poems.cli.console import heading, print_findings, print_table, say
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ def print_survival(console: Console, found: Survival) -> None:
         f"{what}, adjusted for {beside}" if beside else str(what)
         for what, beside in zip(found.tests["what"], found.tests["adjusted_for"], strict=True)
     ]
-    numbers = tests[["what", "p", "q"]].set_index(tests["test"])
-    print_table(console, numbers.map(_number), index="test")
+    numbers = tests[["what", "p", "q"]].set_index(tests["test"]).map(_number)
+    numbers.loc[(tests["how"] == NOT_FITTED).to_numpy(), "p"] = NOT_FITTED
+    print_table(console, numbers, index="test")
     ratios = found.cox[(found.cox["role"] != "test") & (found.cox["model"] == "subtype")]
     if len(ratios):
         heading(console, "Hazard ratios of the subtypes (95 % limits)")
@@ -58,8 +60,17 @@ def print_survival(console: Console, found: Survival) -> None:
         shown = ratios.set_axis(names)[["hazard_ratio", "lower", "upper", "p"]]
         shown = shown.rename(columns={"hazard_ratio": "ratio", "lower": "from", "upper": "to"})
         print_table(console, shown.map(_number), index="term")
+    _print_not_fitted(console, found)
     heading(console, "What this says")
     print_findings(console, found.findings, all_notes=True)
+
+
+def _print_not_fitted(console: Console, found: Survival) -> None:
+    """Name the models that have no line in the table of ratios."""
+    missing = found.cox[found.cox["test"] == NOT_FITTED]
+    for _, row in missing[missing["model"] == "subtype"].iterrows():
+        beside = f", adjusted for {row['adjusted_for']}" if row["adjusted_for"] else ""
+        say(console, f"Subtypes{beside}: {NOT_FITTED}; why, is said below.")
 
 
 def write_survival(

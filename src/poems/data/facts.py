@@ -178,6 +178,7 @@ def _outliers(
     spread = robust_spread(lower, upper)
     if spread is None:
         return None
+    # NaN is a missing value alone, and not extreme: no spread is 0, infinity is refused.
     z = np.nan_to_num(np.abs(shown - centre) / spread, nan=0.0)
     extreme = z > EXTREME_Z
     if not extreme.any():

@@ -92,6 +92,7 @@ def check_finite(frame: pd.DataFrame, values: npt.NDArray[np.float64], names: Ce
     DataError
         If one is; the text names the first such cells.
     """
+    # The overflow is what is looked for, and an error below.
     with np.errstate(over="ignore"):
         too_large = np.isinf(values.astype(np.float32))
     if not too_large.any():

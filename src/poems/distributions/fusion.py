@@ -64,6 +64,8 @@ class _Product(Function):
         weighted = log_precision + torch.log(weights)
         largest = weighted.amax(dim=0)
         if with_prior:
+            # The prior is an expert too, of log precision 0: the largest of all is taken out of the
+            # sum.
             largest.clamp_min_(0.0)
         share = weighted.sub_(largest).exp_()
         total = share.sum(dim=0)

@@ -88,6 +88,7 @@ def theta_logit_update(inclusion: Tensor, a: float, b: float) -> Tensor:
     """
     included = inclusion.sum(dim=0) + (a - 1.0)
     total = a + b + inclusion.shape[0] - 2.0
+    # The mode of a Beta lies at the border where its counts fall below 0, as for a or b under 1.
     excluded = (total - included).clamp_min(0.0)
     return torch.log(included.clamp_min(0.0) + 0.5) - torch.log(excluded + 0.5)
 
@@ -113,6 +114,7 @@ def universal_spike_rate(
     scale
         The constant in front.
     """
+    # One candidate has log 1, no threshold at all: it is treated like two.
     threshold = torch.log(n_candidates.clamp_min(2.0)).mul_(n_measured).mul_(2.0).sqrt_()
     return threshold.mul_(scale).div_(noise)
 

@@ -70,6 +70,7 @@ def standardised(view: View) -> npt.NDArray[np.float64]:
     """
     values = view.values.astype(np.float64)
     present = np.isfinite(values) & view.measured[:, None]
+    # Of a feature never seen all is 0 below.
     count = np.maximum(present.sum(axis=0), 1)
     mean = np.where(present, values, 0.0).sum(axis=0) / count
     centred = np.where(present, values - mean, 0.0)

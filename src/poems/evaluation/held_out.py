@@ -161,6 +161,7 @@ def _mean_square(batch: Batch, name: str, mean: Tensor) -> float:
     observed = batch.observed[name]
     there = (there if observed is None else there & observed).expand_as(batch.values[name])
     squares = torch.where(there, batch.values[name] - mean, 0.0).double().square().sum()
+    # Without any: 0, as said above, and no view then varies.
     return float(squares / there.sum().clamp_min(1))
 
 
@@ -351,6 +352,8 @@ def fit_principal_model(batch: Batch, means: Mapping[str, Tensor], rank: int) ->
     noise = float(spectrum[kept:].sum() / (x.shape[1] - kept))
     widths = [block.shape[1] for block in blocks.values()]
     axes = dict(zip(blocks, right[:kept].T.split(widths), strict=True))
+    # Leading eigenvalues are no smaller than the mean of the rest but by rounding; a Gaussian needs
+    # some variance.
     variance = (spectrum[:kept] - noise).clamp_min(1e-9 * spectrum[0])
     return PrincipalModel(axes, variance, noise, means)
 

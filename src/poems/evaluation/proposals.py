@@ -223,5 +223,6 @@ def _prior_curvature(module: POEMS, z: Tensor) -> Tensor:
         ]
     hessian = torch.stack(rows, dim=1)
     values, vectors = torch.linalg.eigh(hessian)
+    # A proposal, corrected by its weight: any positive curvature is right, see the constant.
     positive: Tensor = (vectors * values.clamp_min(_LEAST_CURVATURE)[..., None, :]) @ vectors.mT
     return positive

@@ -82,6 +82,7 @@ def principal_scores(blocks: list[Tensor], n_components: int) -> tuple[Tensor, T
         left = vectors.flip(1)[:, :n_components]
     else:
         values, vectors = torch.linalg.eigh(x.T @ x)
+        # A direction of no variance is divided by something: its scores stay near 0.
         spread = values.flip(0)[:n_components].clamp_min(1e-12).sqrt()
         left = x @ vectors.flip(1)[:, :n_components] / spread
     scores = left * n**0.5
@@ -179,6 +180,7 @@ def sparse_linear_start(batch: Batch, n_latent: int) -> dict[str, tuple[Tensor, 
 
     start = {}
     for i, (name, x) in enumerate(blocks.items()):
+        # A view that no sample has: all its sums are 0.
         n_rows = batch.measured[:, i].sum().clamp_min(1)
         own = x.double().T @ scores / n_rows
         variance = x.double().square().sum(dim=0) / n_rows
@@ -224,6 +226,7 @@ def start_from_loadings(
     left_over = (variance - W.square().sum(dim=1)).clamp_min(_LEAST_NOISE_SHARE * variance)
     noise = left_over.sqrt()
     candidates = math.log(max(2, len(W) * n_latent))
+    # A feature never measured has loadings of 0, below any threshold.
     universal = noise * (2.0 * candidates / n_measured.to(noise).clamp_min(1)).sqrt()
     W = W.where(W.abs() > _THRESHOLD * universal[:, None], 0.0)
     padded = torch.zeros(len(W), n_latent, device=device)

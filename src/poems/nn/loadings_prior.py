@@ -46,6 +46,8 @@ def update_priors(
         full = spike_slab.universal_spike_rate(n_measured, noise, candidates, scale)
     spikes, thetas = joint_buffers(decoders)
     spike = joint(spikes)
+    # While the ramp rises, the spike is at first no narrower than the slab: the model of one
+    # Laplace.
     spike.copy_((ramp * full).clamp_min_(sparsity.lambda_slab))
     spread(spike, spikes)
     if sparsity.slab and compiled_for(noise.device):

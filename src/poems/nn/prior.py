@@ -135,6 +135,7 @@ class MixturePrior(Prior):
         centres, labels = _kmeans(loc, min(n_components, len(torch.unique(loc, dim=0))))
         self.loc[: len(centres)] = centres
         within = (loc - centres[labels]).square().mean(dim=0)
+        # A start: clusters of copies of one sample have no variance, and a Gaussian needs some.
         self.variance.copy_(within.clamp_min(_LEAST_VARIANCE).expand_as(self.variance))
         counts = torch.bincount(labels, minlength=n_components).to(loc.dtype)
         self.log_weights.copy_(torch.log(counts / counts.sum()))
@@ -156,6 +157,8 @@ class MixturePrior(Prior):
         smallest = torch.where(there, counts, math.inf).argmin()
         if self.n_components > 1 and counts[smallest] <= cost:
             there[smallest] = False
+        # A component that stays has at least one sample's weight: the cost may exceed what a step
+        # left it.
         weights = torch.where(there, (counts - cost).clamp_min(1.0), 0.0)
         self.log_weights.copy_(torch.log(weights / weights.sum()))
         # A component that lost its samples stays where it was, for it has no say any more.
@@ -164,6 +167,8 @@ class MixturePrior(Prior):
         squares = shares.T @ (loc.square() + variance) / divisor - means.square()
         alive = (counts >= 1.0)[:, None]
         self.loc.copy_(torch.where(alive, means, self.loc))
+        # Mean squares less squared means of latents near unit size: below 0 by rounding alone; the
+        # floor is the prior's.
         self.variance.copy_(torch.where(alive, squares.clamp_min(_LEAST_VARIANCE), self.variance))
 
     def _merge(self, loc: Tensor, variance: Tensor, n_driving: int) -> None:

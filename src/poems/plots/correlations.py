@@ -72,6 +72,7 @@ def subtype_correlations(
     norm[norm <= 1e-12 * np.abs(values).max(axis=1, initial=0.0)] = np.nan
     unit = residual / norm[:, None]
     names = [str(name) for name in means.index]
+    # Cosines, beyond 1 by rounding alone; NaN stays NaN.
     return pd.DataFrame(np.clip(unit @ unit.T, -1.0, 1.0), index=names, columns=names)
 
 

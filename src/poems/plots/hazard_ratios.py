@@ -85,6 +85,7 @@ def plot_hazard_ratios(cox: pd.DataFrame, ax: Axes | None = None) -> Axes:
     at = np.arange(len(rows))
     least, most = _WIDEST
     limits = rows[["lower", "upper"]].to_numpy(dtype=np.float64)
+    # What is cut ends in an arrow, below.
     ends = np.clip(limits, least, most)
     ratios = rows["hazard_ratio"].to_numpy(dtype=np.float64)
     for place in at:

@@ -87,6 +87,7 @@ def centre_plane(points: pd.DataFrame, subtypes: pd.Series, name: str = "") -> p
         values = np.zeros((len(values), 1))
     groups = subtypes.reindex(points.index)
     centres = pd.DataFrame(values, index=points.index).groupby(groups).transform("mean")
+    # Samples without a subtype are at the common mean, 0, and turn no axis.
     _, singular, axes = np.linalg.svd(np.nan_to_num(centres.to_numpy()), full_matrices=False)
     axes = axes[:2][singular[:2] > 1e-9 * max(singular[0], 1e-300)]
     if len(axes) < 2:
@@ -121,6 +122,7 @@ def plot_latent(
     """
     ax = new_axes(6.0, 4.6) if ax is None else ax
     x, y = plane.columns[:2]
+    # Of a marker: points, not data.
     size = float(np.clip(9000 / max(len(plane), 1), 6, 40))
     style: dict[str, Any] = {"s": size, "alpha": 0.85, "linewidths": 0.3, "edgecolors": "white"}
     if subtypes is None:

@@ -182,12 +182,14 @@ def _dots(
     place = {feature: at for at, feature in enumerate(features)}
     column = {name: at for at, name in enumerate(names)}
     for marker in (False, True):
-        some = own[(own["q"] <= fdr) == marker]
-        effect = np.nan_to_num(some["effect"].to_numpy(dtype=float))
+        # A feature not measured in the subtype has no effect to draw, not an effect of 0.
+        some = own[((own["q"] <= fdr) == marker) & own["effect"].notna()]
+        effect = some["effect"].to_numpy(dtype=float)
         drawn = ax.scatter(
             [column[str(name)] for name in some["subtype"]],
             [place[feature] for feature in some["feature"]],
             c=effect,
+            # The size of a dot ends at a full effect, as the bar says; the least can still be seen.
             s=_LARGEST_DOT * np.clip(np.abs(effect) / _FULL_EFFECT, 0.06, 1.0),
             cmap=DIVERGING,
             vmin=-_FULL_EFFECT,

@@ -45,6 +45,7 @@ def picture(
     many_points
         Make it a PNG.
     """
+    # Recorded, to draw anew where a glyph is missing; all others are given on below.
     with warnings.catch_warnings(record=True) as caught:
         warnings.filterwarnings("always", message=_MISSING)
         drawn = draw()

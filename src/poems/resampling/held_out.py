@@ -58,6 +58,7 @@ def _there(batch: Batch, name: str) -> Tensor:
 def _mean(batch: Batch, name: str) -> Tensor:
     there = _there(batch, name)
     total = torch.where(there, batch.values[name], 0.0).sum(dim=0)
+    # Of a feature that no training sample has: 0, its mean on the model's scale.
     return total / there.sum(dim=0).clamp_min(1)
 
 

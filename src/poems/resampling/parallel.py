@@ -79,6 +79,7 @@ def run_tasks(
             future.result()
             on_done()
     except BaseException as error:
+        # Raised again, or with its cause, once no process is left behind.
         for child in set(multiprocessing.active_children()) - others:
             child.terminate()
         # Its thread waits for the processes. No one else may: of two that wait for

@@ -88,8 +88,10 @@ class ProximalAdam:
         self._weight1.lerp_(torch.ones_like(w), share1)
         self._second.lerp_(gradient.square(), share2)
         self._weight2.lerp_(torch.ones_like(w), share2)
+        # Of a parameter that never took part both are 0, and it is not moved below.
         spread = (self._second / self._weight2.clamp_min(EPS)).sqrt_().add_(EPS)
         step = spread.reciprocal_().mul_(learning_rate)
+        # As above.
         slope = self._first / self._weight1.clamp_min(EPS)
         moved = soft_threshold(w - step * slope, step * rate)
         w.copy_(torch.where(taking_part, moved, w))

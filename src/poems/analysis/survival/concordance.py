@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.analysis.clusterings import clusterings_of
+from poems.analysis.survival.checked_fit import NoMaximumError, checked_fit
 from poems.analysis.survival.cox import RIDGE
 
 _Floats = npt.NDArray[np.float64]
@@ -100,11 +100,9 @@ def fold_concordance(
 
     Returns
     -------
-    Harrell's concordance, 0.5 for chance; ``None`` where the model does not converge or no pair
-    can be compared.
+    Harrell's concordance, 0.5 for chance; ``None`` where the model has no maximum or no pair can be
+    compared.
     """
-    from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError
     from lifelines.utils import concordance_index
 
     mean, sd = x[learn].mean(axis=0), x[learn].std(axis=0)
@@ -113,12 +111,11 @@ def fold_concordance(
     table = pd.DataFrame(standard[learn], columns=columns)
     table["time"], table["event"] = time[learn], event[learn]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            cox = CoxPHFitter(penalizer=ridge).fit(table, "time", "event")
-        risk = standard[test] @ cox.params_[columns].to_numpy()
+        cox = checked_fit(table, ridge)
+        risk = standard[test] @ (cox.beta / cox.scale)
         return float(concordance_index(time[test], -risk, event[test]))
-    except (ConvergenceError, ZeroDivisionError):
+    except (NoMaximumError, ZeroDivisionError):
+        # Counted by the callers as a fold that failed, which the tables and findings show.
         return None
 
 

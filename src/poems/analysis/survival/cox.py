@@ -7,20 +7,32 @@ r"""Cox models of subtypes and factors: hazard ratios, tests, and whether hazard
 without any event, the coefficients are shrunken by a ridge penalty of 0.1 (on standardised terms,
 beside the mean log partial likelihood): then hazard ratios are drawn to 1, and tests are Wald's
 with the penalised information, which errs towards large p-values. Without it tests are likelihood
-ratios.
+ratios. The penalty also answers a likelihood without a maximum.
+
+Every model is checked to be at the maximum of its likelihood, see
+:mod:`poems.analysis.survival.checked_fit`; what is not is not fitted, and said so. The likelihood
+ratio and Wald's test of the same terms contradict each other where one has p below 0.01 and the
+other above 0.5. (A single coefficient at the maximum has the right sign: the likelihood is concave,
+and rises all the way from no effect.)
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.analysis.survival.checked_fit import (
+    ROUNDING,
+    CheckedFit,
+    NoMaximumError,
+    checked_fit,
+    standardised,
+)
 from poems.analysis.survival.covariates import Term
 
 # Events for every coefficient below which estimates are unreliable (Peduzzi et al. 1995).
@@ -30,9 +42,16 @@ COLUMNS: Final = [
     "model", "adjusted_for", "term", "level", "reference", "role", "hazard_ratio", "lower",
     "upper", "p", "test", "df", "n_samples", "n_events", "penalty",
 ]  # fmt: skip
-PH_COLUMNS: Final = ["model", "adjusted_for", "term", "level", "statistic", "p"]
+NOT_FITTED: Final = "not fitted"
+# Where exp of the coefficient of a unit is 0 or infinite.
+UNTOLD: Final = "the ratio of one unit is beyond what a number holds"
+PH_COLUMNS: Final = ["model", "adjusted_for", "term", "level", "statistic", "p", "note"]
 
 _Bools = npt.NDArray[np.bool_]
+_Floats = npt.NDArray[np.float64]
+Why = Literal["fitted", "smaller steps", "few events", "no maximum", "constant", "failed"]
+# Of one sample, in standard deviations of its covariate, what is looked into.
+_FAR: Final = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,15 +66,21 @@ class CoxFit:
     proportional
         Of the table of the check of proportional hazards, columns ``PH_COLUMNS``.
     p
-        Of the test of the terms of interest; ``NaN`` if the model did not converge.
+        Of the test of the terms of interest; ``NaN`` if the model could not be fitted.
     penalty
         The ridge penalty.
+    why
+        What is to be said of how the model was fitted.
+    contradiction
+        What is to be said where its two tests contradict each other, else ``""``.
     """
 
     rows: list[dict[str, Any]]
     proportional: list[dict[str, Any]]
     p: float
     penalty: float
+    why: Why = "fitted"
+    contradiction: str = ""
 
 
 def fit_cox(
@@ -87,8 +112,6 @@ def fit_cox(
     >>> found.p < 1e-6, found.penalty
     (True, 0.0)
     """
-    from lifelines.exceptions import ConvergenceError
-
     # What is constant among these samples has no coefficient.
     interest = [term for term in terms if np.ptp(term.values) > 0]
     beside = [term for term in covariates if np.ptp(term.values) > 0]
@@ -98,24 +121,38 @@ def fit_cox(
         "n_events": int(event.sum()),
     }  # fmt: skip
     if not interest:
-        return CoxFit([{**head, **_empty(terms), "penalty": 0.0}], [], np.nan, 0.0)
+        return _not_fitted(head, terms, 0.0, "constant")
     n_terms = len(interest) + len(beside)
     scarce = event.sum() < EVENTS_PER_TERM * n_terms or _eventless(interest + beside, event)
+    why: Why = "few events" if scarce else "fitted"
+    table = _table([*interest, *beside], time, event)
     for penalty in (RIDGE,) if scarce else (0.0, RIDGE):
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                table = _table([*interest, *beside], time, event)
-                fitted = _fit(table, penalty)
-                test = _test(fitted, table, len(interest), len(beside), penalty)
-                rows = [{**head, **_overall(interest), **test, "penalty": penalty}]
-                rows += _coefficients(fitted, interest, beside, head, penalty)
-                check = _proportional(fitted, table, [*interest, *beside], model, adjusted)
-        except (ConvergenceError, ZeroDivisionError, np.linalg.LinAlgError):
+            found = checked_fit(table, penalty)
+            test = _test(found, len(interest), len(beside), penalty)
+        except (NoMaximumError, np.linalg.LinAlgError):
+            why = why if scarce else "no maximum"
             continue
-        if np.isfinite([row["hazard_ratio"] for row in rows[1:]]).all():
-            return CoxFit(rows, check, float(test["p"]), penalty)
-    return CoxFit([{**head, **_empty(terms), "penalty": RIDGE}], [], np.nan, RIDGE)
+        rows = [{**head, **_overall(interest), **test, "penalty": penalty}]
+        rows += _coefficients(found, interest, beside, head, penalty)
+        check = _proportional(found, [*interest, *beside], model, adjusted)
+        said = "" if penalty else _contradiction(found, test["p"], interest, beside, time, event)
+        if why == "fitted" and found.smaller_steps:
+            why = "smaller steps"
+        return CoxFit(rows, check, float(test["p"]), penalty, why, said)
+    return _not_fitted(head, terms, RIDGE, "failed")
+
+
+def _not_fitted(head: dict[str, Any], terms: Sequence[Term], penalty: float, why: Why) -> CoxFit:
+    """Return a model without results, each of whose rows says so."""
+    name = terms[0].name if terms else ""
+    row = {
+        **head, "term": name, "level": "", "reference": "", "role": "test", "hazard_ratio": np.nan,
+        "lower": np.nan, "upper": np.nan, "p": np.nan, "test": NOT_FITTED, "df": 0,
+        "penalty": penalty,
+    }  # fmt: skip
+    check = {key: row[key] for key in ("model", "adjusted_for", "term", "level", "p")}
+    return CoxFit([row], [{**check, "statistic": np.nan, "note": NOT_FITTED}], np.nan, penalty, why)
 
 
 def _eventless(terms: Sequence[Term], event: _Bools) -> bool:
@@ -138,33 +175,62 @@ def _table(terms: Sequence[Term], time: Any, event: _Bools) -> pd.DataFrame:
     return table
 
 
-def _fit(table: pd.DataFrame, penalty: float) -> Any:
-    from lifelines import CoxPHFitter
-
-    return CoxPHFitter(penalizer=penalty).fit(table, "time", "event")
-
-
-def _test(
-    fitted: Any, table: pd.DataFrame, n_interest: int, n_beside: int, penalty: float
-) -> dict[str, Any]:
+def _test(found: CheckedFit, n_interest: int, n_beside: int, penalty: float) -> dict[str, Any]:
     """Test the first ``n_interest`` coefficients together."""
     from scipy.stats import chi2
 
     if penalty:
-        b = fitted.params_.to_numpy()[:n_interest]
-        v = fitted.variance_matrix_.to_numpy()[:n_interest, :n_interest]
-        statistic = float(b @ np.linalg.solve(v, b))
+        statistic = _wald(found, n_interest)
     else:
-        statistic = float(fitted.log_likelihood_ratio_test().test_statistic)
+        statistic = found.statistic
         if n_beside:
             columns = [f"x{n_interest + at}" for at in range(n_beside)]
-            without = _fit(table[[*columns, "time", "event"]], penalty)
-            statistic -= float(without.log_likelihood_ratio_test().test_statistic)
+            statistic -= checked_fit(found.table[[*columns, "time", "event"]], penalty).statistic
+        if statistic < -2 * ROUNDING * max(1.0, found.statistic):
+            raise NoMaximumError("the model is less likely than one without its terms")
     return {
+        # Both likelihoods are at their maxima, so that what is below 0 is rounding, checked above.
         "p": float(chi2.sf(max(statistic, 0.0), n_interest)),
         "test": "Wald (ridge)" if penalty else "likelihood ratio",
         "df": n_interest,
     }
+
+
+def _wald(found: CheckedFit, n_interest: int) -> float:
+    b, v = found.beta[:n_interest], found.variance[:n_interest, :n_interest]
+    return float(b @ np.linalg.solve(v, b))
+
+
+def _contradiction(
+    found: CheckedFit,
+    p: float,
+    interest: Sequence[Term],
+    beside: Sequence[Term],
+    time: _Floats,
+    event: _Bools,
+) -> str:
+    """Compare the likelihood ratio with Wald's test; look into what makes them differ."""
+    from scipy.stats import chi2
+
+    wald = float(chi2.sf(_wald(found, len(interest)), len(interest)))
+    if not (min(p, wald) < 0.01 and max(p, wald) > 0.5):
+        return ""
+    said = f"likelihood ratio p {p:.2g}, Wald p {wald:.2g}"
+    away = np.abs(standardised(np.stack([term.values for term in interest], axis=1)).values)
+    furthest = int(away.max(axis=1).argmax())
+    if interest[0].level or away[furthest].max() < _FAR:
+        return f"{said}; the likelihood is far from a parabola"
+    rest = np.arange(len(time)) != furthest
+    far = f"the sample furthest away lies {away[furthest].max():.0f} standard deviations off"
+    terms = [*interest, *beside]
+    if any(np.ptp(term.values[rest]) == 0 for term in terms) or not event[rest].any():
+        return f"{said}; {far}, and without it nothing is left to test"
+    try:
+        table = _table(terms, time, event)[rest].reset_index(drop=True)
+        other = _test(checked_fit(table, 0.0), len(interest), len(beside), 0.0)["p"]
+    except (NoMaximumError, np.linalg.LinAlgError):
+        return f"{said}; {far}, and without it the likelihood has no maximum"
+    return f"{said}; {far}, and without it the likelihood ratio has p {other:.2g}"
 
 
 def _overall(terms: Sequence[Term]) -> dict[str, Any]:
@@ -176,27 +242,27 @@ def _overall(terms: Sequence[Term]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _empty(terms: Sequence[Term]) -> dict[str, Any]:
-    """Return the row of a model that could not be fitted."""
-    name = terms[0].name if terms else ""
-    return {
-        "term": name, "level": "", "reference": "", "role": "test", "hazard_ratio": np.nan,
-        "lower": np.nan, "upper": np.nan, "p": np.nan, "test": "none: not fitted", "df": 0,
-    }  # fmt: skip
-
-
 def _coefficients(
-    fitted: Any,
+    found: CheckedFit,
     interest: Sequence[Term],
     beside: Sequence[Term],
     head: dict[str, Any],
     penalty: float,
 ) -> list[dict[str, Any]]:
     """Return a row for every coefficient, with limits of 95 % and Wald's test."""
-    summary = fitted.summary
+    from scipy.stats import chi2, norm
+
+    error = np.sqrt(np.diag(found.variance))
+    p = chi2.sf((found.beta / error) ** 2, 1)
+    # A unit so far off that its ratio is no number is pointed out below, by `told`.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        beta, reach = found.beta / found.scale, norm.ppf(0.975) * error / found.scale
+        ratio = np.exp(beta)
+        lower, upper = ratio * np.exp(-reach), ratio * np.exp(reach)
     rows = []
+    test = "Wald (ridge)" if penalty else "Wald"
     for at, term in enumerate([*interest, *beside]):
-        row = summary.loc[f"x{at}"]
+        told = bool(0 < ratio[at] < np.inf)
         rows.append(
             {
                 **head,
@@ -204,11 +270,11 @@ def _coefficients(
                 "level": term.level,
                 "reference": term.reference,
                 "role": "term" if at < len(interest) else "covariate",
-                "hazard_ratio": float(row["exp(coef)"]),
-                "lower": float(row["exp(coef) lower 95%"]),
-                "upper": float(row["exp(coef) upper 95%"]),
-                "p": float(row["p"]),
-                "test": "Wald (ridge)" if penalty else "Wald",
+                "hazard_ratio": float(ratio[at]) if told else np.nan,
+                "lower": float(lower[at]) if told else np.nan,
+                "upper": float(upper[at]) if told else np.nan,
+                "p": float(p[at]),
+                "test": test if told else f"{test}; {UNTOLD}",
                 "df": 1,
                 "penalty": penalty,
             }
@@ -217,20 +283,24 @@ def _coefficients(
 
 
 def _proportional(
-    fitted: Any, table: pd.DataFrame, terms: Sequence[Term], model: str, adjusted: str
+    found: CheckedFit, terms: Sequence[Term], model: str, adjusted: str
 ) -> list[dict[str, Any]]:
     """Test each coefficient's scaled Schoenfeld residuals against ranked time."""
     from lifelines.statistics import proportional_hazard_test
 
-    summary = proportional_hazard_test(fitted, table, time_transform="rank").summary
+    head = {"model": model, "adjusted_for": adjusted}
+    missing = {"statistic": np.nan, "p": np.nan, "note": "not computed: hazards overflow"}
+    if found.fitted is None:
+        return [{**head, "term": t.name, "level": t.level, **missing} for t in terms]
+    summary = proportional_hazard_test(found.fitted, found.table, time_transform="rank").summary
     return [
         {
-            "model": model,
-            "adjusted_for": adjusted,
+            **head,
             "term": term.name,
             "level": term.level,
             "statistic": float(summary.loc[f"x{at}", "test_statistic"]),
             "p": float(summary.loc[f"x{at}", "p"]),
+            "note": "",
         }
         for at, term in enumerate(terms)
     ]

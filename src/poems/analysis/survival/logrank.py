@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -33,7 +32,8 @@ def logrank(time: _Floats, event: _Bools, groups: npt.NDArray[Any]) -> LogRank:
     Parameters
     ----------
     time, event, groups
-        One entry a sample, none missing; ``event`` is true where it was seen.
+        One entry a sample, none missing; ``event`` is true where it was seen. Groups whose
+        follow-up ends before the first event are left out.
 
     Examples
     --------
@@ -43,12 +43,15 @@ def logrank(time: _Floats, event: _Bools, groups: npt.NDArray[Any]) -> LogRank:
     """
     from lifelines.statistics import multivariate_logrank_test
 
+    # A group none of which is followed up to the first event tells nothing, and is no degree of
+    # freedom; without an event that is so of all.
+    first = time[event].min() if event.any() else np.inf
+    telling = np.isin(groups, np.unique(groups[time >= first]))
+    time, event, groups = time[telling], event[telling], groups[telling]
     n_groups = len(np.unique(groups))
     if n_groups < 2:
         return LogRank(0.0, 0, 1.0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = multivariate_logrank_test(time, groups, event)
+    found = multivariate_logrank_test(time, groups, event)
     return LogRank(float(found.test_statistic), n_groups - 1, float(found.p_value))
 
 

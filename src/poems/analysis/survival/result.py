@@ -40,16 +40,19 @@ class Survival:
         of all terms of interest together, ``"term"``, ``"covariate"``), ``hazard_ratio`` (per
         standard deviation of a factor, per unit of a covariate, against the reference of a group)
         with 95 % limits ``lower`` and ``upper``, ``p``, ``test``, ``df``, ``n_samples``,
-        ``n_events``, ``penalty`` (of the ridge; 0 without).
+        ``n_events``, ``penalty`` (of the ridge; 0 without). A model that could not be fitted is
+        one row whose ``test`` is ``"not fitted"``.
     proportional
         Check of proportional hazards: ``model``, ``adjusted_for``, ``term``, ``level``,
-        ``statistic``, ``p``, ``q`` (Benjamini-Hochberg over the table), ``violated`` (q <= 0.05).
+        ``statistic``, ``p``, ``note`` (``"not fitted"``, or why there is no test), ``q``
+        (Benjamini-Hochberg over the table), ``violated`` (q <= 0.05).
     concordance
         See :func:`poems.analysis.survival.concordance.concordance_table`; empty where it could
         not be computed, which a finding says.
     tests
-        The tests that decide what is reported: ``test``, ``what``, ``adjusted_for``, ``p``, ``q``
-        (Benjamini-Hochberg over this table) and ``reported`` (q <= ``fdr``).
+        The tests that decide what is reported: ``test``, ``what``, ``adjusted_for``, ``how``
+        (``"likelihood ratio"``, ``"Wald (ridge)"``, ``"chi-squared"`` or ``"not fitted"``), ``p``,
+        ``q`` (Benjamini-Hochberg over this table) and ``reported`` (q <= ``fdr``).
     fdr
         False discovery rate at which a result is reported.
     findings
@@ -276,15 +279,17 @@ def _tests(
     rows = []
     if len(logrank):
         p = logrank.iloc[0]["p"]
-        rows.append({"test": "log-rank", "what": "subtype", "adjusted_for": "", "p": p})
+        head = {"test": "log-rank", "what": "subtype", "adjusted_for": "", "how": "chi-squared"}
+        rows.append({**head, "p": p})
     for at, fit in enumerate(fits):
         head = fit.rows[0]
         # Of the subtype's models the adjusted one, which is the later.
         superseded = any(other.rows[0]["model"] == head["model"] for other in fits[at + 1 :])
         if head["model"] != "all factors" and not superseded:
-            what, beside = head["model"], head["adjusted_for"]
-            rows.append({"test": "Cox", "what": what, "adjusted_for": beside, "p": fit.p})
-    table = pd.DataFrame(rows, columns=["test", "what", "adjusted_for", "p"])
+            what, beside, how = head["model"], head["adjusted_for"], head["test"]
+            told = {"test": "Cox", "what": what, "adjusted_for": beside, "how": how}
+            rows.append({**told, "p": fit.p})
+    table = pd.DataFrame(rows, columns=["test", "what", "adjusted_for", "how", "p"])
     table["q"] = false_discovery_rates(table["p"].to_numpy(dtype=np.float64))
     table["reported"] = table["q"] <= fdr
     return table
@@ -299,7 +304,8 @@ def _check(fits: Sequence[CoxFit]) -> pd.DataFrame:
     for fit in fits:
         if fit.rows[0]["model"] == "all factors":
             continue
-        own = {row["term"] for row in fit.rows if row["role"] == "term"}
+        # A model that was not fitted has a row of the test alone.
+        own = {row["term"] for row in fit.rows if row["role"] == "term"} or {fit.rows[0]["term"]}
         of_subtypes = "subtype" in own
         rows += [row for row in fit.proportional if of_subtypes or row["term"] in own]
     table = pd.DataFrame(rows, columns=PH_COLUMNS)

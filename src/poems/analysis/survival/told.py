@@ -3,15 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from poems.analysis.survival.cox import EVENTS_PER_TERM, CoxFit
+from poems.analysis.survival.cox import EVENTS_PER_TERM, UNTOLD, CoxFit, Why
 from poems.analysis.survival.curves import Curves
 from poems.analysis.survival.outcome import Outcome
-from poems.findings import Finding, count, name_some
+from poems.findings import Finding, Severity, count, name_some
+
+_RIDGE: Final = "A ridge penalty draws their hazard ratios to 1 and makes their tests cautious"
+# Why, how grave, the code, and the sentence.
+_HOW: Final[tuple[tuple[Why, Severity, str, str], ...]] = (
+    (
+        "few events", "note", "survival-penalised",
+        "{n_events} events are few for {models}: fewer than {few} for a coefficient, or a group "
+        f"without any. {_RIDGE}",
+    ),
+    (
+        "no maximum", "note", "survival-no-maximum",
+        "{models} without a maximum of the likelihood: terms follow from one another, or a term "
+        f"tells without fail who comes to the event first. {_RIDGE}",
+    ),
+    (
+        "smaller steps", "note", "survival-smaller-steps",
+        "{models} fitted by smaller steps, as the usual ones missed the maximum of the "
+        "likelihood: the values of a term are far from a bell curve",
+    ),
+    (
+        "constant", "warning", "survival-not-fitted",
+        "{models} not fitted: the term does not vary among the samples with follow-up",
+    ),
+    (
+        "failed", "warning", "survival-not-fitted",
+        "{models} not fitted: the likelihood has no maximum that can be found, with a ridge "
+        "penalty either. Look for values of the covariates that are far from all others, and for "
+        "covariates that follow from one another; leave some out",
+    ),
+)  # fmt: skip
 
 
 def cohort_findings(outcome: Outcome, groups: pd.Series, fits: Sequence[CoxFit]) -> list[Finding]:
@@ -21,24 +51,34 @@ def cohort_findings(outcome: Outcome, groups: pd.Series, fits: Sequence[CoxFit])
     if without:
         text = f"{count(without, 'sample')} with follow-up but without a subtype not in the curves"
         findings.append(Finding("note", "survival-no-subtype", text))
-    penalised = [fit for fit in fits if fit.penalty and np.isfinite(fit.p)]
-    if penalised:
-        models = name_some((_called(fit) for fit in penalised), 4)
+    return findings + _how_fitted(outcome, fits)
+
+
+def _how_fitted(outcome: Outcome, fits: Sequence[CoxFit]) -> list[Finding]:
+    """Say which models took a penalty or smaller steps, or have no result, and for what cause."""
+    findings = []
+    for why, severity, code, tell in _HOW:
+        some = [fit for fit in fits if fit.why == why]
+        if some:
+            models = f"{count(len(some), 'Cox model')} ({name_some((_called(f) for f in some), 4)})"
+            text = tell.format(models=models, n_events=outcome.n_events, few=EVENTS_PER_TERM)
+            findings.append(Finding(severity, code, text))
+    for fit in fits:
+        if fit.contradiction:
+            text = (
+                f"the tests of the Cox model of {_called(fit)} contradict each other: "
+                f"{fit.contradiction}. The likelihood ratio is the one that counts; the limits of "
+                "the hazard ratio, which go with Wald's test, do not hold"
+            )
+            findings.append(Finding("warning", "survival-tests-contradict", text))
+    untold = [(fit, row) for fit in fits for row in fit.rows if UNTOLD in row["test"]]
+    if untold:
+        names = dict.fromkeys(f"{row['term']} in {_called(fit)}" for fit, row in untold)
         text = (
-            f"{outcome.n_events} events are few for {count(len(penalised), 'Cox model')} "
-            f"({models}): fewer than {EVENTS_PER_TERM} for a coefficient, a group without any, or "
-            "terms that follow from one another. A ridge penalty draws their hazard ratios to 1 "
-            "and makes their tests cautious"
+            f"no hazard ratio is given for {name_some(names, 4)}: {UNTOLD}. The tests hold; give "
+            "the covariate in other units, such as years for days, to see the ratio"
         )
-        findings.append(Finding("note", "survival-penalised", text))
-    failed = [fit for fit in fits if not np.isfinite(fit.p)]
-    if failed:
-        models = name_some((_called(fit) for fit in failed), 4)
-        text = (
-            f"{count(len(failed), 'Cox model')} could not be fitted ({models}): a factor that does "
-            "not vary, or covariates that follow from one another; leave some out"
-        )
-        findings.append(Finding("warning", "survival-not-fitted", text))
+        findings.append(Finding("warning", "survival-unit", text))
     return findings
 
 
@@ -127,18 +167,25 @@ def _subtypes_differ(
 def _ratio(fits: Sequence[CoxFit], factor: str, q: float) -> str:
     fit = next(fit for fit in fits if fit.rows[0]["model"] == factor)
     row = next(row for row in fit.rows if row["role"] == "term")
+    if np.isnan(row["hazard_ratio"]):
+        return f"{factor} (no ratio, q {q:.2g})"
     limits = f"{row['lower']:.2f} to {row['upper']:.2f}"
     return f"{factor} {row['hazard_ratio']:.2f} ({limits}, q {q:.2g})"
 
 
 def _concordance(concordance: pd.DataFrame) -> Finding:
-    parts = []
+    parts, failed = [], []
     for row in _rows(concordance):
         sd = "" if pd.isna(row.sd) else f" ± {row.sd:.2f}"
-        parts.append(f"{row.features} {row.concordance:.2f}{sd}")
+        told = "not fitted" if pd.isna(row.concordance) else f"{row.concordance:.2f}{sd}"
+        parts.append(f"{row.features} {told}")
+        if row.n_failed:
+            failed.append(f"{row.n_failed} of {row.features}")
+    lacking = f"; without folds that could not be fitted or compared: {', '.join(failed)}"
     text = (
         f"concordance on held-out samples (0.5 is chance): {', '.join(parts)}; mean ± sd over "
-        f"{count(int(concordance['n_repeats'].max()), 'repeat')}. The clustering was repeated "
-        "within the folds; the factors were made from all samples, without their survival"
+        f"{count(int(concordance['n_repeats'].max()), 'repeat')}{lacking if failed else ''}. The "
+        "clustering was repeated within the folds; the factors were made from all samples, "
+        "without their survival"
     )
     return Finding("note", "survival-concordance", text)

@@ -101,6 +101,7 @@ def _outliers(
         part = rows[:, columns]
         x = (part.toarray() if view.matrix.is_sparse else part).astype(np.float64)
         x = np.log1p(x) if transformed else x
+        # NaN is a missing value alone, and not extreme: no spread is 0, infinity is refused.
         z = np.nan_to_num(np.abs(x - centre) / spread, nan=0.0)
         beyond = z > EXTREME_Z
         n += int(beyond.sum())

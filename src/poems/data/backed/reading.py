@@ -144,6 +144,7 @@ def _open_path(path: Path, view: str | None = None) -> OpenStore:
             raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
         return OpenStore({view or path.stem: open_anndata(group, str(path))}, handles=handles)
     except Exception:
+        # Whatever it is, it is raised again; only the file is closed first.
         if handle is not None:
             handle.close()
         raise

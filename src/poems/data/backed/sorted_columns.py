@@ -62,6 +62,7 @@ class SortedColumns:
         self._columns = np.arange(len(self.end))
         self._n_below = self._search(values, np.zeros(len(self.end)), right=False) - self.start
         self.lowest = self.order_statistic(np.zeros(len(self.end), dtype=np.int64))
+        # An index for columns without values; `order_statistic` gives NaN for them.
         self.highest = self.order_statistic(np.maximum(self.n - 1, 0))
         self.centre = self.quantile(0.5)
         # About the median, as entries equal to it are then exact zeros.
@@ -92,10 +93,12 @@ class SortedColumns:
 
     def quantile(self, q: float) -> Floats:
         """Return a quantile of each column, interpolated linearly as NumPy's are."""
+        # As for `highest`: of columns without values the answer is NaN.
         virtual = q * np.maximum(self.n - 1, 0)
         below = np.floor(virtual).astype(np.int64)
         share = virtual - below
         low = self.order_statistic(below)
+        # As for `highest`.
         high = self.order_statistic(np.minimum(below + 1, np.maximum(self.n - 1, 0)))
         return np.asarray(
             np.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1.0 - share))
@@ -157,6 +160,7 @@ class SortedColumns:
         start, end, n = self.start[columns], self.end[columns], self.n[columns]
         first = self._search(self._about, lower, right=False, columns=columns)
         last = self._search(self._about, upper, right=True, columns=columns)
+        # What entries equal to the median count as, winsorised like all others.
         zero = np.clip(-self.centre[columns], lower, upper)
         n_zeros, below, above = self.n_zeros[columns], first - start, end - last
         # Infinite limits clip nothing, and nothing times infinity is not zero.
@@ -168,8 +172,10 @@ class SortedColumns:
         total += self._running(self._sums, last, start) - self._running(self._sums, first, start)
         squares += self._running(self._squares, last, start)
         squares -= self._running(self._squares, first, start)
+        # Divides nothing by 1 in a column without values, whose mean is NaN.
         known = np.maximum(n, 1)
         mean = np.where(n > 0, total / known, np.nan)
+        # Sums are about the median, so that nothing but rounding makes a variance negative.
         return mean, np.maximum(squares / known - mean**2, 0.0)
 
     @staticmethod
@@ -177,6 +183,7 @@ class SortedColumns:
         """Sum of the values of a column before ``at``."""
         if not len(sums):
             return np.zeros(len(at))
+        # An index only; the sum before the first value is the 0 beside it.
         return np.asarray(np.where(at > start, sums[np.maximum(at - 1, 0)], 0.0))
 
     def _search(

@@ -99,6 +99,7 @@ def run_units(
 def run_unit(unit: Unit, out: Path) -> Finished:
     """Compute one unit here and write its result; an exception becomes a failed result."""
     start = time.perf_counter()
+    # All of them, none is lost: they are kept with the result.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -113,6 +114,7 @@ def run_unit(unit: Unit, out: Path) -> Finished:
             peak = peak_memory_mb()
             rows = score(result, cohort, unit.cohort)
         except Exception as error:
+            # Whatever a method raises is its result: 'failed', with the text and the trace.
             text = f"{type(error).__name__}: {error}"
             trace = traceback.format_exc()
             write_record(unit, out, {"status": "failed", "error": text, "traceback": trace})
@@ -152,6 +154,7 @@ def _run_pool(
     except BrokenProcessPool:
         return list(running.values())
     except BaseException:
+        # Raised again once no process is left behind.
         for process in set(multiprocessing.active_children()) - others:
             process.terminate()
         raise

@@ -201,6 +201,7 @@ class _Block:
         present = np.isfinite(values)
         count = present.sum(axis=0)
         total = np.where(present, values, 0.0).sum(axis=0)
+        # Of a feature without values the mean is the NaN beside it.
         mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         low = np.where(present, values, np.inf).min(axis=0)
         high = np.where(present, values, -np.inf).max(axis=0)
@@ -253,6 +254,7 @@ def _quiet() -> Iterator[io.StringIO]:
     """Hold back what mofapy2 prints, its warning filters, its exits and its use of numpy's seed."""
     said, state = io.StringIO(), np.random.get_state()
     try:
+        # Of its own workings; whether it converged is read from its bound, see `converged`.
         with redirect_stdout(said), redirect_stderr(said), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield said

@@ -133,6 +133,7 @@ def _quiet_and_seeded() -> Iterator[None]:
             warnings.catch_warnings(),
             torch.random.fork_rng(),
         ):
+            # Of the libraries it uses; where its training ends, its own bound decides.
             warnings.simplefilter("ignore")
             import mofaflex  # noqa: F401  (sets its own level of logging)
 

@@ -126,6 +126,7 @@ def _neutral_where_unmeasured(graphs: list[_Floats]) -> list[_Floats]:
     known = ~np.isnan(stacked)
     count = known.sum(axis=0)
     total = np.where(known, stacked, 0.0).sum(axis=0)
+    # Of a pair that no graph has the mean is the 1 beside it.
     mean = np.where(count > 0, total / np.maximum(count, 1), 1.0)
     return [np.where(np.isnan(graph), mean, graph) for graph in relative]
 

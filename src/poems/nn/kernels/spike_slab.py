@@ -79,5 +79,6 @@ def update_theta(
             total[k] += p[k]
     for v in range(theta_logit.shape[0]):
         for k in range(theta_logit.shape[1]):
+            # As in `distributions.spike_slab`, of which this is the fast form.
             excluded = max((1 + b) * counts[v] - 1 - included[v, k], 0.0)
             theta_logit[v, k] = math.log(included[v, k] + 0.5) - math.log(excluded + 0.5)

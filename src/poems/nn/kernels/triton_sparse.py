@@ -214,4 +214,5 @@ def _power_of_two(number: int, least: int, most: int) -> int:
     >>> [_power_of_two(n, 16, 64) for n in (0, 17, 1000)]
     [16, 32, 64]
     """
+    # Of bits, for number 0.
     return max(least, min(most, 1 << max(0, number - 1).bit_length()))

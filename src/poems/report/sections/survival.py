@@ -8,6 +8,7 @@ from typing import Final
 
 import pandas as pd
 
+from poems.analysis.survival.cox import NOT_FITTED
 from poems.findings import Finding
 from poems.report.blocks import Block, Notice, Section, Text
 from poems.report.pictures import picture
@@ -73,7 +74,16 @@ def spoken(finding: Finding) -> str:
     >>> spoken(Finding("note", "survival-factors", "factor_2 goes with survival"))
     'Factor 2 goes with survival.'
     """
-    return sentence(_FACTOR.sub(r"Factor \1", finding.message))
+    return sentence(spoken_name(finding.message))
+
+
+def spoken_name(text: str) -> str:
+    """Return a text with factors named as in the report.
+
+    >>> spoken_name("factor_2")
+    'Factor 2'
+    """
+    return _FACTOR.sub(r"Factor \1", text)
 
 
 def _curves(source: Source, time: str) -> Block:
@@ -100,6 +110,8 @@ def _ratios(cox: pd.DataFrame) -> Block:
     rows = hazard_rows(cox)
     apart = rows[(rows["lower"] > 1) | (rows["upper"] < 1)]
     told = "; ".join(f"{row.name} {row.hazard_ratio:.2f}" for row in apart.itertuples(index=False))
+    failed = cox.loc[cox["test"] == NOT_FITTED, "model"].map(lambda model: spoken_name(str(model)))
+    missing = f" Not fitted: {', '.join(dict.fromkeys(failed))}." if len(failed) else ""
     return picture(
         "survival-ratios",
         lambda: plot_hazard_ratios(cox),
@@ -107,7 +119,7 @@ def _ratios(cox: pd.DataFrame) -> Block:
         f"1: {told or 'none'}.",
         caption="Hazard ratios with 95% limits: above 1 the event comes sooner. Subtypes against "
         "the largest one, factors for a standard deviation each on its own, covariates in grey. "
-        "Limits are of each ratio alone; the tests below decide what is reported.",
+        f"Limits are of each ratio alone; the tests below decide what is reported.{missing}",
     )
 
 
@@ -163,6 +175,7 @@ _SHOWN: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
             Column("test", "Test"),
             Column("what", "Of", "factor"),
             Column("adjusted_for", "Adjusted for"),
+            Column("how", "Computed as"),
             Column("p", "p", "p"),
             Column("q", "FDR q", "p"),
             Column("reported", "Reported", "yes"),
@@ -213,6 +226,7 @@ _SHOWN: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
             Column("p", "p", "p"),
             Column("q", "FDR q", "p"),
             Column("violated", "Violated", "yes"),
+            Column("note", "Note"),
         ),
     ),
     (
