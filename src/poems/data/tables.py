@@ -14,6 +14,7 @@ from poems.data.files import existing_file
 from poems.data.mudata_io import read_h5ad
 from poems.data.names import clean_names
 from poems.data.numeric import CellNames, as_numbers, check_finite, plain_types
+from poems.data.obs_values import clean_obs, text_cells
 from poems.data.text_tables import DELIMITERS, read_text_table, table_suffix
 from poems.errors import DataError, ReadError
 from poems.findings import Finding, count
@@ -75,6 +76,9 @@ def load_table(source: object, *, features_in_rows: bool = False) -> Table:
 def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     """Return the table of sample annotations in a file or DataFrame, its index as strings.
 
+    What is missing in it, and which columns are numbers, goes by
+    :func:`poems.data.obs_values.clean_obs`.
+
     Raises
     ------
     ReadError
@@ -83,6 +87,7 @@ def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
         If the source is of another kind, or names are missing.
     """
     findings: tuple[Finding, ...] = ()
+    typed = False
     if isinstance(source, pd.DataFrame):
         frame, where = source, "the obs table"
     elif isinstance(source, str | Path):
@@ -90,7 +95,7 @@ def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
         where = str(path)
         if table_suffix(path) in DELIMITERS:
             table = read_text_table(path)
-            frame, findings = table.inferred(), table.findings
+            frame, findings, typed = text_cells(table), table.findings, True
         elif table_suffix(path) == ".parquet":
             frame, findings = _read_parquet(path)
         else:
@@ -100,7 +105,8 @@ def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     index, index_findings = clean_names(frame.index, "sample", where)
     columns, column_findings = clean_names(frame.columns, "column", where)
     frame = plain_types(frame).set_axis(index, axis=0).set_axis(columns, axis=1)
-    return frame, (*findings, *index_findings, *column_findings)
+    frame, cell_findings = clean_obs(frame, typed=typed)
+    return frame, (*findings, *index_findings, *column_findings, *cell_findings)
 
 
 def has_values(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.bool_]:
