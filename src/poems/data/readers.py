@@ -159,7 +159,8 @@ def load(
     except DataError as error:
         findings.append(_problem(error))
     if _no_errors(findings):
-        findings += name_problems(tables, None if obs_table is None else obs_table.index)
+        names = None if obs_table is None else obs_table.index
+        findings += name_problems(tables, names, united=samples == "union")
     if not _no_errors(findings):
         return Loaded(tables, tuple(findings))
     try:

@@ -10,6 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.data.annotation import (
+    annotation_columns,
+    annotation_features,
+    leaked_index,
+    words_among_samples,
+)
 from poems.data.files import existing_file
 from poems.data.mudata_io import read_h5ad
 from poems.data.names import clean_names
@@ -184,10 +190,20 @@ def _from_frame(
     names = CellNames(where, *kinds)
     rows, row_findings = clean_names(frame.index, kinds[0], where)
     columns, column_findings = clean_names(frame.columns, kinds[1], where, in_header=True)
+    worded = words_among_samples(frame, where) if features_in_rows else None
+    if worded is not None:
+        numbers = ~frame.columns.isin(worded.items)
+        frame, columns = frame.loc[:, numbers], columns[numbers]
     values, value_findings = as_numbers(frame, names)
     check_finite(frame, values, names)
+    odd = [*leaked_index(columns, values, kinds[1], where)]
     if features_in_rows:
         rows, columns, values = columns, rows, values.T
+        odd += annotation_columns(rows, values, where)
+    else:
+        odd += annotation_features(columns, where)
+    if worded is not None:
+        odd.insert(0, worded)
     if obs is not None:
         obs = plain_types(obs).set_axis(rows, axis=0)
     return Table(
@@ -196,6 +212,6 @@ def _from_frame(
         features=columns,
         where=where,
         transposed=features_in_rows,
-        findings=(*findings, *row_findings, *column_findings, *value_findings),
+        findings=(*findings, *row_findings, *column_findings, *odd, *value_findings),
         obs=obs,
     )

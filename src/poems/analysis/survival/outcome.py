@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Final
 
 import numpy as np
@@ -172,7 +173,7 @@ def _numbers(times: pd.Series) -> tuple[npt.NDArray[np.float64], tuple[Finding, 
     clean = clean_column(times.astype(object), typed=True)
     values = clean.values
     known = values[values.notna()]
-    wrong = known[[isinstance(value, str | bool | np.bool_) for value in known]]
+    wrong = known[[not _is_number(value) for value in known]]
     if len(wrong):
         raise DataError(
             f"the time column '{times.name}' holds values that are no numbers: "
@@ -224,6 +225,10 @@ def _events(
         )
     codes = [np.nan if (code := meanings.get(text)) is None else code for text in texts]
     return np.array(codes, dtype=np.float64), findings
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
 def _unknown(value: Any) -> bool:
