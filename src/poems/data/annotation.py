@@ -16,24 +16,31 @@ from poems.findings import Finding, name_some
 
 # Without case and separators. No sample is called so.
 _SURE: Final = frozenset(
-    """entrezgeneid entrezid entrezgene entrez ncbigeneid geneid hugosymbol hgncsymbol hgncid
-    genesymbol genename genenames genedescription genetype genebiotype genelength genestart
-    geneend genechr ensembl ensemblid ensemblgeneid ensembltranscriptid transcriptid transcriptname
-    transcriptlength exonlength seqnames seqname chromosome chromosomename genomiclocation
-    startposition endposition txstart txend cdsstart cdsend cytoband probeid probesetid idref
-    refseq refseqid uniprot uniprotid uniprotkb proteinid proteinids proteinname proteinnames
-    majorityproteinids fastaheaders fastaheader compositeelementref compositeelement featureid
-    featurename featuretype gccontent percentagegccontent kegg keggid hmdb hmdbid pubchem
-    pubchemid inchikey chebiid casnumber sequencelength molweightkda qvalue pvalue adjpval
-    logfc basemean compoundname retentiontime""".split()
-)
+    ("entrezgeneid", "entrezid", "entrezgene", "entrez", "ncbigeneid", "geneid",
+     "hugosymbol", "hgncsymbol", "hgncid", "genesymbol", "genename", "genenames",
+     "genedescription", "genetype", "genebiotype", "genelength", "genestart", "geneend",
+     "genechr", "ensembl", "ensemblid", "ensemblgeneid", "ensembltranscriptid",
+     "transcriptid", "transcriptname", "transcriptlength", "exonlength", "seqnames",
+     "seqname", "chromosome", "chromosomename", "genomiclocation", "startposition",
+     "endposition", "txstart", "txend", "cdsstart", "cdsend", "cytoband", "probeid",
+     "probesetid", "idref", "refseq", "refseqid", "uniprot", "uniprotid", "uniprotkb",
+     "proteinid", "proteinids", "proteinname", "proteinnames", "majorityproteinids",
+     "fastaheaders", "fastaheader", "compositeelementref", "compositeelement", "featureid",
+     "featurename", "featuretype", "gccontent", "percentagegccontent", "kegg", "keggid",
+     "hmdb", "hmdbid", "pubchem", "pubchemid", "inchikey", "chebiid", "casnumber",
+     "sequencelength", "molweightkda", "qvalue", "pvalue", "adjpval", "logfc", "basemean",
+     "compoundname", "retentiontime")
+)  # fmt: skip
 # Columns of features, and words that may as well name a sample: their values have to agree.
 _DOUBTFUL: Final = frozenset(
-    """symbol symbols gene genes id ids name names description desc length len width chr chrom
-    start end stop strand biotype type class category location position pos band mz rt rtime mass
-    formula smiles accession annotation definition title source alias aliases synonyms locus
-    transcript protein peptide probe organism species cas score mean sum total variance gc""".split()
-)
+    ("symbol", "symbols", "gene", "genes", "id", "ids", "name", "names", "description",
+     "desc", "length", "len", "width", "chr", "chrom", "start", "end", "stop", "strand",
+     "biotype", "type", "class", "category", "location", "position", "pos", "band", "mz",
+     "rt", "rtime", "mass", "formula", "smiles", "accession", "annotation", "definition",
+     "title", "source", "alias", "aliases", "synonyms", "locus", "transcript", "protein",
+     "peptide", "probe", "organism", "species", "cas", "score", "mean", "sum", "total",
+     "variance", "gc")
+)  # fmt: skip
 _LEAKED: Final = re.compile(
     r"unnamed: ?\d+(_level_\d+)?|index|level_\d+|x(\.\d+)?|\.{3}1|v1|rownames?|row\.names|row_names"
     r"|rowid|row_?number|\.?rownumber",
@@ -162,7 +169,7 @@ def leaked_index(names: pd.Index, values: Array, kind: str, where: str) -> Itera
     --------
     >>> values = np.array([[0.0, 1.2], [1.0, 3.4], [2.0, 0.3]])
     >>> print(*leaked_index(pd.Index(["index", "TP53"]), values, "feature", "rna.csv"))
-    error: rna.csv: column 'index' holds the numbers of the rows, and would be taken for a feature...
+    error: rna.csv: column 'index' holds the numbers of the rows, and would be taken ...
     """
     n = len(values)
     if n < _FEWEST_ROWS:
@@ -184,9 +191,7 @@ def leaked_index(names: pd.Index, values: Array, kind: str, where: str) -> Itera
             text += "names belong in the first one)"
         else:
             text += "Remove it if it is no measurement"
-        yield Finding(
-            "error" if sure else "warning", "leaked-index", text, items=(str(names[at]),)
-        )
+        yield Finding("error" if sure else "warning", "leaked-index", text, items=(str(names[at]),))
 
 
 def _bare(name: object) -> str:

@@ -15,7 +15,7 @@ from poems.findings import Finding, count, name_some
 
 _TCGA = re.compile(r"(tcga-\w{2}-\w{4})(?:-(\d{2})\w*(?:-.*)?)?")
 _TCGA_PATIENT: Final = 12
-_MOST_SHOWN: Final = 5
+_MOST_SHOWN: Final = 30
 _Way = tuple[tuple[str, Callable[[str], str]], ...]
 
 
@@ -100,9 +100,7 @@ def near_names(names: pd.Index, others: pd.Index) -> list[tuple[str, str]]:
     here, there = names.difference(others, sort=False), others.difference(names, sort=False)
     if not len(here) or not len(there):
         return []
-    pairs = dict.fromkeys(
-        pair for way in _WAYS for pair in _pairs(names, others, here, there, way)
-    )
+    pairs = dict.fromkeys(pair for way in _WAYS for pair in _pairs(names, others, here, there, way))
     return list(pairs)
 
 
@@ -159,7 +157,7 @@ def twice_named_in_obs(tables: Mapping[str, Table], obs_names: pd.Index) -> Find
 
 
 def _listed(pairs: Iterable[tuple[str, str]]) -> str:
-    return name_some((f"{ascii(a)} = {ascii(b)}" for a, b in pairs), _MOST_SHOWN)
+    return name_some((f"{a!a} = {b!a}" for a, b in pairs), _MOST_SHOWN)
 
 
 def _differ(pairs: Iterable[tuple[str, str]]) -> str:

@@ -26,6 +26,8 @@ _NOT_MOST: Final = 0.5
 _NEARLY_ALL: Final = 0.9
 # Whole numbers that take no more different values may be codes, beside which words are codes too.
 _MOST_CODES: Final = 10
+# More different words beside numbers are values of their own.
+_MOST_WORDS: Final = 3
 _LARGEST_INT: Final = 2**63
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
@@ -34,7 +36,7 @@ _COMMA = re.compile(r"[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]*),[0-9]+")
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?")
 _NUMBER_LIKE = re.compile(
     r"(?:[<>≤≥=~≈±]{1,2}|about|ca\.?)?\s*[+-]?[0-9][0-9.,'’ ]*"
-    r"(?:\s*(?:-|–|to)\s*[0-9][0-9.,]*)?\s*(?:[%+*?]|[a-zµ/]{1,10}\.?)?",
+    r"(?:\s*(?:-|–|to)\s*[0-9][0-9.,]*)?\s*(?:[%+*?]|(?:years?|yrs?|months?|mos?|weeks?|days?|hours?|mg|ml|kg|cm|mm|ng|pg|iu)(?:/\w+)?)?",
     re.IGNORECASE,
 )
 _TRUTHS: Final = {"True": True, "TRUE": True, "true": True,
@@ -97,7 +99,7 @@ def clean_column(column: pd.Series, *, typed: bool = False) -> CleanColumn:
     cells = column.astype(object)
     known = cells[cells.notna()]
     texts = known[known.map(lambda cell: isinstance(cell, str))]
-    counts = Counter({text: number for text, number in texts.value_counts().items() if number})
+    counts = Counter(map(str, texts))
     others = [cell for cell in known if not isinstance(cell, str)]
     plain_others = all(_is_number(cell) for cell in others)
     if plain_others and not _are_truths(counts):
@@ -151,9 +153,16 @@ class _Numbers:
             return self.n_plain > 0
         if not measured and len(different) <= min(_MOST_CODES, self.n_plain / 2):
             return False
-        holding = all(_NUMBER_LIKE.fullmatch(text.strip()) for text in self.rest)
-        most = _NOT_MOST if holding else _FEW
+        words = [text.strip() for text in self.rest if not _NUMBER_LIKE.fullmatch(text.strip())]
+        if len(words) > _MOST_WORDS or (not measured and self._are_codes(words)):
+            return False
+        most = _FEW if words else _NOT_MOST
         return n_rest <= max(most * (n_rest + self.n_plain), 1 if self.n_plain > 2 else 0)
+
+    def _are_codes(self, words: list[str]) -> bool:
+        """Are words as long as the numbers, so that both may be codes: 85 and 77, NC and L3?"""
+        lengths = {len(text.strip()) for text in self.numbers}
+        return any(word.isalnum() and len(word) in lengths for word in words)
 
 
 def _as_numbers(

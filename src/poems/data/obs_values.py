@@ -47,7 +47,7 @@ def clean_obs(
     table = obs.copy()
     for at, (column, each) in enumerate(zip(columns, found, strict=True)):
         if each.values is not column:
-            table.isetitem(at, each.values)
+            table.isetitem(at, each.values.array)
     return table, column_findings(zip(map(str, obs.columns), found, strict=True))
 
 
