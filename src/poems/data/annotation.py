@@ -129,8 +129,9 @@ def annotation_columns(samples: pd.Index, values: Array, where: str) -> list[Fin
     rest = np.setdiff1d(np.arange(len(samples)), [*sure, *doubtful])
     if not len(rest):
         return []  # nothing to compare with: all are called so, by design
-    odd = _odd_ones(values, rest)
-    named = [str(samples[at]) for at in sorted([*sure, *(at for at in doubtful if odd(at))])]
+    odd = _odd_ones(values, rest) if doubtful else None
+    unlike = [at for at in doubtful if odd is not None and odd(at)]
+    named = [str(samples[at]) for at in sorted([*sure, *unlike])]
     findings = []
     if named:
         text = f"{where}: {_columns(named)} {_annotations(named, 'is')}. {_drop(named)}"
@@ -260,6 +261,9 @@ def _looks_apart(values: Array, at: int, rest: npt.NDArray[np.intp]) -> bool:
     """Does a row hold whole numbers of a far larger scale, while no other row is whole?"""
     row = values[at][~np.isnan(values[at])]
     if len(row) < _TO_TELL_NUMBERS or not (row == np.round(row)).all():
+        return False
+    between = values[rest[len(rest) // 2]]  # most tables are told by one row
+    if ((between == np.round(between)) | np.isnan(between)).all():
         return False
     others = values[rest[rest != at]]
     whole = ((others == np.round(others)) | np.isnan(others)).all(axis=1)
