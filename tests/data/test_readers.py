@@ -110,10 +110,10 @@ def test_no_overlap_without_a_reason():
         poems.read({"rna": RNA, "protein": frame(["a", "b"], ["p"])})
 
 
-def test_names_that_nearly_match_are_warned_of():
+def test_names_of_another_tissue_of_the_patient_are_only_warned_of():
     patients = [f"TCGA-A1-A0S{letter}" for letter in "ABCDEF"]
-    rna = frame(patients, "ab")
-    protein = frame([patients[0], *(f"{name}-01A" for name in patients[1:])], "xyz")
+    rna = frame([patients[0] + "-01", *(f"{name}-01" for name in patients[1:])], "ab")
+    protein = frame([patients[0] + "-01", *(f"{name}-11" for name in patients[1:])], "xyz")
     cohort = poems.read({"rna": rna, "protein": protein})
     warned = [finding for finding in cohort.findings if finding.severity == "warning"]
     assert {finding.code for finding in warned} == {"names-nearly-match"}

@@ -9,9 +9,13 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 
+from poems.data.obs_cells import CleanColumn, clean_column
+from poems.data.obs_values import column_findings
 from poems.findings import Finding, name_some
 
 Kind = Literal["numeric", "groups"]
+# The code of the finding that names the columns left out.
+NOT_TESTED: Final = "obs-not-tested"
 
 # Known values of a column, and samples of a group, below which a test has no power to speak of and
 # the distributions by which p-values are computed do not hold.
@@ -54,7 +58,9 @@ def testable_columns(obs: pd.DataFrame) -> tuple[list[ObsColumn], tuple[Finding,
     Left out are columns with fewer than 10 known values, constant ones,
     identifiers (text that differs for more than half of the samples; different
     whole numbers that follow one another, or whose column is called an id),
-    dates, and groups of which fewer than two have 5 samples.
+    dates, and groups of which fewer than two have 5 samples. What is missing, and
+    which columns are numbers, goes by :func:`poems.data.obs_cells.clean_column`; what
+    it decides is among the findings.
 
     Parameters
     ----------
@@ -72,15 +78,19 @@ def testable_columns(obs: pd.DataFrame) -> tuple[list[ObsColumn], tuple[Finding,
     """
     columns: list[ObsColumn] = []
     left_out: list[tuple[str, str]] = []
+    cleaned: list[tuple[str, CleanColumn]] = []
     for at, label in enumerate(obs.columns):
         name = str(label)
-        sorted_out = _sort_out(name, obs.iloc[:, at])
+        clean = clean_column(obs.iloc[:, at], typed=True)
+        cleaned.append((name, clean))
+        sorted_out = _sort_out(name, clean.values)
         if isinstance(sorted_out, str):
             left_out.append((name, sorted_out))
         else:
             columns.append(sorted_out)
+    findings = column_findings(cleaned)
     if not left_out:
-        return columns, ()
+        return columns, findings
     one = len(left_out) == 1
     text = (
         f"{len(left_out)} {'column' if one else 'columns'} of the obs table "
@@ -88,7 +98,7 @@ def testable_columns(obs: pd.DataFrame) -> tuple[list[ObsColumn], tuple[Finding,
         f"{name_some((f'{name} ({why})' for name, why in left_out), 20)}"
     )
     items = tuple(name for name, _ in left_out)
-    return columns, (Finding("note", "obs-not-tested", text, items=items),)
+    return columns, (*findings, Finding("note", NOT_TESTED, text, items=items))
 
 
 def _sort_out(name: str, column: pd.Series) -> ObsColumn | str:
@@ -116,19 +126,13 @@ def _sort_out(name: str, column: pd.Series) -> ObsColumn | str:
 
 
 def _plain(column: pd.Series) -> pd.Series:
-    """Bring a column to numbers, dates or text; what stands for no number becomes missing."""
+    """Bring a column to numbers, dates or text; numbers that are not finite become missing."""
     if pd.api.types.is_datetime64_any_dtype(column):
         return column
     if pd.api.types.is_bool_dtype(column) or isinstance(column.dtype, pd.CategoricalDtype):
         return column.astype(object)
     if not pd.api.types.is_numeric_dtype(column):
-        texts = column.astype(object)
-        if texts.map(lambda value: isinstance(value, bool | np.bool_)).any():
-            return texts
-        numbers = pd.to_numeric(texts, errors="coerce")
-        if numbers.notna().sum() < texts.notna().sum():
-            return texts
-        column = numbers
+        return column.astype(object)
     numbers = pd.Series(column.to_numpy(dtype=float, na_value=np.nan), index=column.index)
     return numbers.where(np.isfinite(numbers))
 

@@ -14,7 +14,7 @@ from poems.analysis.assignment import SubtypeModel, learn_subtypes
 from poems.analysis.associations import compare, false_discovery_rates, matched
 from poems.analysis.factors import columns_following
 from poems.analysis.gate_against_effect import disagreements
-from poems.analysis.obs_columns import FEWEST_IN_GROUP, ObsColumn, testable_columns
+from poems.analysis.obs_columns import FEWEST_IN_GROUP, NOT_TESTED, ObsColumn, testable_columns
 from poems.analysis.subtypes import Subtypes
 from poems.analysis.withheld import Withheld, withhold_views
 from poems.data import MultiOmics, read
@@ -209,7 +209,7 @@ def _by_group(
         return pd.DataFrame(columns=BY_GROUP), ()
     samples = pd.Index(table["sample"].unique())
     _, findings = testable_columns(obs.reindex(samples))
-    left_out = {name for finding in findings for name in finding.items}
+    left_out = {name for each in findings if each.code == NOT_TESTED for name in each.items}
     records: list[dict[str, Any]] = []
     for view in views:
         own = table[table["view"] == view].set_index("sample")
@@ -225,7 +225,7 @@ def _by_group(
         for finding in lacking:
             # What is left out of every view is said once.
             rest = [name for name in finding.items if name not in left_out]
-            if rest:
+            if rest and finding.code == NOT_TESTED:
                 text = f"on the samples with it, not tested: {name_some(rest, 20)}"
                 findings += (Finding("note", "obs-not-tested", text, view, tuple(rest)),)
     frame = pd.DataFrame(records, columns=[*BY_GROUP, "test_number"])

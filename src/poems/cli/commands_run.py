@@ -103,13 +103,17 @@ def evaluate(
     metric: inputs.MetricOption = None,
 ) -> None:
     """Compare the embedding and the subtypes of a run with known labels."""
-    from poems.cli.console import heading, output, print_table, say
+    from poems.cli.console import heading, output, print_findings, print_table, say
+    from poems.data.obs_values import clean_obs
     from poems.evaluation.labelled import compare_embeddings, compare_subtypes, label_column
     from poems.run_folder import read_run
 
     found = read_run(run)
     known = label_column(found.obs, labels, str(found.folder))
     console = output()
+    # Of runs whose obs table was not cleaned when they were fitted.
+    _, noticed = clean_obs(found.obs.loc[:, [str(name) == labels for name in found.obs.columns]])
+    print_findings(console, noticed, all_notes=True)
     n_classes = known.nunique()
     say(console, f"{known.notna().sum()} of {len(known)} samples labelled, {n_classes} classes.")
     heading(console, "Embeddings: k-means into as many clusters as classes, and neighbours")

@@ -65,6 +65,7 @@ def clean_names(
         raise DataError(
             f"{where}: {kind} names are empty (number {name_some(unnamed, 5)}); fill "
             "them in, or remove the empty rows, columns or trailing delimiters"
+            f"{_leaked(clean)}"
         )
     findings = [numbers] if numbers is not None else []
     padded = [text for text, name in zip(texts, clean, strict=True) if text != name]
@@ -74,12 +75,6 @@ def clean_names(
             f"{name_some(map(repr, padded))})"
         )
         findings.append(Finding("note", "blanks-removed", text, items=tuple(padded)))
-    if kind == "sample" and isinstance(names, pd.RangeIndex) and names.start == 0:
-        text = (
-            f"{where} has no sample names, only row numbers; rows are matched by number. Set its "
-            "index to the sample names if they exist"
-        )
-        findings.append(Finding("warning", "numbered-samples", text))
     repeated = tuple(clean[clean.duplicated()].unique())
     if repeated:
         text = (
@@ -134,6 +129,17 @@ def _decimal_names(names: pd.Index, where: str, remedy: str) -> Finding | None:
         f"probably the values of a feature; {remedy}"
     )
     return Finding("error", "sample-names-are-numbers", text, items=tuple(decimals))
+
+
+def _leaked(names: pd.Index) -> str:
+    """Return the further remedy where an index was written as a column without a name."""
+    found = [name for name in names if _UNNAMED.fullmatch(name)]
+    if not found:
+        return ""
+    return (
+        f". {found[0]!r} is what pandas calls a column without a name, mostly the row numbers of "
+        "an index that was written with the table: remove that column"
+    )
 
 
 def _may_be_value(name: str) -> bool:

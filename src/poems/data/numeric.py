@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.data.missing import NUMBER_TOKENS, SILENT_TOKENS, missing_in_numbers
 from poems.errors import DataError
-from poems.findings import Finding, count
+from poems.findings import Finding, count, name_some
 
-MISSING_TOKENS = ("", "NA", "NaN", "nan", "N/A", "null", "None", "-")
+MISSING_TOKENS = (*SILENT_TOKENS, *NUMBER_TOKENS)
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 _BOOLEANS = {"true": 1.0, "false": 0.0}
@@ -52,8 +55,9 @@ def as_numbers(
 ) -> tuple[npt.NDArray[np.float64], tuple[Finding, ...]]:
     """Return the cells of ``frame`` as float64, ``NaN`` where they are missing.
 
-    Numbers may be stored as such or as text; the missing tokens become
-    ``NaN`` and booleans 1 and 0 (with a finding).
+    Numbers may be stored as such or as text; words for a missing value
+    (:func:`poems.data.missing.missing_in_numbers`) become ``NaN`` and booleans
+    1 and 0, both with a finding.
 
     Raises
     ------
@@ -64,6 +68,7 @@ def as_numbers(
     values = np.empty(frame.shape, dtype=np.float64)
     bad: list[tuple[int, int]] = []
     n_booleans = 0
+    words: Counter[str] = Counter()
     for position in range(frame.shape[1]):
         column = frame.iloc[:, position]
         kind = column.dtype.kind
@@ -73,15 +78,13 @@ def as_numbers(
         else:
             cells = column.astype(object).to_numpy()
             values[:, position], rows, booleans = _parse(cells, numeric=kind == "O")
-            bad += [(row, position) for row in rows]
+            missing = {row for row in rows if missing_in_numbers(cells[row])}
+            words.update(str(cells[row]).strip() for row in missing)
+            bad += [(row, position) for row in rows if row not in missing]
             n_booleans += booleans
     if bad:
         raise DataError(_bad_cells_text(frame, names, sorted(bad)))
-    if not n_booleans:
-        return values, ()
-    entries = count(n_booleans, "true/false entry was", "true/false entries were")
-    text = f"{entries} read as 1 and 0"
-    return values, (Finding("note", "booleans", text),)
+    return values, tuple(_read_so(n_booleans, words))
 
 
 def check_finite(frame: pd.DataFrame, values: npt.NDArray[np.float64], names: CellNames) -> None:
@@ -143,6 +146,17 @@ def _parse(
         elif text not in MISSING_TOKENS:
             bad.append(row)
     return numbers, bad, n_booleans
+
+
+def _read_so(n_booleans: int, words: Counter[str]) -> Iterator[Finding]:
+    """Say which cells were read as something else than what they show."""
+    if n_booleans:
+        entries = count(n_booleans, "true/false entry was", "true/false entries were")
+        yield Finding("note", "booleans", f"{entries} read as 1 and 0")
+    if words:
+        entries = count(words.total(), "entry was", "entries were")
+        shown = name_some((f"{shorten(word)} ({n})" for word, n in words.most_common()), 5)
+        yield Finding("note", "missing-words", f"{entries} taken for missing values: {shown}")
 
 
 def _bad_cells_text(frame: pd.DataFrame, names: CellNames, bad: list[tuple[int, int]]) -> str:

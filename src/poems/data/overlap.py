@@ -9,6 +9,8 @@ from itertools import combinations
 
 import pandas as pd
 
+from poems.data.near_names import twice_named, twice_named_in_obs
+from poems.data.row_numbers import numbered_from, row_number_problems
 from poems.data.tables import Table
 from poems.findings import Finding, count, name_some
 
@@ -49,12 +51,15 @@ _CHANGES = (
 )
 
 
-def name_problems(tables: Mapping[str, Table], obs_names: pd.Index | None) -> list[Finding]:
+def name_problems(
+    tables: Mapping[str, Table], obs_names: pd.Index | None, *, united: bool = True
+) -> list[Finding]:
     """Return what is wrong with how the names of views and obs fit together.
 
     Errors: a view that shares no sample with any other, an obs table that
-    shares none with the views, and views whose features stand in rows.
-    Warnings where a simple change of the names would match far more samples,
+    shares none with the views, views whose features stand in rows, and, where
+    the samples of all views are kept (``united``), two names for what seems to be
+    one sample. Warnings where a simple change of the names would match far more samples,
     and where names look like those of features or samples but stand in the
     other place.
     """
@@ -64,9 +69,14 @@ def name_problems(tables: Mapping[str, Table], obs_names: pd.Index | None) -> li
         if swapped is not None:
             return [swapped]
     findings = [_no_overlap(name, tables) for name in isolated if name is not None]
-    findings += _nearly_matching(tables, isolated)
+    findings += row_number_problems(tables, obs_names)
+    twice = twice_named(tables, united=united)
+    findings += twice
+    if not twice:
+        findings += _nearly_matching(tables, isolated)
     if obs_names is not None:
-        findings += _obs_overlap(tables, obs_names)
+        in_obs = twice_named_in_obs(tables, obs_names)
+        findings += _obs_overlap(tables, obs_names) if in_obs is None else [in_obs]
     return findings + list(_seemingly_swapped(tables))
 
 
@@ -163,7 +173,12 @@ def _no_overlap(name: str, tables: Mapping[str, Table]) -> Finding:
     )
     change = _best_change(table.samples, others)
     turned = _turned_by_kind(tables)
-    if name in turned:
+    if numbered_from(table.samples) is not None:
+        text += (
+            "These are the numbers of its rows: put the sample names in the first column (the "
+            "index of a DataFrame)"
+        )
+    elif name in turned:
         text += f"Samples and features look swapped. {_remedy(tables, list(turned))}"
     elif change is None:
         text += "Samples are matched by name: rename them, or leave this view out"

@@ -14,6 +14,7 @@ from poems.data.backed.reading import assemble_backed, clean_view, open_sources
 from poems.data.container import MultiOmics
 from poems.data.mudata_io import read_h5mu, split_mudata
 from poems.data.names import view_name_problems
+from poems.data.obs_values import clean_obs
 from poems.data.overlap import name_problems
 from poems.data.tables import Table, is_anndata, load_obs, load_table
 from poems.errors import DataError, ReadError, SettingsError
@@ -46,8 +47,9 @@ def read(
         also ``.gz``; ``.parquet``; ``.h5ad``), DataFrame or AnnData; or one
         ``.h5mu`` or ``.h5ad`` path, a MuData or an AnnData. In a table the
         first row holds feature names and the first column sample names; empty
-        cells, ``NA``, ``NaN``, ``nan``, ``N/A``, ``null``, ``None`` and ``-``
-        are missing values.
+        cells, ``NA``, ``NaN``, ``N/A``, ``NULL`` and other words of
+        :mod:`poems.data.missing` are missing values; a finding says which were
+        taken so.
     obs
         Sample annotations (path or DataFrame), matched by name. Without, those
         of the MuData or AnnData are taken.
@@ -145,16 +147,20 @@ def load(
             findings += [replace(finding, view=name) for finding in table.findings]
     obs_table = None
     try:
-        obs_table, obs_findings = (
-            load_obs(obs if obs is not None else own_obs)
-            if obs is not None or own_obs is not None
-            else merge_obs(tables)
-        )
-        findings += obs_findings
+        if obs is not None or own_obs is not None:
+            obs_table, obs_findings = load_obs(obs if obs is not None else own_obs)
+            findings += obs_findings
+        else:
+            merged, obs_findings = merge_obs(tables)
+            findings += obs_findings
+            if merged is not None:
+                obs_table, obs_findings = clean_obs(merged)
+                findings += obs_findings
     except DataError as error:
         findings.append(_problem(error))
     if _no_errors(findings):
-        findings += name_problems(tables, None if obs_table is None else obs_table.index)
+        names = None if obs_table is None else obs_table.index
+        findings += name_problems(tables, names, united=samples == "union")
     if not _no_errors(findings):
         return Loaded(tables, tuple(findings))
     try:

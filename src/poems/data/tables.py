@@ -10,10 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.data.annotation import (
+    annotation_columns,
+    annotation_features,
+    leaked_index,
+    words_among_samples,
+)
 from poems.data.files import existing_file
 from poems.data.mudata_io import read_h5ad
 from poems.data.names import clean_names
 from poems.data.numeric import CellNames, as_numbers, check_finite, plain_types
+from poems.data.obs_values import clean_obs, text_cells
 from poems.data.text_tables import DELIMITERS, read_text_table, table_suffix
 from poems.errors import DataError, ReadError
 from poems.findings import Finding, count
@@ -75,6 +82,9 @@ def load_table(source: object, *, features_in_rows: bool = False) -> Table:
 def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     """Return the table of sample annotations in a file or DataFrame, its index as strings.
 
+    What is missing in it, and which columns are numbers, goes by
+    :func:`poems.data.obs_values.clean_obs`.
+
     Raises
     ------
     ReadError
@@ -83,6 +93,7 @@ def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
         If the source is of another kind, or names are missing.
     """
     findings: tuple[Finding, ...] = ()
+    typed = False
     if isinstance(source, pd.DataFrame):
         frame, where = source, "the obs table"
     elif isinstance(source, str | Path):
@@ -90,7 +101,7 @@ def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
         where = str(path)
         if table_suffix(path) in DELIMITERS:
             table = read_text_table(path)
-            frame, findings = table.inferred(), table.findings
+            frame, findings, typed = text_cells(table), table.findings, True
         elif table_suffix(path) == ".parquet":
             frame, findings = _read_parquet(path)
         else:
@@ -100,7 +111,8 @@ def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     index, index_findings = clean_names(frame.index, "sample", where)
     columns, column_findings = clean_names(frame.columns, "column", where)
     frame = plain_types(frame).set_axis(index, axis=0).set_axis(columns, axis=1)
-    return frame, (*findings, *index_findings, *column_findings)
+    frame, cell_findings = clean_obs(frame, typed=typed)
+    return frame, (*findings, *index_findings, *column_findings, *cell_findings)
 
 
 def has_values(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.bool_]:
@@ -178,10 +190,20 @@ def _from_frame(
     names = CellNames(where, *kinds)
     rows, row_findings = clean_names(frame.index, kinds[0], where)
     columns, column_findings = clean_names(frame.columns, kinds[1], where, in_header=True)
+    worded = words_among_samples(frame, where) if features_in_rows else None
+    if worded is not None:
+        numbers = ~frame.columns.isin(worded.items)
+        frame, columns = frame.loc[:, numbers], columns[numbers]
     values, value_findings = as_numbers(frame, names)
     check_finite(frame, values, names)
+    odd = [*leaked_index(columns, values, kinds[1], where)]
     if features_in_rows:
         rows, columns, values = columns, rows, values.T
+        odd += annotation_columns(rows, values, where)
+    else:
+        odd += annotation_features(columns, where)
+    if worded is not None:
+        odd.insert(0, worded)
     if obs is not None:
         obs = plain_types(obs).set_axis(rows, axis=0)
     return Table(
@@ -190,6 +212,6 @@ def _from_frame(
         features=columns,
         where=where,
         transposed=features_in_rows,
-        findings=(*findings, *row_findings, *column_findings, *value_findings),
+        findings=(*findings, *row_findings, *column_findings, *odd, *value_findings),
         obs=obs,
     )

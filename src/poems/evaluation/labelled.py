@@ -6,13 +6,17 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from poems.data.obs_cells import clean_column
 from poems.errors import DataError
 from poems.evaluation.metrics import ari, clustering_accuracy, nmi
 from poems.evaluation.protocol import kmeans_scores, knn_accuracy
 
 
 def label_column(obs: pd.DataFrame, column: str, where: str) -> pd.Series:
-    """Return a column of labels.
+    """Return a column of labels, ``NaN`` where a word says that there is none.
+
+    Which words do goes by :func:`poems.data.obs_cells.clean_column`, as in all that reads an
+    obs table.
 
     Parameters
     ----------
@@ -38,7 +42,7 @@ def label_column(obs: pd.DataFrame, column: str, where: str) -> pd.Series:
         columns = ", ".join(map(str, obs.columns))
         there = f"there are: {columns}" if columns else "it has none; fit with --obs"
         raise DataError(f"the obs table of {where} has no column '{column}'; {there}")
-    known = obs.iloc[:, at[0]]
+    known = clean_column(obs.iloc[:, at[0]]).values
     n_classes, n_known = known.nunique(), int(known.notna().sum())
     if n_classes > max(n_known // 2, 1):
         raise DataError(

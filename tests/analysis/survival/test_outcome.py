@@ -96,8 +96,7 @@ def test_too_few_events_are_refused_with_their_number() -> None:
 
 def test_times_that_are_none_are_refused() -> None:
     event = column(1, 0)
-    words = DAYS.astype(object)
-    words["s3"] = "three years"
+    words = pd.Series(["three years", "long"] * 12, NAMES, name="days")
     with pytest.raises(DataError, match="'days' holds values that are no numbers: 'three years'"):
         read_outcome(words, event, NAMES)
     with pytest.raises(DataError, match="bool values; give a column of durations"):
@@ -109,3 +108,21 @@ def test_times_that_are_none_are_refused() -> None:
         read_outcome(DAYS.set_axis(range(24)), event, NAMES)
     with pytest.raises(DataError, match="several rows for s0"):
         read_outcome(pd.concat([DAYS, DAYS[:1]]), event, NAMES)
+
+
+def test_entries_of_a_time_column_that_are_no_numbers_are_named_and_missing() -> None:
+    time = DAYS.astype(str)
+    time["s3"], time["s5"], time["s7"] = ">20", "[Not Available]", "Unknown"
+    outcome = read_outcome(time, column(1, 0), NAMES, fewest=1)
+    assert not {"s3", "s5", "s7"} & set(outcome.time.index)
+    found = {finding.code: finding for finding in outcome.findings}
+    assert found["obs-not-numbers"].items == ("s3",)
+    assert found["survival-unknown"].items == ("s3", "s5", "s7")
+
+
+@pytest.mark.parametrize("word", ["Unknown", "not reported", "[Discrepancy]", "#N/A", ".", "?"])
+def test_events_are_unknown_where_a_word_says_so(word: str) -> None:
+    event = column("dead", "alive")
+    event["s2"] = word
+    assert "s2" not in read_outcome(DAYS, event, NAMES, fewest=1).event.index
+    assert "s2" not in read_outcome(DAYS, event, NAMES, event_value="dead", fewest=1).event.index

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.analysis.obs_columns import testable_columns
+from poems.analysis.obs_columns import NOT_TESTED, testable_columns
 from poems.errors import DataError
 from poems.findings import Finding, count, name_some
 
@@ -121,14 +121,15 @@ def covariate_terms(
     if table.index.has_duplicates:
         twice = table.index[table.index.duplicated()].unique()
         raise DataError(f"the obs table has several rows for {name_some(twice)}; keep one of them")
-    columns, left_out = testable_columns(table.reindex(samples)[list(dict.fromkeys(names))])
+    columns, noticed = testable_columns(table.reindex(samples)[list(dict.fromkeys(names))])
+    left_out = [finding for finding in noticed if finding.code == NOT_TESTED]
     if left_out:
         raise DataError(
             f"cannot adjust for what does not vary as a covariate does: {left_out[0].message}; "
             "leave these out"
         )
     terms: list[Term] = []
-    findings: list[Finding] = []
+    findings = list(noticed)
     for column in columns:
         if column.kind == "groups":
             terms += group_terms(column.name, column.values)

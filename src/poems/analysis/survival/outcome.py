@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.data.missing import missing_in_numbers
+from poems.data.obs_cells import clean_column
+from poems.data.obs_values import column_findings
 from poems.errors import DataError
 from poems.findings import Finding, count, name_some
 
@@ -27,9 +31,6 @@ _NOT_SEEN = frozenset(
     ("0", "false", "no", "n", "none", "censored", "alive", "living", "diseasefree",
      "disease-free", "progressionfree", "progression-free")
 )  # fmt: skip
-_UNKNOWN = frozenset(
-    ("", "na", "n/a", "nan", "none given", "unknown", "not reported", "not available", "missing")
-)
 # As cBioPortal writes a status: '1:DECEASED', '0:ALIVE OR DEAD TUMOR FREE'.
 _CODED = re.compile(r"\s*([01])(?:\.0)?\s*:\s*(.*?)\s*")
 
@@ -101,8 +102,9 @@ def read_outcome(
     (11, ['survival-zero-times'])
     """
     times, seen = _column(time, "time", samples), _column(event, "event", samples)
-    numbers = _numbers(times)
+    numbers, noticed = _numbers(times)
     events, findings = _events(seen, event_value)
+    findings = [*noticed, *findings]
     finite = np.isfinite(numbers)
     bad = finite & (numbers < 0)
     lacking = ~finite | np.isnan(events)
@@ -161,23 +163,24 @@ def _column(column: pd.Series, what: str, samples: pd.Index) -> pd.Series:
     return column.reindex(samples)
 
 
-def _numbers(times: pd.Series) -> npt.NDArray[np.float64]:
-    """Return times as numbers, NaN where there is none."""
+def _numbers(times: pd.Series) -> tuple[npt.NDArray[np.float64], tuple[Finding, ...]]:
+    """Return times as numbers, NaN where there is none, and what was decided about entries."""
     if pd.api.types.is_bool_dtype(times) or pd.api.types.is_datetime64_any_dtype(times):
         raise DataError(
             f"the time column '{times.name}' holds {times.dtype} values; give a column of "
             "durations, such as days of follow-up"
         )
-    plain = times.astype(object)
-    unknown = plain.isna() | plain.map(lambda value: _text(value) in _UNKNOWN)
-    numbers = pd.to_numeric(plain.where(~unknown), errors="coerce")
-    wrong = numbers.isna() & ~unknown
-    if wrong.any():
+    clean = clean_column(times.astype(object), typed=True)
+    values = clean.values
+    known = values[values.notna()]
+    wrong = known[[not _is_number(value) for value in known]]
+    if len(wrong):
         raise DataError(
             f"the time column '{times.name}' holds values that are no numbers: "
-            f"{_some_values(times[wrong])}; give a column of durations"
+            f"{_some_values(wrong)}; give a column of durations"
         )
-    return numbers.to_numpy(dtype=np.float64)
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return numbers, column_findings([(str(times.name), clean)])
 
 
 def _events(
@@ -185,8 +188,8 @@ def _events(
 ) -> tuple[npt.NDArray[np.float64], list[Finding]]:
     """Return 1 for an event, 0 for none, NaN for unknown."""
     plain = column.astype(object)
-    texts = [("" if pd.isna(value) else _text(value)) for value in plain]
-    known = np.array([text not in _UNKNOWN for text in texts], dtype=bool)
+    texts = [("" if _unknown(value) else _text(value)) for value in plain]
+    known = np.array([text != "" for text in texts], dtype=bool)
     if event_value is not None:
         wanted = _text(event_value)
         codes = [
@@ -199,7 +202,7 @@ def _events(
                 f"there are {_some_values(column[known])}"
             )
         return np.array(codes, dtype=np.float64), []
-    meanings = {text: _meaning(text) for text in set(texts) - _UNKNOWN}
+    meanings = {text: _meaning(text) for text in set(texts) - {""}}
     strange = {text for text, meaning in meanings.items() if meaning is None}
     if strange:
         # Numbers that are not understood make those that are doubtful: 1 and 2 in R's coding.
@@ -222,6 +225,15 @@ def _events(
         )
     codes = [np.nan if (code := meanings.get(text)) is None else code for text in texts]
     return np.array(codes, dtype=np.float64), findings
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def _unknown(value: Any) -> bool:
+    """Say whether the value of an event column is missing; 'none' says that no event was seen."""
+    return bool(pd.isna(value)) or (missing_in_numbers(value) and _text(value) not in _NOT_SEEN)
 
 
 def _meaning(text: str) -> float | None:
