@@ -122,6 +122,11 @@ def evaluate(
     if found.pca is not None:
         embeddings["PCA"] = found.pca
     print_table(console, _written(compare_embeddings(embeddings, known)), index="embedding")
+    if not found.model.n_active:
+        say(
+            console,
+            "the model has no factor: its embeddings hold nothing to score, or the views alone",
+        )
     say(console, "mean ± sd: of k-means over 5 seeds, of neighbours over 5 splits", "dim")
     if found.pca is not None:
         say(console, "PCA is the baseline: principal components of the data, no model", "dim")
@@ -211,7 +216,7 @@ def _written(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             titles.get(name, name): [
-                f"{mean:.2f} ± {sd:.2f}"
+                f"{mean:.2f} ± {sd:.2f}" if mean == mean else "–"
                 for mean, sd in zip(scores[name], scores[f"{name}_sd"], strict=True)
             ]
             for name in names
