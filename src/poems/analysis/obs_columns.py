@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from poems.findings import Finding, name_some
+from poems.text_numbers import to_numbers
 
 Kind = Literal["numeric", "groups"]
 
@@ -125,10 +126,10 @@ def _plain(column: pd.Series) -> pd.Series:
         texts = column.astype(object)
         if texts.map(lambda value: isinstance(value, bool | np.bool_)).any():
             return texts
-        numbers = pd.to_numeric(texts, errors="coerce")
-        if numbers.notna().sum() < texts.notna().sum():
+        found = to_numbers(texts)
+        if (found.wrong | found.beyond).any():
             return texts
-        column = numbers
+        column = pd.Series(found.values, index=column.index)
     numbers = pd.Series(column.to_numpy(dtype=float, na_value=np.nan), index=column.index)
     return numbers.where(np.isfinite(numbers))
 

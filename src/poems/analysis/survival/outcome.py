@@ -13,6 +13,7 @@ import pandas as pd
 
 from poems.errors import DataError
 from poems.findings import Finding, count, name_some
+from poems.text_numbers import to_numbers
 
 # Fewer events than this tell nothing apart: the standard error of a log hazard ratio between two
 # halves is then 2 / sqrt(10) = 0.63, so that even a doubled hazard lies within noise.
@@ -170,14 +171,13 @@ def _numbers(times: pd.Series) -> npt.NDArray[np.float64]:
         )
     plain = times.astype(object)
     unknown = plain.isna() | plain.map(lambda value: _text(value) in _UNKNOWN)
-    numbers = pd.to_numeric(plain.where(~unknown), errors="coerce")
-    wrong = numbers.isna() & ~unknown
-    if wrong.any():
+    found = to_numbers(plain.where(~unknown))
+    if found.wrong.any():
         raise DataError(
             f"the time column '{times.name}' holds values that are no numbers: "
-            f"{_some_values(times[wrong])}; give a column of durations"
+            f"{_some_values(times[found.wrong])}; give a column of durations"
         )
-    return numbers.to_numpy(dtype=np.float64)
+    return found.values
 
 
 def _events(

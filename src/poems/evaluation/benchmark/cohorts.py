@@ -154,7 +154,7 @@ def discover_cohorts(data: Path, labels: Sequence[str]) -> tuple[CohortSpec, ...
         )
     specs = []
     for folder in cohorts:
-        columns = pd.read_csv(folder / "obs.csv", nrows=0).columns
+        columns = pd.read_csv(folder / "obs.csv", nrows=0, dtype=str).columns
         own = tuple(label for label in labels if label in columns)
         if own:
             specs.append(CohortSpec(folder.resolve().name, folder, own))
