@@ -85,7 +85,8 @@ def to_numbers(cells: Any, missing: Collection[str] = ()) -> Numbers:
     >>> found.wrong.tolist(), found.beyond.tolist()
     ([False, False, False, True, False, False], [False, False, False, False, True, False])
     """
-    series = cells if isinstance(cells, pd.Series) else pd.Series(cells)
+    # pandas would look for a type of a list, and fail on whole numbers beyond its own.
+    series = pd.Series(cells, dtype=object) if isinstance(cells, list) else pd.Series(cells)
     if series.dtype.kind in "fiub":
         values = series.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
         return Numbers(values, np.zeros(len(values), np.bool_), np.zeros(len(values), np.bool_))
