@@ -116,7 +116,8 @@ def read_cohort_specs(path: Path, data: Path) -> tuple[CohortSpec, ...]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"cannot read cohorts from {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # Whole numbers of thousands of digits are a ValueError, brackets in brackets a RecursionError.
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path} is not a TOML file: {error}") from None
     tables = found.pop("cohort", {})
     if found or not isinstance(tables, dict) or not tables:
