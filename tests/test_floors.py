@@ -27,6 +27,7 @@ FLOORS = {
     "output_folder": 0,
     "profiling": 0,
     "settings_file": 0,
+    "text_numbers": 0,
     "data": 1,
     "backed": 2,
     "distributions": 1,

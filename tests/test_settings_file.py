@@ -62,6 +62,8 @@ def test_the_word_none_switches_off_only_what_can_be_off() -> None:
         ("epochs = 3", r"no group 'epochs' .*write it under \[training\]"),
         ("model = 3", r"'model' must be a table"),
         ("[model", "is not a TOML file"),
+        ("[model]\nn_latent = " + "1" * 5000, "is not a TOML file: Exceeds the limit"),
+        ("a = " + "[" * 5000 + "]" * 5000, "is not a TOML file"),
     ],
 )
 def test_mistakes_in_the_file_are_named(text: str, expected: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from poems._files import atomic_path
 from poems.errors import StorageError
 from poems.findings import Finding
+from poems.text_numbers import to_typed
 
 
 def write_findings(path: str | Path, findings: Iterable[Finding]) -> None:
@@ -43,26 +44,12 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     StorageError
         If the file is missing or damaged.
     """
-    # Only an empty cell is missing: 'NA' and 'None' may be names or labels. The header is read
-    # apart, for pandas would rename columns of one name.
-    try:
-        head = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False)
-        header = head.iloc[0].tolist()
-        names = [str(at) for at in range(len(header))]
-        table: pd.DataFrame = pd.read_csv(
-            path,
-            header=0,
-            names=names,
-            dtype={"0": str},
-            keep_default_na=False,
-            na_values={name: [""] for name in names[1:]},
-            float_precision="round_trip",
-        )
-    except (OSError, ValueError) as error:
-        raise StorageError(f"cannot read {path}: {error}; fit again") from None
-    table = table.set_index("0")
+    header, cells = _read(path)
+    # Only an empty cell is missing: 'NA' and 'None' may be names or labels.
+    typed = {at: to_typed(cells[at]) for at in range(1, len(header))}
+    table = pd.DataFrame(typed, index=pd.Index(cells[0], name=header[0], dtype=object))
     table.columns = pd.Index(header[1:])
-    return table.rename_axis(header[0])
+    return table
 
 
 def read_typed_csv(path: str | Path, *, names: Collection[str]) -> pd.DataFrame:
@@ -82,28 +69,22 @@ def read_typed_csv(path: str | Path, *, names: Collection[str]) -> pd.DataFrame:
     StorageError
         If the file is missing or damaged.
     """
+    header, cells = _read(path)
+    columns = [
+        (cells[at].mask(cells[at] == "") if name in names else pd.Series(to_typed(cells[at])))
+        for at, name in enumerate(header)
+    ]
+    table = pd.concat(columns, axis=1)
+    table.columns = pd.Index(header)
+    return table
+
+
+def _read(path: str | Path) -> tuple[list[str], pd.DataFrame]:
+    """Return the header and the cells below it, all as text."""
     try:
         cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise StorageError(f"cannot read {path}: {error}; fit again") from None
-    header, cells = cells.iloc[0].tolist(), cells.iloc[1:].reset_index(drop=True)
-    columns = [
-        _typed(cells[at], is_name=str(header[at]) in names).rename(header[at])
-        for at in range(len(header))
-    ]
-    return pd.concat(columns, axis=1)
-
-
-def _typed(cells: pd.Series, *, is_name: bool) -> pd.Series:
-    """Return cells as numbers or truth values, or as they are; empty ones missing."""
-    known: pd.Series = cells.mask(cells == "")
-    if is_name:
-        return known
-    if len(cells) and cells.isin(["True", "False"]).all():
-        return cells == "True"
-    try:
-        numbers = pd.to_numeric(known)
-        # That parser is quick and may be a bit off; this one is exact.
-        return known.astype(float) if numbers.dtype == float else numbers
-    except ValueError:
-        return known
+    if cells.isna().any(axis=None):
+        raise StorageError(f"cannot read {path}: a line is shorter than the header; fit again")
+    return cells.iloc[0].tolist(), cells.iloc[1:].reset_index(drop=True)

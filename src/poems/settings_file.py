@@ -51,7 +51,8 @@ def read_settings(path: str | Path) -> dict[str, dict[str, Any]]:
         found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"cannot read settings from {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # Whole numbers of thousands of digits are a ValueError, brackets in brackets a RecursionError.
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path} is not a TOML file: {error}") from None
     _check_names(path, found)
     return {

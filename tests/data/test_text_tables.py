@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 import poems
 from poems import DataError, ReadError
-from poems.data.numeric import NUMBER
 from poems.data.text_tables import read_text_table
+from poems.text_numbers import NUMBER
 
 PLAIN = "sample,g1,g2\ns1,1,2.5\ns2,-3e2,\n"
 EXPECTED = pd.DataFrame(

@@ -301,7 +301,7 @@ def parse_variant(text: str) -> tuple[str, Mapping[str, Any]]:
         group_of(key)
         try:
             overrides[key] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):  # no TOML, or numbers and brackets beyond Python's
             overrides[key] = none_if_off(key, value)
     return name, overrides
 

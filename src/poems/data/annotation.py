@@ -11,8 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.data.missing import missing_in_numbers
-from poems.data.numeric import NUMBER, shorten
+from poems.data.numeric import shorten
 from poems.findings import Finding, name_some
+from poems.text_numbers import NUMBER
 
 # Without case and separators. No sample is called so.
 _SURE: Final = frozenset(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,11 +18,14 @@ from poems.data.numeric import MISSING_TOKENS, CellNames, as_numbers, check_fini
 from poems.data.readers import read
 from poems.errors import DataError, ReadError
 from poems.findings import count, name_some
+from poems.text_numbers import read_number_matrix, read_text_columns, to_numbers
 
 LABEL = "label"
 SPLIT = "split"
 
 _Part = Literal["all", "tr", "te"]
+# Beyond this a float64 may stand for several whole numbers.
+_MOST_LABEL = 2**53
 _FILE = re.compile(r"(\d+)_(all|tr|te)\.csv(\.gz)?")
 # What the parts are called in the column of the split.
 _PART_NAMES = {"tr": "train", "te": "test"}
@@ -204,12 +206,11 @@ def _feature_names(path: Path, number: int, name: str, width: int) -> pd.Index:
 def _labels(file: Path) -> npt.NDArray[np.int64]:
     """Read whole numbers, one a line."""
     labels = []
-    for number, line in enumerate(_lines(file), start=1):
-        try:
-            value = float(line)
-        except ValueError:
-            value = float("nan")
-        if not value.is_integer():
+    lines = _lines(file)
+    values = to_numbers(lines).values.tolist()
+    for number, line in enumerate(lines, start=1):
+        value = values[number - 1]
+        if not (value.is_integer() and abs(value) < _MOST_LABEL):
             raise DataError(
                 f"{file}, line {number}: {line.strip()[:40]!r} is not a whole number; labels are "
                 "whole numbers, one a line, without a header"
@@ -233,10 +234,14 @@ def _numbers(file: Path) -> npt.NDArray[np.float64]:
                 f"{width + 1} as in the first line"
             )
     # Numbers first: as text, a table of this size takes ten times as long.
-    cells = _cells(lines, np.float64)
-    if cells is None:
-        cells = _cells(lines, str)
-    assert cells is not None
+    values = read_number_matrix(
+        "\n".join(lines),
+        delimiter=",",
+        n_fields=width + 1,
+        kept=range(width + 1),
+        missing=MISSING_TOKENS,
+    )
+    cells = pd.DataFrame(values) if values is not None else _texts(file, lines, width + 1)
     # Lines and columns as one counts them in an editor.
     cells.index = pd.RangeIndex(1, cells.shape[0] + 1)
     cells.columns = pd.RangeIndex(1, cells.shape[1] + 1)
@@ -246,16 +251,14 @@ def _numbers(file: Path) -> npt.NDArray[np.float64]:
     return values
 
 
-def _cells(lines: list[str], dtype: type) -> pd.DataFrame | None:
-    """Parse the lines of a table; ``None`` if a cell is not of this type."""
+def _texts(file: Path, lines: list[str], n_fields: int) -> pd.DataFrame:
     try:
-        cells: pd.DataFrame = pd.read_csv(
-            io.StringIO("\n".join(lines)),
-            header=None,
-            dtype=dtype,
-            na_values=list(MISSING_TOKENS),
-            keep_default_na=False,
+        columns = read_text_columns(
+            "\n".join(lines), delimiter=",", n_fields=n_fields, kept=range(n_fields)
         )
-    except ValueError:
-        return None
-    return cells
+    except ValueError as error:
+        raise ReadError(f"{file} cannot be parsed: {error}") from None
+    return pd.DataFrame(
+        {at: column.to_numpy(zero_copy_only=False) for at, column in enumerate(columns)},
+        dtype=object,
+    )

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from poems.data.numeric import MISSING_TOKENS, NUMBER
+from poems.data.numeric import MISSING_TOKENS
 from poems.errors import DataError
 from poems.findings import Finding, name_some
+from poems.text_numbers import NUMBER
 
 _LONGEST_VIEW_NAME = 100
 # What pandas calls a column whose header was empty.

@@ -14,9 +14,9 @@ import pandas as pd
 from poems.data.missing import NUMBER_TOKENS, SILENT_TOKENS, missing_in_numbers
 from poems.errors import DataError
 from poems.findings import Finding, count, name_some
+from poems.text_numbers import to_numbers
 
 MISSING_TOKENS = (*SILENT_TOKENS, *NUMBER_TOKENS)
-NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*(\.\d{3})*,\d+")
@@ -65,6 +65,8 @@ def as_numbers(
         If a cell is anything else; the text names the first such cells, what
         they hold, and how many there are.
     """
+    if (frame.dtypes == np.float64).all():  # Column by column would take longer than to read them.
+        return frame.to_numpy(dtype=np.float64, copy=True), ()
     values = np.empty(frame.shape, dtype=np.float64)
     bad: list[tuple[int, int]] = []
     n_booleans = 0
@@ -133,19 +135,17 @@ def _parse(
     missing = np.asarray(pd.isna(cells), dtype=np.bool_)
     if not numeric:  # dates, for one, would become nanoseconds
         return np.full(len(cells), np.nan), np.flatnonzero(~missing).tolist(), 0
-    numbers = np.array(pd.to_numeric(pd.Series(cells), errors="coerce"), dtype=np.float64)
+    found = to_numbers(cells, MISSING_TOKENS)
     n_booleans = sum(isinstance(cell, bool | np.bool_) for cell in cells)
     bad = []
-    for row in np.flatnonzero(np.isnan(numbers) & ~missing).tolist():
-        text = str(cells[row]).strip()
-        if text.lower() in _BOOLEANS:
-            numbers[row] = _BOOLEANS[text.lower()]
+    for row in np.flatnonzero(found.wrong).tolist():
+        text = str(cells[row]).strip().lower()
+        if text in _BOOLEANS:
+            found.values[row] = _BOOLEANS[text]
             n_booleans += 1
-        elif NUMBER.fullmatch(text):  # beyond the range of a float64
-            numbers[row] = float(text)
-        elif text not in MISSING_TOKENS:
+        else:
             bad.append(row)
-    return numbers, bad, n_booleans
+    return found.values, bad, n_booleans
 
 
 def _read_so(n_booleans: int, words: Counter[str]) -> Iterator[Finding]:

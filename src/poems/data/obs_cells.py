@@ -18,7 +18,7 @@ from poems.data.missing import (
     missing_in_numbers,
     missing_in_text,
 )
-from poems.data.numeric import NUMBER
+from poems.text_numbers import NUMBER
 
 # Entries that are no numbers are few up to this share; up to the other if each holds a number.
 _FEW: Final = 0.1

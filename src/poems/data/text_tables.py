@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from poems.data.files import read_text
-from poems.data.numeric import MISSING_TOKENS, shorten
+from poems.data.numeric import MISSING_TOKENS
+from poems.data.table_shape import DELIMITER_NAMES, N_SHOWN, Record, table_shape
 from poems.errors import ReadError
 from poems.findings import Finding, count
+from poems.text_numbers import read_number_matrix, read_text_columns, to_typed
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 
-_DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", " ": "spaces"}
 _REMEDIES = {
     ",": "rename it to .csv",
     "\t": "rename it to .tsv",
     ";": "rename it to .csv",
     " ": "save it as CSV",
 }
-# The C parser turns these into 1.0 and 0.0 even where floats are asked for.
-_BOOLEAN_TEXTS = ("True", "TRUE", "true", "False", "FALSE", "false")
+_TRUTHS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
 
 
 def table_suffix(path: Path) -> str:
@@ -54,6 +50,8 @@ class TextTable:
         The records below the header.
     delimiter
         What separates the fields.
+    n_fields
+        Fields of each record: the row's name, the columns, and empty ones that are passed over.
     findings
         What was assumed about the format.
     """
@@ -63,43 +61,55 @@ class TextTable:
     rows: list[str]
     body: str
     delimiter: str
+    n_fields: int
     findings: tuple[Finding, ...] = ()
 
     def numbers(self) -> pd.DataFrame | None:
         """Return the cells as float64, or ``None`` if not all of them are plain numbers."""
-        if any(text in self.body for text in _BOOLEAN_TEXTS):
+        values = read_number_matrix(
+            self.body,
+            delimiter=self.delimiter,
+            n_fields=self.n_fields,
+            kept=self._kept,
+            missing=MISSING_TOKENS,
+        )
+        if values is None:
             return None
-        try:
-            return self._parse(dtype=np.float64)
-        except ValueError:
-            return None
+        self._check_parsed(len(values))
+        return pd.DataFrame(values, index=self._index, columns=self._names)
 
     def inferred(self) -> pd.DataFrame:
         """Return the cells, each column with the type that fits all of it, text if none does."""
-        return self._parse(dtype=None)
-
-    def _parse(self, dtype: type | None) -> pd.DataFrame:
         try:
-            cells: pd.DataFrame = pd.read_csv(
-                io.StringIO(self.body),
-                sep=self.delimiter,
-                header=None,
-                usecols=range(1, len(self.columns) + 1),
-                dtype=dtype,
-                na_values=list(MISSING_TOKENS),
-                keep_default_na=False,
-                low_memory=False,
+            columns = read_text_columns(
+                self.body, delimiter=self.delimiter, n_fields=self.n_fields, kept=self._kept
             )
-        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        except ValueError as error:
             raise ReadError(f"{self.path} cannot be parsed: {error}") from None
-        if len(cells) != len(self.rows):
+        self._check_parsed(len(columns[0]))
+        typed = {at: to_typed(column, MISSING_TOKENS, _TRUTHS) for at, column in enumerate(columns)}
+        cells = pd.DataFrame(typed, index=self._index)
+        cells.columns = self._names
+        return cells
+
+    @property
+    def _kept(self) -> range:
+        return range(1, len(self.columns) + 1)
+
+    @property
+    def _index(self) -> pd.Index:
+        return pd.Index(self.rows, dtype=object)
+
+    @property
+    def _names(self) -> pd.Index:
+        return pd.Index(self.columns, dtype=object)
+
+    def _check_parsed(self, n_parsed: int) -> None:
+        if n_parsed != len(self.rows):
             raise ReadError(
-                f"{self.path} has {count(len(self.rows), 'record')}, of which {len(cells)} could "
+                f"{self.path} has {count(len(self.rows), 'record')}, of which {n_parsed} could "
                 "be parsed; a quotation mark may be unbalanced"
             )
-        cells.columns = pd.Index(self.columns, dtype=object)
-        cells.index = pd.Index(self.rows, dtype=object)
-        return cells
 
 
 def read_text_table(path: Path) -> TextTable:
@@ -108,7 +118,8 @@ def read_text_table(path: Path) -> TextTable:
     The delimiter goes by the extension (``.csv`` comma, ``.tsv`` and ``.txt``
     tab, each also with ``.gz``); a ``.csv`` that is clearly separated by
     semicolons is accepted with a finding, and so is a header that is one name
-    short, as R's ``write.table`` leaves it.
+    short, as R's ``write.table`` leaves it, and delimiters at the ends of all
+    rows or of the header.
 
     Raises
     ------
@@ -120,46 +131,25 @@ def read_text_table(path: Path) -> TextTable:
     delimiter, findings = _delimiter(path, lines)
     quoted = any('"' in line for line in lines)
     header, body_start = _header(path, lines, delimiter)
-    body = lines[body_start:]
-    records = list(
-        _quoted_records(path, body, delimiter, body_start)
-        if quoted
-        else _plain_records(body, delimiter, body_start)
-    )
+    read_records = _quoted_records if quoted else _plain_records
+    records, body = read_records(path, lines[body_start:], delimiter, body_start)
     if not records:
         raise ReadError(f"{path} has a header but no rows")
-    width = records[0].n_fields
-    # A single column and decimal commas also make three fields under a header of two.
-    has_corner = width != len(header) + 1 or (delimiter == "," and len(header) == 2)
-    expected = len(header) if has_corner else width
-    ragged = [record for record in records if record.n_fields != expected]
-    if ragged:
-        raise ReadError(_ragged_text(path, ragged, expected, delimiter))
-    if expected < 2:
+    shape = table_shape(path, header, records, delimiter)
+    if not shape.columns:
         raise ReadError(
-            f"{path} has a single column when split at {_DELIMITER_NAMES[delimiter]}; "
+            f"{path} has a single column when split at {DELIMITER_NAMES[delimiter]}s; "
             "expected sample names and at least one more column"
         )
-    if not has_corner:
-        text = (
-            f"{path} names {count(len(header), 'column')} for {count(width, 'field')}, as R's "
-            "write.table does: the first field was taken for the row name"
-        )
-        findings += (Finding("note", "no-corner", text),)
     return TextTable(
         path=path,
-        columns=header[1:] if has_corner else header,
+        columns=shape.columns,
         rows=[record.name for record in records],
-        body="\n".join(body if quoted else [line for line in body if line.strip()]),
+        body="\n".join(body),
         delimiter=delimiter,
-        findings=findings,
+        n_fields=shape.n_fields,
+        findings=findings + shape.findings,
     )
-
-
-class _Record(NamedTuple):
-    line: int
-    name: str
-    n_fields: int
 
 
 def _header(path: Path, lines: list[str], delimiter: str) -> tuple[list[str], int]:
@@ -172,42 +162,47 @@ def _header(path: Path, lines: list[str], delimiter: str) -> tuple[list[str], in
         raise ReadError(_quotation_text(path, start + 1, error)) from None
 
 
-def _plain_records(lines: list[str], delimiter: str, offset: int) -> Iterator[_Record]:
-    for number, line in enumerate(lines, start=offset + 1):
-        if line.strip():
-            # Splitting wide lines into strings would cost more than parsing their numbers.
-            yield _Record(number, line.partition(delimiter)[0], line.count(delimiter) + 1)
+def _plain_records(
+    _: Path, lines: list[str], delimiter: str, offset: int
+) -> tuple[list[Record], list[str]]:
+    """Return the records and their lines: those that are not blank."""
+    kept = [(number, line) for number, line in enumerate(lines, offset + 1) if line.strip()]
+    # Splitting wide lines into strings would cost more than parsing their numbers.
+    records = [
+        Record(
+            number,
+            tuple(line.split(delimiter, N_SHOWN)[:N_SHOWN]),
+            line.count(delimiter) + 1,
+            line.count(delimiter, len(line.rstrip(f"{delimiter} \t"))),
+        )
+        for number, line in kept
+    ]
+    return records, [line for _, line in kept]
 
 
-def _quoted_records(path: Path, lines: list[str], delimiter: str, offset: int) -> Iterator[_Record]:
+def _quoted_records(
+    path: Path, lines: list[str], delimiter: str, offset: int
+) -> tuple[list[Record], list[str]]:
+    """Return the records and their lines, where a field may hold delimiters and line ends."""
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter)
-    start = offset + 1
+    records: list[Record] = []
+    kept: list[str] = []
+    start = 0
     try:
         for fields in reader:
             if len(fields) > 1 or any(field.strip() for field in fields):
-                yield _Record(start, fields[0], len(fields))
-            start = offset + reader.line_num + 1
+                n_trailing = next((n for n, x in enumerate(reversed(fields)) if x.strip()), 0)
+                first = tuple(fields[:N_SHOWN])
+                records.append(Record(offset + start + 1, first, len(fields), n_trailing))
+                kept += lines[start : reader.line_num]
+            start = reader.line_num
     except csv.Error as error:
-        raise ReadError(_quotation_text(path, start, error)) from None
+        raise ReadError(_quotation_text(path, offset + start + 1, error)) from None
+    return records, kept
 
 
 def _quotation_text(path: Path, line: int, error: csv.Error) -> str:
     return f"{path}, line {line}: {error}; a quotation mark may be unbalanced"
-
-
-def _ragged_text(path: Path, ragged: list[_Record], expected: int, delimiter: str) -> str:
-    line, name, n_fields = ragged[0]
-    text = (
-        f"{path}, line {line} (row {shorten(name)}) has {count(n_fields, 'field')}, expected "
-        f"{expected} as in the header"
-    )
-    if len(ragged) > 1:
-        text += f"; {len(ragged)} lines do not fit"
-    if delimiter == "," and n_fields == 2 * expected - 1:
-        return text + ". Decimals seem to be written with a comma: write them with a point"
-    if "\n" in name:
-        return text + ". A quotation mark may be unbalanced"
-    return text + ". Is the file complete, and is every field that holds a delimiter quoted?"
 
 
 def _delimiter(path: Path, lines: list[str]) -> tuple[str, tuple[Finding, ...]]:
@@ -220,7 +215,11 @@ def _delimiter(path: Path, lines: list[str]) -> tuple[str, tuple[Finding, ...]]:
 
     def splits(delimiter: str) -> bool:
         header, *body = widths(delimiter)
-        return body[0] > 1 and body[0] in (header, header + 1) if body else header > 1
+        # Delimiters at the ends may stand for fields or not.
+        least = [_n_fields(line.rstrip(f"{delimiter} \t"), delimiter) for line in first_two]
+        if not body:
+            return header > 1
+        return body[0] > 1 and body[0] >= least[0] and least[1] <= header + 1
 
     if splits(expected):
         if expected == "," and len(set(widths(";"))) == 1 and splits(";"):
@@ -236,8 +235,8 @@ def _delimiter(path: Path, lines: list[str]) -> tuple[str, tuple[Finding, ...]]:
             text = f"{path} is separated by semicolons and was read so"
             return ";", (Finding("note", "semicolons", text),)
         raise ReadError(
-            f"{path} should be separated by {_DELIMITER_NAMES[expected]}, going by its extension, "
-            f"but seems to use {_DELIMITER_NAMES[other]}; {_REMEDIES[other]}"
+            f"{path} should be separated by {DELIMITER_NAMES[expected]}s, going by its extension, "
+            f"but seems to use {DELIMITER_NAMES[other]}s; {_REMEDIES[other]}"
         )
     return expected, ()
 

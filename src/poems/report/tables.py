@@ -11,6 +11,7 @@ import pandas as pd
 
 from poems.report.blocks import Cell, Head, Table
 from poems.report.wording import NONE, factor_title, general, number, p_value, percent
+from poems.text_numbers import to_numbers
 
 Kind = Literal[
     "text",
@@ -133,7 +134,7 @@ def _cells(values: pd.Series, column: Column) -> list[Cell]:
     if kind == "yes":
         truths = [str(value).lower() in ("true", "1", "1.0", "yes") for value in values]
         return [Cell("yes" if truth else "", float(truth)) for truth in truths]
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float)
+    numbers = to_numbers(values).values
     if kind == "integer":
         return [Cell(NONE if math.isnan(x) else f"{x:.0f}", _order(x)) for x in numbers]
     finite = [abs(x) for x in numbers if math.isfinite(x)]

@@ -116,7 +116,8 @@ def read_cohort_specs(path: Path, data: Path) -> tuple[CohortSpec, ...]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"cannot read cohorts from {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # Whole numbers of thousands of digits are a ValueError, brackets in brackets a RecursionError.
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path} is not a TOML file: {error}") from None
     tables = found.pop("cohort", {})
     if found or not isinstance(tables, dict) or not tables:
@@ -154,7 +155,7 @@ def discover_cohorts(data: Path, labels: Sequence[str]) -> tuple[CohortSpec, ...
         )
     specs = []
     for folder in cohorts:
-        columns = pd.read_csv(folder / "obs.csv", nrows=0).columns
+        columns = pd.read_csv(folder / "obs.csv", nrows=0, dtype=str).columns
         own = tuple(label for label in labels if label in columns)
         if own:
             specs.append(CohortSpec(folder.resolve().name, folder, own))

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from poems.analysis.survival.concordance import fold_concordance, fold_rows
 from poems.analysis.survival.cox import RIDGE
 from poems.analysis.survival.logrank import logrank
 from poems.errors import DataError
 from poems.evaluation.metrics import Labels, Points, as_codes
+from poems.text_numbers import to_numbers
 
 _Floats = npt.NDArray[np.float64]
 
@@ -124,11 +124,12 @@ def _known(
     time: Labels, event: Labels
 ) -> tuple[npt.NDArray[np.bool_], _Floats, npt.NDArray[np.bool_]]:
     """Return which samples have follow-up, and their times and events."""
-    try:
-        times = pd.to_numeric(pd.Series(np.asarray(time))).to_numpy(dtype=np.float64)
-        events = pd.to_numeric(pd.Series(np.asarray(event))).to_numpy(dtype=np.float64)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"times and events must be numbers: {error}") from None
+    found = {name: to_numbers(cells) for name, cells in (("time", time), ("event", event))}
+    for name, numbers in found.items():
+        if numbers.wrong.any():
+            first = np.asarray(time if name == "time" else event)[numbers.wrong][0]
+            raise DataError(f"times and events must be numbers; a value of {name} is {first!r}")
+    times, events = found["time"].values, found["event"].values
     if len(times) != len(events):
         raise DataError(f"there are {len(times)} times for {len(events)} events")
     known = np.isfinite(times) & np.isfinite(events)
