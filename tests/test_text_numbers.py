@@ -153,6 +153,24 @@ def test_a_matrix_is_read_like_its_cells(rows: list[list[str]]) -> None:
     np.testing.assert_array_equal(found.ravel(), cells.values)
 
 
+def test_a_wide_matrix_is_read_part_by_part_in_order() -> None:
+    width = 20_011
+    text = "\n".join(
+        f"s{row}," + ",".join(str(row * width + at) for at in range(width)) for row in (0, 1)
+    )
+    found = read_number_matrix(
+        text, delimiter=",", n_fields=width + 1, kept=range(1, width + 1), missing=("",)
+    )
+    np.testing.assert_array_equal(found, np.arange(2.0 * width).reshape(2, width))
+    broken = text + "x"
+    assert (
+        read_number_matrix(
+            broken, delimiter=",", n_fields=width + 1, kept=range(1, width + 1), missing=("",)
+        )
+        is None
+    )
+
+
 @pytest.mark.parametrize("text", [text for text in REFUSED if text not in ("1,5", "\ud800")])
 def test_a_matrix_with_other_text_is_none(text: str) -> None:
     found = read_number_matrix(

@@ -39,6 +39,8 @@ _EXACT = 2**53
 # A whole number of more digits than this is infinite as a float64, but for leading zeros.
 _MOST_DIGITS = 400
 _LARGEST_BLOCK = 1 << 28
+# Each column that is read takes 5 kB beside its values: of a wide table, some at a time.
+_MOST_COLUMNS = 10_000
 _TRUTHS: Final = {"True": True, "False": False}
 
 
@@ -173,15 +175,21 @@ def read_number_matrix(
     array([[ 1.,  2.],
            [ 3., nan]])
     """
-    try:
-        table = _read(text, delimiter, n_fields, kept, pa.float64(), missing)
-    except pa.ArrowInvalid:
+    values: Floats | None = None
+    n_missing, data = 0, text.encode()
+    for start in range(kept.start, kept.stop, _MOST_COLUMNS):
+        some = range(start, min(start + _MOST_COLUMNS, kept.stop))
+        try:
+            table = _read(data, delimiter, n_fields, some, pa.float64(), missing)
+        except pa.ArrowInvalid:
+            return None
+        if values is None:
+            values = np.empty((table.num_rows, len(kept)), dtype=np.float64, order="F")
+        for at, column in enumerate(table.columns, start - kept.start):
+            values[:, at] = column.to_numpy()
+            n_missing += column.null_count
+    if values is None:
         return None
-    values = np.empty((table.num_rows, table.num_columns), dtype=np.float64, order="F")
-    n_missing = 0
-    for at, column in enumerate(table.columns):
-        values[:, at] = column.to_numpy()
-        n_missing += column.null_count
     # What Arrow reads as NaN need not be among the words for a missing value.
     return values if np.count_nonzero(np.isnan(values)) == n_missing else None
 
@@ -196,7 +204,7 @@ def read_text_columns(text: str, *, delimiter: str, n_fields: int, kept: range) 
     ValueError
         If a record has another number of fields.
     """
-    table = _read(text, delimiter, n_fields, kept, _TEXT, ())
+    table = _read(text.encode(), delimiter, n_fields, kept, _TEXT, ())
     return [column.combine_chunks() for column in table.columns]
 
 
@@ -307,14 +315,13 @@ def _infinite(cell: Any) -> float:
 
 
 def _read(
-    text: str,
+    data: bytes,
     delimiter: str,
     n_fields: int,
     kept: range,
     kind: pa.DataType,
     missing: Collection[str],
 ) -> pa.Table:
-    data = text.encode()
     names = [str(at) for at in range(n_fields)]
     return arrow_csv.read_csv(
         pa.BufferReader(data),
@@ -325,7 +332,7 @@ def _read(
             block_size=max(1, min(len(data), max(_LARGEST_BLOCK, 2 * _longest_line(data)))),
         ),
         parse_options=arrow_csv.ParseOptions(
-            delimiter=delimiter, newlines_in_values='"' in text, ignore_empty_lines=False
+            delimiter=delimiter, newlines_in_values=b'"' in data, ignore_empty_lines=False
         ),
         convert_options=arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(names[kept.start : kept.stop], kind),
