@@ -83,7 +83,10 @@ def fit(
     """Fit a model to a cohort, find subtypes, and write a run folder.
 
     Settings come from flags first, then --config, then --preset. Ctrl-C ends
-    training early and keeps the best state so far.
+    training early and keeps the best state so far. After training it waits for
+    the model, and ends what follows: the run is whole without it, and the exit
+    code is 130. An analysis that fails costs itself alone: a warning names it,
+    and the exit code is 0.
     """
     from poems.cli.fitting import FitRequest, fit_and_write
     from poems.cli.profile import print_profile
