@@ -233,8 +233,7 @@ def _drop(names: Sequence[str]) -> str:
 def _odd_ones(values: Array, rest: npt.NDArray[np.intp]) -> Any:
     """Return a function that says whether a row of ``values`` is unlike the samples ``rest``."""
     others = values[rest]
-    with np.errstate(all="ignore"):
-        middles = _medians(np.abs(others))
+    middles = _medians(np.abs(others))
     whole = bool(np.all((others == np.round(others)) | np.isnan(others)))
     centre = _centre(others)
     usual = np.array([_likeness(row, centre) for row in others[:50]])
@@ -282,6 +281,7 @@ def _centre(rows: Array) -> Array:
     """Return the mean of each column over its known values."""
     known = ~np.isnan(rows)
     sums = np.where(known, rows, 0.0).sum(axis=0)
+    # A column without a known value has a sum of 0, and a mean of 0 that no row is compared with.
     means: Array = sums / np.maximum(known.sum(axis=0), 1)
     return means
 
