@@ -176,7 +176,7 @@ def _sources(views: Any) -> tuple[dict[str, Any], pd.DataFrame | None, pd.Index 
         path = Path(views)
         suffix = path.suffix.lower()
         if suffix == ".h5mu":
-            return split_mudata(read_h5mu(path))
+            return read_h5mu(path)
         if suffix == ".h5ad":
             return {path.stem: path}, None, None
         if suffix == ".zarr":
