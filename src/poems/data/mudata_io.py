@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from poems.data.container import MultiOmics
+from poems.data.backed.matrix import guarded
 from poems.data.backed.stores import open_store, require_parts
 from poems.data.numeric import plain_types
 from poems.data.stored.anndata_quiet import ORDER_KEY, quiet
@@ -93,7 +94,8 @@ def read_h5mu(path: Path) -> Split:
     with handle:
         if "mod" not in group:
             raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
-        return read_mudata(group, str(path))
+        split: Split = guarded(str(path), lambda: read_mudata(group, str(path)))
+    return split
 
 
 def read_h5ad(path: Path) -> Any:
@@ -112,7 +114,7 @@ def read_h5ad(path: Path) -> Any:
             raise ReadError(f"{path} is h5mu (several views): name it so, and pass it by itself")
         require_parts(group, str(path))
         if hasattr(group["obs"], "keys"):
-            return read_anndata(group, str(path))
+            return guarded(str(path), lambda: read_anndata(group, str(path)))
     return _read_old(path)
 
 

@@ -123,7 +123,9 @@ def require_once(matrix: Any, where: str) -> None:
         If there is one.
     """
     matrix.sort_indices()
-    if not matrix.has_canonical_format:
+    # Made anew: the old one remembers what it found before it was sorted.
+    found = type(matrix)((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+    if not found.has_canonical_format:
         raise DataError(
             f"{where} stores an entry twice; call sum_duplicates() on the matrix before writing it"
         )

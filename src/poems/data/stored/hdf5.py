@@ -122,7 +122,7 @@ def _require_values(array: Any, path: Path) -> int:
         stored = _chunks(array, where, size)
     elif plist.get_layout() == h5py.h5d.CONTIGUOUS:
         at, stored = array.id.get_offset(), array.id.get_storage_size()
-        if at is None:
+        if at is None or not stored:  # the offset is relative to what stands before the file
             raise _absent(where, "its values were never written")
         if stored < claimed or at + stored > size:
             raise _absent(where, "its values reach beyond the end of the file")
