@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from poems.data.container import MultiOmics
 from poems.data.backed.matrix import guarded
 from poems.data.backed.stores import open_store, require_parts
+from poems.data.container import MultiOmics
 from poems.data.numeric import plain_types
 from poems.data.stored.anndata_quiet import ORDER_KEY, quiet
+from poems.data.stored.hdf5 import inspect_hdf5
 from poems.data.stored.in_memory import Split, read_anndata, read_mudata
 from poems.errors import DataError, ReadError
 
@@ -77,7 +78,7 @@ def split_mudata(data: Any) -> tuple[dict[str, Any], pd.DataFrame | None, pd.Ind
     return dict(data.mod), obs, order
 
 
-def read_h5mu(path: Path) -> Split:
+def read_h5mu_views(path: Path) -> Split:
     """Return the views in a file, the obs that they share and the order of samples.
 
     Only X, obs and the names of features are read, after the structure of the
@@ -92,10 +93,31 @@ def read_h5mu(path: Path) -> Split:
     """
     group, handle = open_store(path)
     with handle:
-        if "mod" not in group:
-            raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
+        _require_views(group, path)
         split: Split = guarded(str(path), lambda: read_mudata(group, str(path)))
     return split
+
+
+def read_h5mu(path: Path) -> Any:
+    """Return the whole MuData in a file, with all that its analyses left there.
+
+    Raises
+    ------
+    ReadError
+        If the file is not h5mu, damaged, or takes values from other files.
+    """
+    import mudata
+
+    group, handle = open_store(path, whole=True)
+    with handle:
+        _require_views(group, path)
+    with quiet(), _no_pull():
+        return guarded(str(path), lambda: mudata.read_h5mu(path))
+
+
+def _require_views(group: Any, path: Path) -> None:
+    if "mod" not in group:
+        raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
 
 
 def read_h5ad(path: Path) -> Any:
@@ -122,11 +144,9 @@ def _read_old(path: Path) -> Any:
     """Read a file of before AnnData 0.7, whose obs is not a group, by its own reader."""
     import anndata
 
-    try:
-        with quiet():
-            return anndata.read_h5ad(path)
-    except Exception as error:  # h5py and anndata raise many kinds on damaged files
-        raise ReadError(f"{path} cannot be read as h5ad: {error}") from error
+    inspect_hdf5(path, whole=True)
+    with quiet():
+        return guarded(str(path), lambda: anndata.read_h5ad(path))
 
 
 def storable(obs: pd.DataFrame) -> pd.DataFrame:

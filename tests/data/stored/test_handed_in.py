@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def test_what_passes_is_a_matrix_and_what_does_not_is_refused(
         """The matrix by its definition, or None."""
         if len(indptr) != n_rows + 1 or indptr[0] != 0 or indptr[-1] != n_stored:
             return None
-        if n_stored != len(indices) or any(a > b for a, b in zip(indptr, indptr[1:])):
+        if n_stored != len(indices) or any(a > b for a, b in itertools.pairwise(indptr)):
             return None
         found = np.zeros((n_rows, n_columns))
         for row in range(n_rows):

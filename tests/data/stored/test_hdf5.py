@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
-from hdf5_files import D, N, Change, csr, dense, put, read, write
+from hdf5_files import Change, D, N, csr, dense, put, read, write
 
 import poems
 from poems import DataError, ReadError
@@ -65,7 +66,12 @@ def test_a_soft_link_that_passes_over_a_link_to_another_file_is_refused(
 @pytest.mark.parametrize("place", ["X", "obs/age"])
 @pytest.mark.parametrize("kind", ["external", "virtual"])
 def test_values_in_other_files_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, backed: bool, place: str, kind: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+    backed: bool,
+    place: str,
+    kind: str,
 ) -> None:
     other_file(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -321,7 +327,7 @@ def test_entries_in_any_order_are_those_of_the_matrix(
     mixed = x[:, ::-1].tocsr()[:, ::-1]
     shuffled = type(x)(x.shape, dtype=x.dtype)
     shuffled.indptr = x.indptr
-    order = np.concatenate([np.arange(b - 1, a - 1, -1) for a, b in zip(x.indptr, x.indptr[1:])])
+    order = np.concatenate([np.arange(b - 1, a - 1, -1) for a, b in itertools.pairwise(x.indptr)])
     shuffled.indices, shuffled.data = x.indices[order], x.data[order]
     for each in (mixed, shuffled):
         found = read(write(tmp_path, ending, each), backed)

@@ -90,10 +90,9 @@ def open_parquet(path: Path) -> tuple[ParquetTable, pd.Index, pd.Index, tuple[Fi
         repeated = {name for name in names if names.count(name) > 1}
         raise DataError(f"{path} has columns of one name: {name_some(repeated)}; rename them")
     findings: tuple[Finding, ...] = ()
+    notes = guarded(str(path), lambda: file.schema_arrow.pandas_metadata) or {}
     index = [
-        each
-        for each in (guarded(str(path), lambda: file.schema_arrow.pandas_metadata) or {}).get("index_columns", [])
-        if isinstance(each, str) and each in names
+        each for each in notes.get("index_columns", []) if isinstance(each, str) and each in names
     ]
     if len(index) > 1:
         raise DataError(f"{path} has {len(index)} levels of sample names; keep one")

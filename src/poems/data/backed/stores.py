@@ -17,7 +17,6 @@ from poems.data.stored.zarr_folder import inspect_folder, lacks_chunks, require_
 from poems.errors import DataError, ReadError
 from poems.findings import Finding, name_some
 
-
 # How files of before AnnData 0.7 call it.
 _OLD_KIND, _OLD_SHAPE = "h5sparse_format", "h5sparse_shape"
 
@@ -44,8 +43,10 @@ class OpenStore:
     handles: tuple[Any, ...] = field(default=())
 
 
-def open_store(path: Path) -> tuple[Any, Any]:
+def open_store(path: Path, *, whole: bool = False) -> tuple[Any, Any]:
     """Return the root group of an HDF5 file or a zarr folder, and what to close.
+
+    With ``whole`` all of an HDF5 file is looked through, not only X, obs and var.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def open_store(path: Path) -> tuple[Any, Any]:
     """
     if path.is_dir():
         return _open_zarr(path), None
-    inspect_hdf5(path)
+    inspect_hdf5(path, whole=whole)
     import h5py
 
     file = guarded(str(path), lambda: h5py.File(path, "r"))
@@ -140,7 +141,7 @@ def shared_obs(group: Any, where: str) -> tuple[pd.DataFrame | None, pd.Index | 
         return None, None
     obs = read_frame(_part(group, "obs", where), f"{where}, obs")
     order = obs.index
-    uns = _part(group, "uns", where) if "uns" in group else None
+    uns: Any = _part(group, "uns", where) if "uns" in group else {}
     if hasattr(uns, "keys") and ORDER_KEY in uns:
         place = f"{where}, uns/{ORDER_KEY}"
         stored = pd.Index(np.ravel(_element(_part(uns, ORDER_KEY, where), place)), dtype=object)
@@ -192,7 +193,8 @@ def _matrix(element: Any, where: str) -> Matrix:
             f"{where} is stored as 'csc_matrix'; store it by rows before writing: "
             "adata.X = adata.X.tocsr()"
         )
-    return CsrArrays(*sparse_parts(element, where), shape, where)
+    indptr, indices, data = sparse_parts(element, where)
+    return CsrArrays(indptr, indices, data, shape, where)
 
 
 def sparse_kind(group: Any, where: str) -> tuple[str, tuple[int, int]]:
@@ -212,9 +214,7 @@ def sparse_kind(group: Any, where: str) -> tuple[str, tuple[int, int]]:
         )
     shape = np.asarray(_attribute(group, "shape", where, _attribute(group, _OLD_SHAPE, where, ())))
     if shape.shape != (2,) or shape.dtype.kind not in "iu":
-        raise ReadError(
-            f"{where} is a damaged sparse matrix: it lacks its shape; write it again"
-        )
+        raise ReadError(f"{where} is a damaged sparse matrix: it lacks its shape; write it again")
     return kind[:3], (int(shape[0]), int(shape[1]))
 
 

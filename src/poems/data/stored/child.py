@@ -36,7 +36,9 @@ def run_apart(look: Callable[[Path], int], path: Path) -> int:
     """
     limit = _SECONDS + path.stat().st_size / _BYTES_PER_SECOND
     try:
-        answer = _forked(look, path, limit) if sys.platform == "linux" else _spawned(path, limit)
+        answer = (
+            _forked(look, path, limit) if sys.platform == "linux" else _spawned(look, path, limit)
+        )
     except TimeoutError:
         raise ReadError(
             f"{path} is damaged: its structure was not to the end after {limit:.0f} seconds, so it "
@@ -83,7 +85,8 @@ def _forked(look: Callable[[Path], int], path: Path, limit: float) -> bytes | No
 
 def _received(reading: int, limit: float) -> bytes:
     """Return all that the child writes; raise a TimeoutError if it does not end."""
-    parts, until = [], time.monotonic() + limit
+    parts: list[bytes] = []
+    until = time.monotonic() + limit
     while True:
         ready, _, _ = select.select([reading], [], [], max(0.0, until - time.monotonic()))
         if not ready:
@@ -139,10 +142,10 @@ def _limit(seconds: float) -> None:
         resource.setrlimit(what, (limit, hard))
 
 
-def _spawned(path: Path, limit: float) -> bytes | None:
+def _spawned(look: Callable[[Path], int], path: Path, limit: float) -> bytes | None:
     if not sys.executable:
         return None
-    command = [sys.executable, "-m", "poems.data.stored.hdf5", str(path)]
+    command = [sys.executable, "-m", look.__module__, look.__name__, str(path)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=limit + 5, check=False)
     except subprocess.TimeoutExpired:

@@ -21,7 +21,7 @@ _ELEMENTS = 100_000
 _ORDER = "poems_samples"
 
 
-def inspect_hdf5(path: Path) -> int:
+def inspect_hdf5(path: Path, *, whole: bool = False) -> int:
     """Look through the structure of a file, in a process of its own.
 
     Refused are links and values in other files, virtual datasets, links that
@@ -29,10 +29,17 @@ def inspect_hdf5(path: Path) -> int:
     chunks missing, beyond the end of the file), and sizes that the bytes there
     cannot hold. Matrices are not read; names and annotations are.
 
+    Parameters
+    ----------
+    path
+        The file.
+    whole
+        Look for values in all of it, not only in X, obs and var.
+
     Returns
     -------
     int
-        Bytes that the arrays of X, obs and var claim, once unpacked.
+        Bytes that the arrays looked at claim, once unpacked.
 
     Raises
     ------
@@ -43,10 +50,14 @@ def inspect_hdf5(path: Path) -> int:
 
     if not h5py.is_hdf5(existing_file(path)):
         raise ReadError(f"{path} is not an HDF5 file, as .h5ad and .h5mu must be")
-    return run_apart(_look, path)
+    return run_apart(_look_at_all if whole else _look, path)
 
 
-def _look(path: Path) -> int:
+def _look_at_all(path: Path) -> int:
+    return _look(path, whole=True)
+
+
+def _look(path: Path, *, whole: bool = False) -> int:
     import h5py
 
     try:
@@ -56,7 +67,7 @@ def _look(path: Path) -> int:
     with file:
         Links(file, str(path)).check()
         total = 0
-        for n, element in enumerate(_wanted(file, str(path))):
+        for n, element in enumerate(_below(file) if whole else _wanted(file, str(path))):
             if n > _ELEMENTS:
                 raise ReadError(
                     f"{path} holds more than {_ELEMENTS} columns and arrays of annotations; keep "
@@ -106,7 +117,7 @@ def _require_values(array: Any, path: Path) -> int:
     where = f"{path}, {_plain(array.name)}"
     if array.shape is None:
         return 0
-    claimed = math.prod(array.shape) * array.dtype.itemsize
+    claimed = math.prod(array.shape) * int(array.dtype.itemsize)
     if not claimed:
         return 0
     plist = array.id.get_create_plist()
@@ -121,25 +132,23 @@ def _require_values(array: Any, path: Path) -> int:
     if plist.get_layout() == h5py.h5d.CHUNKED:
         stored = _chunks(array, where, size)
     elif plist.get_layout() == h5py.h5d.CONTIGUOUS:
-        at, stored = array.id.get_offset(), array.id.get_storage_size()
+        at, stored = array.id.get_offset(), int(array.id.get_storage_size())
         if at is None or not stored:  # the offset is relative to what stands before the file
             raise _absent(where, "its values were never written")
         if stored < claimed or at + stored > size:
             raise _absent(where, "its values reach beyond the end of the file")
     else:
-        stored = array.id.get_storage_size()
+        stored = int(array.id.get_storage_size())
     if claimed > _SMALL and claimed > _RATIO * stored:
         raise _bomb(where, claimed, stored)
     if h5py.check_string_dtype(array.dtype) is not None or array.dtype.kind == "O":
         array[()]  # strings lie scattered over the file: where they are damaged shows here
-    return claimed
+    return int(claimed)
 
 
 def _chunks(array: Any, where: str, size: int) -> int:
     """Return the bytes of the chunks of a dataset, all of which are in the file."""
-    expected = math.prod(
-        -(-n // each) for n, each in zip(array.shape, array.chunks, strict=True)
-    )
+    expected = math.prod(-(-n // each) for n, each in zip(array.shape, array.chunks, strict=True))
     there = int(array.id.get_num_chunks())
     if there < expected:
         raise _absent(where, f"{count(expected - there, 'chunk')} of {expected} are missing")
@@ -177,4 +186,5 @@ def _plain(name: Any) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(outcome(_look, Path(sys.argv[1])))
+    chosen = {look.__name__: look for look in (_look, _look_at_all)}[sys.argv[1]]
+    sys.stdout.buffer.write(outcome(chosen, Path(sys.argv[2])))
