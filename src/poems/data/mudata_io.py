@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from poems.data.backed.matrix import guarded
+from poems.data.backed.stores import open_store, require_parts
 from poems.data.container import MultiOmics
-from poems.data.files import existing_file
 from poems.data.numeric import plain_types
+from poems.data.stored.anndata_quiet import ORDER_KEY, quiet
+from poems.data.stored.hdf5 import inspect_hdf5
+from poems.data.stored.in_memory import Split, read_anndata, read_mudata
 from poems.errors import DataError, ReadError
-
-# MuData orders its samples by view; the order of the cohort is kept under this key of `uns`.
-ORDER_KEY = "poems_samples"
 
 
 def to_mudata(cohort: MultiOmics) -> Any:
@@ -78,55 +78,75 @@ def split_mudata(data: Any) -> tuple[dict[str, Any], pd.DataFrame | None, pd.Ind
     return dict(data.mod), obs, order
 
 
-def read_h5mu(path: Path) -> Any:
-    """Return the MuData in a file.
+def read_h5mu_views(path: Path) -> Split:
+    """Return the views in a file, the obs that they share and the order of samples.
+
+    Only X, obs and the names of features are read, after the structure of the
+    file was looked through (:mod:`poems.data.stored`).
 
     Raises
     ------
     ReadError
-        If the file is not h5mu, or damaged.
+        If the file is not h5mu, damaged, or takes values from other files.
+    DataError
+        If it holds no views, or views that do not share samples by design.
+    """
+    group, handle = open_store(path)
+    with handle:
+        _require_views(group, path)
+        split: Split = guarded(str(path), lambda: read_mudata(group, str(path)))
+    return split
+
+
+def read_h5mu(path: Path) -> Any:
+    """Return the whole MuData in a file, with all that its analyses left there.
+
+    Raises
+    ------
+    ReadError
+        If the file is not h5mu, damaged, or takes values from other files.
     """
     import mudata
 
-    if "mod" not in _hdf5_groups(path):
+    group, handle = open_store(path, whole=True)
+    with handle:
+        _require_views(group, path)
+    with quiet(), _no_pull():
+        return guarded(str(path), lambda: mudata.read_h5mu(path))
+
+
+def _require_views(group: Any, path: Path) -> None:
+    if "mod" not in group:
         raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
-    try:
-        with quiet(), _no_pull():
-            return mudata.read_h5mu(path)
-    except Exception as error:  # h5py and anndata raise many kinds on damaged files
-        raise ReadError(f"{path} cannot be read as h5mu: {error}") from error
 
 
 def read_h5ad(path: Path) -> Any:
-    """Return the AnnData in a file.
+    """Return the X, obs and names of features of an AnnData in a file.
 
     Raises
     ------
     ReadError
-        If the file is not h5ad, or damaged.
+        If the file is not h5ad, damaged, or takes values from other files.
+    DataError
+        If it has no X.
     """
+    group, handle = open_store(path)
+    with handle:
+        if "mod" in group and "X" not in group:
+            raise ReadError(f"{path} is h5mu (several views): name it so, and pass it by itself")
+        require_parts(group, str(path))
+        if hasattr(group["obs"], "keys"):
+            return guarded(str(path), lambda: read_anndata(group, str(path)))
+    return _read_old(path)
+
+
+def _read_old(path: Path) -> Any:
+    """Read a file of before AnnData 0.7, whose obs is not a group, by its own reader."""
     import anndata
 
-    groups = _hdf5_groups(path)
-    if "mod" in groups and "X" not in groups:
-        raise ReadError(f"{path} is h5mu (several views): name it so, and pass it by itself")
-    try:
-        with quiet():
-            return anndata.read_h5ad(path)
-    except Exception as error:  # h5py and anndata raise many kinds on damaged files
-        raise ReadError(f"{path} cannot be read as h5ad: {error}") from error
-
-
-def _hdf5_groups(path: Path) -> set[str]:
-    import h5py
-
-    if not h5py.is_hdf5(existing_file(path)):
-        raise ReadError(f"{path} is not an HDF5 file, as .h5ad and .h5mu must be")
-    try:
-        with h5py.File(path, "r") as file:
-            return set(file.keys())
-    except OSError as error:
-        raise ReadError(f"{path} is a damaged HDF5 file: {error}") from None
+    inspect_hdf5(path, whole=True)
+    with quiet():
+        return guarded(str(path), lambda: anndata.read_h5ad(path))
 
 
 def storable(obs: pd.DataFrame) -> pd.DataFrame:
@@ -142,20 +162,6 @@ def storable(obs: pd.DataFrame) -> pd.DataFrame:
         elif kind not in ("string", "empty"):
             obs.isetitem(position, column.map(str, na_action="ignore").to_numpy(dtype=object))
     return obs
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence what mudata and anndata say about their own workings, and no more."""
-    # Their plans for coming versions, nothing about the file: the categories say so.
-    with warnings.catch_warnings():
-        for module in ("anndata", "mudata"):
-            for category in (FutureWarning, DeprecationWarning):
-                # As above.
-                warnings.filterwarnings("ignore", category=category, module=module)
-        # Genes measured both ways share a name; here names are unique within a view.
-        warnings.filterwarnings("ignore", message="var_names are not unique", category=UserWarning)
-        yield
 
 
 @contextmanager

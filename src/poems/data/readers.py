@@ -12,7 +12,7 @@ import pandas as pd
 from poems.data.assemble import SampleRule, assemble, merge_obs
 from poems.data.backed.reading import assemble_backed, clean_view, open_sources
 from poems.data.container import MultiOmics
-from poems.data.mudata_io import read_h5mu, split_mudata
+from poems.data.mudata_io import read_h5mu_views, split_mudata
 from poems.data.names import view_name_problems
 from poems.data.obs_values import clean_obs
 from poems.data.overlap import name_problems
@@ -182,7 +182,7 @@ def _sources(views: Any) -> tuple[dict[str, Any], pd.DataFrame | None, pd.Index 
         path = Path(views)
         suffix = path.suffix.lower()
         if suffix == ".h5mu":
-            return split_mudata(read_h5mu(path))
+            return read_h5mu_views(path)
         if suffix == ".h5ad":
             return {path.stem: path}, None, None
         if suffix == ".zarr":

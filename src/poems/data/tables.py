@@ -21,6 +21,9 @@ from poems.data.mudata_io import read_h5ad
 from poems.data.names import clean_names
 from poems.data.numeric import CellNames, as_numbers, check_finite, plain_types
 from poems.data.obs_values import clean_obs, text_cells
+from poems.data.stored.handed_in import anndata_values
+from poems.data.stored.memory import require_memory
+from poems.data.stored.parquet_file import open_file, read_file
 from poems.data.text_tables import DELIMITERS, read_text_table, table_suffix
 from poems.errors import DataError, ReadError
 from poems.findings import Finding, count
@@ -149,12 +152,9 @@ def _from_file(path: Path, features_in_rows: bool) -> Table:
 
 
 def _read_parquet(path: Path) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
-    import pyarrow
-
-    try:
-        frame = pd.read_parquet(path, engine="pyarrow")
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise ReadError(f"{path} is not a readable Parquet file: {error}") from None
+    file = open_file(path)
+    require_memory((file.metadata.num_rows, file.metadata.num_columns), str(path))
+    frame = read_file(file, str(path))
     if isinstance(frame.index, pd.RangeIndex) and frame.shape[1] > 1:
         first = frame.columns[0]
         if not pd.api.types.is_numeric_dtype(frame[first].dtype):
@@ -164,12 +164,7 @@ def _read_parquet(path: Path) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
 
 
 def _from_anndata(data: Any, where: str, features_in_rows: bool) -> Table:
-    from scipy import sparse
-
-    if data.X is None:
-        raise DataError(f"{where} has no X; put the values to fit there")
-    values = data.X[:]  # a backed matrix is read into memory
-    values = values.toarray() if sparse.issparse(values) else np.asarray(values)
+    values = anndata_values(data, where)
     frame = pd.DataFrame(values, index=data.obs_names, columns=data.var_names)
     return _from_frame(frame, where, features_in_rows, obs=None if features_in_rows else data.obs)
 

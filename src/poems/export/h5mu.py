@@ -8,7 +8,8 @@ import numpy as np
 
 from poems._files import atomic_path
 from poems.data import MultiOmics
-from poems.data.mudata_io import quiet, storable
+from poems.data.mudata_io import storable
+from poems.data.stored.anndata_quiet import quiet
 from poems.errors import DataError
 from poems.export.workbook import new_file
 from poems.findings import name_some

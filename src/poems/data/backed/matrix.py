@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from poems.data.stored.compressed import checked_pointers, require_indices, require_once
 from poems.errors import DataError, PoemsError, ReadError
-from poems.findings import count
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 # Rows as they were read: a float32 array, or a sparse.csr_array of float32.
@@ -114,23 +114,15 @@ class CsrArrays:
         self, indptr: Any, indices: Any, data: Any, shape: tuple[int, int], where: str
     ) -> None:
         require_numbers(data.dtype, where)
-        pointers = np.asarray(guarded(where, lambda: indptr[:]))
-        damaged = f"{where} is a damaged sparse matrix"
-        if pointers.dtype.kind not in "iu" or indices.dtype.kind not in "iu":
-            raise ReadError(f"{damaged}: its row pointers or column numbers are not integers")
-        pointers = pointers.astype(np.int64)
-        n_stored = int(data.shape[0])
-        if (
-            len(pointers) != shape[0] + 1
-            or int(pointers[0]) != 0
-            or int(pointers[-1]) != n_stored
-            or int(indices.shape[0]) != n_stored
-            or (np.diff(pointers) < 0).any()
-        ):
-            raise ReadError(
-                f"{damaged}: its row pointers do not fit {count(shape[0], 'row')} and "
-                f"{count(n_stored, 'stored value')}; write it again"
-            )
+        for array in (indptr, indices, data):
+            if len(array.shape) != 1:
+                raise ReadError(
+                    f"{where} is a damaged sparse matrix: its parts are not lists; write it again"
+                )
+        n_indices, n_stored = int(indices.shape[0]), int(data.shape[0])
+        pointers = checked_pointers(
+            guarded(where, lambda: indptr[:]), n_indices, n_stored, shape, where, "csr"
+        )
         self.where, self.shape = where, shape
         self.chunk_rows = 1
         self._indptr, self._indices, self._data = pointers, indices, data
@@ -140,20 +132,11 @@ class CsrArrays:
         first, last = int(self._indptr[start]), int(self._indptr[stop])
         data = as_float32(guarded(self.where, lambda: self._data[first:last]))
         indices = np.asarray(guarded(self.where, lambda: self._indices[first:last]))
-        if len(indices) and (indices.min() < 0 or indices.max() >= self.shape[1]):
-            raise ReadError(
-                f"{self.where} is a damaged sparse matrix: a column number is beyond its "
-                f"{count(self.shape[1], 'column')}; write it again"
-            )
+        require_indices(indices, self.shape[1], self.where, "csr")
         pointers = self._indptr[start : stop + 1] - first
         rows = sparse.csr_array((data, indices, pointers), shape=(stop - start, self.shape[1]))
         if not rows.has_canonical_format:
-            rows.sort_indices()
-            if not rows.has_canonical_format:
-                raise DataError(
-                    f"{self.where} stores an entry twice; call sum_duplicates() on the matrix "
-                    "before writing it"
-                )
+            require_once(rows, self.where)
         return rows
 
     def columns(self, start: int, stop: int) -> Floats:

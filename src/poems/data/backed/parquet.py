@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from poems.data.backed.matrix import Floats, Rows, as_float32, guarded, require_numbers
-from poems.data.files import existing_file
-from poems.errors import DataError, ReadError
+from poems.data.stored.parquet_file import open_file
+from poems.errors import DataError
 from poems.findings import Finding, name_some
 
 # A row group is read as a whole: beyond this size (as float32) it is refused.
@@ -84,23 +84,15 @@ def open_parquet(path: Path) -> tuple[ParquetTable, pd.Index, pd.Index, tuple[Fi
     DataError
         If a column does not hold numbers, or the file cannot be read in parts.
     """
-    import pyarrow
-    import pyarrow.parquet
-
-    existing_file(path)
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise ReadError(f"{path} is not a readable Parquet file: {error}") from None
+    file = open_file(path)
     names = list(file.schema_arrow.names)
     if len(set(names)) < len(names):
         repeated = {name for name in names if names.count(name) > 1}
         raise DataError(f"{path} has columns of one name: {name_some(repeated)}; rename them")
     findings: tuple[Finding, ...] = ()
+    notes = guarded(str(path), lambda: file.schema_arrow.pandas_metadata) or {}
     index = [
-        each
-        for each in (file.schema_arrow.pandas_metadata or {}).get("index_columns", [])
-        if isinstance(each, str) and each in names
+        each for each in notes.get("index_columns", []) if isinstance(each, str) and each in names
     ]
     if len(index) > 1:
         raise DataError(f"{path} has {len(index)} levels of sample names; keep one")

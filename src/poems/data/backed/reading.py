@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from poems.data.assemble import SampleRule, align_obs, all_samples, chosen_samples
+from poems.data.backed.matrix import guarded
 from poems.data.backed.parquet import open_parquet
 from poems.data.backed.scan import scan
 from poems.data.backed.stores import OpenStore, OpenView, open_anndata, open_mudata, open_store
@@ -135,19 +136,24 @@ def _open_path(path: Path, view: str | None = None) -> OpenStore:
     group, handle = open_store(path)
     handles = () if handle is None else (handle,)
     try:
-        if "mod" in group and "X" not in group:
-            if view is not None:
-                raise ReadError(f"{path} holds several views; pass the path by itself")
-            store = open_mudata(group, str(path))
-            return OpenStore(store.views, store.obs, store.order, handles)
-        if suffix == ".h5mu":
-            raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
-        return OpenStore({view or path.stem: open_anndata(group, str(path))}, handles=handles)
+        # Wherever the library finds out that the file is damaged: the error names the file.
+        opened = guarded(str(path), lambda: _views_of(group, path, view))
+        return OpenStore(opened.views, opened.obs, opened.order, handles)
     except Exception:
         # Whatever it is, it is raised again; only the file is closed first.
         if handle is not None:
             handle.close()
         raise
+
+
+def _views_of(group: Any, path: Path, view: str | None) -> OpenStore:
+    if "mod" in group and "X" not in group:
+        if view is not None:
+            raise ReadError(f"{path} holds several views; pass the path by itself")
+        return open_mudata(group, str(path))
+    if path.suffix.lower() == ".h5mu":
+        raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
+    return OpenStore({view or path.stem: open_anndata(group, str(path))})
 
 
 def _present(name: str, view: BackedView, index: pd.Index) -> tuple[BackedView, list[Finding]]:
