@@ -17,7 +17,7 @@ from poems_benchmark.cohorts import (
     view_files,
 )
 
-SHIPPED = Path(__file__).parents[3] / "benchmarks" / "cohorts.toml"
+SHIPPED = Path(__file__).parents[2] / "benchmarks" / "cohorts.toml"
 WriteCohort = Callable[..., Path]
 
 
