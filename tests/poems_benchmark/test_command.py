@@ -242,7 +242,8 @@ def test_another_package_adds_a_command_and_a_method_by_its_entry_points(
 
     said = run("greet")
     assert said.stdout == "hello from outside\n"
-    assert "the command 'broken' cannot be loaded: No module named 'no_such_module'" in said.stderr
+    assert "cannot be loaded" in said.stderr
+    assert "No module named 'no_such_module'" in said.stderr
     out = tmp_path / "out"
     done = run(
         "benchmark", data, "--out", out, "--only", "first", "--methods", "mine", "--seeds", 1
