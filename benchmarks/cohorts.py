@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from poems.evaluation.benchmark.cohorts import CohortSpec, read_cohort_specs, view_files
+from poems_benchmark.cohorts import CohortSpec, read_cohort_specs, view_files
 
 __all__ = ["DESCRIPTIONS", "labelled", "view_files"]
 

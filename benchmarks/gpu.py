@@ -39,13 +39,13 @@ from torch import Tensor
 
 import poems
 from poems.config import Settings
-from poems.evaluation.benchmark.report import markdown_table
 from poems.factor_matching import match_factors
 from poems.fitted import FittedPoems
 from poems.model import POEMS
 from poems.nn.batch import Batch
 from poems.nn.decode import Kernel, Turns, decode
 from poems.training.optimizer import REVISIT
+from poems_benchmark.scores.report import markdown_table
 from speed.decoders import random_weights
 from speed.floor import count_step
 

@@ -37,8 +37,6 @@ from poems._files import write_text
 from poems.config import Settings
 from poems.data.container import MultiOmics
 from poems.estimates import estimate_samples
-from poems.evaluation.benchmark.cohorts import CohortSpec, data_digest, read_benchmark_cohort
-from poems.evaluation.benchmark.report import markdown_table
 from poems.evaluation.held_out import (
     Predict,
     cross_view_r2,
@@ -51,13 +49,15 @@ from poems.evaluation.held_out import (
     views_that_vary,
 )
 from poems.evaluation.likelihood import log_prob_bound
-from poems.evaluation.methods.ablations import ABLATIONS
-from poems.evaluation.methods.digest import source_digest
-from poems.evaluation.methods.poems_fit import Poems
 from poems.evaluation.paired import paired_differences
 from poems.fitted import FittedPoems
 from poems.nn.batch import Batch
 from poems.preprocessing import fit_preprocessing
+from poems_benchmark.cohorts import CohortSpec, data_digest, read_benchmark_cohort
+from poems_benchmark.digest import source_digest
+from poems_benchmark.methods.ablations import ABLATIONS
+from poems_benchmark.methods.poems_fit import Poems
+from poems_benchmark.scores.report import markdown_table
 
 REFERENCE = "poems"
 # As many components as the default has factors, and as the benchmark's PCA.

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from poems.data.container import MultiOmics
 from poems.evaluation.likelihood import linear_gaussian_log_prob
-from poems.evaluation.methods.mofa import MofaSettings, fit_mofa
+from poems_benchmark.methods.mofa import MofaSettings, fit_mofa
 
 Floats = npt.NDArray[np.float64]
 Convergence = Literal["fast", "medium", "slow"]

@@ -36,10 +36,10 @@ from poems.analysis.half_subtypes import HalfSubtypes, half_subtypes, matched
 from poems.analysis.marker_tests import marker_table
 from poems.analysis.subtypes import find_subtypes
 from poems.data.container import MultiOmics, View
-from poems.evaluation.benchmark.cohorts import read_benchmark_cohort, read_cohort_specs
 from poems.fitted import FittedPoems
 from poems.nn.batch import Batch
 from poems.preprocessing import prepare
+from poems_benchmark.cohorts import read_benchmark_cohort, read_cohort_specs
 
 FDR = 0.1
 FAST = {"epochs": 30, "progress": False}

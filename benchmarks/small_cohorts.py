@@ -18,9 +18,9 @@ from threadpoolctl import threadpool_limits
 
 from cohorts import labelled
 from poems.errors import DataError
-from poems.evaluation.benchmark.cohorts import read_benchmark_cohort
-from poems.evaluation.methods import METHODS
 from poems.evaluation.protocol import kmeans_scores, knn_accuracy
+from poems_benchmark.cohorts import read_benchmark_cohort
+from poems_benchmark.methods.registry import METHODS
 
 COHORTS = ("brca_mogonet255", "brca_jive348", "brca_mixomics", "gbm_stategra")
 

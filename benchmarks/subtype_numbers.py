@@ -22,9 +22,9 @@ import poems
 from cohorts import labelled
 from poems.analysis.subtype_numbers import subtype_numbers
 from poems.analysis.subtypes import find_subtypes
-from poems.evaluation.benchmark.cohorts import read_benchmark_cohort
 from poems.evaluation.metrics import ari
 from poems.fitted import FittedPoems
+from poems_benchmark.cohorts import read_benchmark_cohort
 
 
 def choices(model: FittedPoems) -> dict[str, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import poems
+import poems_benchmark
 
 SOURCE = Path(poems.__file__).parent
 
@@ -59,8 +60,6 @@ FLOORS = {
     "evaluation": 8,
     "plots": 9,
     "export": 10,
-    "paper_folder": 10,
-    "benchmark_folder": 10,
     "run_additions": 10,
     "run_analysis": 10,
     "run_figures": 10,
@@ -135,6 +134,51 @@ def modules() -> dict[str, Path]:
 def test_every_module_has_a_floor() -> None:
     without = {name for name in modules() if part_of(name) not in FLOORS}
     assert not without, f"add to FLOORS: {sorted(without)}"
+
+
+# Of the benchmark, which is a package of its own, by the first part below `poems_benchmark`.
+BENCHMARK = Path(poems_benchmark.__file__).parent
+BENCHMARK_FLOORS = {
+    "digest": 0,
+    "cohorts": 0,
+    "methods": 1,
+    "scores": 2,
+    "running": 3,
+    "folder": 4,
+    "paper": 4,
+    "command": 5,
+}
+
+
+def imported_names(path: Path) -> set[str]:
+    """What a file imports by full names, also inside functions and for type checkers."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module or "")
+    return found
+
+
+def test_poems_does_not_know_its_benchmark() -> None:
+    knowing = {
+        path.name
+        for path in SOURCE.rglob("*.py")
+        if any(name.split(".")[0] == "poems_benchmark" for name in imported_names(path))
+    }
+    assert not knowing
+
+
+@pytest.mark.parametrize("path", sorted(BENCHMARK.rglob("*.py")), ids=lambda path: path.stem)
+def test_imports_of_the_benchmark_go_down(path: Path) -> None:
+    parts = path.relative_to(BENCHMARK).with_suffix("").parts
+    if parts == ("__init__",):
+        return
+    for name in imported_names(path):
+        package, *below = name.split(".")
+        if package == "poems_benchmark":
+            assert BENCHMARK_FLOORS[below[0]] <= BENCHMARK_FLOORS[parts[0]], name
 
 
 @pytest.mark.parametrize("module", sorted(modules()))

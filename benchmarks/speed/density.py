@@ -30,8 +30,8 @@ import torch
 
 from decoders import random_weights
 from measuring import PUBLISHED, Step, ViewsDecoder, interleaved, parser, show, trained
-from poems.evaluation.benchmark.memory import forget_peak_memory, memory_mb, peak_memory_mb
 from poems.nn.decode import NONE, decode
+from poems_benchmark.running.memory import forget_peak_memory, memory_mb, peak_memory_mb
 
 DENSITIES = (0.0, 0.01, 0.03, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
 SHOWN = ("POEMS", "vectorised, dropout 0.2", "loop over features")

@@ -20,7 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 from measuring import in_child, parser, show
-from poems.evaluation.benchmark.cohorts import CohortSpec, read_benchmark_cohort, read_cohort_specs
+from poems_benchmark.cohorts import CohortSpec, read_benchmark_cohort, read_cohort_specs
 
 DESCRIPTIONS = Path(__file__).parents[1] / "cohorts.toml"
 METHODS = ("POEMS", "MOFA+")
@@ -29,8 +29,8 @@ METHODS = ("POEMS", "MOFA+")
 def fit(method: str, spec: CohortSpec, threads: int, seed: int) -> dict[str, float]:
     """Fit once; called in a process of its own."""
     start = time.perf_counter()
-    from poems.evaluation.benchmark.memory import forget_peak_memory, peak_memory_mb
     from poems.simulation import simulate
+    from poems_benchmark.running.memory import forget_peak_memory, peak_memory_mb
 
     tiny = simulate(n_samples=40, n_features=30, n_factors=3, n_views=2, seed=0).cohort
     if method == "POEMS":
@@ -38,7 +38,7 @@ def fit(method: str, spec: CohortSpec, threads: int, seed: int) -> dict[str, flo
 
         fit_poems(tiny, epochs=2, threads=threads, progress=False)
     else:
-        from poems.evaluation.methods.mofa import Mofa, MofaSettings
+        from poems_benchmark.methods.mofa import Mofa, MofaSettings
 
         Mofa(MofaSettings(iterations=2)).fit(tiny, seed)
     found = {"warm-up": time.perf_counter() - start}

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from decoders import Decoder, Weights, by_view, loop_decode, vectorised_decode
-from poems.evaluation.benchmark.report import markdown_table
-from poems.evaluation.benchmark.threads import threads_of_children
 from poems.nn.decode import Kernel, Turns, decode
 from poems.training.optimizer import REVISIT
+from poems_benchmark.running.threads import threads_of_children
+from poems_benchmark.scores.report import markdown_table
 
 Result = TypeVar("Result")
 ViewsDecoder = Callable[..., Tensor]

@@ -10,8 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import poems.fitting
 from poems.data.container import MultiOmics
-from poems.errors import DataError, SettingsError
-from poems.evaluation.baselines import pca_embedding
+from poems.errors import DataError
 from poems.evaluation.paper import (
     SCORES,
     draw_latents,
@@ -19,12 +18,6 @@ from poems.evaluation.paper import (
     run_paper_protocol,
     run_poems,
     scored,
-)
-from poems.evaluation.paper_methods import (
-    PAPER_METHODS,
-    compare_paper_methods,
-    paper_table,
-    pca_projection,
 )
 from poems.evaluation.protocol import PAPER_SEEDS, kmeans_scores
 from poems.fitted_projection import Projection
@@ -192,51 +185,3 @@ def test_wrong_input_is_named(cohort: MultiOmics) -> None:
     labels[task.split.train] = "b"
     with pytest.raises(DataError, match="the 20 test samples are all of one class"):
         scored(paper_task(cohort, labels), {"draw": embedded(cohort)}, None, 1.0)
-    with pytest.raises(SettingsError, match=r"no method umap; there are poems-paper, "):
-        compare_paper_methods(task, methods=["umap"])
-
-
-def test_every_method_is_given_the_same_split(cohort: MultiOmics) -> None:
-    task = paper_task(cohort, "subtype")
-    told: list[str] = []
-    results = compare_paper_methods(
-        task, methods=["poem-dense", "pca"], epochs=2, progress=told.append
-    )
-    assert told == ["poem-dense", "pca"]
-    assert all(result.embedding.index.equals(task.split.test) for result in results.values())
-    assert results["poem-dense"].model.settings.model.decoder == "dense"
-    assert results["poem-dense"].model.settings.training.epochs == 2
-    table = paper_table(results)
-    assert table.index.tolist() == [
-        ("poem-dense", "draw"),
-        ("poem-dense", "mean"),
-        ("pca", "scores"),
-    ]
-    assert set(PAPER_METHODS) == {
-        "poems-paper",
-        "poem-dense",
-        "equal-gate",
-        "poems-default",
-        "pca",
-    }
-
-
-def test_principal_components_of_the_cohort_itself_are_the_baseline_s(cohort: MultiOmics) -> None:
-    projected = pca_projection(cohort, cohort, 5).to_numpy()
-    expected = pca_embedding(cohort, 5).to_numpy()
-    np.testing.assert_allclose(np.abs(projected), np.abs(expected), atol=1e-4)
-
-
-def test_an_unmeasured_view_adds_nothing_to_a_projection(cohort: MultiOmics) -> None:
-    name = next(iter(cohort.views))
-    view = cohort[name]
-    measured = np.ones(100, dtype=bool)
-    measured[90:] = False
-    tables = []
-    for garbage in (np.nan, 1e9):
-        values = view.values.copy()
-        values[90:] = garbage
-        views = {**cohort.views, name: replace(view, values=values, measured=measured)}
-        tables.append(pca_projection(cohort, replace(cohort, views=views), 5))
-    pd.testing.assert_frame_equal(*tables)
-    assert np.isfinite(tables[0]).all(axis=None)

@@ -365,7 +365,7 @@ def _distances(
 
 
 def _softmax(distances: _Floats) -> _Floats:
-    """Compute probabilities from distances; the nearest has exponent 0, so that none overflows."""
-    squares = distances**2
-    weights = np.exp(-0.5 * (squares - squares.min(axis=1, keepdims=True)))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float64)
+    """Compute probabilities from distances, of shape (n_samples, n_subtypes)."""
+    from scipy.special import softmax
+
+    return np.asarray(softmax(-0.5 * distances**2, axis=1), dtype=np.float64)

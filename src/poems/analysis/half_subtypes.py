@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 
 from poems.analysis.clusterings import clusterings_of
@@ -118,12 +117,10 @@ def matched(
 ) -> tuple[Codes, float, npt.NDArray[np.float64]]:
     """Call each cluster after the reported subtype that it goes with."""
     from scipy.optimize import linear_sum_assignment
+    from sklearn.metrics import confusion_matrix
 
     known = found >= 0
-    table = pd.crosstab(found[known], reported[known]).reindex(
-        index=range(n_subtypes), columns=range(n_subtypes), fill_value=0
-    )
-    common = table.to_numpy()
+    common = confusion_matrix(found[known], reported[known], labels=range(n_subtypes))
     clusters, names = linear_sum_assignment(common, maximize=True)
     name_of = np.empty(n_subtypes, dtype=np.intp)
     name_of[clusters] = names

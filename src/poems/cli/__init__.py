@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,6 @@ from typer.core import TyperGroup
 from poems._version import __version__
 from poems.cli import (
     commands_associations,
-    commands_benchmark,
     commands_cohort,
     commands_contributions,
     commands_demo,
@@ -70,9 +70,21 @@ for _module in (
     commands_stability,
     commands_report,
     commands_export,
-    commands_benchmark,
 ):
     _module.register(app)
+
+
+def _add_installed(to: typer.Typer) -> None:
+    """Add the commands of other packages, each a function that is given the app."""
+    for entry in entry_points(group="poems.commands"):
+        try:
+            entry.load()(to)
+        except (ImportError, AttributeError) as error:
+            # The others work without it; one that is asked for is then unknown.
+            typer.echo(f"the command '{entry.name}' cannot be loaded: {error}", err=True)
+
+
+_add_installed(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -36,7 +36,9 @@ def clustering_accuracy(labels: Labels, clusters: Labels) -> float:
     >>> clustering_accuracy(["a", "a", "b", "b"], [1, 1, 0, 1])
     0.75
     """
-    table = _contingency(labels, clusters)
+    from sklearn.metrics.cluster import contingency_matrix
+
+    table = contingency_matrix(*_paired(labels, clusters))
     rows, columns = linear_sum_assignment(table, maximize=True)
     return float(table[rows, columns].sum() / table.sum())
 
@@ -115,11 +117,13 @@ def balanced_accuracy(labels: Labels, predictions: Labels) -> float:
     >>> balanced_accuracy(["a", "a", "a", "b"], ["a", "a", "a", "a"])
     0.5
     """
+    from sklearn.metrics import recall_score
+
     _paired(labels, predictions)
-    codes, classes = pd.factorize(np.asarray(labels, dtype=object))
-    hit = np.asarray(labels, dtype=object) == np.asarray(predictions, dtype=object)
-    recall = np.bincount(codes, weights=hit) / np.bincount(codes, minlength=len(classes))
-    return float(recall.mean())
+    both = [np.asarray(each, dtype=object) for each in (labels, predictions)]
+    truth, predicted = np.split(pd.factorize(np.concatenate(both))[0], 2)
+    # Not balanced_accuracy_score, which warns where a prediction is no label's name.
+    return float(recall_score(truth, predicted, labels=np.unique(truth), average="macro"))
 
 
 def as_codes(name: str, values: Labels) -> Codes:
@@ -142,14 +146,6 @@ def _paired(labels: Labels, clusters: Labels) -> tuple[Codes, Codes]:
     if len(first) != len(second):
         raise DataError(f"there are {len(first)} labels for {len(second)} clusters or predictions")
     return first, second
-
-
-def _contingency(labels: Labels, clusters: Labels) -> npt.NDArray[np.int64]:
-    """Count samples by label and cluster, of shape (n_labels, n_clusters)."""
-    first, second = _paired(labels, clusters)
-    table = np.zeros((first.max() + 1, second.max() + 1), dtype=np.int64)
-    np.add.at(table, (first, second), 1)
-    return table
 
 
 def as_points(points: Points, labels: Labels) -> Floats:

@@ -1,1 +1,0 @@
-"""The benchmark: methods x cohorts x seeds, in parallel processes, resumable."""

@@ -1,0 +1,1 @@
+"""What fits are scored by, and what is said of the scores."""
