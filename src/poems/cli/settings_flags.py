@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from poems.config import Settings
+    from poems.registry import Registry
 
 _KEY = "poems.settings"
 
@@ -125,7 +126,11 @@ def _flag(name: str, field: FieldInfo, default: object, group: str) -> object:
     flag = _as_flag(name)
     declaration = f"{flag}/--no-{flag.removeprefix('--')}" if kind is bool else flag
     accepted, metavar = _accepted(kind)
-    choices = f" One of {', '.join(get_args(kind))}." if get_origin(kind) is Literal else ""
+    names = get_args(kind) if get_origin(kind) is Literal else ()
+    if (registry := _registry(field)) is not None:
+        accepted, names = str, tuple(registry)
+        metavar = "NAME" if kind is str else "NAME|VIEW=NAME,…"
+    choices = f" One of {', '.join(names)}." if names else ""
     option = typer.Option(
         declaration,
         help=f"{_escape(f'{field.description}{choices}')} [dim]\\[{_shown(default)}][/dim]",
@@ -134,6 +139,13 @@ def _flag(name: str, field: FieldInfo, default: object, group: str) -> object:
         rich_help_panel=f"Settings: {group}",
     )
     return Annotated[Union[accepted, None], option]  # noqa: UP007  # built at run time
+
+
+def _registry(field: FieldInfo) -> Registry[Any] | None:
+    """The parts that a setting names one of, if it does."""
+    from poems.config import OneOf
+
+    return next((each.registry for each in field.metadata if isinstance(each, OneOf)), None)
 
 
 def _accepted(kind: Any) -> tuple[Any, str]:
@@ -168,10 +180,23 @@ def _value(name: str, raw: object) -> object:
     from poems.config import group_of, setting_groups
     from poems.settings_file import none_if_off
 
-    kind = setting_groups()[group_of(name)].model_fields[name].annotation
+    field = setting_groups()[group_of(name)].model_fields[name]
+    kind = field.annotation
+    if _registry(field) is not None and kind is not str and "=" in str(raw):
+        return dict(_by_view(name, part.strip()) for part in str(raw).split(","))
     if get_origin(kind) is tuple:
         return tuple(part.strip() for part in str(raw).split(",") if part.strip())
     return none_if_off(name, raw)
+
+
+def _by_view(name: str, part: str) -> tuple[str, str]:
+    """A view and what is given for it; a view's name may hold an equals sign."""
+    from poems.errors import SettingsError
+
+    view, equals, given = part.rpartition("=")
+    if not equals:
+        raise SettingsError(f"{_as_flag(name)}: '{part}' is not VIEW=NAME")
+    return view, given
 
 
 def _escape(text: str) -> str:

@@ -22,8 +22,10 @@ CORE = (
     "model",
     "networks",
     "nn",
+    "parts",
     "preprocessing",
     "principal_coordinates",
+    "registry",
     "scaling",
     "training",
 )
