@@ -222,11 +222,10 @@ def _checks_of_tables(fitted: FittedPoems, n_supported: int | None) -> tuple[Che
     sparse = settings.model.decoder == "sparse"
     n_latent = settings.model.n_latent
     told = information(samples.loc[:, active].numpy(), samples.variance[:, active].numpy())
+    errors = (error.numpy() for error in fitted.module.standard_errors())
     justified = justified_variance(
         {name: size[:, active].numpy() for name, size in fitted.feature_estimates.size.items()},
-        dict(
-            zip(fitted.view_names, map(Tensor.numpy, fitted.module.standard_errors()), strict=True)
-        ),
+        dict(zip(fitted.view_names, errors, strict=True)),
         samples.gates.numpy() > 0,
     )
     variance = samples.variance[:, active].double().mean(dim=0).numpy()

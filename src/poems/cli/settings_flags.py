@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -127,9 +127,11 @@ def _flag(name: str, field: FieldInfo, default: object, group: str) -> object:
     declaration = f"{flag}/--no-{flag.removeprefix('--')}" if kind is bool else flag
     accepted, metavar = _accepted(kind)
     names = get_args(kind) if get_origin(kind) is Literal else ()
+    parser = None
     if (registry := _registry(field)) is not None:
-        accepted, names = str, tuple(registry)
-        metavar = "NAME" if kind is str else "NAME|VIEW=NAME,…"
+        accepted, names, by_view = str, tuple(registry), kind is not str
+        metavar = "NAME|V=NAME" if by_view else "NAME"
+        parser = partial(_part_name, registry=registry, by_view=by_view)
     choices = f" One of {', '.join(names)}." if names else ""
     option = typer.Option(
         declaration,
@@ -137,6 +139,7 @@ def _flag(name: str, field: FieldInfo, default: object, group: str) -> object:
         show_default=False,
         metavar=metavar,
         rich_help_panel=f"Settings: {group}",
+        parser=parser,
     )
     return Annotated[Union[accepted, None], option]  # noqa: UP007  # built at run time
 
@@ -146,6 +149,25 @@ def _registry(field: FieldInfo) -> Registry[Any] | None:
     from poems.config import OneOf
 
     return next((each.registry for each in field.metadata if isinstance(each, OneOf)), None)
+
+
+def _part_name(given: str, registry: Registry[Any], *, by_view: bool) -> str | dict[str, str]:
+    """Check the name of a registered part, or VIEW=NAME for some views, with commas between."""
+    from poems.errors import SettingsError
+
+    found: str | dict[str, str] = given
+    if by_view and "=" in given:
+        # A view's name may hold an equals sign, a part's does not.
+        parts = [part.strip().rpartition("=") for part in given.split(",")]
+        if bare := [part for _, equals, part in parts if not equals]:
+            raise typer.BadParameter(f"'{bare[0]}' is not VIEW=NAME")
+        found = {view: part for view, _, part in parts}
+    for part in [found] if isinstance(found, str) else found.values():
+        try:
+            registry.require(part)
+        except SettingsError as error:
+            raise typer.BadParameter(str(error)) from None
+    return found
 
 
 def _accepted(kind: Any) -> tuple[Any, str]:
@@ -180,23 +202,12 @@ def _value(name: str, raw: object) -> object:
     from poems.config import group_of, setting_groups
     from poems.settings_file import none_if_off
 
-    field = setting_groups()[group_of(name)].model_fields[name]
-    kind = field.annotation
-    if _registry(field) is not None and kind is not str and "=" in str(raw):
-        return dict(_by_view(name, part.strip()) for part in str(raw).split(","))
+    kind = setting_groups()[group_of(name)].model_fields[name].annotation
+    if isinstance(raw, dict):
+        return raw
     if get_origin(kind) is tuple:
         return tuple(part.strip() for part in str(raw).split(",") if part.strip())
     return none_if_off(name, raw)
-
-
-def _by_view(name: str, part: str) -> tuple[str, str]:
-    """A view and what is given for it; a view's name may hold an equals sign."""
-    from poems.errors import SettingsError
-
-    view, equals, given = part.rpartition("=")
-    if not equals:
-        raise SettingsError(f"{_as_flag(name)}: '{part}' is not VIEW=NAME")
-    return view, given
 
 
 def _escape(text: str) -> str:

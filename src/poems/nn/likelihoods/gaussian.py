@@ -91,17 +91,6 @@ class GaussianLikelihood(Likelihood):
         noise = torch.empty_like(eta).normal_(generator=generator)
         return eta + self.scale * noise
 
-    def nll(self, x: Tensor, eta: Tensor, observed: Tensor | None) -> Tensor:
-        """Negative log-likelihood of the observed entries, summed over features: (n_samples,)."""
-        difference = x - eta
-        constants = self.log_scale + 0.5 * LOG_2PI
-        if observed is None:
-            constant = constants.sum()
-        else:
-            difference = difference.masked_fill(~observed, 0.0)
-            constant = observed.to(constants.dtype) @ constants
-        return 0.5 * (difference * torch.exp(-self.log_scale)).square().sum(dim=1) + constant
-
     @classmethod
     def joint_terms(
         cls,
