@@ -317,6 +317,10 @@ def test_demo_compares_with_the_planted_truth(
         (["fit", "bad.csv", "--view", "bad.csv", "--out", "o"], 2, "--view takes NAME=FILE"),
         (["fit", "bad.csv", "bad=x.csv", "--out", "o"], 2, "two tables are named 'bad'"),
         (["fit", "bad.csv", "--out", "o", "--gate", "open"], 2, "'--gate'"),
+        (["fit", "bad.csv", "--out", "o", "--gate", "open"], 2, "there are learned, linear, equal"),
+        (["fit", "bad.csv", "--out", "o", "--likelihood", "a=open"], 2, "no likelihood 'open'"),
+        (["fit", "bad.csv", "--out", "o", "--likelihood", "a=gaussian,b"], 2, "is not VIEW=NAME"),
+        (["fit", "good.csv", "--out", "o", "--likelihood", "a=gaussian"], 1, "names the view a;"),
         (
             ["fit", "bad.csv", "--out", "o", "--epochs", "many"],
             1,

@@ -91,7 +91,10 @@ def test_single_settings_are_changed_by_name(epochs: int, rate: float, fusion: s
         ({"n_latent": 2.5}, r"model\.n_latent: .*integer.* \(got 2\.5\)"),
         ({"encoder_dropout": 1.0}, r"model\.encoder_dropout: .*less than 1"),
         ({"encoder_layers": (10, 0)}, "every layer needs at least 1 hidden unit"),
-        ({"fusion": "sum"}, r"model\.fusion: .*'poe', 'poe_prior' or 'moe' \(got 'sum'\)"),
+        (
+            {"fusion": "sum"},
+            r"model\.fusion: .*no fusion 'sum'; there are poe, poe_prior, moe .* \(got 'sum'\)",
+        ),
         ({"learning_rate": float("nan")}, r"training\.learning_rate: .*finite"),
         ({"kl_weight": float("inf")}, r"training\.kl_weight: .*finite"),
         ({"winsorise": -1.0}, r"preprocessing\.winsorise: .*greater than or equal to 2"),

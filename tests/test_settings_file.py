@@ -29,6 +29,7 @@ def test_presets_survive_the_file(preset: str, tmp_path: Path) -> None:
     rate=st.floats(1e-12, 1e6),
     winsorise=st.none() | st.floats(2, 50),
     proximal=st.booleans(),
+    likelihood=st.just("gaussian") | st.dictionaries(st.text(max_size=8), st.just("gaussian")),
 )
 def test_any_settings_survive_the_file(
     tmp_path_factory: pytest.TempPathFactory,
@@ -37,8 +38,10 @@ def test_any_settings_survive_the_file(
     rate: float,
     winsorise: float | None,
     proximal: bool,
+    likelihood: str | dict[str, str],
 ) -> None:
     settings = Settings().updated(
+        likelihood=likelihood,
         log1p=views,
         encoder_layers=layers,
         learning_rate=rate,

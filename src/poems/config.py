@@ -7,18 +7,52 @@ The command line's flags, the TOML file and the keyword arguments of
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from poems.errors import SettingsError
+from poems.findings import name_some
+from poems.parts import DECODERS, FUSIONS, GATES, LIKELIHOODS, PRIORS, STARTS
+from poems.registry import Registry
 
 Metric = Literal["network", "latent", "gram", "decoded"]
 Precision = Literal["float32", "tf32", "bf16"]
 
 # The largest seed that every library in use takes.
 LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Says of a setting, in its annotation, that it names a registered part, or one a view."""
+
+    registry: Registry[Any]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Let the name be checked after its type; no part is imported for it."""
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def _checked(self, given: str | dict[str, str]) -> str | dict[str, str]:
+        for name in [given] if isinstance(given, str) else given.values():
+            try:
+                self.registry.require(name)
+            except SettingsError as error:
+                raise ValueError(str(error)) from None
+        return given
 
 
 class _Group(BaseModel):
@@ -52,15 +86,15 @@ class ModelSettings(_Group):
         (100, 100), description="Hidden units of each encoder layer."
     )
     encoder_dropout: float = Field(0.2, ge=0, lt=1, description="Dropout in the encoders.")
-    gate: Literal["learned", "linear", "equal"] = Field(
+    gate: Annotated[str, OneOf(GATES)] = Field(
         "learned", description="How the views' weights are computed for each sample."
     )
     gate_hidden: int = Field(64, ge=1, description="Hidden units of the learned gate.")
-    fusion: Literal["poe", "poe_prior", "moe"] = Field(
+    fusion: Annotated[str, OneOf(FUSIONS)] = Field(
         "poe",
         description="Fusion of the views: product of experts, with a prior expert, or mixture.",
     )
-    decoder: Literal["sparse", "dense"] = Field(
+    decoder: Annotated[str, OneOf(DECODERS)] = Field(
         "sparse", description="Sparse decoder (POEMS) or an ordinary dense one (POEM)."
     )
     decoder_hidden: int = Field(32, ge=1, description="Hidden units of each view's decoder.")
@@ -75,7 +109,7 @@ class ModelSettings(_Group):
     normalise: bool = Field(
         True, description="Hold the decoder's norms fixed, so that loadings are comparable."
     )
-    prior: Literal["normal", "mixture"] = Field(
+    prior: Annotated[str, OneOf(PRIORS)] = Field(
         "normal", description="Prior on the latents: N(0, I) or a learned Gaussian mixture."
     )
     n_components: int = Field(
@@ -86,9 +120,37 @@ class ModelSettings(_Group):
         description="Dirichlet concentration of the components' weights; smaller empties more "
         "of them (none: by minimum message length).",
     )
-    start: Literal["sparse_linear", "random"] = Field(
+    start: Annotated[str, OneOf(STARTS)] = Field(
         "sparse_linear", description="Start the loadings from a rotated PCA, or at random."
     )
+    likelihood: Annotated[str | dict[str, str], OneOf(LIKELIHOODS)] = Field(
+        "gaussian",
+        description="How values scatter about what is predicted: for all views, or by view (then "
+        "gaussian for the others).",
+    )
+
+    def likelihoods_of(self, views: Sequence[str]) -> list[str]:
+        """Return the name of each view's likelihood.
+
+        Raises
+        ------
+        SettingsError
+            If one is given for a view that is not among them.
+
+        Examples
+        --------
+        >>> ModelSettings().likelihoods_of(["rna", "protein"])
+        ['gaussian', 'gaussian']
+        """
+        if isinstance(self.likelihood, str):
+            return [self.likelihood] * len(views)
+        unknown = [name for name in self.likelihood if name not in views]
+        if unknown:
+            raise SettingsError(
+                f"likelihood names the view {name_some(unknown)}; there are {name_some(views, 20)}"
+            )
+        default = type(self).model_fields["likelihood"].default
+        return [self.likelihood.get(name, default) for name in views]
 
     @field_validator("encoder_layers")
     @classmethod

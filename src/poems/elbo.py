@@ -22,7 +22,8 @@ from poems.model import POEMS
 from poems.nn.batch import Batch
 from poems.nn.decode import ALL, Turns
 from poems.nn.joint import joint
-from poems.nn.likelihood import GaussianLikelihood, likelihood_terms
+from poems.nn.likelihoods.interface import Likelihood
+from poems.nn.likelihoods.terms import likelihood_terms
 from poems.nn.loadings_prior import penalty_rates
 from poems.profiling import NO_PROFILE, Profile
 
@@ -114,7 +115,7 @@ def elbo_terms(
 
 
 def _likelihood(
-    likelihoods: Sequence[GaussianLikelihood],
+    likelihoods: Sequence[Likelihood],
     batch: Batch,
     predictions: Sequence[Tensor],
     weights: Tensor,

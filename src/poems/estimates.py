@@ -80,7 +80,7 @@ def estimate_features(model: POEMS, batch: Batch, loc: Tensor) -> FeatureEstimat
         gram += view_gram / slope[name].shape[0]
         x, observed = batch.values[name][rows], batch.observed[name]
         r2[name] = explained_share(
-            x, model.decoders[i](loc[rows]), None if observed is None else observed[rows]
+            x, model.predict_view(i, loc[rows]), None if observed is None else observed[rows]
         )
     return FeatureEstimates(slope, size, gram, r2)
 
@@ -133,7 +133,7 @@ def backed_shares(
             if rows.any():
                 observed = chunk.observed[name]
                 mask = None if observed is None else observed[rows]
-                sums[name].add(chunk.values[name][rows], model.decoders[i](z[rows]), mask)
+                sums[name].add(chunk.values[name][rows], model.predict_view(i, z[rows]), mask)
     return {name: each.share(None if means is None else means[name]) for name, each in sums.items()}
 
 

@@ -218,14 +218,15 @@ class FittedPoems:
 
     @cached_property
     def noise(self) -> dict[str, pd.Series]:
-        """Noise standard deviation of each feature on the preprocessed scale, by view."""
+        """Standard deviation of each feature about what is predicted, by view.
+
+        On the preprocessed scale; where it depends on what is predicted, at a sample whose
+        factors are all 0.
+        """
+        deviations = self.module.standard_deviations()
         return {
-            name: pd.Series(
-                self.module.likelihood(i).scale.detach().numpy().copy(),
-                index=self.features(name),
-                name="noise",
-            )
-            for i, name in enumerate(self.view_names)
+            name: pd.Series(deviation.numpy().copy(), index=self.features(name), name="noise")
+            for name, deviation in zip(self.view_names, deviations, strict=True)
         }
 
     @property

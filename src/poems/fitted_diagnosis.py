@@ -222,9 +222,10 @@ def _checks_of_tables(fitted: FittedPoems, n_supported: int | None) -> tuple[Che
     sparse = settings.model.decoder == "sparse"
     n_latent = settings.model.n_latent
     told = information(samples.loc[:, active].numpy(), samples.variance[:, active].numpy())
+    errors = (error.numpy() for error in fitted.module.standard_errors())
     justified = justified_variance(
         {name: size[:, active].numpy() for name, size in fitted.feature_estimates.size.items()},
-        {name: noise.to_numpy() for name, noise in fitted.noise.items()},
+        dict(zip(fitted.view_names, errors, strict=True)),
         samples.gates.numpy() > 0,
     )
     variance = samples.variance[:, active].double().mean(dim=0).numpy()
@@ -267,7 +268,7 @@ def _explained(
     """What the model, and PCA where there is one, explain of some samples."""
     means = _means(fitted)
     with torch.no_grad():
-        model = explained_views(batch, fitted.module.decode(loc), means)
+        model = explained_views(batch, fitted.module.predict(loc), means)
     pca = {} if axes is None else explained_views(batch, predict(axes, batch, means), means)
     n_samples = dict(zip(fitted.view_names, batch.measured.sum(dim=0).tolist(), strict=True))
     return {

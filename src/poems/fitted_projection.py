@@ -91,7 +91,7 @@ def reconstruct(fitted: FittedPoems, cohort: MultiOmics | None) -> dict[str, pd.
             index=samples,
             columns=fitted.features(name),
         )
-        for name, eta in fitted.module.decode(loc).items()
+        for name, eta in fitted.module.predict(loc).items()
     }
 
 

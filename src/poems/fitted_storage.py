@@ -231,4 +231,8 @@ def _first_line(error: Exception) -> str:
     """The gist of an error whose text may be long."""
     if isinstance(error, KeyError):
         return f"it lacks {error}"
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        said = first["msg"].removeprefix("Value error, ")
+        return f"{'.'.join(map(str, first['loc']))}: {said}"
     return str(error).strip().splitlines()[0]

@@ -20,7 +20,6 @@ from poems.after_training import with_diagnosis, with_network
 from poems.arguments import require_whole
 from poems.backed.approximations import approximations, unwatched
 from poems.backed.batches import BackedBatches
-from poems.backed.linear_start import backed_linear_start
 from poems.backed.subset import bounded
 from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, quality_findings, read
@@ -30,8 +29,8 @@ from poems.findings import Finding, count, name_some
 from poems.fitted import FittedPoems
 from poems.model import POEMS
 from poems.nn.batch import Batch
-from poems.nn.linear_start import sparse_linear_start
 from poems.nn.precision import require_precision
+from poems.parts import STARTS
 from poems.preprocessing import Preprocessing, fit_preprocessing, prepare
 from poems.profiling import NO_PROFILE, Profile
 from poems.training.checkpoints import Checkpoints
@@ -244,19 +243,13 @@ def _start(
         held_out, _ = bounded(data.take(order[:n_held_out]), prepared.seed, "stopping")
         held_out = held_out.to(device)
         training_part = data.take(order[n_held_out:].sort().values)
-    if settings.model.start == "sparse_linear":
-        linear_start = (
-            backed_linear_start(training_part, settings.model.n_latent)
-            if isinstance(training_part, BackedBatches)
-            else sparse_linear_start(training_part, settings.model.n_latent)
-        )
-        with torch.no_grad():
-            for name, decoder in module.sparse_decoders():
-                decoder.start_from(linear_start[name][0])
-            for i, name in enumerate(module.views):
-                likelihood, noise = module.likelihood(i), linear_start[name][1]
-                # A feature may be constant once samples are held out; it keeps its own variance.
-                likelihood.log_scale.copy_(noise.where(noise > 0, likelihood.scale).log())
+    start = STARTS.find(settings.model.start)(training_part, settings.model.n_latent)
+    for name, decoder in module.sparse_decoders():
+        if name in start:
+            decoder.start_from(start[name].effects)
+    for i, name in enumerate(module.views):
+        if name in start:
+            module.likelihood(i).start(start[name].residual)
     return module.to(device), training_part.to(device), held_out
 
 

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from poems.config import Settings
-from poems.distributions.fusion import FUSIONS
 from poems.distributions.posteriors import Posterior, tempered
 from poems.nn.batch import Batch
 from poems.nn.decode import ALL, Turns
-from poems.nn.decoder import (
-    DECODERS,
-    DenseDecoder,
-    SparseDecoder,
-    decode_views,
-    joint_weights,
-)
+from poems.nn.decoder import Decoder, SparseDecoder, decode_views, joint_weights
 from poems.nn.encoder import Encoder, encode_views, joint_layers
-from poems.nn.gate import GATES
-from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood
+from poems.nn.likelihoods.interface import Likelihood
 from poems.nn.loadings_prior import joint_buffers
 from poems.nn.precision import products_in
-from poems.nn.prior import PRIORS, Prior
+from poems.nn.prior import Prior
+from poems.parts import DECODERS, FUSIONS, GATES, LIKELIHOODS, PRIORS
 
 
 @dataclass(frozen=True)
@@ -48,6 +42,11 @@ class POEMS(nn.Module):
         View name to the variance of each of its features, of shape (n_features,).
     settings
         Architecture and sparsity.
+
+    Raises
+    ------
+    SettingsError
+        If a part is not registered, or a likelihood is set for a view that is not there.
     """
 
     def __init__(self, variances: Mapping[str, Tensor], settings: Settings) -> None:
@@ -56,27 +55,30 @@ class POEMS(nn.Module):
         self.views = tuple(variances)
         self.n_latent = model.n_latent
         self.precision = settings.training.precision
-        self.fuse = FUSIONS[model.fusion]
+        self.fuse = FUSIONS.find(model.fusion)
         # Lists in the order of the views, for a view may have any name and modules may not.
         sizes = [len(variance) for variance in variances.values()]
         self.encoders = nn.ModuleList(
             Encoder(size, model.n_latent, model.encoder_layers, model.encoder_dropout)
             for size in sizes
         )
-        self.gate = GATES[model.gate](len(sizes), model.n_latent, model.gate_hidden)
-        self.prior: Prior = PRIORS[model.prior](model.n_latent, model.n_components)
+        self.gate = GATES.find(model.gate)(len(sizes), model.n_latent, model.gate_hidden)
+        self.prior: Prior = PRIORS.find(model.prior)(model.n_latent, model.n_components)
         self.decoders = nn.ModuleList(
-            DECODERS[model.decoder](size, model.n_latent, model, settings.sparsity)
+            DECODERS.find(model.decoder)(size, model.n_latent, model, settings.sparsity)
             for size in sizes
         )
         self.likelihoods = nn.ModuleList(
-            LIKELIHOODS["gaussian"](variance) for variance in variances.values()
+            LIKELIHOODS.find(name)(variance)
+            for name, variance in zip(
+                model.likelihoods_of(self.views), variances.values(), strict=True
+            )
         )
 
-    def decoder(self, view: int) -> SparseDecoder | DenseDecoder:
+    def decoder(self, view: int) -> Decoder:
         """Return a view's decoder."""
         decoder = self.decoders[view]
-        assert isinstance(decoder, SparseDecoder | DenseDecoder)
+        assert isinstance(decoder, Decoder)
         return decoder
 
     def sparse_decoders(self) -> list[tuple[str, SparseDecoder]]:
@@ -84,18 +86,28 @@ class POEMS(nn.Module):
         decoders = [(name, self.decoder(i)) for i, name in enumerate(self.views)]
         return [(name, d) for name, d in decoders if isinstance(d, SparseDecoder)]
 
+    def _of_likelihoods(self, kind: Literal["parameters", "buffers"]) -> list[list[Tensor]]:
+        """What the likelihoods of one class keep of each feature, by its name."""
+        groups: dict[tuple[type[Likelihood], str, torch.Size], list[Tensor]] = {}
+        for i in range(len(self.views)):
+            likelihood = self.likelihood(i)
+            named = getattr(likelihood, f"named_{kind}")()
+            for name, value in named:
+                if value.shape[:1] == (likelihood.n_features,):
+                    groups.setdefault((type(likelihood), name, value.shape[1:]), []).append(value)
+        return list(groups.values())
+
     def joint_buffers(self) -> list[list[Tensor]]:
         """Buffers of different views that are used as one tensor."""
         decoders = [decoder for _, decoder in self.sparse_decoders()]
-        variances = [self.likelihood(i).feature_variance for i in range(len(self.views))]
-        return [*(joint_buffers(decoders) if decoders else []), variances]
+        return [*(joint_buffers(decoders) if decoders else []), *self._of_likelihoods("buffers")]
 
     def joint_parameters(self) -> list[list[nn.Parameter]]:
         """Parameters of different views that are used as one tensor, see :mod:`poems.nn.joint`."""
         encoders = [encoder for encoder in self.encoders if isinstance(encoder, Encoder)]
-        scales = [self.likelihood(i).log_scale for i in range(len(self.views))]
         decoders = [decoder for _, decoder in self.sparse_decoders()]
-        return [*joint_layers(encoders), *joint_weights(decoders), scales]
+        noise = cast("list[list[nn.Parameter]]", self._of_likelihoods("parameters"))
+        return [*joint_layers(encoders), *joint_weights(decoders), *noise]
 
     @torch.no_grad()
     def driving(self) -> Tensor:
@@ -120,11 +132,29 @@ class POEMS(nn.Module):
             decoder.loadings[:, weak] = 0.0
         return int(weak.sum())
 
-    def likelihood(self, view: int) -> GaussianLikelihood:
+    def likelihood(self, view: int) -> Likelihood:
         """Return a view's likelihood."""
         likelihood = self.likelihoods[view]
-        assert isinstance(likelihood, GaussianLikelihood)
+        assert isinstance(likelihood, Likelihood)
         return likelihood
+
+    @torch.no_grad()
+    def standard_errors(self) -> list[Tensor]:
+        """Standard error with which one value tells each feature's eta, a view's (n_features,).
+
+        At a sample whose latents are all 0; see :meth:`Likelihood.standard_error`.
+        """
+        return [self.likelihood(i).standard_error(eta)[0] for i, eta in enumerate(self._at_zero())]
+
+    @torch.no_grad()
+    def standard_deviations(self) -> list[Tensor]:
+        """Standard deviation of each feature's values there, a view's (n_features,)."""
+        return [
+            self.likelihood(i).standard_deviation(eta)[0] for i, eta in enumerate(self._at_zero())
+        ]
+
+    def _at_zero(self) -> list[Tensor]:
+        return [self.decoder(i).at_zero()[None] for i in range(len(self.views))]
 
     def encode(self, batch: Batch) -> Encoded:
         """Fuse the measured views of each sample into a posterior."""
@@ -163,10 +193,19 @@ class POEMS(nn.Module):
         )
 
     def decode(self, z: Tensor, turns: Turns = ALL) -> dict[str, Tensor]:
-        """Predict every view: name to (n_samples, n_features)."""
-        sizes = [len(self.likelihood(i).log_scale) for i in range(len(self.views))]
+        """Compute eta of every view: name to (n_samples, n_features)."""
+        sizes = [self.decoder(i).n_features for i in range(len(self.views))]
         parts = torch.split(self.decode_jointly(z, turns), sizes, dim=1)
         return dict(zip(self.views, parts, strict=True))
+
+    def predict(self, z: Tensor) -> dict[str, Tensor]:
+        """Predict the values of every view, their means: name to (n_samples, n_features)."""
+        decoded = self.decode(z).items()
+        return {name: self.likelihood(i).mean(eta) for i, (name, eta) in enumerate(decoded)}
+
+    def predict_view(self, view: int, z: Tensor) -> Tensor:
+        """Predict the values of one view, of shape (n_samples, n_features)."""
+        return self.likelihood(view).mean(self.decoder(view)(z))
 
     def decode_jointly(self, z: Tensor, turns: Turns = ALL) -> Tensor:
         """Predict the features of all views, one view's after the other's."""

@@ -108,6 +108,8 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple | list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + " }"
     if isinstance(value, str):
         # JSON's escapes are TOML's, but for DEL, which JSON leaves as it is and TOML forbids.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -10,7 +10,7 @@ import torch
 
 import poems
 from poems.analysis import factor_effects, response_curves, top_features
-from poems.analysis.responses import decode_features, driven_features, mean_derivatives
+from poems.analysis.responses import mean_derivatives
 from poems.errors import DataError, SettingsError
 from poems.evaluation.matching import match_factors
 from poems.fitted import FittedPoems
@@ -153,9 +153,8 @@ def test_some_features_are_predicted_as_all_are(simulation: Simulation, decoder:
     z = torch.randn(7, 3)
     for i in range(2):
         each = model.module.decoder(i)
-        features = driven_features(each, int(model.active[0]))
-        torch.testing.assert_close(decode_features(each, z, features), each(z)[:, features])
-        torch.testing.assert_close(decode_features(each, z), each(z))
+        features = each.driven_by(int(model.active[0]))
+        torch.testing.assert_close(each.some(z, features), each(z)[:, features])
     assert set(factor_effects(model)["view"]) == {"rna", "protein"}
 
 

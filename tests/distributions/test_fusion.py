@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from poems.distributions.fusion import (
-    FUSIONS,
     FusionRule,
     mixture_of_experts,
     product_of_experts,
     product_with_prior_expert,
 )
+from poems.parts import FUSIONS
 
 f64 = torch.float64
 

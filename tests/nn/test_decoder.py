@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from poems.config import ModelSettings, SparsitySettings
-from poems.nn.decoder import DECODERS, DenseDecoder, SparseDecoder
+from poems.nn.decoder import DenseDecoder, SparseDecoder
+from poems.parts import DECODERS
 
 f64 = torch.float64
 

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poems.nn.gate import GATES, masked_softmax
+from poems.nn.gate import masked_softmax
+from poems.parts import GATES
 
 
 @given(st.lists(st.tuples(st.floats(-50, 50), st.booleans()), min_size=1, max_size=6))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from poems.analysis.responses import driven_features, mean_derivatives, response_curves
+from poems.analysis.responses import mean_derivatives, response_curves
 from poems.analysis.shapes import classify_curves
 from poems.errors import SettingsError
 
@@ -84,7 +84,7 @@ def factor_effects(model: FittedPoems, *, n_draws: int = 8, seed: int = 0) -> pd
         unit = float(spread[dimension] * model.orientation[dimension])
         curves = response_curves(model, factor, seed=seed)
         for i, view in enumerate(model.view_names):
-            rows = driven_features(model.module.decoder(i), dimension).numpy()
+            rows = model.module.decoder(i).driven_by(dimension).numpy()
             if not len(rows):
                 continue
             curve = curves[view].to_numpy()

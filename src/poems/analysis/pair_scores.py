@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from poems.analysis.responses import decode_features, driven_features
 from poems.backed.subset import random_rows
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def driven_mask(model: FittedPoems, view: int) -> npt.NDArray[np.bool_]:
     name = model.view_names[view]
     mask = np.zeros((len(model.features(name)), model.n_active), dtype=bool)
     for at, dimension in enumerate(model.active):
-        mask[driven_features(model.module.decoder(view), int(dimension)).numpy(), at] = True
+        mask[model.module.decoder(view).driven_by(int(dimension)).numpy(), at] = True
     return mask
 
 
@@ -98,7 +97,7 @@ def _of_view(model: FittedPoems, view: int, z: Tensor, others: Tensor) -> ViewRe
     decoder, name = model.module.decoder(view), model.view_names[view]
     driven = driven_mask(model, view)
     features = np.flatnonzero(driven.any(axis=1))
-    drawn = decode_features(decoder, z, torch.from_numpy(features)).numpy().astype(np.float32)
+    drawn = decoder.some(z, torch.from_numpy(features)).numpy().astype(np.float32)
     drawn = drawn - drawn.mean(axis=0)
     length = np.linalg.norm(drawn, axis=0)
     noise = model.noise[name].to_numpy()[features]
@@ -112,7 +111,7 @@ def _of_view(model: FittedPoems, view: int, z: Tensor, others: Tensor) -> ViewRe
         points = torch.quantile(z[:, dimension], levels)
         moved = others.repeat(_POINTS, 1)
         moved[:, dimension] = points.repeat_interleave(len(others))
-        eta = decode_features(decoder, moved, torch.from_numpy(features[own]))
+        eta = decoder.some(moved, torch.from_numpy(features[own]))
         curve = eta.reshape(_POINTS, len(others), -1).mean(dim=1).numpy()
         curve = (curve - curve.mean(axis=0)) / (total[own] * np.sqrt(_POINTS))
         curves[own, at] = curve.T

@@ -12,8 +12,6 @@ from torch import Tensor
 from poems.backed.subset import MOST_SAMPLES, random_rows
 from poems.errors import DataError, SettingsError
 from poems.findings import name_some
-from poems.nn.decode import NONE, decode
-from poems.nn.decoder import DenseDecoder, SparseDecoder
 
 if TYPE_CHECKING:
     from poems.fitted import FittedPoems
@@ -23,48 +21,6 @@ CENTRAL: Final = 0.95
 # Samples over which a curve is averaged, at most. All points of a curve use the same ones, so they
 # add no noise along it.
 _AVERAGED = 100
-
-
-def driven_features(decoder: SparseDecoder | DenseDecoder, dimension: int) -> Tensor:
-    """Find the features that a latent dimension drives; all of them for a dense decoder."""
-    if isinstance(decoder, SparseDecoder):
-        return decoder.loadings[:, dimension].nonzero().squeeze(1)
-    return torch.arange(decoder.out.out_features)
-
-
-def decode_features(
-    decoder: SparseDecoder | DenseDecoder, z: Tensor, features: Tensor | None = None
-) -> Tensor:
-    """Predict some features of a view, at the cost of these alone where the decoder is sparse.
-
-    Parameters
-    ----------
-    decoder
-        The view's decoder.
-    z
-        Latents, of shape (n_samples, n_latent).
-    features
-        Positions of the features; ``None`` for all.
-
-    Returns
-    -------
-    Tensor of shape (n_samples, n_chosen).
-    """
-    if features is None:
-        return decoder(z)  # type: ignore[no-any-return]
-    if isinstance(decoder, DenseDecoder):
-        return decoder(z)[:, features]  # type: ignore[no-any-return]
-    A, u = decoder.weights()
-    return decode(
-        z,
-        decoder.loadings[features],
-        A[None],
-        u[features],
-        decoder.bias[features],
-        [len(features)],
-        kernel=decoder.kernel,
-        turns=NONE,
-    )
 
 
 @torch.no_grad()
@@ -143,13 +99,13 @@ def response_curves(
     curves = {}
     for i, name in enumerate(model.view_names):
         decoder = model.module.decoder(i)
-        features = driven_features(decoder, dimension)
+        features = decoder.driven_by(dimension)
         scale = np.sqrt(model.preprocessing.views[name].variance[features.numpy()])
         values = np.empty((n_points, len(features)))
         for at, position in enumerate(positions if len(features) else ()):
             z = rows.clone()
             z[:, dimension] = sign * position
-            values[at] = decode_features(decoder, z, features).double().mean(dim=0).numpy() / scale
+            values[at] = decoder.some(z, features).double().mean(dim=0).numpy() / scale
         curves[name] = pd.DataFrame(
             values,
             index=pd.Index(positions, name=factor),

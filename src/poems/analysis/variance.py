@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from poems.analysis.responses import decode_features, driven_features
 from poems.data import MultiOmics, read
 from poems.findings import Finding
 from poems.preprocessing import prepare
@@ -168,11 +167,11 @@ class _Sums:
         by_feature = squares.sum(dim=0)
         for at, dimension in enumerate(dimensions):
             # Only the predictions of the features that the factor drives change.
-            features = driven_features(decoder, dimension)
+            features = decoder.driven_by(dimension)
             if len(features):
                 without = z.clone()
                 without[:, dimension] = centre[dimension]
-                rest = x[:, features] - decode_features(decoder, without, features)
+                rest = x[:, features] - decoder.some(without, features)
                 left = torch.where(there[:, features], rest, 0.0).double().square().sum()
                 self.more[at] += float(left - by_feature[features].sum())
 

@@ -126,6 +126,7 @@ def _check(cohort: MultiOmics, request: FitRequest) -> None:
             f"--log1p names {name_some(unknown)}, which is no view; there are "
             f"{name_some(cohort.views, 20)}"
         )
+    request.settings.model.likelihoods_of(tuple(cohort.views))
 
 
 def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems, Subtypes]:

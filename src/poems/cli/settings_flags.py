@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from poems.config import Settings
+    from poems.registry import Registry
 
 _KEY = "poems.settings"
 
@@ -125,15 +126,48 @@ def _flag(name: str, field: FieldInfo, default: object, group: str) -> object:
     flag = _as_flag(name)
     declaration = f"{flag}/--no-{flag.removeprefix('--')}" if kind is bool else flag
     accepted, metavar = _accepted(kind)
-    choices = f" One of {', '.join(get_args(kind))}." if get_origin(kind) is Literal else ""
+    names = get_args(kind) if get_origin(kind) is Literal else ()
+    parser = None
+    if (registry := _registry(field)) is not None:
+        accepted, names, by_view = str, tuple(registry), kind is not str
+        metavar = "NAME|V=NAME" if by_view else "NAME"
+        parser = partial(_part_name, registry=registry, by_view=by_view)
+    choices = f" One of {', '.join(names)}." if names else ""
     option = typer.Option(
         declaration,
         help=f"{_escape(f'{field.description}{choices}')} [dim]\\[{_shown(default)}][/dim]",
         show_default=False,
         metavar=metavar,
         rich_help_panel=f"Settings: {group}",
+        parser=parser,
     )
     return Annotated[Union[accepted, None], option]  # noqa: UP007  # built at run time
+
+
+def _registry(field: FieldInfo) -> Registry[Any] | None:
+    """The parts that a setting names one of, if it does."""
+    from poems.config import OneOf
+
+    return next((each.registry for each in field.metadata if isinstance(each, OneOf)), None)
+
+
+def _part_name(given: str, registry: Registry[Any], *, by_view: bool) -> str | dict[str, str]:
+    """Check the name of a registered part, or VIEW=NAME for some views, with commas between."""
+    from poems.errors import SettingsError
+
+    found: str | dict[str, str] = given
+    if by_view and "=" in given:
+        # A view's name may hold an equals sign, a part's does not.
+        parts = [part.strip().rpartition("=") for part in given.split(",")]
+        if bare := [part for _, equals, part in parts if not equals]:
+            raise typer.BadParameter(f"'{bare[0]}' is not VIEW=NAME")
+        found = {view: part for view, _, part in parts}
+    for part in [found] if isinstance(found, str) else found.values():
+        try:
+            registry.require(part)
+        except SettingsError as error:
+            raise typer.BadParameter(str(error)) from None
+    return found
 
 
 def _accepted(kind: Any) -> tuple[Any, str]:
@@ -169,6 +203,8 @@ def _value(name: str, raw: object) -> object:
     from poems.settings_file import none_if_off
 
     kind = setting_groups()[group_of(name)].model_fields[name].annotation
+    if isinstance(raw, dict):
+        return raw
     if get_origin(kind) is tuple:
         return tuple(part.strip() for part in str(raw).split(",") if part.strip())
     return none_if_off(name, raw)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from poems.diagnosis.check import Check, Samples
-from poems.distributions.fusion import mixture_of_experts
+from poems.distributions.fusion import PRODUCTS
 from poems.model import POEMS
 from poems.nn.batch import SampleSource
 
@@ -43,11 +43,12 @@ def precision_shares(model: POEMS, batch: SampleSource, factors: Tensor) -> Tens
 
     Returns
     -------
-    Shares of shape (n_views,) that sum to one, or ``None`` for a mixture of
-    experts, in which the weights alone count, and where no sample has two views.
+    Shares of shape (n_views,) that sum to one, or ``None`` where the
+    fusion is no product of experts (in a mixture the weights alone count), and where no sample
+    has two views.
     """
     rows = (batch.measured.sum(dim=1) > 1).nonzero()[:, 0]
-    if model.fuse is mixture_of_experts or not len(rows) or not len(factors):
+    if model.fuse not in PRODUCTS or not len(rows) or not len(factors):
         return None
     total = torch.zeros(batch.measured.shape[1], dtype=torch.float64)
     for part in batch.take(rows).chunks():

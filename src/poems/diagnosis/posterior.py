@@ -51,22 +51,23 @@ def information(loc: Array, variance: Array) -> Array:
 
 
 def justified_variance(
-    size: Mapping[str, Array], noise: Mapping[str, Array], measured: npt.NDArray[np.bool_]
+    size: Mapping[str, Array], standard_error: Mapping[str, Array], measured: npt.NDArray[np.bool_]
 ) -> Array:
     """Compute the mean posterior variance that the decoder and the noise justify.
 
-        1 / (1 + sum_j (E |d eta_j / d z_k|)^2 / sigma_j^2)
+        1 / (1 + sum_j I_j (E |d eta_j / d z_k|)^2)
 
-    over the features j of the views that were measured on the sample: the best
-    variance of a factorised Gaussian posterior under a standard normal prior,
-    exact for a linear decoder.
+    over the features j of the views that were measured on the sample, I_j the
+    Fisher information of a value about eta_j: the best variance of a factorised
+    Gaussian posterior under a standard normal prior, exact for a linear decoder and
+    Gaussian noise, whose information is 1 / sigma_j^2.
 
     Parameters
     ----------
     size
         View name to E |d eta_j / d z_k|, of shape (n_features, n_latent).
-    noise
-        View name to sigma, of shape (n_features,).
+    standard_error
+        View name to I_j^(-1/2), of shape (n_features,).
     measured
         Of shape (n_samples, n_views), in the order of ``size``.
 
@@ -80,7 +81,7 @@ def justified_variance(
     >>> justified_variance({"a": np.ones((3, 1))}, {"a": np.ones(3)}, measured).tolist()
     [0.25]
     """
-    told = np.stack([np.square(size[v] / noise[v][:, None]).sum(axis=0) for v in size])
+    told = np.stack([np.square(size[v] / standard_error[v][:, None]).sum(axis=0) for v in size])
     justified: Array = (1.0 / (1.0 + measured.astype(np.float64) @ told)).mean(axis=0)
     return justified
 

@@ -3,12 +3,12 @@
 A rule is a function of the experts' ``loc`` and ``log_precision``, both of shape
 (n_views, n_samples, n_latent), and the ``gates`` of shape (n_samples, n_views),
 which sum to one over views and are exactly zero for views that were not
-measured. To add a rule, write the function and register it in ``FUSIONS``.
+measured. To add a rule, write the function and register it in :data:`poems.parts.FUSIONS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -93,8 +93,5 @@ def mixture_of_experts(loc: Tensor, log_precision: Tensor, gates: Tensor) -> Mix
     return MixturePosterior(loc, log_precision, gates)
 
 
-FUSIONS: Mapping[str, FusionRule] = {
-    "poe": product_of_experts,
-    "poe_prior": product_with_prior_expert,
-    "moe": mixture_of_experts,
-}
+# The rules in which a view's share of the precision is what it moves the fused mean by.
+PRODUCTS = (product_of_experts, product_with_prior_expert)

@@ -94,21 +94,23 @@ def theta_logit_update(inclusion: Tensor, a: float, b: float) -> Tensor:
 
 
 def universal_spike_rate(
-    n_measured: Tensor, noise: Tensor, n_candidates: Tensor, scale: float
+    n_measured: Tensor, standard_error: Tensor, n_candidates: Tensor, scale: float
 ) -> Tensor:
     """Compute the data-driven spike rate of each feature.
 
-        lambda_spike_j = scale sqrt(2 N_j log(n_candidates)) / sigma_j
+        lambda_spike_j = scale sqrt(2 log(n_candidates)) sqrt(N_j) / s_j
 
-    The universal threshold (Donoho & Johnstone 1994) for N_j samples and
-    n_candidates = n_features x n_latent loadings, at the feature's own noise.
+    The universal threshold (Donoho & Johnstone 1994) for n_candidates = n_features x
+    n_latent loadings, times the root of the information in N_j samples: s_j is the
+    standard error with which one of them tells the feature's eta, I_j^(-1/2), and for
+    Gaussians the standard deviation of the feature's noise.
 
     Parameters
     ----------
     n_measured
         Samples in which each feature was measured, of shape (n_features,).
-    noise
-        Standard deviation of each feature's noise, of shape (n_features,).
+    standard_error
+        The s_j, of shape (n_features,).
     n_candidates
         Number of loadings of the feature's view, of shape (n_features,).
     scale
@@ -116,7 +118,7 @@ def universal_spike_rate(
     """
     # One candidate has log 1, no threshold at all: it is treated like two.
     threshold = torch.log(n_candidates.clamp_min(2.0)).mul_(n_measured).mul_(2.0).sqrt_()
-    return threshold.mul_(scale).div_(noise)
+    return threshold.mul_(scale).div_(standard_error)
 
 
 def soft_threshold(values: Tensor, threshold: Tensor) -> Tensor:

@@ -86,7 +86,7 @@ def predicted_by(model: FittedPoems) -> Predict:
 
     @torch.no_grad()
     def predict(batch: Batch) -> Mapping[str, Tensor]:
-        return model.module.decode(estimate_samples(model.module, batch).loc)
+        return model.module.predict(estimate_samples(model.module, batch).loc)
 
     return predict
 

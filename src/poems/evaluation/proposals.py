@@ -189,8 +189,9 @@ def _used_latents(module: POEMS, z: Tensor) -> Tensor:
 def _curvature(module: POEMS, batch: Batch, z: Tensor, used: Tensor) -> Tensor:
     """Approximate minus the Hessian of log p(x, z): (n_samples, n_latent, n_latent).
 
-    Gauss-Newton: J^T diag(1 / sigma^2) J over the measured entries, J by central
-    differences in the latents ``used``, plus the prior's own.
+    Gauss-Newton: J^T diag(I) J over the measured entries, I the Fisher information of a
+    value about eta and J by central differences in the latents ``used``, plus the
+    prior's own.
     """
     n_samples, n_latent = z.shape
     shifts = _DIFFERENCE * torch.eye(n_latent, dtype=z.dtype, device=z.device)[used]
@@ -201,7 +202,9 @@ def _curvature(module: POEMS, batch: Batch, z: Tensor, used: Tensor) -> Tensor:
             continue
         around = z[rows][None] + torch.cat([shifts, -shifts])[:, None]
         eta = module.decoders[i](around.flatten(0, 1)).unflatten(0, (2, len(used), len(rows)))
-        weighted = (eta[0] - eta[1]) / (2.0 * _DIFFERENCE * module.likelihood(i).scale)
+        # Of shape (n_rows, n_features), for what a value tells may depend on what is predicted.
+        error = module.likelihood(i).standard_error(module.decoder(i)(z[rows]))
+        weighted = (eta[0] - eta[1]) / (2.0 * _DIFFERENCE * error)
         observed = batch.observed[name]
         if observed is not None:
             weighted = torch.where(observed[rows], weighted, 0.0)

@@ -1,19 +1,20 @@
 """Decoders: from the latents to a prediction of every feature of a view.
 
-To add one, write the class and register it in ``DECODERS``.
+To add one, write the class and register it in :data:`poems.parts.DECODERS`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from poems.config import ModelSettings, SparsitySettings
 from poems.distributions import spike_slab
-from poems.nn.decode import ALL, Kernel, Turns, decode, decoder_jacobian
+from poems.nn.decode import ALL, NONE, Kernel, Turns, decode, decoder_jacobian
 from poems.nn.joint import joint
 from poems.nn.norms import held
 
@@ -28,7 +29,73 @@ _HEAD_NORM = 1.5
 _LINEAR_PART, _DRAWN_PART = 0.2, 0.4
 
 
-class SparseDecoder(nn.Module):
+class Decoder(nn.Module):
+    """What the model and the analyses ask of a decoder.
+
+    A subclass writes :meth:`forward`; the rest has a general way, which a class that
+    knows its derivatives, or which factors reach a feature, can better.
+
+    Parameters
+    ----------
+    n_features, n_latent
+        Of the view, and of z.
+    settings
+        Hidden units and dropout.
+    sparsity
+        The prior on loadings, for decoders that have any.
+    """
+
+    def __init__(
+        self, n_features: int, n_latent: int, settings: ModelSettings, sparsity: SparsitySettings
+    ) -> None:
+        super().__init__()
+        self.n_features, self.n_latent = n_features, n_latent
+
+    @abstractmethod
+    def forward(self, z: Tensor) -> Tensor:
+        """Predict eta, (n_samples, n_features), from z (n_samples, n_latent)."""
+
+    @torch.no_grad()
+    def jacobian(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Average the Jacobian d eta / d z over samples.
+
+        Returns
+        -------
+        The mean and the mean size of each derivative, of shape (n_features, n_latent), and
+        the mean of J^T J, (n_latent, n_latent).
+        """
+        mean, size = z.new_zeros(2, self.n_features, self.n_latent)
+        gram = z.new_zeros(self.n_latent, self.n_latent)
+        derivatives = torch.func.jacrev(lambda row: self(row[None])[0])
+        for row in z:
+            jacobian = derivatives(row)
+            mean += jacobian / len(z)
+            size += jacobian.abs() / len(z)
+            gram += jacobian.T @ jacobian / len(z)
+        return mean, size, gram
+
+    def inclusion(self) -> Tensor:
+        """Probability that a factor reaches a feature, (n_features, n_latent): ones by default."""
+        return self.at_zero().new_ones(self.n_features, self.n_latent)
+
+    def driven_by(self, dimension: int) -> Tensor:
+        """Positions of the features that a latent dimension drives: all of them by default."""
+        return torch.arange(self.n_features)
+
+    def some(self, z: Tensor, features: Tensor) -> Tensor:
+        """Predict the features at some positions alone: (n_samples, n_chosen)."""
+        predicted: Tensor = self(z)[:, features]
+        return predicted
+
+    @torch.no_grad()
+    def at_zero(self) -> Tensor:
+        """What is predicted where every latent is 0, of shape (n_features,)."""
+        place = next(self.parameters())
+        predicted: Tensor = self(place.new_zeros(1, self.n_latent))[0]
+        return predicted
+
+
+class SparseDecoder(Decoder):
     """eta_j(z) = u_j . relu(A (w_j * z)) + b_j with a spike-and-slab lasso on W.
 
     Parameters
@@ -47,7 +114,7 @@ class SparseDecoder(nn.Module):
     def __init__(
         self, n_features: int, n_latent: int, settings: ModelSettings, sparsity: SparsitySettings
     ) -> None:
-        super().__init__()
+        super().__init__(n_features, n_latent, settings, sparsity)
         hidden = settings.decoder_hidden
         self.normalise = settings.normalise
         self.dropout = settings.decoder_dropout
@@ -112,11 +179,34 @@ class SparseDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Predict (n_samples, n_features) from z (n_samples, n_latent)."""
-        return decode_views([self], z)
+        return _decode_jointly([self], z, ALL)
 
     def jacobian(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean, mean size and Gram matrix of d eta / d z over samples (see kernels)."""
         return decoder_jacobian(z, self.loadings, *self.weights(), kernel=self.kernel)
+
+    def driven_by(self, dimension: int) -> Tensor:
+        """Positions of the features with a non-zero loading."""
+        return self.loadings[:, dimension].nonzero().squeeze(1)
+
+    def some(self, z: Tensor, features: Tensor) -> Tensor:
+        """Predict the features at some positions, at the cost of these alone."""
+        A, u = self.weights()
+        return decode(
+            z,
+            self.loadings[features],
+            A[None],
+            u[features],
+            self.bias[features],
+            [len(features)],
+            kernel=self.kernel,
+            turns=NONE,
+        )
+
+    @torch.no_grad()
+    def at_zero(self) -> Tensor:
+        """The offsets b: hidden units are at rest where every latent is 0."""
+        return self.bias.detach()
 
     def inclusion(self) -> Tensor:
         """Probability that each loading comes from the slab: (n_features, n_latent).
@@ -137,13 +227,13 @@ class SparseDecoder(nn.Module):
             )
 
 
-class DenseDecoder(nn.Module):
+class DenseDecoder(Decoder):
     """An ordinary multilayer perceptron with one hidden layer (POEM, the ablation)."""
 
     def __init__(
         self, n_features: int, n_latent: int, settings: ModelSettings, sparsity: SparsitySettings
     ) -> None:
-        super().__init__()
+        super().__init__(n_features, n_latent, settings, sparsity)
         self.hidden = nn.Linear(n_latent, settings.decoder_hidden)
         self.dropout = nn.Dropout(settings.decoder_dropout)
         self.out = nn.Linear(settings.decoder_hidden, n_features)
@@ -167,10 +257,6 @@ class DenseDecoder(nn.Module):
             gram += jacobian.T @ jacobian / len(z)
         return mean, mean_abs, gram
 
-    def inclusion(self) -> Tensor:
-        """Every factor reaches every feature: ones of shape (n_features, n_latent)."""
-        return self.out.weight.new_ones(self.out.out_features, self.hidden.in_features)
-
 
 def joint_weights(decoders: Sequence[SparseDecoder]) -> list[list[nn.Parameter]]:
     """The decoders' W, A, u and b, each to be used as one tensor (:mod:`poems.nn.joint`)."""
@@ -178,17 +264,24 @@ def joint_weights(decoders: Sequence[SparseDecoder]) -> list[list[nn.Parameter]]
     return [list(parts) for parts in zip(*rows, strict=True)]
 
 
-def decode_views(
-    decoders: Sequence[SparseDecoder | DenseDecoder], z: Tensor, turns: Turns = ALL
-) -> Tensor:
+def decode_views(decoders: Sequence[Decoder], z: Tensor, turns: Turns = ALL) -> Tensor:
     """Predict the features of several views, sparse decoders all at once.
 
     ``turns`` says whose zero loadings get their derivative, see :mod:`poems.nn.decode`.
     Returns a tensor of shape (n_samples, n_features), the views' features one after the other.
     """
-    sparse = [decoder for decoder in decoders if isinstance(decoder, SparseDecoder)]
+    # Those that predict in a way of their own are asked, subclasses of the sparse one among them.
+    sparse = [d for d in decoders if isinstance(d, SparseDecoder) and _predicts_as_usual(d)]
     if not sparse or len(sparse) < len(decoders):
         return torch.cat([decoder(z) for decoder in decoders], dim=1)
+    return _decode_jointly(sparse, z, turns)
+
+
+def _predicts_as_usual(decoder: SparseDecoder) -> bool:
+    return type(decoder).forward is SparseDecoder.forward
+
+
+def _decode_jointly(sparse: Sequence[SparseDecoder], z: Tensor, turns: Turns) -> Tensor:
     W, A, u, b = (joint(parts) for parts in joint_weights(sparse))
     A = A.view(len(sparse), -1, A.shape[1])
     return decode(
@@ -205,9 +298,4 @@ def decode_views(
     )
 
 
-DECODERS: Mapping[
-    str, Callable[[int, int, ModelSettings, SparsitySettings], SparseDecoder | DenseDecoder]
-] = {
-    "sparse": SparseDecoder,
-    "dense": DenseDecoder,
-}
+DecoderFactory = Callable[[int, int, ModelSettings, SparsitySettings], Decoder]

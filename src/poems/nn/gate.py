@@ -2,12 +2,14 @@
 
 A gate maps the experts' locations, zeroed where a view was not measured, and the
 mask of measured views to weights that sum to one over the measured views and are
-exactly zero for the others. To add one, write the class and register it in ``GATES``.
+exactly zero for the others. To add one, write the class and register it in
+:data:`poems.parts.GATES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +25,40 @@ def masked_softmax(logits: Tensor, measured: Tensor) -> Tensor:
     return torch.softmax(logits + torch.log(measured.to(logits.dtype)), dim=1)
 
 
-class _NetworkGate(nn.Module):
+class Gate(nn.Module):
+    """What the model asks of a gate.
+
+    Parameters
+    ----------
+    n_views, n_latent
+        How many views there are, and latents.
+    hidden
+        Hidden units, for gates that have any.
+    """
+
+    def __init__(self, n_views: int, n_latent: int, hidden: int) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, loc: Tensor, measured: Tensor) -> Tensor:
+        """Weigh the views of each sample.
+
+        Parameters
+        ----------
+        loc
+            The experts' locations, of shape (n_views, n_samples, n_latent), zero where a view
+            was not measured.
+        measured
+            Booleans of shape (n_samples, n_views).
+
+        Returns
+        -------
+        Weights of shape (n_samples, n_views): not negative, a sample's sum to one, exactly 0
+        where a view was not measured.
+        """
+
+
+class _NetworkGate(Gate):
     """Logits from a network on the layer-normalised locations and the mask."""
 
     network: nn.Module
@@ -41,7 +76,7 @@ class LearnedGate(_NetworkGate):
     """A network with one hidden layer."""
 
     def __init__(self, n_views: int, n_latent: int, hidden: int) -> None:
-        super().__init__()
+        super().__init__(n_views, n_latent, hidden)
         self.network = nn.Sequential(
             nn.Linear(n_views * (n_latent + 1), hidden), nn.ReLU(), nn.Linear(hidden, n_views)
         )
@@ -51,23 +86,16 @@ class LinearGate(_NetworkGate):
     """A linear map."""
 
     def __init__(self, n_views: int, n_latent: int, hidden: int) -> None:
-        super().__init__()
+        super().__init__(n_views, n_latent, hidden)
         self.network = nn.Linear(n_views * (n_latent + 1), n_views)
 
 
-class EqualGate(nn.Module):
+class EqualGate(Gate):
     """The same weight for every measured view."""
-
-    def __init__(self, n_views: int, n_latent: int, hidden: int) -> None:
-        super().__init__()
 
     def forward(self, loc: Tensor, measured: Tensor) -> Tensor:
         """Return weights (n_samples, n_views)."""
         return masked_softmax(torch.zeros_like(measured, dtype=loc.dtype), measured)
 
 
-GATES: Mapping[str, Callable[[int, int, int], nn.Module]] = {
-    "learned": LearnedGate,
-    "linear": LinearGate,
-    "equal": EqualGate,
-}
+GateFactory = Callable[[int, int, int], Gate]

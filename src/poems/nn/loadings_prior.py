@@ -22,7 +22,7 @@ def joint_buffers(decoders: Sequence[SparseDecoder]) -> list[list[Tensor]]:
 
 @torch.no_grad()
 def update_priors(
-    decoders: Sequence[SparseDecoder], ramp: float, noise: Tensor, n_measured: Tensor
+    decoders: Sequence[SparseDecoder], ramp: float, standard_error: Tensor, n_measured: Tensor
 ) -> None:
     """Set the spike's rates at this point of the ramp, then theta by its EM update.
 
@@ -32,25 +32,26 @@ def update_priors(
         The sparse decoders of all views.
     ramp
         From 0 (the spike is as flat as the slab) to 1.
-    noise, n_measured
-        Standard deviation of each feature's noise and the samples that have it, of shape
-        (n_features,), the views' features one after the other.
+    standard_error, n_measured
+        Standard error with which one value tells a feature's eta (for Gaussians the standard
+        deviation of its noise), and the samples that have the feature, of shape (n_features,),
+        the views' features one after the other.
     """
     sparsity = decoders[0].sparsity
     sizes, n_latent = _sizes(decoders), decoders[0].loadings.shape[1]
     if sparsity.lambda_spike is not None:
-        full = torch.full_like(noise, sparsity.lambda_spike)
+        full = torch.full_like(standard_error, sparsity.lambda_spike)
     else:
-        candidates = _candidates(sizes, n_latent, noise.dtype, noise.device)
+        candidates = _candidates(sizes, n_latent, standard_error.dtype, standard_error.device)
         scale = sparsity.lambda_spike_scale
-        full = spike_slab.universal_spike_rate(n_measured, noise, candidates, scale)
+        full = spike_slab.universal_spike_rate(n_measured, standard_error, candidates, scale)
     spikes, thetas = joint_buffers(decoders)
     spike = joint(spikes)
     # While the ramp rises, the spike is at first no narrower than the slab: the model of one
     # Laplace.
     spike.copy_((ramp * full).clamp_min_(sparsity.lambda_slab))
     spread(spike, spikes)
-    if sparsity.slab and compiled_for(noise.device):
+    if sparsity.slab and compiled_for(standard_error.device):
         # Imported where it is needed: numba takes a moment.
         from poems.nn.kernels.spike_slab import update_theta
 
@@ -59,7 +60,7 @@ def update_priors(
             _loadings(decoders).numpy(),
             theta.view(-1, n_latent).numpy(),
             spike.numpy(),
-            view_of_features(sizes, noise.device).numpy(),
+            view_of_features(sizes, standard_error.device).numpy(),
             np.asarray(sizes),
             sparsity.lambda_slab,
             sparsity.density_ratio,

@@ -1,11 +1,14 @@
-"""Priors over the latents. To add one, write the class and register it in ``PRIORS``."""
+"""Priors over the latents. To add one, write the class and register it in
+:data:`poems.parts.PRIORS`.
+"""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import combinations
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +22,18 @@ _EM_STEPS = 5
 
 
 class Prior(nn.Module):
-    """What the objective and the result need of p(z)."""
+    """What the objective and the result need of p(z).
+
+    Parameters
+    ----------
+    n_latent
+        Width of z.
+    n_components
+        Components to start from, for priors that have any.
+    """
+
+    #: Whether :meth:`learn` is to be called in the course of training.
+    learns: ClassVar[bool] = False
 
     def __init__(self, n_latent: int, n_components: int) -> None:
         super().__init__()
@@ -35,6 +49,22 @@ class Prior(nn.Module):
     def component_probabilities(self, z: Tensor) -> Tensor | None:
         """Probability of each component given z: (n_samples, n_components), if there are any."""
         return None
+
+    @property
+    def n_components(self) -> int | None:
+        """Number of components that are left, if there are any."""
+        return None
+
+    def learn(
+        self,
+        loc: Tensor,
+        variance: Tensor,
+        n_driving: int,
+        concentration: float | None,
+        *,
+        emptying: bool,
+    ) -> None:
+        """Take in where the training samples lie, before an epoch; see :class:`MixturePrior`."""
 
 
 class NormalPrior(Prior):
@@ -61,6 +91,7 @@ class MixturePrior(Prior):
     found, and may be one.
     """
 
+    learns: ClassVar[bool] = True
     loc: Tensor
     variance: Tensor
     log_weights: Tensor
@@ -212,7 +243,4 @@ def _kmeans(points: Tensor, n_clusters: int) -> tuple[Tensor, Tensor]:
     return centres, torch.from_numpy(found.labels_).to(points.device, torch.long)
 
 
-PRIORS: Mapping[str, Callable[[int, int], Prior]] = {
-    "normal": NormalPrior,
-    "mixture": MixturePrior,
-}
+PriorFactory = Callable[[int, int], Prior]

@@ -38,7 +38,7 @@ def held_out_r2(
     that was measured on none of the held-out samples.
     """
     loc = estimate_samples(model.module, held_out).loc
-    predicted = model.module.decode(loc)
+    predicted = model.module.predict(loc)
     means = {name: _mean(training, name) for name in training.values}
     projected = _principal_projection(training, held_out, means, model.n_active)
     return (

@@ -38,7 +38,7 @@ def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> Mul
     """
     rng = np.random.default_rng(seed)
     batch, _ = model.preprocessing.apply(cohort)
-    predicted = model.module.decode(model.sample_estimates.loc)
+    predicted = model.module.predict(model.sample_estimates.loc)
     views = {}
     for i, name in enumerate(model.view_names):
         x, eta = batch.values[name].numpy(), predicted[name].numpy()

@@ -16,10 +16,9 @@ from poems.errors import TrainingError
 from poems.interrupts import interrupts_let_through
 from poems.model import POEMS
 from poems.nn.batch import Batch, SampleSource
-from poems.nn.joint import joint, lay_buffers_jointly
+from poems.nn.joint import lay_buffers_jointly
 from poems.nn.loadings_prior import update_priors
 from poems.nn.precision import matmul_precision_kept
-from poems.nn.prior import MixturePrior
 from poems.profiling import NO_PROFILE, Profile
 from poems.training.optimizer import Optimizer
 from poems.training.schedule import ramp
@@ -128,15 +127,13 @@ def train(
         with interrupts_let_through():
             for epoch in range(1, n_epochs + 1):
                 progress = (epoch - 1) / n_epochs
-                if progress >= options.kl_warmup and isinstance(model.prior, MixturePrior):
-                    _learn_components(
-                        model, model.prior, data, settings, emptying=progress >= full_strength
-                    )
+                if progress >= options.kl_warmup and model.prior.learns:
+                    _learn_prior(model, data, settings, emptying=progress >= full_strength)
                 terms = _train_epoch(
                     model, data, settings, optimizer, schedules, epoch, n_epochs, profile
                 )
                 terms |= {"kl_weight": schedules.kl_weight, "spike_ramp": schedules.spike_ramp}
-                if isinstance(model.prior, MixturePrior):
+                if model.prior.n_components is not None:
                     terms["components"] = float(model.prior.n_components)
                 if loadings := [decoder.loadings for _, decoder in model.sparse_decoders()]:
                     terms["nonzero"] = float(sum(int(torch.count_nonzero(w)) for w in loadings))
@@ -173,9 +170,8 @@ class _Schedules:
     """What changes in the course of training: the KL term's weight and the spike's rate."""
 
     def __init__(self, model: POEMS, data: SampleSource, settings: Settings) -> None:
-        self._settings = settings
+        self._settings, self._model = settings, model
         self._decoders = [decoder for _, decoder in model.sparse_decoders()]
-        self._log_scales = [model.likelihood(i).log_scale for i in range(len(model.views))]
         self._n_measured = torch.cat([data.n_measured(name) for name in model.views])
         self.kl_weight = self.spike_ramp = 0.0
 
@@ -185,8 +181,8 @@ class _Schedules:
         self.spike_ramp = ramp(progress, sparsity.ramp_start, sparsity.ramp_end)
         self.kl_weight = options.kl_weight * ramp(progress, 0.0, options.kl_warmup)
         if self._decoders:
-            noise = torch.exp(joint(self._log_scales).detach())
-            update_priors(self._decoders, self.spike_ramp, noise, self._n_measured)
+            errors = torch.cat(self._model.standard_errors())
+            update_priors(self._decoders, self.spike_ramp, errors, self._n_measured)
 
 
 class _Snapshot:
@@ -282,10 +278,8 @@ def _timed(batches: Iterator[Batch], profile: Profile) -> Iterator[Batch]:
 
 
 @torch.no_grad()
-def _learn_components(
-    model: POEMS, prior: MixturePrior, data: SampleSource, settings: Settings, *, emptying: bool
-) -> None:
-    """Let the mixture prior see where the training samples lie."""
+def _learn_prior(model: POEMS, data: SampleSource, settings: Settings, *, emptying: bool) -> None:
+    """Let the prior see where the training samples lie."""
     model.eval()
     parts = [data] if isinstance(data, Batch) else data.chunks()
     posteriors = [model.encode(part).posterior for part in parts]
@@ -293,7 +287,7 @@ def _learn_components(
     variance = torch.cat([posterior.variance for posterior in posteriors])
     model.train()
     driving = int(model.driving().sum())
-    prior.learn(loc, variance, driving, settings.model.concentration, emptying=emptying)
+    model.prior.learn(loc, variance, driving, settings.model.concentration, emptying=emptying)
 
 
 def _named(terms: Terms) -> dict[str, Tensor]:

@@ -1,12 +1,8 @@
-"""Likelihoods: how a view's values scatter around what its decoder predicts.
-
-A likelihood owns the parameters of one view's noise. To add one, write the
-class and register it in ``LIKELIHOODS``.
-"""
+"""The Gaussian likelihood, with its terms for all views at once and their derivatives by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from poems.distributions.posteriors import LOG_2PI
 from poems.nn.compilers import compiled_for
 from poems.nn.joint import joint, view_of_features
+from poems.nn.likelihoods.interface import Likelihood
 
 # Degrees of freedom and scale of the scaled-inverse-chi-square prior on each
 # feature's noise variance; the scale is a share of the feature's own variance.
@@ -25,7 +22,7 @@ _NOISE_DF = 3.0
 _NOISE_SHARE = 0.5
 
 
-class GaussianLikelihood(nn.Module):
+class GaussianLikelihood(Likelihood):
     """x_j ~ N(eta_j, sigma_j^2) with sigma_j^2 ~ scaled-inverse-chi-square.
 
     Parameters
@@ -37,7 +34,7 @@ class GaussianLikelihood(nn.Module):
     feature_variance: Tensor
 
     def __init__(self, variance: Tensor) -> None:
-        super().__init__()
+        super().__init__(variance)
         # On torch's meta device, where loading builds models, a logarithm is nothing but
         # an import of the compiler, a second's work.
         log_scale = torch.empty_like(variance) if variance.is_meta else 0.5 * torch.log(variance)
@@ -49,57 +46,72 @@ class GaussianLikelihood(nn.Module):
         """Standard deviation of each feature's noise, of shape (n_features,)."""
         return torch.exp(self.log_scale)
 
-    def nll(self, x: Tensor, eta: Tensor, observed: Tensor | None) -> Tensor:
-        """Negative log-likelihood of the observed entries, summed over features: (n_samples,)."""
-        difference = x - eta
-        constants = self.log_scale + 0.5 * LOG_2PI
-        if observed is None:
-            constant = constants.sum()
-        else:
-            difference = difference.masked_fill(~observed, 0.0)
-            constant = observed.to(constants.dtype) @ constants
-        return 0.5 * (difference * torch.exp(-self.log_scale)).square().sum(dim=1) + constant
+    @torch.no_grad()
+    def start(self, residual: Tensor) -> None:
+        """Begin with the residual standard deviations."""
+        self.log_scale.copy_(residual.where(residual > 0, self.scale).log())
 
+    def log_prob(self, x: Tensor, eta: Tensor) -> Tensor:
+        """Log density: -r^2 / 2 - log sigma - log(2 pi) / 2 with r = (x - eta) / sigma."""
+        r = (x - eta) * torch.exp(-self.log_scale)
+        return -0.5 * r.square() - (self.log_scale + 0.5 * LOG_2PI)
 
-def likelihood_terms(
-    likelihoods: Sequence[GaussianLikelihood],
-    x: Tensor,
-    eta: Tensor,
-    measured: Tensor,
-    observed: Tensor | None,
-    weight: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Negative log-likelihood of each view, and negative log density of the noise prior.
+    def log_prior(self) -> Tensor:
+        """Log density of the scaled-inverse-chi-square prior on each variance: (n_features,)."""
+        precision = torch.exp(-2.0 * self.log_scale)
+        ratio = (0.5 * _NOISE_DF * _NOISE_SHARE) * self.feature_variance * precision
+        return -(ratio + (_NOISE_DF + 2.0) * self.log_scale)
 
-    Parameters
-    ----------
-    likelihoods
-        One a view.
-    x, eta
-        Values and predictions of shape (n_samples, n_features), the views' features one
-        after the other.
-    measured
-        Which samples have the views, booleans of shape (n_samples, n_views).
-    observed
-        Which of their values are there, booleans of the shape of x, or ``None`` for all. The
-        others may be any number.
-    weight
-        Weight of each sample, of shape (n_samples,), or ``None`` for 1.
+    def variance(self, eta: Tensor) -> Tensor:
+        """sigma^2, whatever eta is."""
+        return self.scale.square().expand_as(eta)
 
-    Returns
-    -------
-    The former summed over features and samples, of shape (n_views,), the latter over the
-    features of all views and up to a constant, a number.
-    """
-    log_scale = joint([likelihood.log_scale for likelihood in likelihoods])
-    variance = joint([likelihood.feature_variance for likelihood in likelihoods])
-    sizes = tuple(likelihood.log_scale.shape[0] for likelihood in likelihoods)
-    nll: Tensor
-    prior: Tensor
-    nll, prior = _Terms.apply(  # type: ignore[no-untyped-call]
-        x, eta, log_scale, variance, measured, observed, weight, sizes
-    )
-    return nll, prior
+    def standard_deviation(self, eta: Tensor) -> Tensor:
+        """Sigma."""
+        return self.scale.expand_as(eta)
+
+    def score(self, x: Tensor, eta: Tensor) -> Tensor:
+        """(x - eta) / sigma^2."""
+        return (x - eta) * torch.exp(-2.0 * self.log_scale)
+
+    def information(self, eta: Tensor) -> Tensor:
+        """1 / sigma^2."""
+        return torch.exp(-2.0 * self.log_scale).expand_as(eta)
+
+    def standard_error(self, eta: Tensor) -> Tensor:
+        """Sigma, which is the standard deviation as well: for this likelihood alone."""
+        return self.scale.expand_as(eta)
+
+    def deviance(self, x: Tensor, eta: Tensor) -> Tensor:
+        """((x - eta) / sigma)^2."""
+        return ((x - eta) * torch.exp(-self.log_scale)).square()
+
+    def sample(self, eta: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw from N(eta, sigma^2)."""
+        noise = torch.empty_like(eta).normal_(generator=generator)
+        return eta + self.scale * noise
+
+    @classmethod
+    def joint_terms(
+        cls,
+        likelihoods: Sequence[Likelihood],
+        x: Tensor,
+        eta: Tensor,
+        measured: Tensor,
+        observed: Tensor | None,
+        weight: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The terms of all Gaussian views at once, derivatives by hand."""
+        own = [each for each in likelihoods if isinstance(each, GaussianLikelihood)]
+        log_scale = joint([likelihood.log_scale for likelihood in own])
+        variance = joint([likelihood.feature_variance for likelihood in own])
+        sizes = tuple(likelihood.n_features for likelihood in own)
+        nll: Tensor
+        prior: Tensor
+        nll, prior = _Terms.apply(  # type: ignore[no-untyped-call]
+            x, eta, log_scale, variance, measured, observed, weight, sizes
+        )
+        return nll, prior
 
 
 class _Terms(Function):
@@ -190,8 +202,3 @@ def _compiled_terms(
     )
     kept = torch.from_numpy(slope), torch.from_numpy(excess), torch.from_numpy(of_prior)
     return kept, (torch.from_numpy(nll), eta.new_tensor(prior))
-
-
-LIKELIHOODS: Mapping[str, Callable[[Tensor], GaussianLikelihood]] = {
-    "gaussian": GaussianLikelihood,
-}

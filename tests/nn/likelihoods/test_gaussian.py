@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from poems.nn.likelihood import LIKELIHOODS, GaussianLikelihood, likelihood_terms
+from poems.nn.likelihoods import LIKELIHOODS, GaussianLikelihood, likelihood_terms
 
 
 def test_the_density_is_that_of_scipy() -> None:
