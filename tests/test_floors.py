@@ -44,6 +44,7 @@ FLOORS = {
     "embeddings": 4,
     "storage": 4,
     "training": 4,
+    "model_record": 5,
     "fitted": 5,
     "fitted_diagnosis": 5,
     "fitted_mudata": 5,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poems.cli.console import decimal, heading, output, print_findings, print_table, say
-from poems.cli.diagnosis import print_diagnosis
+from poems.cli.printing import decimal, heading, output, print_findings, print_table, say
+from poems.cli.printing.diagnosis import print_diagnosis
 from poems.errors import SettingsError
 from poems.findings import name_some, unsaid
 from poems.output_folder import CHECKPOINT, claim_folder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from poems.cli.console import heading, output, print_table
+from poems.cli.printing import heading, output, print_table
 from poems.profiling import WallTimes
 
 

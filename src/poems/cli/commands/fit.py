@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from poems.cli import inputs
+from poems.cli import checks, inputs
+from poems.cli.driver import add_command
+from poems.cli.result import CommandResult
 from poems.cli.settings_flags import SettingsCommand, resolve_settings
 
 Preset = Annotated[
@@ -26,7 +28,7 @@ Threads = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("fit", cls=SettingsCommand)(fit)
+    add_command(app, fit, cls=SettingsCommand)
 
 
 def fit(
@@ -79,20 +81,25 @@ def fit(
     ] = False,
     overwrite: inputs.Overwrite = False,
     quiet: inputs.Quiet = False,
-) -> None:
+) -> CommandResult:
     """Fit a model to a cohort, find subtypes, and write a run folder.
 
     Settings come from flags first, then --config, then --preset. Ctrl-C ends
     training early and keeps the best state so far.
     """
+    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, obs=obs)
+    checks.require_files([config])
+    settings = resolve_settings(ctx, preset, config)
+    checks.require_output(out, "run", overwrite=overwrite)
+
     from poems.cli.fitting import FitRequest, fit_and_write
     from poems.cli.profile import print_profile
+    from poems.output_folder import read_marker
     from poems.profiling import NO_PROFILE, WallTimes
 
     times = WallTimes() if profile else NO_PROFILE
-    tables = inputs.parse_views(files, view)
     request = FitRequest(
-        settings=resolve_settings(ctx, preset, config),
+        settings=settings,
         out=out,
         overwrite=overwrite,
         seed=seed,
@@ -106,11 +113,9 @@ def fit(
         quiet=quiet,
         profile=times,
     )
-    in_rows = inputs.views_in_rows(features_in_rows, features_in_rows_of, tables)
     with times.span("reading"):
-        cohort = inputs.read_cohort(
-            tables, obs, features_in_rows=in_rows, samples=samples, backed=backed
-        )
+        cohort = tables.read(samples=samples, backed=backed)
     fit_and_write(cohort, request)
     if isinstance(times, WallTimes):
         print_profile(times)
+    return CommandResult(lambda console: None, read_marker(out, "run"))
