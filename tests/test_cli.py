@@ -484,7 +484,7 @@ def test_a_checkpoint_that_an_interrupt_leaves_is_named_and_the_next_fit_removes
 
     fit = ["fit", simulated / "view1.csv.gz", "--out", tmp_path, "-q", *QUICK]
     with monkeypatch.context() as patch:
-        patch.setattr("poems.run_folder.write_run", interrupt)
+        patch.setattr("poems.run_writing.write_core", interrupt)
         assert poems_here(*fit, "--checkpoint-every", 5) == 130
     assert (
         capsys.readouterr().err == f"interrupted: only {tmp_path / 'checkpoint.poems'} was kept\n"

@@ -25,7 +25,7 @@ def test_fit_transform_and_diagnose(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("poems.run_folder._MOST_DRAWN", 50)
+    monkeypatch.setattr("poems.run_figures.MOST_DRAWN", 50)
     path, run = write_backed(incomplete, tmp_path, "h5mu"), tmp_path / "run"
     assert poems_here("fit", path, "--backed", "--out", run, *QUICK) == 0
     assert "72 samples" in capsys.readouterr().out

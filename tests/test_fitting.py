@@ -374,8 +374,8 @@ def test_factors_that_are_dropped_are_told(
 def test_large_cohorts_have_no_network(
     simulation: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poems.fitting.LARGEST_NETWORK", 71)
-    monkeypatch.setattr("poems.fitting.network_embedding", None)
+    monkeypatch.setattr("poems.after_training.LARGEST_NETWORK", 71)
+    monkeypatch.setattr("poems.after_training.network_embedding", None)
     model = poems.fit(simulation.cohort, epochs=3, n_latent=4, progress=False)
     assert model.default_metric == "latent"
     (finding,) = [each for each in model.findings if each.code == "network-left-out"]

@@ -20,6 +20,7 @@ from poems.errors import DataError, ReadError, SettingsError, StorageError
 from poems.evaluation.baselines import pca_embedding
 from poems.findings import Finding
 from poems.output_folder import CHECKPOINT, claim_folder, read_marker, write_marker
+from poems.run_analysis import analyse_run
 from poems.run_folder import read_run, write_run
 from poems.run_log import log_findings, run_log
 from poems.settings_file import read_settings
@@ -158,19 +159,45 @@ def test_a_finished_run_leaves_no_checkpoint(fitted: Fitted, tmp_path: Path) -> 
     assert not (tmp_path / CHECKPOINT).exists()
 
 
-def test_a_run_that_fails_half_way_is_not_read(
+def _contents(folder: Path) -> dict[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("at", ["write_findings", "write_csv", "write_text", "write_marker"])
+def test_an_earlier_run_stays_as_it_was_where_a_new_one_cannot_be_written(
+    fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    write_run(tmp_path, *fitted, analysis=analyse_run(*fitted), figures=False)
+    before = _contents(tmp_path)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(f"poems.run_writing.{at}", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_run(tmp_path, *fitted, figures=False)
+    assert _contents(tmp_path) == before
+    read_run(tmp_path)
+
+
+def test_a_run_killed_among_the_renames_is_not_read_and_leaves_nothing_behind_the_next_time(
     fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_run(tmp_path, *fitted, figures=False)
 
-    def fail(*_: object) -> None:
-        raise OSError("disk full")
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("killed")
 
-    monkeypatch.setattr("poems.run_folder.write_findings", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_run(tmp_path, *fitted, figures=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("poems.run_writing.take_place", fail)
+        with pytest.raises(OSError, match="killed"):
+            write_run(tmp_path, *fitted, figures=False)
     with pytest.raises(ReadError, match="did not finish; repeat it with `poems fit --overwrite`"):
         read_run(tmp_path)
+    (tmp_path / ".poems-new-0").mkdir()
+    write_run(tmp_path, *fitted, figures=False)
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_other_samples_in_a_table_are_noticed(fitted: Fitted, tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+_STAGING: Final = ".poems-new-"
 
 
 @contextmanager
@@ -40,6 +43,47 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             _flush(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def staging_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new, empty folder within ``folder``, which is gone when the block ends.
+
+    What is whole there takes its place in ``folder`` by :func:`take_place`. One
+    that a killed process left is removed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with staging_folder(folder) as fresh:
+    ...     write_text(fresh / "tables" / "a.txt", "whole")
+    ...     write_text(fresh / "about.txt", "")
+    ...     take_place(fresh, folder, last="about.txt")
+    >>> sorted(item.name for item in folder.rglob("*"))
+    ['a.txt', 'about.txt', 'tables']
+    """
+    for left in folder.glob(f"{_STAGING}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    fresh = folder / f"{_STAGING}{uuid.uuid4().hex[:12]}"
+    fresh.mkdir(parents=True)
+    try:
+        yield fresh
+    finally:
+        # A folder that stays behind is removed the next time.
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def take_place(fresh: Path, folder: Path, *, last: str) -> None:
+    """Move every file of ``fresh`` to the same place in ``folder``, ``last`` after all others."""
+    files = [path for path in sorted(fresh.rglob("*")) if path.is_file()]
+    for path in sorted(files, key=lambda path: path.relative_to(fresh) == Path(last)):
+        target = folder / path.relative_to(fresh)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.relative_to(fresh) == Path(last):
+            _flush(folder)
+        path.replace(target)
+    _flush(folder)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 
 from poems._version import __version__
+from poems.after_training import with_diagnosis, with_network
 from poems.arguments import require_whole
 from poems.backed.approximations import approximations, unwatched
 from poems.backed.batches import BackedBatches
@@ -23,12 +24,10 @@ from poems.backed.linear_start import backed_linear_start
 from poems.backed.subset import bounded
 from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, quality_findings, read
-from poems.embeddings import network_embedding
 from poems.errors import DataError, SettingsError
 from poems.estimates import estimate_backed_features, estimate_features, estimate_samples
 from poems.findings import Finding, count, name_some
 from poems.fitted import FittedPoems
-from poems.fitted_diagnosis import diagnosed
 from poems.model import POEMS
 from poems.nn.batch import Batch
 from poems.nn.linear_start import sparse_linear_start
@@ -40,9 +39,6 @@ from poems.training.loop import FEWEST_FEATURES, Callback, Training, train
 from poems.training.progress import progress_bar
 
 logger = logging.getLogger(__name__)
-
-# Networks hold a number for every two samples: beyond this they take gigabytes and minutes.
-LARGEST_NETWORK = 5000
 
 _RECORDED_VERSIONS = ("torch", "numpy", "pandas", "scikit-learn")
 
@@ -159,14 +155,14 @@ def fit(
         with profile.span("estimates"):
             fitted = _finish(prepared, module, training)
         with profile.span("diagnosis"):
-            fitted = diagnosed(
+            fitted = with_diagnosis(
                 fitted,
                 training_part.to(host),
                 None if held_out is None else held_out.to(host),
             )
 
         with profile.span("network"):
-            fitted = _with_network(fitted, prepared.data)
+            fitted = with_network(fitted, prepared.data)
     logger.info("%r", fitted)
     return fitted
 
@@ -302,20 +298,6 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
 @cache
 def _recorded_versions() -> dict[str, str]:
     return {name: version(name) for name in _RECORDED_VERSIONS}
-
-
-def _with_network(fitted: FittedPoems, data: Batch | BackedBatches) -> FittedPoems:
-    """Add the network of the samples."""
-    if len(data) > LARGEST_NETWORK:
-        left_out = Finding(
-            "note",
-            "network-left-out",
-            f"{len(data)} samples are too many for a network of samples (at most "
-            f"{LARGEST_NETWORK}): their latents are clustered",
-        )
-        return replace(fitted, findings=(*fitted.findings, left_out))
-    own = fitted.sample_estimates.loc[:, fitted.feature_estimates.driven()]
-    return replace(fitted, network=network_embedding(own, data))
 
 
 @contextmanager

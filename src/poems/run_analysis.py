@@ -21,6 +21,7 @@ from poems.analysis.subtype_assessment import assess_subtypes
 from poems.analysis.view_contributions import view_contributions
 from poems.csv_tables import read_typed_csv, write_csv
 from poems.errors import PoemsError
+from poems.failures import failure
 from poems.findings import Finding, unsaid
 
 if TYPE_CHECKING:
@@ -89,18 +90,43 @@ def analyse_run(
     """
     tables: dict[str, pd.DataFrame] = {}
     findings: list[Finding] = []
-    for title, compute in _FAMILIES.items():
+    for title in PARTS:
         try:
-            made, said = compute(model, cohort, subtypes, seed)
-        except PoemsError as error:
-            text = f"{title} left out: {error}"
-            findings.append(Finding("note", "analysis-left-out", text))
+            made = analyse_part(title, model, cohort, subtypes, seed=seed)
+        # Broad on purpose: whatever goes wrong with one part, the others are worth having.
+        except Exception as error:
+            findings.append(left_out(title, error))
             continue
-        tables |= made
-        findings.extend(unsaid(said, (*model.findings, *findings)))
+        tables |= made.tables
+        findings.extend(unsaid(made.findings, findings))
+    return RunAnalysis(tables, tuple(findings))
+
+
+def analyse_part(
+    title: str, model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, *, seed: int = 0
+) -> RunAnalysis:
+    """Compute the tables that are computed together under one of the titles of :data:`PARTS`.
+
+    Raises
+    ------
+    PoemsError
+        If the cohort does not allow for them.
+    """
+    tables, said = _FAMILIES[title](model, cohort, subtypes, seed)
     # That the model does not use what the fit left out was said when it did.
-    news = [each for each in findings if each.code != "features-unknown"]
+    news = [each for each in unsaid(said, model.findings) if each.code != "features-unknown"]
     return RunAnalysis(tables, tuple(news))
+
+
+def left_out(title: str, error: Exception) -> Finding:
+    """Return what is said of a part that could not be computed.
+
+    >>> print(left_out("markers", PoemsError("there is one subtype")))
+    note: markers left out: there is one subtype
+    """
+    if isinstance(error, PoemsError):
+        return Finding("note", "analysis-left-out", f"{title} left out: {error}")
+    return failure(f"{title} left out", error, code="analysis-failed")
 
 
 def write_analysis(run: Path, analysis: RunAnalysis) -> None:
@@ -108,8 +134,13 @@ def write_analysis(run: Path, analysis: RunAnalysis) -> None:
     folder = run / _FOLDER
     for stale in folder.glob("*.csv"):
         stale.unlink()
-    for name, table in analysis.tables.items():
-        write_csv(folder / f"{name}.csv", table, index=False)
+    write_tables(run, analysis.tables)
+
+
+def write_tables(run: Path, tables: Tables) -> None:
+    """Write tables into a run folder beside those that are there, each whole or not at all."""
+    for name, table in tables.items():
+        write_csv(run / _FOLDER / f"{name}.csv", table, index=False)
 
 
 def read_analysis(run: Path) -> dict[str, pd.DataFrame]:
@@ -177,3 +208,9 @@ _FAMILIES: Final[Mapping[str, _Family]] = {
     "how sure the subtypes are": _subtypes,
     "markers of the subtypes": _markers,
 }
+# The parts by title, with the command that computes each from a run and the data.
+PARTS: Final[Mapping[str, str]] = dict(
+    zip(
+        _FAMILIES, ("factors", "contributions", "associations", "subtypes", "subtypes"), strict=True
+    )
+)

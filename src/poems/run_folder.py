@@ -20,54 +20,31 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from poems._files import write_text
-from poems._version import __version__
 from poems.analysis.assignment import SubtypeModel, learn_subtypes
-from poems.analysis.assignment_storage import load_subtype_model, save_subtype_model
-from poems.analysis.contributions import mean_weights, pattern_findings
-from poems.analysis.subtypes import Subtypes, component_table
-from poems.csv_tables import read_csv, write_csv, write_findings
+from poems.analysis.assignment_storage import load_subtype_model
+from poems.analysis.subtypes import Subtypes
+from poems.csv_tables import read_csv
 from poems.data.assemble import align_obs
-from poems.data.backed.view import BackedCohort
 from poems.data.tables import load_obs
-from poems.errors import DataError, PoemsError, StorageError
+from poems.errors import DataError, StorageError
 from poems.findings import Finding, name_some
-from poems.output_folder import CHECKPOINT, claim_folder, read_marker, write_marker
-from poems.run_analysis import RunAnalysis, read_analysis, write_analysis
-from poems.settings_file import settings_to_toml
+from poems.output_folder import read_marker
+from poems.run_analysis import read_analysis
+from poems.run_writing import KIND, MODEL, SUBTYPE_MODEL, write_run
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from poems.data import MultiOmics
     from poems.fitted import FittedPoems
 
 logger = logging.getLogger(__name__)
 
-_KIND: Final = "run"
-_MODEL = "model.poems"
-_SUBTYPE_MODEL = "subtype_model.json"
-# Samples that figures show at most; of more, a random subset, which the figure says.
-_MOST_DRAWN = 20_000
-# What an overwritten run leaves behind where the new one has other views or figures.
-_STALE = (
-    "loadings/*.csv",
-    "inclusion/*.csv",
-    "figures/*.png",
-    "components.csv",
-    "pca.csv",
-    "network.csv",
-    "report.html",
-    "report_tables/*.csv",
-)
+__all__ = ["Run", "read_run", "run_obs", "run_subtypes", "write_run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +88,7 @@ class Run:
         StorageError
             If the saved one is damaged, or of another model.
         """
-        path = self.folder / _SUBTYPE_MODEL
+        path = self.folder / SUBTYPE_MODEL
         if not path.exists():
             found = pd.Series(self.subtypes["subtype"].to_numpy(), index=self.model.samples)
             return learn_subtypes(self.model.latent, found, self.model.latent_variance)
@@ -122,85 +99,6 @@ class Run:
                 "of another fit. Delete it, and subtypes are learnt from the run again"
             )
         return saved
-
-
-def write_run(
-    folder: str | Path,
-    model: FittedPoems,
-    cohort: MultiOmics,
-    subtypes: Subtypes,
-    *,
-    analysis: RunAnalysis | None = None,
-    figures: bool = True,
-) -> Path:
-    """Write a fit and its subtypes into ``folder``, each file whole or not at all.
-
-    ``run.json`` comes last: a folder in which it says ``"complete": true``
-    holds everything. Tables hold names as they are in the data, also those
-    that a spreadsheet would take for a formula. A checkpoint in the folder is
-    removed at the end: the model has taken its place.
-
-    Parameters
-    ----------
-    folder
-        The run folder, claimed before the fit, or a new one.
-    model
-        The fitted model.
-    cohort
-        The cohort it was fitted to.
-    subtypes
-        Subtypes of its samples.
-    analysis
-        What was computed of the cohort; nothing by default.
-    figures
-        Draw ``figures/*.png`` as well.
-
-    Raises
-    ------
-    SettingsError
-        If the folder holds something other than a run.
-    """
-    path = claim_folder(folder, _KIND, overwrite=True)
-    # A run killed from here on is known to be half old, half new.
-    write_marker(path, _KIND, {}, complete=False)
-    for pattern in _STALE:
-        for stale in path.glob(pattern):
-            stale.unlink()
-    for name, table in _tables(model, cohort, subtypes).items():
-        write_csv(path / f"{name}.csv", table)
-    analysis = RunAnalysis({}) if analysis is None else analysis
-    write_analysis(path, analysis)
-    findings = (*model.findings, *run_findings(model, cohort, subtypes), *analysis.findings)
-    write_findings(path / "findings.csv", findings)
-    write_csv(path / "diagnosis.csv", model.diagnose().table, index=False)
-    write_text(path / "settings.toml", settings_to_toml(model.settings))
-    model.save(path / _MODEL)
-    save_subtype_model(subtypes.assigner(model), path / _SUBTYPE_MODEL)
-    if figures:
-        from poems.plots.saving import save_figure
-
-        for name, figure in _figures(model, subtypes).items():
-            save_figure(figure, path / "figures" / name)
-    write_marker(path, _KIND, _summary(model, subtypes))
-    (path / CHECKPOINT).unlink(missing_ok=True)
-    logger.info("wrote the run to %s", path)
-    return path
-
-
-def run_findings(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> tuple[Finding, ...]:
-    """Return what there is to say of a run beside the model's own findings."""
-    following = (
-        *subtypes.findings,
-        *pattern_findings(subtypes.assignment, model.gates),
-        *subtypes.assigner(model).findings,
-    )
-    if not isinstance(cohort, BackedCohort):
-        return following
-    text = (
-        "pca.csv, the baseline that poems evaluate shows, was left out: it takes all values in "
-        "memory"
-    )
-    return (*following, Finding("note", "pca-left-out", text))
 
 
 def read_run(folder: str | Path) -> Run:
@@ -216,8 +114,8 @@ def read_run(folder: str | Path) -> Run:
     from poems.fitted import load
 
     path = Path(folder)
-    summary = read_marker(path, _KIND)
-    model = load(path / _MODEL)
+    summary = read_marker(path, KIND)
+    model = load(path / MODEL)
     names = ["obs", "subtypes", *(["pca"] if (path / "pca.csv").exists() else [])]
     tables = {name: read_csv(path / f"{name}.csv") for name in names}
     for name, table in tables.items():
@@ -283,102 +181,3 @@ def run_subtypes(run: Run) -> Subtypes:
         metric=found["metric"],
         probability=own["probability"].astype(float) if "probability" in own else None,
     )
-
-
-def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[str, pd.DataFrame]:
-    tables = {
-        "latent": model.latent.rename_axis("sample"),
-        "latent_variance": model.latent_variance.rename_axis("sample"),
-        "gates": model.gates.rename_axis("sample"),
-        "subtypes": subtypes.table().rename_axis("sample"),
-        "silhouette": subtypes.choice(),
-        "r2": model.r2.rename("r2").rename_axis("view").to_frame(),
-        "obs": cohort.obs.rename_axis("sample"),
-        "history": model.history.rename_axis("epoch"),
-    }
-    if model.network is not None:
-        tables["network"] = model.embedding("network").rename_axis("sample")
-    components = model.component_probabilities
-    if components is not None:
-        tables["components"] = component_table(components).rename_axis("sample")
-    pca = _pca(model, cohort)
-    if pca is not None:
-        tables["pca"] = pca.rename_axis("sample")
-    for kind, by_view in (("loadings", model.loadings), ("inclusion", model.inclusion)):
-        for view, table in by_view.items():
-            tables[f"{kind}/{view}"] = table.rename_axis("feature")
-    return tables
-
-
-def _pca(model: FittedPoems, cohort: MultiOmics) -> pd.DataFrame | None:
-    """Return the baseline, on the same scale as the model's where that is not linear."""
-    from poems.evaluation.baselines import pca_embedding
-
-    if isinstance(cohort, BackedCohort):
-        return None
-    logged = {
-        name: replace(view, values=np.log1p(view.values))
-        for name, view in cohort.views.items()
-        if name in model.settings.preprocessing.log1p
-    }
-    try:
-        return pca_embedding(replace(cohort, views={**cohort.views, **logged}))
-    except (PoemsError, np.linalg.LinAlgError) as error:
-        logger.info("no pca.csv: %s", error)
-        return None
-
-
-def _figures(model: FittedPoems, subtypes: Subtypes) -> dict[str, Figure]:
-    from matplotlib.figure import Figure
-
-    from poems import plots
-
-    metric = subtypes.metric or model.default_metric
-    points, found, gates = model.embedding(metric), subtypes.assignment, model.gates
-    n_samples = len(points)
-    if n_samples > _MOST_DRAWN:
-        # In the order of the samples, drawn at random.
-        rows = np.random.default_rng(model.seed).choice(n_samples, _MOST_DRAWN, replace=False)
-        rows.sort()
-        points, found, gates = points.iloc[rows], found.iloc[rows], gates.iloc[rows]
-    drawn: dict[str, Any] = {
-        "latent": plots.plot_latent(plots.principal_plane(points, metric), found),
-        "subtypes": plots.plot_latent(plots.centre_plane(points, found, metric), found),
-        "gates": plots.plot_gates(gates, found),
-        "loadings": plots.plot_loadings(model.loadings),
-        "sparsity": plots.plot_sparsity(model.loadings),
-    }
-    if n_samples > _MOST_DRAWN:
-        for name in ("latent", "subtypes", "gates"):
-            drawn[name].set_title(f"{_MOST_DRAWN} of {n_samples} samples, drawn at random")
-    figures = {name: ax.get_figure(root=True) for name, ax in drawn.items()}
-    if len(model.history):
-        figures["history"] = plots.plot_history(model.history)
-    return {name: figure for name, figure in figures.items() if isinstance(figure, Figure)}
-
-
-def _summary(model: FittedPoems, subtypes: Subtypes) -> dict[str, Any]:
-    silhouette = subtypes.sample_silhouette.mean()
-    return {
-        "poems": __version__,
-        "versions": dict(model.versions),
-        "seed": model.seed,
-        "status": model.status,
-        "n_samples": len(model.samples),
-        "n_factors": model.latent.shape[1],
-        "n_epochs": len(model.history),
-        "failure_signatures": list(model.diagnose().signatures),
-        "r2": {view: _number(value) for view, value in model.r2.items()},
-        "mean_gate": {view: _number(value) for view, value in mean_weights(model.gates).items()},
-        "subtypes": {
-            "method": subtypes.method,
-            "metric": subtypes.metric,
-            "sizes": {name: int(size) for name, size in subtypes.sizes.items()},
-            "silhouette": _number(silhouette),
-        },
-    }
-
-
-def _number(value: float) -> float | None:
-    # JSON has no name for a number that is not defined.
-    return round(float(value), 6) if pd.notna(value) else None

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poems.cli.printing import decimal, heading, output, print_findings, print_table, say
-from poems.cli.printing.diagnosis import print_diagnosis
+import typer
+
+from poems.cli.console import clean, decimal, heading, output, print_findings, print_table, say
+from poems.cli.diagnosis import print_diagnosis
 from poems.errors import SettingsError
-from poems.findings import name_some, unsaid
+from poems.failures import failure
+from poems.findings import Finding, name_some, unsaid
+from poems.interrupts import hold_again, interrupts_held
 from poems.output_folder import CHECKPOINT, claim_folder
 from poems.profiling import NO_PROFILE, Profile
 
@@ -59,6 +65,9 @@ class FitRequest:
 def fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems, Subtypes]:
     """Fit ``cohort``, find subtypes, write the run folder and print a summary.
 
+    The model, its subtypes and its tables are written as soon as they are
+    there. What fails after that is a finding, and does not raise.
+
     Raises
     ------
     DataError
@@ -67,18 +76,41 @@ def fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems,
         If more subtypes than samples are asked for, a setting names a view
         that is not there, or the folder cannot be written to.
     KeyboardInterrupt
-        If training was interrupted before its first epoch ended.
+        If training was interrupted before its first epoch ended, or the fit
+        after it; its text says what was kept and what is missing.
     """
     _check(cohort, request)
-    checkpoint = claim_folder(request.out, "run", overwrite=request.overwrite) / CHECKPOINT
+    folder = claim_folder(request.out, "run", overwrite=request.overwrite)
     # It is of an earlier fit, and would be taken for one of this fit.
-    checkpoint.unlink(missing_ok=True)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    before = _marker(folder)
     try:
         return _fit_and_write(cohort, request)
-    except KeyboardInterrupt:
-        if checkpoint.exists():
-            raise KeyboardInterrupt(f"only {checkpoint} was kept") from None
-        raise
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(str(interrupt) or _kept(folder, before)) from None
+
+
+def _marker(folder: Path) -> int | None:
+    """Return which run the folder holds whole, told by its marker; ``None`` for none."""
+    from poems.errors import PoemsError
+    from poems.output_folder import read_marker
+
+    try:
+        read_marker(folder, "run")
+        return (folder / "run.json").stat().st_mtime_ns
+    except (PoemsError, OSError):
+        return None
+
+
+def _kept(folder: Path, before: int | None) -> str:
+    """Say what an interrupt left."""
+    now = _marker(folder)
+    if now is not None and now != before:
+        return f"the run in {folder} is whole"
+    old = f"; the earlier run in {folder} is as it was" if now is not None else ""
+    if (folder / CHECKPOINT).exists():
+        return f"only {folder / CHECKPOINT} was kept{old}"
+    return f"nothing was kept{old}"
 
 
 def _check(cohort: MultiOmics, request: FitRequest) -> None:
@@ -97,11 +129,10 @@ def _check(cohort: MultiOmics, request: FitRequest) -> None:
 
 
 def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems, Subtypes]:
-    from poems.analysis.subtypes import find_subtypes
     from poems.data import quality_findings
-    from poems.run_analysis import RunAnalysis, analyse_run
-    from poems.run_folder import run_findings, write_run
+    from poems.run_additions import add_to_run, all_additions
     from poems.run_log import log_findings, run_log
+    from poems.run_writing import write_core
 
     console = output()
     start = time.monotonic()
@@ -112,32 +143,67 @@ def _fit_and_write(cohort: MultiOmics, request: FitRequest) -> tuple[FittedPoems
         if not request.quiet:
             say(console, repr(cohort))
             print_findings(console, known, all_notes=False)
-        model = _fit(cohort, request)
-        with request.profile.span("subtypes"):
-            subtypes = find_subtypes(
-                model,
-                request.n_subtypes if model.n_active else 1,
-                metric=request.metric,
-                method=request.subtypes_by if model.n_active else "kmeans",
-                seed=request.seed,
+        with interrupts_held(_say_held):
+            model = _fit(cohort, request)
+            with request.profile.span("subtypes"):
+                subtypes, said = _find_subtypes(model, request)
+            with request.profile.span("writing"):
+                write_core(request.out, model, cohort, subtypes, findings=said)
+            additions = all_additions(
+                request.out, model, cohort, subtypes, analysis=request.analysis, seed=request.seed
             )
-        with request.profile.span("analysis"):
-            analysis = (
-                analyse_run(model, cohort, subtypes, seed=request.seed)
-                if request.analysis
-                else RunAnalysis({})
-            )
-        following = (*run_findings(model, cohort, subtypes), *analysis.findings)
-        late = unsaid((*model.findings, *following), known)
+            core = (*model.findings, *subtypes.findings, *said)
+            with request.profile.span("analysis"):
+                added = add_to_run(request.out, additions, core)
+        late = unsaid((*core, *added), known)
         log_findings(late)
-        with request.profile.span("writing"):
-            write_run(request.out, model, cohort, subtypes, analysis=analysis)
-    if not request.quiet:
+    if request.quiet:
+        _print_failures(late)
+    else:
         # Those of the diagnosis come with the summary.
         told = model.diagnose().findings
         print_findings(console, [each for each in late if each not in told], all_notes=False)
         _print_summary(model, subtypes, request.out, time.monotonic() - start)
     return model, subtypes
+
+
+def _say_held() -> None:
+    # Within a signal's handler Python's own streams may be in use.
+    text = "\nfinishing the model first; interrupt again to end at once\n"
+    os.write(2, text.encode())
+
+
+def _print_failures(findings: Sequence[Finding]) -> None:
+    """Print what failed, also where nothing else is: the exit code does not tell."""
+    for each in findings:
+        if each.code.endswith(("-failed", "-interrupted")):
+            typer.echo(clean(each), err=True)
+
+
+def _find_subtypes(model: FittedPoems, request: FitRequest) -> tuple[Subtypes, tuple[Finding, ...]]:
+    """Find subtypes; where this fails all samples are in one, which a finding says."""
+    from poems.analysis.one_subtype import one_subtype
+    from poems.analysis.subtypes import find_subtypes
+
+    text = "no subtypes were found, and all samples are in one, S1, for the time being"
+    try:
+        found = find_subtypes(
+            model,
+            request.n_subtypes if model.n_active else 1,
+            metric=request.metric,
+            method=request.subtypes_by if model.n_active else "kmeans",
+            seed=request.seed,
+        )
+    except KeyboardInterrupt:
+        if not hold_again():
+            raise
+        said = Finding("warning", "subtypes-interrupted", f"{text}: the fit was interrupted")
+    # Broad on purpose: any fault here, of any library, would throw away the training.
+    except Exception as error:
+        said = failure(text, error, code="subtypes-failed")
+    else:
+        return found, ()
+    return one_subtype(model.samples), (said,)
 
 
 def _fit(cohort: MultiOmics, request: FitRequest) -> FittedPoems:

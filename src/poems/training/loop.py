@@ -13,6 +13,7 @@ from torch import Tensor
 from poems.config import Settings
 from poems.elbo import Terms, elbo_terms
 from poems.errors import TrainingError
+from poems.interrupts import interrupts_let_through
 from poems.model import POEMS
 from poems.nn.batch import Batch, SampleSource
 from poems.nn.joint import joint, lay_buffers_jointly
@@ -124,40 +125,41 @@ def train(
     training, settled = Training(), False
     best, best_value = _Snapshot(model), math.inf
     try:
-        for epoch in range(1, n_epochs + 1):
-            progress = (epoch - 1) / n_epochs
-            if progress >= options.kl_warmup and isinstance(model.prior, MixturePrior):
-                _learn_components(
-                    model, model.prior, data, settings, emptying=progress >= full_strength
-                )
-            terms = _train_epoch(
-                model, data, settings, optimizer, schedules, epoch, n_epochs, profile
-            )
-            terms |= {"kl_weight": schedules.kl_weight, "spike_ramp": schedules.spike_ramp}
-            if isinstance(model.prior, MixturePrior):
-                terms["components"] = float(model.prior.n_components)
-            if loadings := [decoder.loadings for _, decoder in model.sparse_decoders()]:
-                terms["nonzero"] = float(sum(int(torch.count_nonzero(w)) for w in loadings))
-            if held_out is not None:
-                terms["held_out"] = evaluate(model, held_out, settings)
-                if not math.isfinite(terms["held_out"]):
-                    raise TrainingError(
-                        f"the held-out objective is not finite in epoch {epoch}. Try a smaller "
-                        "learning_rate, and look for extreme values in the views."
+        with interrupts_let_through():
+            for epoch in range(1, n_epochs + 1):
+                progress = (epoch - 1) / n_epochs
+                if progress >= options.kl_warmup and isinstance(model.prior, MixturePrior):
+                    _learn_components(
+                        model, model.prior, data, settings, emptying=progress >= full_strength
                     )
-            monitored = terms["objective"] if held_out is None else terms["held_out"]
-            row = Epoch(epoch, n_epochs, terms)
-            training.history.append(row)
-            settled = progress >= full_strength
-            if not settled or monitored < best_value:
-                best.take()
-                training.best_epoch = epoch
-                best_value = monitored if settled else math.inf
-            for callback in callbacks:
-                callback(row)
-            if settled and rule.stops(monitored):
-                training.status = stopped
-                break
+                terms = _train_epoch(
+                    model, data, settings, optimizer, schedules, epoch, n_epochs, profile
+                )
+                terms |= {"kl_weight": schedules.kl_weight, "spike_ramp": schedules.spike_ramp}
+                if isinstance(model.prior, MixturePrior):
+                    terms["components"] = float(model.prior.n_components)
+                if loadings := [decoder.loadings for _, decoder in model.sparse_decoders()]:
+                    terms["nonzero"] = float(sum(int(torch.count_nonzero(w)) for w in loadings))
+                if held_out is not None:
+                    terms["held_out"] = evaluate(model, held_out, settings)
+                    if not math.isfinite(terms["held_out"]):
+                        raise TrainingError(
+                            f"the held-out objective is not finite in epoch {epoch}. Try a smaller "
+                            "learning_rate, and look for extreme values in the views."
+                        )
+                monitored = terms["objective"] if held_out is None else terms["held_out"]
+                row = Epoch(epoch, n_epochs, terms)
+                training.history.append(row)
+                settled = progress >= full_strength
+                if not settled or monitored < best_value:
+                    best.take()
+                    training.best_epoch = epoch
+                    best_value = monitored if settled else math.inf
+                for callback in callbacks:
+                    callback(row)
+                if settled and rule.stops(monitored):
+                    training.status = stopped
+                    break
     except KeyboardInterrupt:
         training.status = Status.INTERRUPTED if settled else Status.INTERRUPTED_EARLY
     best.restore()
