@@ -64,6 +64,7 @@ FLOORS = {
     "run_additions": 10,
     "run_analysis": 10,
     "run_figures": 10,
+    "run_fitting": 10,
     "run_folder": 10,
     "run_log": 10,
     "run_writing": 10,

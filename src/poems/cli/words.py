@@ -22,7 +22,7 @@ _RENAMED: Final = {
 _CANDIDATE: Final = re.compile(
     # What stands in quotes or belongs to a path or a longer word is a name from the data.
     r"""(?<![\w'"./\\=-])(?P<name>[a-z][a-z0-9]*(?:_[a-z0-9]+)*)"""
-    r"""(?:=(?P<value>'[^']*'|"[^"]*"|\[[^\]]*\]|-?[\w.]*\w))?(?![\w'"/\\=])"""
+    r"""(?:=(?P<value>'[^']*'|"[^"]*"|\[[^\]]*\]|-?[\w.]*\w))?(?![\w'"/\\=]|\.\w)"""
 )
 # The library names the flag, too, where it knows it.
 _TWICE: Final = re.compile(r"(--[a-z0-9-]+)( \(\1\))")

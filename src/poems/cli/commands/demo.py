@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poems.cli import checks, inputs
+from poems.cli.commands.fit import (
+    quietly,
+    require_fitting,
+    run_summary,
+    show_cohort,
+    show_fit,
+)
 from poems.cli.commands.report import print_place
 from poems.cli.driver import add_command
 from poems.cli.printing import heading, print_table
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     from poems.analysis.subtypes import Subtypes
     from poems.fitted import FittedPoems
     from poems.report import Report
+    from poems.run_fitting import FittedRun
     from poems.simulation import Simulation
 
 
@@ -43,8 +52,8 @@ def demo(
     settings = resolve_settings(ctx, "default", None)
     checks.require_output(out, "run", overwrite=overwrite)
 
-    from poems.cli.fitting import FitRequest, fit_and_write
     from poems.report import write_report
+    from poems.run_fitting import FitRequest, fit_run
     from poems.simulation import simulate
 
     request = FitRequest(
@@ -52,20 +61,27 @@ def demo(
         out=out,
         overwrite=overwrite,
         seed=seed,
-        quiet=quiet,
+        progress=not quiet,
     )
+    start = time.monotonic()
     simulation = simulate(n_samples, n_features, seed=seed, missing_views=0.1)
-    model, subtypes = fit_and_write(simulation.cohort, request)
+    require_fitting(simulation.cohort, request)
+    found = fit_run(simulation.cohort, request, noticed=quietly if quiet else show_cohort)
+    seconds = time.monotonic() - start
     made = write_report(out, labels="subtype", seed=seed)
-    table = _compared(simulation, model, subtypes)
+    table = _compared(simulation, found.model, found.subtypes)
     return CommandResult(
-        partial(_show, table=table, made=made),
-        {"folder": out, "report": made.path},
+        partial(_show, found=found, seconds=seconds, table=table, made=made),
+        {**run_summary(found), "report": made.path},
         tables={"planted": table.rename_axis("of").reset_index()},
+        findings=(*found.known, *found.late),
     )
 
 
-def _show(console: Console, table: pd.DataFrame, made: Report) -> None:
+def _show(
+    console: Console, found: FittedRun, seconds: float, table: pd.DataFrame, made: Report
+) -> None:
+    show_fit(console, found, seconds)
     heading(console, "Beside the planted truth")
     print_table(console, table)
     print_place(console, made)
