@@ -35,6 +35,17 @@ from poems.findings import Finding
         ("ask for at least 99 (n_permutations)", "ask for at least 99 (--n-permutations)"),
         ("n_subtypes=3 has no meaning", "--n-subtypes 3 has no meaning"),
         ("set event_value (--event-value) to 0", "set --event-value to 0"),
+        ("read with backed=True (--backed)", "read with --backed"),
+        (
+            "Pass features_in_rows=['cnv 2'] (on the command line, --features-in-rows-of 'cnv 2')",
+            "Pass --features-in-rows-of 'cnv 2'",
+        ),
+        (
+            "Leave out features_in_rows (on the command line, --features-in-rows[-of])",
+            "Leave out --features-in-rows[-of]",
+        ),
+        ("give both, time and event (--time, --event)",) * 2,
+        ("`event_value` needs `time` and `event`", "--event-value needs --time and --event"),
     ],
 )
 def test_arguments_are_said_as_flags(message: str, said: str) -> None:
@@ -49,6 +60,7 @@ def test_arguments_are_said_as_flags(message: str, said: str) -> None:
         "my/n_latent.csv and n_latent.csv do not exist",
         "the view some_view has p=3 and x_y=2",
         "view 'samples=union' is unknown",
+        "`poems check` says more, and so does `nothing`",
     ],
 )
 def test_words_and_names_from_the_data_stay(message: str) -> None:

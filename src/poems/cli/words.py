@@ -21,11 +21,10 @@ _RENAMED: Final = {
 }
 _CANDIDATE: Final = re.compile(
     # What stands in quotes or belongs to a path or a longer word is a name from the data.
-    r"""(?<![\w'"./\\=-])(?P<name>[a-z][a-z0-9]*(?:_[a-z0-9]+)*)"""
+    r"""(?<![\w'"./\\=`-])(?P<name>`[a-z][a-z0-9_]*`|[a-z][a-z0-9]*(?:_[a-z0-9]+)*)"""
     r"""(?:=(?P<value>'[^']*'|"[^"]*"|\[[^\]]*\]|-?[\w.]*\w))?(?![\w'"/\\=]|\.\w)"""
+    r"""(?: \((?:on the command line, )?(?P<flags>--[^()]+)\))?"""
 )
-# The library names the flag, too, where it knows it.
-_TWICE: Final = re.compile(r"(--[a-z0-9-]+)( \(\1\))")
 
 
 def in_flags(
@@ -33,8 +32,9 @@ def in_flags(
 ) -> str:
     """Say a message with flags in place of the arguments that it names.
 
-    An argument is known by its value (``samples='union'``) or by an underscore
-    (``kl_weight``): a word such as ``samples`` alone is just that word.
+    An argument is known by its value (``samples='union'``), by an underscore
+    (``kl_weight``) or by backticks (```time```): a word such as ``samples`` alone is
+    just that word. Where the library adds the flag in brackets, the flag is enough.
 
     Parameters
     ----------
@@ -52,18 +52,19 @@ def in_flags(
     >>> in_flags("there is no column 'kl_weight' in a/kl_weight.csv")
     "there is no column 'kl_weight' in a/kl_weight.csv"
     """
-    if "_" not in message and "=" not in message:
+    if not set("_=`") & set(message):
         return message
     held = set(names)
 
     def said(match: re.Match[str]) -> str:
-        name, value = match["name"], match["value"]
-        if ("_" not in name and value is None) or name in held:
+        name, value, told = match["name"].strip("`"), match["value"], match["flags"]
+        plain = value is None and "_" not in match["name"] and "`" not in match["name"]
+        if plain or name in held:
             return match[0]
         flag = (_flags() if flags is None else flags).get(name)
-        return match[0] if flag is None else _with_value(flag, value)
+        return match[0] if flag is None else told or _with_value(flag, value)
 
-    return _TWICE.sub(r"\1", _CANDIDATE.sub(said, message))
+    return _CANDIDATE.sub(said, message)
 
 
 def _with_value(flag: str, value: str | None) -> str:

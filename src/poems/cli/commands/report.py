@@ -61,7 +61,9 @@ def report(
     a folder called after it.
     """
     if (time is None) != (event is None):
-        raise SettingsError("survival needs times and events; give both --time and --event")
+        raise SettingsError(
+            "survival needs times and events; give both, time and event (--time, --event)"
+        )
     checks.require_run(run)
     checks.require_files([obs, *(gmt or ()), gene_map])
     named = {
