@@ -119,6 +119,7 @@ def _of_view(model: FittedPoems, view: int, z: Tensor, others: Tensor) -> ViewRe
     return ViewResponses(
         driven,
         features,
-        curves.reshape(len(features), -1),
+        # Sizes are given: of a view that no factor drives none could be inferred.
+        curves.reshape(len(features), driven.shape[1] * _POINTS),
         drawn / np.where(length > 0, length, 1.0).astype(np.float32),
     )

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from poems.errors import DataError
 from poems.evaluation.metrics import ari, clustering_accuracy, nmi
 from poems.evaluation.protocol import kmeans_scores, knn_accuracy
+
+_SCORES = tuple(
+    f"{score}{ending}"
+    for score in ("accuracy", "nmi", "ari", "silhouette", "knn")
+    for ending in ("", "_sd")
+)
 
 
 def label_column(obs: pd.DataFrame, column: str, where: str) -> pd.Series:
@@ -64,7 +71,8 @@ def compare_embeddings(embeddings: Mapping[str, pd.DataFrame], known: pd.Series)
         One row an embedding: ``embedding``, and of ``accuracy``, ``nmi``,
         ``ari``, ``silhouette`` (k-means into as many clusters as classes) and
         ``knn`` (neighbours) the mean, and in ``<score>_sd`` the standard deviation
-        over seeds or splits.
+        over seeds or splits. An embedding without dimensions, as the latents of a model
+        without factors, has no scores: ``NaN``.
 
     Raises
     ------
@@ -80,10 +88,13 @@ def compare_embeddings(embeddings: Mapping[str, pd.DataFrame], known: pd.Series)
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    rows = []
+    rows: list[dict[str, object]] = []
     # Problems of this size only get slower with more threads.
     with threadpool_limits(limits=1):
         for name, points in embeddings.items():
+            if not points.shape[1]:
+                rows.append({"embedding": name, **dict.fromkeys(_SCORES, np.nan)})
+                continue
             clusters = kmeans_scores(points, known)
             neighbours = knn_accuracy(points, known)
             row: dict[str, object] = {"embedding": name}

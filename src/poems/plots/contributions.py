@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _SHAPES: Final = ("^", "s", "D", "v", "P", "X", "<", ">", "p", "*", "h", "d")
 _GREY = "#666666"
 
+# Of more entries the legend would be higher than the axes.
+_LEGEND_ROWS = 16
+
 
 def plot_contributions(
     by_view: pd.DataFrame, by_group: pd.DataFrame | None = None, ax: Axes | None = None
@@ -74,7 +77,13 @@ def plot_contributions(
     ax.set_xlabel("Mean weight of the view (gate)")
     ax.set_ylabel("Mean shift of the latent without the view (sd)")
     if len(views):
-        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize="small")
+        ax.legend(
+            loc="center left",
+            bbox_to_anchor=(1.0, 0.5),
+            frameon=False,
+            fontsize="small",
+            ncols=1 + (len(views) + len(shapes) - 1) // _LEGEND_ROWS,
+        )
     else:
         ax.text(
             *(0.5, 0.5),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import pandas as pd
 from poems._files import write_text
 from poems._version import __version__
 from poems.csv_tables import write_csv
-from poems.errors import SettingsError
+from poems.errors import PoemsError, SettingsError
+from poems.failures import failure
 from poems.findings import Finding, count
-from poems.report.blocks import Section, Sentence, Sentences
+from poems.report.blocks import Notice, Section, Sentence, Sentences
 from poems.report.computed import (
     factor_tables,
     gene_set_tables,
@@ -31,6 +32,7 @@ from poems.report.sections.subtypes import subtypes_section
 from poems.report.sections.summary import summary_section
 from poems.report.sections.survival import survival_section
 from poems.report.source import Source, read_source, with_obs
+from poems.report.wording import sentence
 from poems.run_folder import Run, read_run, run_obs
 
 # In the run folder, unless another place is named.
@@ -192,20 +194,34 @@ def _sections(
     time: str | None,
     survival: Sequence[Finding] | None,
 ) -> list[Section]:
-    return [
-        summary_section(source, findings, labels=labels, survival=survival),
-        cohort_section(source),
-        subtypes_section(source),
-        *([labels_section(source, labels)] if labels is not None else []),
-        factors_section(source),
-        contributions_section(source),
-        cross_omic_section(source),
-        survival_section(
-            source, asked=survival is not None, time=time or "", findings=survival or ()
-        ),
-        diagnostics_section(source, findings),
-        methods_section(source),
-    ]
+    told = () if survival is None else survival
+    asked = survival is not None
+    wanted: dict[str, Callable[[], Section]] = {
+        "summary": lambda: summary_section(source, findings, labels=labels, survival=survival),
+        "cohort": lambda: cohort_section(source),
+        "subtypes": lambda: subtypes_section(source),
+        **({"labels": lambda: labels_section(source, labels)} if labels is not None else {}),
+        "factors": lambda: factors_section(source),
+        "contributions": lambda: contributions_section(source),
+        "cross-omic": lambda: cross_omic_section(source),
+        "survival": lambda: survival_section(source, asked=asked, time=time or "", findings=told),
+        "diagnostics": lambda: diagnostics_section(source, findings),
+        "methods": lambda: methods_section(source),
+    }
+    return [_section(key, build) for key, build in wanted.items()]
+
+
+def _section(key: str, build: Callable[[], Section]) -> Section:
+    """Build a section; where this fails, one that says so stands in its place."""
+    try:
+        return build()
+    except PoemsError:
+        raise
+    # Broad on purpose: a report without a section is better than none, and says what is missing.
+    except Exception as error:
+        text = f"the section on {key} was left out of the report"
+        said = failure(text, error, code="report-failed", log="the error output")
+        return Section(key, key.capitalize(), [Notice(sentence(said.message))])
 
 
 def _run_findings(run: Run) -> pd.DataFrame:

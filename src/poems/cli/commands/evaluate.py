@@ -49,7 +49,9 @@ def evaluate(
     if read.pca is not None:
         embeddings["PCA"] = read.pca
     counts, scores = compare_subtypes(read.subtypes["subtype"], known)
-    found = _Evaluation(known, compare_embeddings(embeddings, known), counts, scores)
+    found = _Evaluation(
+        known, compare_embeddings(embeddings, known), counts, scores, read.model.n_active
+    )
     return CommandResult(
         partial(_show, found=found),
         {
@@ -69,12 +71,13 @@ def evaluate(
 
 @dataclass(frozen=True, eq=False)
 class _Evaluation:
-    """Labels, scores of the embeddings, subtypes against classes, and their agreement."""
+    """Labels, scores of the embeddings, subtypes against classes, their agreement, factors."""
 
     known: pd.Series
     embeddings: pd.DataFrame
     counts: pd.DataFrame
     scores: Mapping[str, float]
+    n_factors: int
 
 
 def _show(console: Console, found: _Evaluation) -> None:
@@ -83,6 +86,11 @@ def _show(console: Console, found: _Evaluation) -> None:
     say(console, f"{known.notna().sum()} of {len(known)} samples labelled, {n_classes} classes.")
     heading(console, "Embeddings: k-means into as many clusters as classes, and neighbours")
     print_table(console, _written(found.embeddings), index="embedding")
+    if not found.n_factors:
+        say(
+            console,
+            "the model has no factor: its embeddings hold nothing to score, or the views alone",
+        )
     say(console, "mean ± sd: of k-means over 5 seeds, of neighbours over 5 splits", "dim")
     if (found.embeddings["embedding"] == "PCA").any():
         say(console, "PCA is the baseline: principal components of the data, no model", "dim")
@@ -111,7 +119,7 @@ def _written(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             titles.get(name, name): [
-                f"{mean:.2f} ± {sd:.2f}"
+                f"{mean:.2f} ± {sd:.2f}" if mean == mean else "–"
                 for mean, sd in zip(scores[name], scores[f"{name}_sd"], strict=True)
             ]
             for name in names

@@ -7,6 +7,7 @@ import pandas as pd
 from poems.report.blocks import Block, Notice, Section, Text
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
+from poems.report.wording import listing
 
 BASELINE = "PCA"
 
@@ -80,6 +81,11 @@ def labels_section(source: Source, column: str) -> Section:
                 sortable=False,
             )
         )
+        undefined = list(scores.loc[scores["nmi"].isna(), "embedding"])
+        if undefined:
+            blocks.append(
+                Notice(f"The model has no factor, so {listing(undefined)} cannot be scored.")
+            )
         if BASELINE not in set(scores["embedding"]):
             blocks.append(Notice("This run has no pca.csv, so there is no baseline to compare."))
     blocks.append(Text(f"The labels in '{column}' played no part in the fit."))

@@ -368,6 +368,8 @@ def label_sentences(source: Source, column: str) -> Iterable[Sentence]:
     if scores is None or BASELINE not in set(scores["embedding"]):
         return
     own, pca = scores.iloc[0], scores[scores["embedding"] == BASELINE].iloc[0]
+    if pd.isna(own["nmi"]):
+        return
     words = "better than" if own["nmi"] > pca["nmi"] else "no better than"
     yield Sentence(
         "Known labels",
