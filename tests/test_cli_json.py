@@ -77,8 +77,9 @@ def test_evaluate_gives_scores_unrounded(fitted: Path, capsys: pytest.CaptureFix
     assert [row["embedding"] for row in rows] == ["latent", "PCA"]
     assert all(0 <= row["accuracy"] <= 1 for row in rows)
     assert found["summary"]["n_classes"] == 4
-    rows = found["tables"]["subtypes"]
-    assert sum(row[name] for row in rows for name in row if name != "subtype") == 40
+    pairs = found["tables"]["subtypes"]
+    assert sum(row["n_samples"] for row in pairs) == 40
+    assert {row["label"] for row in pairs} == set(pd.read_csv(fitted / "obs.csv")["subtype"])
 
 
 def test_fit_prints_its_summary_and_nothing_else(

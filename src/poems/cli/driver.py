@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -135,12 +135,12 @@ def _plain(value: Any) -> Any:
     >>> _plain({"a": (np.float32(0.5), np.int64(3)), 2: float("inf")})
     {'a': [0.5, 3], '2': None}
     """
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(name): _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple | set):
         return [_plain(each) for each in value]
-    if hasattr(value, "item"):  # a number of numpy
-        value = value.item()
+    if hasattr(value, "tolist"):  # a number of numpy, or an array
+        return _plain(value.tolist())
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):

@@ -64,7 +64,7 @@ def evaluate(
         },
         tables={
             "embeddings": found.embeddings,
-            "subtypes": counts.rename_axis(index="subtype", columns=None).reset_index(),
+            "subtypes": found.pairs(),
         },
     )
 
@@ -78,6 +78,17 @@ class _Evaluation:
     counts: pd.DataFrame
     scores: Mapping[str, float]
     n_factors: int
+
+    def pairs(self) -> pd.DataFrame:
+        """Return how many samples each subtype has of each class, a row a pair."""
+        import pandas as pd
+
+        rows = [
+            {"subtype": subtype, "label": label, "n_samples": self.counts.at[subtype, label]}
+            for subtype in self.counts.index
+            for label in self.counts.columns
+        ]
+        return pd.DataFrame(rows, columns=["subtype", "label", "n_samples"])
 
 
 def _show(console: Console, found: _Evaluation) -> None:
