@@ -55,6 +55,8 @@ OF_A_RUN = [
     (["subtypes", "run", "--stability", "nope"], "there is no folder nope; give the --out of"),
     (["associations", "run", "a.csv", "--cis", "nope.csv"], "nope.csv does not exist"),
     (["genesets", "run", "--gmt", "nope.gmt"], "nope.gmt does not exist"),
+    (["export", "run", "--to", "csv", "--out", "o", "--also", "nope"], "no tables (*.csv) in nope"),
+    (["export", "run", "--to", "xlsx", "--out", "o.txt"], "o.txt does not end in .xlsx"),
     (["factors", "run", "--out", "file.txt"], "file.txt is a file, not a folder"),
 ]
 PROGRAM = (

@@ -10,7 +10,7 @@ from poems._files import atomic_path
 from poems.data import MultiOmics
 from poems.data.mudata_io import quiet, storable
 from poems.errors import DataError
-from poems.export.workbook import new_file
+from poems.export.tables import new_file
 from poems.findings import name_some
 from poems.run_folder import Run
 

@@ -76,8 +76,14 @@ def export(
         files, view, features_in_rows, features_in_rows_of, obs=obs
     )
     checks.require_run(run)
+
+    from poems.export.tables import new_file, run_tables
+
+    run_tables(run, also or ())
     if to == "csv":
         checks.require_output(out, "export", overwrite=overwrite)
+    else:
+        new_file(out, f".{to}", overwrite=overwrite)
 
     said, findings = f"Written to {out}", tuple[Finding, ...]()
     if tables is not None:
