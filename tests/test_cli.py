@@ -18,8 +18,8 @@ from command_line import poems_here
 
 import poems
 from poems.cli import inputs
-from poems.cli.commands_cohort import Truth
-from poems.cli.console import clean, output, print_findings, print_table
+from poems.cli.commands.simulate import Truth
+from poems.cli.printing import clean, output, print_findings, print_table
 from poems.config import Metric, Settings, setting_groups
 from poems.findings import Finding, unsaid
 from poems.settings_file import settings_to_toml

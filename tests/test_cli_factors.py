@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from command_line import poems_here
 
-from poems.cli.factors import print_factors
+from poems.cli.commands.factors import print_factors
 from poems.csv_tables import read_csv
 
 
@@ -137,7 +137,7 @@ def test_names_cannot_style_or_steer_the_terminal(
 ) -> None:
     import poems
     from poems.analysis import describe_factors
-    from poems.cli.console import output
+    from poems.cli.printing import output
 
     assert isinstance(fitted, poems.FittedPoems)
     assert isinstance(simulation, poems.simulation.Simulation)
@@ -157,7 +157,7 @@ def test_a_factor_that_explains_next_to_nothing_is_said_to(
 ) -> None:
     import poems
     from poems.analysis import describe_factors
-    from poems.cli.console import output
+    from poems.cli.printing import output
 
     assert isinstance(fitted, poems.FittedPoems)
     assert isinstance(simulation, poems.simulation.Simulation)

@@ -13,7 +13,7 @@ import pytest
 from command_line import poems_here
 
 import poems
-from poems.cli.commands_stability import ResampleName
+from poems.cli.commands.stability import ResampleName
 from poems.csv_tables import read_csv
 from poems.resampling.draws import Resample
 from poems.resampling.result import Stability

@@ -29,6 +29,7 @@ from poems.fitted_projection import (
     reconstruct,
 )
 from poems.model import POEMS
+from poems.model_record import ModelSummary, ViewSummary
 from poems.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -95,19 +96,19 @@ class FittedPoems:
     principal_axes: Mapping[str, Tensor] | None = None
 
     def __repr__(self) -> str:
-        lines = [
-            f"FittedPoems: {len(self.samples)} samples, {self.n_active} active factors of "
-            f"{self.settings.model.n_latent}. {self.status}"
-        ]
         weights = self.gates.where(self.gates > 0).mean()
-        for name in self.view_names:
-            loadings = self.loadings[name].to_numpy()
-            lines.append(
-                f"  {name}: {loadings.shape[0]} features, "
-                f"{np.count_nonzero(loadings)} non-zero loadings, "
-                f"R² {self.r2[name]:.2f}, mean gate where measured {weights[name]:.2f}"
+        views = tuple(
+            ViewSummary(
+                name,
+                len(self.loadings[name]),
+                int(np.count_nonzero(self.loadings[name])),
+                float(self.r2[name]),
+                float(weights[name]),
             )
-        return "\n".join(lines)
+            for name in self.view_names
+        )
+        n_latent = self.settings.model.n_latent
+        return str(ModelSummary(len(self.samples), self.n_active, n_latent, self.status, views))
 
     @property
     def view_names(self) -> tuple[str, ...]:

@@ -10,48 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from poems.config import Settings
-from poems.diagnosis.check import Check, Diagnosis
-from poems.errors import StorageError
+from poems.diagnosis.check import Diagnosis
 from poems.estimates import FeatureEstimates, SampleEstimates
-from poems.findings import Finding
 from poems.fitted import FittedPoems
 from poems.model import POEMS
+from poems.model_record import Arrays, Record, ViewRecord, read_record, unreadable
 from poems.preprocessing import Preprocessing
 from poems.scaling import ViewScaling
-from poems.storage import read_state, write_state
+from poems.storage import write_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SCALING_ARRAYS = ("lower", "upper", "offset", "scale", "fill", "variance")
-
-Arrays = dict[str, npt.NDArray[Any]]
-
-
-class _ViewRecord(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    name: str
-    features: list[str]
-    log1p: bool
-    r2: float
-
-
-class _Record(BaseModel):
-    """The JSON part of a model file."""
-
-    model_config = ConfigDict(extra="forbid")
-    settings: Settings
-    seed: int
-    status: str
-    versions: dict[str, str]
-    samples: list[str]
-    views: list[_ViewRecord]
-    findings: list[Finding]
-    history: dict[str, list[float]]
-    diagnosis: list[Check] | None = None
 
 
 def save(fitted: FittedPoems, path: str | Path) -> None:
@@ -74,14 +46,14 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
             tensors[f"scaling.{array}.{i}"] = getattr(scaling, array)
         if fitted.principal_axes is not None:
             tensors[f"principal.{i}"] = fitted.principal_axes[name].numpy()
-    record = _Record(
+    record = Record(
         settings=fitted.settings,
         seed=fitted.seed,
         status=fitted.status,
         versions=dict(fitted.versions),
         samples=list(map(str, fitted.samples)),
         views=[
-            _ViewRecord(
+            ViewRecord(
                 name=name,
                 features=list(map(str, scaling.features)),
                 log1p=scaling.log1p,
@@ -104,18 +76,14 @@ def load_fitted(path: str | Path) -> FittedPoems:
     StorageError
         If the file is missing, damaged, or its parts do not fit together.
     """
-    tensors, raw = read_state(path)
+    record, tensors = read_record(path)
     try:
-        record = _Record.model_validate(raw)
         return _assemble(record, tensors)
-    except (ValidationError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
-        raise StorageError(
-            f"{path} is not a model that this version can read: {_first_line(error)}. "
-            "Use the version of POEMS that wrote it, or fit again."
-        ) from error
+    except (KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+        raise unreadable(path, error) from error
 
 
-def _assemble(record: _Record, tensors: Arrays) -> FittedPoems:
+def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
     """Build the result; shapes and types that do not agree raise one of torch's or our errors."""
     names = [view.name for view in record.views]
     _require_distinct("views", names)
@@ -225,14 +193,3 @@ def _take(
 def _tensor(tensors: Arrays, name: str, shape: tuple[int, ...]) -> torch.Tensor:
     """Return a single-precision tensor of the expected shape."""
     return torch.from_numpy(_take(tensors, name, shape, np.float32))
-
-
-def _first_line(error: Exception) -> str:
-    """The gist of an error whose text may be long."""
-    if isinstance(error, KeyError):
-        return f"it lacks {error}"
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        said = first["msg"].removeprefix("Value error, ")
-        return f"{'.'.join(map(str, first['loc']))}: {said}"
-    return str(error).strip().splitlines()[0]

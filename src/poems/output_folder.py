@@ -6,7 +6,9 @@ else, which is never overwritten.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -62,34 +64,59 @@ def claim_folder(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> 
         If the folder holds such a result, or a checkpoint, and ``overwrite``
         is not asked for, if it holds anything else, or cannot be made.
     """
+    path = require_free(folder, kind, overwrite=overwrite)
+    try:
+        if not path.is_dir() or not any(path.iterdir()):
+            write_marker(path, kind, {}, complete=False)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    return path
+
+
+def require_free(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> Path:
+    """Refuse what :func:`claim_folder` would refuse, and leave everything as it is.
+
+    Raises
+    ------
+    SettingsError
+        As there; whether the disk takes what is written is found out by writing.
+    """
     path = Path(folder)
     try:
-        return _claim(path, kind, overwrite)
+        _require_free(path, kind, overwrite)
     except OSError as error:
-        what = "written to" if path.is_dir() else "made"
-        raise SettingsError(
-            f"the folder {path} cannot be {what} ({error.strerror}); choose another --out"
-        ) from error
+        raise _unusable(path, error) from error
+    return path
 
 
-def _claim(path: Path, kind: Kind, overwrite: bool) -> Path:
+def _unusable(path: Path, error: OSError) -> SettingsError:
+    what = "written to" if path.is_dir() else "made"
+    return SettingsError(
+        f"the folder {path} cannot be {what} ({error.strerror}); choose another --out"
+    )
+
+
+def _require_free(path: Path, kind: Kind, overwrite: bool) -> None:
     if path.exists() and not path.is_dir():
         raise SettingsError(f"{path} is a file, not a folder; choose another --out")
-    if path.is_dir() and any(path.iterdir()):
-        found = _read(path, kind)
-        if found is None:
-            raise SettingsError(
-                f"the folder {path} is not empty and is not a POEMS {kind}, so nothing in it will "
-                "be overwritten; choose another --out"
-            )
-        if not overwrite and (found.get("complete") or (path / CHECKPOINT).exists()):
-            raise SettingsError(
-                f"the folder {path} holds a POEMS {kind} already; pass --overwrite to replace it, "
-                "or choose another --out"
-            )
-        return path
-    write_marker(path, kind, {}, complete=False)
-    return path
+    nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    if nearest != path or not any(path.iterdir()):
+        return
+    found = _read(path, kind)
+    if found is None:
+        raise SettingsError(
+            f"the folder {path} is not empty and is not a POEMS {kind}, so nothing in it will "
+            "be overwritten; choose another --out"
+        )
+    if not overwrite and (found.get("complete") or (path / CHECKPOINT).exists()):
+        raise SettingsError(
+            f"the folder {path} holds a POEMS {kind} already; pass --overwrite to replace it, "
+            "or choose another --out"
+        )
 
 
 def write_marker(

@@ -78,6 +78,20 @@ def write_state(path: str | Path, tensors: Tensors, record: Mapping[str, Any]) -
         raise StorageError(f"cannot write the model to {path}: {error}") from error
 
 
+def require_file(path: Path) -> None:
+    """Refuse a path at which there is no file.
+
+    Raises
+    ------
+    StorageError
+        If there is none.
+    """
+    if not path.is_file():
+        raise StorageError(
+            f"there is no model file {path}; give a run folder, or a file that was saved"
+        )
+
+
 def read_state(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     """Read what :func:`write_state` wrote.
 
@@ -90,10 +104,7 @@ def read_state(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str,
     from safetensors import SafetensorError, safe_open
 
     file = Path(path)
-    if not file.is_file():
-        raise StorageError(
-            f"there is no model file {file}; give a run folder, or a file that was saved"
-        )
+    require_file(file)
     try:
         with safe_open(file, framework="numpy") as opened:
             metadata = opened.metadata() or {}

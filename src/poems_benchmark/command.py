@@ -195,7 +195,7 @@ def benchmark(
         )
         return
 
-    from poems.cli.console import output
+    from poems.cli.printing import output
     from poems_benchmark.folder import run_benchmark
 
     specs = _cohorts(data, cohorts, labels or [], _listed(only))
@@ -252,7 +252,7 @@ def _methods(
     names: str, variants: Sequence[str], *, quick: bool, console: Console | None
 ) -> dict[str, Method]:
     """Return the methods by short name; of a group, those that are not installed are left out."""
-    from poems.cli.console import say
+    from poems.cli.printing import say
     from poems.errors import SettingsError
     from poems_benchmark.methods.interface import require
     from poems_benchmark.methods.registry import METHODS, method_names, poems_variant
@@ -328,7 +328,7 @@ class _Progress:
 
     def start(self, n_units: int, n_reused: int) -> None:
         """Say how much there is to do."""
-        from poems.cli.console import say
+        from poems.cli.printing import say
 
         self.at, self.n_units = n_reused, n_units
         done = f", {n_reused} of them done already" if n_reused else ""
@@ -337,7 +337,7 @@ class _Progress:
 
     def report(self, finished: Finished) -> None:
         """Say what came of a unit."""
-        from poems.cli.console import say
+        from poems.cli.printing import say
 
         self.at += 1
         if self.console is None:
@@ -353,7 +353,7 @@ class _Progress:
 
 
 def _close(console: Console, result: BenchmarkResult, out: Path, *, quiet: bool) -> None:
-    from poems.cli.console import clean, heading, print_table, say
+    from poems.cli.printing import clean, heading, print_table, say
 
     if not quiet and not result.table.empty:
         import pandas as pd

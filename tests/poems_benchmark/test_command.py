@@ -177,7 +177,7 @@ def test_a_named_method_must_be_installed_one_of_a_group_need_not(
 ) -> None:
     from importlib.metadata import PackageNotFoundError
 
-    from poems.cli.console import output
+    from poems.cli.printing import output
     from poems_benchmark.command import _methods
 
     def absent(name: str) -> str:

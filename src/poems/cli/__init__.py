@@ -9,33 +9,50 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from poems._version import __version__
-from poems.cli import (
-    commands_associations,
-    commands_cohort,
-    commands_contributions,
-    commands_demo,
-    commands_export,
-    commands_factors,
-    commands_fit,
-    commands_genesets,
-    commands_report,
-    commands_run,
-    commands_stability,
-    commands_subtypes,
-    commands_survival,
-)
+from poems.cli.commands import COMMANDS, commands_of_others, own_command
 from poems.errors import PoemsError
 
 
 class _Commands(TyperGroup):
-    """The commands; an interrupt is answered here, for typer would end without a word."""
+    """The commands, each imported when it is asked for.
+
+    An interrupt is answered here, for typer would end without a word.
+    """
+
+    _others_are_known = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands, those of other packages last."""
+        self._add_others()
+        return [*COMMANDS, *(name for name in self.commands if name not in COMMANDS)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command: the program's own, or else one that a package adds."""
+        if cmd_name in self.commands:
+            return self.commands[cmd_name]
+        if cmd_name in COMMANDS:
+            self.commands[cmd_name] = own_command(cmd_name)
+        else:
+            self._add_others()
+        return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that was typed; for one that there is not, the nearest is named."""
+        if self.get_command(ctx, args[0]) is None:
+            for name in COMMANDS:
+                self.get_command(ctx, name)
+        return super().resolve_command(ctx, args)
+
+    def _add_others(self) -> None:
+        if not self._others_are_known:
+            self._others_are_known = True
+            self.commands.update(commands_of_others())
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
@@ -56,35 +73,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 data or settings at fault, 2 wrong usage, 130 interrupted.",
 )
-for _module in (
-    commands_demo,
-    commands_cohort,
-    commands_fit,
-    commands_run,
-    commands_factors,
-    commands_subtypes,
-    commands_contributions,
-    commands_associations,
-    commands_survival,
-    commands_genesets,
-    commands_stability,
-    commands_report,
-    commands_export,
-):
-    _module.register(app)
-
-
-def _add_installed(to: typer.Typer) -> None:
-    """Add the commands of other packages, each a function that is given the app."""
-    for entry in entry_points(group="poems.commands"):
-        try:
-            entry.load()(to)
-        except (ImportError, AttributeError) as error:
-            # The others work without it; one that is asked for is then unknown.
-            typer.echo(f"the command '{entry.name}' cannot be loaded: {error}", err=True)
-
-
-_add_installed(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -136,7 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _fail(message: str) -> None:
-    from poems.cli.console import clean
+    from poems.cli.printing.console import clean
+    from poems.cli.words import in_flags
 
-    typer.echo(clean(f"error: {message}"), err=True)
+    typer.echo(clean(f"error: {in_flags(message)}"), err=True)
     sys.exit(1)

@@ -1,8 +1,9 @@
-"""The arguments that commands share, and how they become a call of ``poems.read``."""
+"""The parameters that commands share, and the tables of a cohort that they name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -117,6 +118,93 @@ Overwrite = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="Print errors only.")]
 
 
+@dataclass(frozen=True)
+class Tables:
+    """The tables of a cohort, as they were named; nothing of them is read yet."""
+
+    views: dict[str, Path] | Path
+    obs: Path | None
+    features_in_rows: bool | list[str]
+
+    def read(self, *, samples: Samples = "union", backed: bool = False) -> MultiOmics:
+        """Read them into a cohort; ``backed`` leaves the values on disk."""
+        from poems.data import read
+
+        return read(
+            self.views,
+            obs=self.obs,
+            features_in_rows=self.features_in_rows,
+            samples=samples,
+            backed=backed,
+        )
+
+
+def named_tables(
+    files: Sequence[str] | None,
+    views: Sequence[str] | None,
+    in_rows: bool,
+    in_rows_of: Sequence[str] | None,
+    *,
+    obs: Path | None = None,
+) -> Tables:
+    """Return the tables that the flags name.
+
+    Raises
+    ------
+    typer.BadParameter
+        If none is named, two are of one name, or a flag names a view that is none.
+    """
+    tables = parse_views(files, views)
+    return Tables(tables, obs, views_in_rows(in_rows, in_rows_of, tables))
+
+
+def existing_tables(
+    files: Sequence[str] | None,
+    views: Sequence[str] | None,
+    in_rows: bool,
+    in_rows_of: Sequence[str] | None,
+    *,
+    obs: Path | None = None,
+) -> Tables:
+    """Return the tables that the flags name, all of which are there.
+
+    Raises
+    ------
+    typer.BadParameter
+        As :func:`named_tables`.
+    ReadError
+        If a file does not exist.
+    """
+    from poems.data.files import existing_file, require_tables
+
+    named = named_tables(files, views, in_rows, in_rows_of, obs=obs)
+    require_tables(named.views)
+    if obs is not None:
+        existing_file(obs)
+    return named
+
+
+def existing_tables_if_any(
+    files: Sequence[str] | None,
+    views: Sequence[str] | None,
+    in_rows: bool,
+    in_rows_of: Sequence[str] | None,
+    *,
+    obs: Path | None = None,
+) -> Tables | None:
+    """Return the tables that the flags name, or ``None`` where they name none.
+
+    Raises
+    ------
+    typer.BadParameter, ReadError
+        As :func:`existing_tables`.
+    """
+    if not files and not views:
+        views_in_rows(in_rows, in_rows_of, {})
+        return None
+    return existing_tables(files, views, in_rows, in_rows_of, obs=obs)
+
+
 def parse_views(files: Sequence[str] | None, views: Sequence[str] | None) -> dict[str, Path] | Path:
     """Return the table of each view, or the one .h5mu file or .zarr folder.
 
@@ -188,20 +276,6 @@ def views_in_rows(
                 f"{', '.join(tables)}"
             )
     return every or list(named or ())
-
-
-def read_cohort(
-    tables: dict[str, Path] | Path,
-    obs: Path | None,
-    *,
-    features_in_rows: bool | Sequence[str],
-    samples: Samples = "union",
-    backed: bool = False,
-) -> MultiOmics:
-    """Read the tables into a cohort; ``backed`` leaves the values on disk."""
-    from poems.data import read
-
-    return read(tables, obs=obs, features_in_rows=features_in_rows, samples=samples, backed=backed)
 
 
 def _named(text: str) -> tuple[str, Path]:

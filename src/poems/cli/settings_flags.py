@@ -30,11 +30,11 @@ class SettingsCommand(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the command's own parameters, the settings', and ``--help``."""
         own = super().get_params(ctx)
-        return [*own[: len(self.params)], *_settings_parameters(), *own[len(self.params) :]]
+        return [*own[: len(self.params)], *settings_parameters(), *own[len(self.params) :]]
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command without the settings, which go into the context."""
-        names = [parameter.name for parameter in _settings_parameters()]
+        names = [parameter.name for parameter in settings_parameters()]
         given = {name: ctx.params.pop(name, None) for name in names}
         ctx.meta[_KEY] = {name: value for name, value in given.items() if value is not None}
         return super().invoke(ctx)
@@ -96,7 +96,8 @@ def _as_flag(name: str) -> str:
 
 
 @cache
-def _settings_parameters() -> list[Any]:
+def settings_parameters() -> list[Any]:
+    """Return the flags of all settings."""
     from poems.config import Settings, setting_groups
 
     defaults = Settings().model_dump()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from poems.errors import ReadError
+from poems.errors import DataError, ReadError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -32,6 +33,56 @@ def existing_file(path: Path) -> Path:
     if exists:
         raise ReadError(f"{path} is not a file; name the table itself")
     raise ReadError(f"{path} does not exist; check the path (it was looked up from {Path.cwd()})")
+
+
+def require_tables(views: Mapping[str, Path] | Path) -> None:
+    """Refuse tables that are not there, without reading any.
+
+    Parameters
+    ----------
+    views
+        View name to the path of its table, or the one path of all; a zarr store is
+        a folder.
+
+    Raises
+    ------
+    ReadError
+        If a path leads to nothing or, but for a store, to a folder; all are listed.
+
+    Examples
+    --------
+    >>> require_tables({"rna": Path("absent.csv")})
+    Traceback (most recent call last):
+    poems.errors.ReadError: view 'rna': absent.csv does not exist; check the path (it was ...)
+    """
+    paths = views if isinstance(views, Mapping) else {"": views}
+    problems = absent_tables(paths)
+    if problems:
+        texts = [f"view '{name}': {text}" if name else text for name, text in problems.items()]
+        raise all_problems(ReadError, texts)
+
+
+def absent_tables(views: Mapping[str, Path]) -> dict[str, str]:
+    """Return what is wrong with the paths that lead to no table, by view."""
+    problems = {}
+    for name, path in views.items():
+        try:
+            if path.suffix.lower() != ".zarr" or not path.is_dir():
+                existing_file(path)
+        except ReadError as error:
+            problems[name] = str(error)
+    return problems
+
+
+def all_problems(kind: type[DataError], texts: Sequence[str]) -> DataError:
+    r"""Return one exception that says all that is wrong.
+
+    >>> str(all_problems(ReadError, ["a is empty", "b is empty"]))
+    '2 problems:\n- a is empty\n- b is empty'
+    """
+    if len(texts) == 1:
+        return kind(texts[0])
+    return kind(f"{len(texts)} problems:\n" + "\n".join(f"- {text}" for text in texts))
 
 
 def read_text(path: Path) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from poems.data.assemble import SampleRule, assemble, merge_obs
 from poems.data.backed.reading import assemble_backed, clean_view, open_sources
 from poems.data.container import MultiOmics
+from poems.data.files import all_problems
 from poems.data.mudata_io import read_h5mu_views, split_mudata
 from poems.data.names import view_name_problems
 from poems.data.obs_values import clean_obs
@@ -235,6 +236,4 @@ def _error(findings: Collection[Finding]) -> DataError:
         finding.message if finding.view is None else f"view '{finding.view}': {finding.message}"
         for finding in errors
     ]
-    if len(texts) == 1:
-        return kind(texts[0])
-    return kind(f"{len(texts)} problems:\n" + "\n".join(f"- {text}" for text in texts))
+    return all_problems(kind, texts)

@@ -1,7 +1,32 @@
 """A run as other programs take it: a folder of CSV files, an Excel workbook, a MuData file."""
 
-from poems.export.csv_folder import export_csv
-from poems.export.h5mu import export_h5mu
-from poems.export.workbook import export_workbook
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from poems.export.csv_folder import export_csv
+    from poems.export.h5mu import export_h5mu
+    from poems.export.workbook import export_workbook
+
+# Loaded on first use: which tables there are can be said without what writes them.
+_HOMES = {
+    "export_csv": "poems.export.csv_folder",
+    "export_h5mu": "poems.export.h5mu",
+    "export_workbook": "poems.export.workbook",
+}
 
 __all__ = ["export_csv", "export_h5mu", "export_workbook"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'poems.export' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -11,7 +11,7 @@ from poems.data import MultiOmics
 from poems.data.mudata_io import storable
 from poems.data.stored.anndata_quiet import quiet
 from poems.errors import DataError
-from poems.export.workbook import new_file
+from poems.export.tables import new_file
 from poems.findings import name_some
 from poems.run_folder import Run
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from poems.errors import ReadError
+from poems.errors import ReadError, SettingsError
 from poems.output_folder import read_marker
 
 # What a table holds, by the last part of its name; for those of every view by the folder.
@@ -127,6 +127,24 @@ def run_tables(run: str | Path, also: Iterable[str | Path] = ()) -> dict[str, Pa
             raise ReadError(f"tables of two folders would be called '{name}'; rename {each}")
         found |= {f"{name}/{stem}": file for stem, file in tables.items()}
     return found
+
+
+def new_file(path: str | Path, suffix: str, *, overwrite: bool) -> Path:
+    """Return the path of a file that may be written.
+
+    Raises
+    ------
+    SettingsError
+        If it does not end in ``suffix``, is a folder, or is there and may not be replaced.
+    """
+    file = Path(path)
+    if file.suffix.lower() != suffix:
+        raise SettingsError(f"{file} does not end in {suffix}; name the file so")
+    if file.is_dir():
+        raise SettingsError(f"{file} is a folder; name a file")
+    if file.exists() and not overwrite:
+        raise SettingsError(f"{file} is there already; pass --overwrite to replace it")
+    return file
 
 
 def describe(name: str) -> str:

@@ -13,8 +13,7 @@ import pandas as pd
 
 from poems._files import atomic_path
 from poems.csv_tables import read_typed_csv
-from poems.errors import SettingsError
-from poems.export.tables import describe, run_tables
+from poems.export.tables import describe, new_file, run_tables
 from poems.findings import Finding, count, name_some
 from poems.run_analysis import NAME_COLUMNS
 
@@ -115,24 +114,6 @@ def export_workbook(
             severity: Any = "note" if tables_of is long else "warning"
             findings.append(Finding(severity, code, message, items=tuple(tables_of)))
     return tuple(findings)
-
-
-def new_file(path: str | Path, suffix: str, *, overwrite: bool) -> Path:
-    """Return the path of a file that may be written.
-
-    Raises
-    ------
-    SettingsError
-        If it does not end in ``suffix``, is a folder, or is there and may not be replaced.
-    """
-    file = Path(path)
-    if file.suffix.lower() != suffix:
-        raise SettingsError(f"{file} does not end in {suffix}; name the file so")
-    if file.is_dir():
-        raise SettingsError(f"{file} is a folder; name a file")
-    if file.exists() and not overwrite:
-        raise SettingsError(f"{file} is there already; pass --overwrite to replace it")
-    return file
 
 
 def sheet_names(tables: Iterable[str]) -> dict[str, str]:

@@ -143,7 +143,8 @@ def write_report(
         )
     if time is None and (covariates or event_value is not None):
         raise SettingsError(
-            "covariates and event_value are of the survival analysis; give time and event, too"
+            "`covariates` and `event_value` are of the survival analysis; give `time` and "
+            "`event`, too"
         )
     if gene_map is not None and not gene_sets:
         raise SettingsError("gene_map is of the gene sets; give gene_sets, too")

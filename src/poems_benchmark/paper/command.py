@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poems.cli.console import heading, output, print_table, say
+from poems.cli.printing import heading, output, print_table, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +135,7 @@ def _tasks(request: PaperRequest) -> dict[str, PaperTask]:
 
 def _shown(results: dict[str, PaperResult]) -> pd.DataFrame:
     """Return the means; their deviations are in scores.md, for a terminal is narrow."""
-    from poems.cli.console import decimal
+    from poems.cli.printing import decimal
     from poems_benchmark.paper.methods import paper_table
 
     table = paper_table(results)

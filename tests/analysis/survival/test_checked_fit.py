@@ -240,8 +240,9 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_fitted_is_said_in_every_table_and_in_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    from poems.cli.console import output
     from poems.cli.survival import print_survival
+
+    from poems.cli.printing import output
     from poems.plots import plot_hazard_ratios
 
     broken(monkeypatch)

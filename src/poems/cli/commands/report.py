@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poems.cli import inputs
+from poems.cli import checks, inputs
+from poems.cli.driver import add_command
+from poems.cli.printing import heading, say
+from poems.cli.result import CommandResult
+from poems.errors import SettingsError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from poems.report import Report
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("report")(report)
+    add_command(app, report)
 
 
 def report(
@@ -47,12 +54,26 @@ def report(
     ] = None,
     seed: inputs.Seed = 0,
     quiet: inputs.Quiet = False,
-) -> None:
+) -> CommandResult:
     """Write the report of a run: one HTML file to open in a browser, also offline.
 
     It is made from the tables in the run folder. Tables that it computes itself lie beside it, in
     a folder called after it.
     """
+    if (time is None) != (event is None):
+        raise SettingsError(
+            "survival needs times and events; give both, time and event (--time, --event)"
+        )
+    checks.require_run(run)
+    checks.require_files([obs, *(gmt or ()), gene_map])
+    named = {
+        "--labels": [labels] if labels is not None else [],
+        "--time": [time] if time is not None else [],
+        "--event": [event] if event is not None else [],
+        "--covariates": covariates or (),
+    }
+    checks.require_columns(run, obs, named)
+
     from poems.report import write_report
 
     made = write_report(
@@ -69,15 +90,16 @@ def report(
         title=title,
         seed=seed,
     )
-    if not quiet:
-        print_report(made)
+    return CommandResult(
+        partial(_show, made=made),
+        {"run": run, "report": made.path, "tables": [path.name for path in made.tables]},
+        tables={"sentences": made.sentences},
+        findings=made.findings,
+    )
 
 
-def print_report(made: Report) -> None:
+def _show(console: Console, made: Report) -> None:
     """Print the summary's sentences and where the page lies."""
-    from poems.cli.console import heading, output, say
-
-    console = output()
     found = made.sentences
     topic = ""
     for row in found[~found["caution"]].itertuples():
@@ -90,13 +112,10 @@ def print_report(made: Report) -> None:
         heading(console, "What to distrust")
         for text in cautions["sentence"]:
             say(console, f"  {text}", "yellow")
-    print_place(made)
+    print_place(console, made)
 
 
-def print_place(made: Report) -> None:
+def print_place(console: Console, made: Report) -> None:
     """Say where a report lies."""
-    from poems.cli.console import heading, output, say
-
-    console = output()
     heading(console, f"Report written to {made.path}")
     say(console, f"  to open in a browser; its own tables are in {made.tables[0].parent}")

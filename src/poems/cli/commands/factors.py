@@ -1,17 +1,20 @@
-"""How the tables of the factors are printed and written."""
+"""``poems factors``: what each factor drives, explains and goes with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from rich.table import Table
+import typer
 from rich.text import Text
 
-from poems.analysis.variance import ALL
-from poems.cli.console import brief, clean, decimal, heading, say
-from poems.findings import Finding, count
+from poems.cli import checks, inputs
+from poems.cli.driver import add_command
+from poems.cli.printing import brief, clean, decimal, heading, print_findings, print_grid, say
+from poems.cli.result import CommandResult, claim
+from poems.findings import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,10 +22,12 @@ if TYPE_CHECKING:
 
     from poems.analysis.associations import Associations
     from poems.analysis.factors import FactorTables
+    from poems.data import MultiOmics
+    from poems.findings import Finding
     from poems.fitted import FittedPoems
 
 # False discovery rate above which an association is not spoken of as one.
-SIGNIFICANT: Final = 0.05
+_SIGNIFICANT: Final = 0.05
 # Factors whose ranks correlate more than this share what they explain.
 _CORRELATED = 0.5
 _MOST_PAIRS = 5
@@ -37,6 +42,118 @@ _KEY = (
 )
 
 
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    add_command(app, factors)
+
+
+def factors(
+    path: inputs.RunOrModel,
+    files: inputs.Files = None,
+    view: inputs.Views = None,
+    obs: inputs.RunObs = None,
+    features_in_rows: inputs.FeaturesInRows = False,
+    features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    backed: inputs.Backed = False,
+    top: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Features of each factor and view to print.")
+    ] = 3,
+    out: inputs.AlsoOut = None,
+    overwrite: inputs.Overwrite = False,
+    seed: inputs.Seed = 0,
+) -> CommandResult:
+    """Say what each factor drives and goes with and, if tables are given, what it explains.
+
+    Give the tables of the fit, or of other samples: then variance explained and associations are
+    of these.
+    """
+    tables = inputs.existing_tables_if_any(
+        files, view, features_in_rows, features_in_rows_of, obs=obs
+    )
+    checks.require_run_or_model(path)
+    checks.require_files([obs])
+    checks.require_output(out, "factor-table", overwrite=overwrite)
+
+    from poems.analysis.factors import describe_factors
+
+    model, own_obs = _model_and_obs(path)
+    cohort = None if tables is None else tables.read(backed=backed)
+    known, noticed = _obs_table(model, cohort, obs, own_obs)
+    folder = claim(out, "factor-table", overwrite=overwrite)
+    found = describe_factors(model, cohort, obs=known, seed=seed)
+    findings = (*noticed, *found.findings)
+    about: dict[str, object] = {"run": str(path), "seed": seed}
+    if found.variance is not None:
+        about |= {
+            "n_samples": found.variance.n_samples,
+            "n_trained_on": found.variance.n_trained_on,
+        }
+    return CommandResult(
+        partial(_show, model=model, found=found, findings=findings, top=top),
+        {**about, "factors": model.factor_names},
+        tables=_tables(found),
+        findings=findings,
+        folder=folder,
+        about=about,
+    )
+
+
+def _tables(found: FactorTables) -> dict[str, pd.DataFrame | None]:
+    from poems.analysis.effects import top_features
+
+    return {
+        "effects": found.effects,
+        "top_features": top_features(found.effects, _WRITTEN),
+        "correlations": found.correlations,
+        "variance": None if found.variance is None else found.variance.table,
+        "associations": None if found.associations is None else found.associations.table,
+    }
+
+
+def _model_and_obs(path: Path) -> tuple[FittedPoems, pd.DataFrame | None]:
+    """Load a run with its obs table, or a model, which has none."""
+    from poems.fitted import load
+    from poems.run_folder import read_run
+
+    if not path.is_dir():
+        return load(path), None
+    run = read_run(path)
+    return run.model, run.obs if len(run.obs.columns) else None
+
+
+def _obs_table(
+    model: FittedPoems, cohort: MultiOmics | None, given: Path | None, own: pd.DataFrame | None
+) -> tuple[pd.DataFrame | None, tuple[Finding, ...]]:
+    """Return the table to compare with: the cohort's, the given one, or the run's."""
+    from poems.data.assemble import align_obs
+    from poems.data.tables import load_obs
+
+    if cohort is not None and len(cohort.obs.columns):
+        return cohort.obs, ()
+    if given is not None and cohort is None:
+        table, noticed = load_obs(given)
+        aligned, unmatched = align_obs(table, model.samples)
+        return (aligned if table.index.isin(model.samples).any() else table), (
+            *noticed,
+            *unmatched,
+        )
+    samples = model.samples if cohort is None else cohort.samples
+    if own is None or not own.index.isin(samples).any():
+        return None, ()
+    return own.reindex(samples), ()
+
+
+def _show(
+    console: Console,
+    model: FittedPoems,
+    found: FactorTables,
+    findings: Sequence[Finding],
+    top: int,
+) -> None:
+    print_factors(console, model, found, top)
+    print_findings(console, findings, all_notes=True)
+
+
 def print_factors(console: Console, model: FittedPoems, found: FactorTables, top: int) -> None:
     """Print what all factors explain, a line for each factor, and which go together."""
     say(console, f"{count(model.n_active, 'factor')}, {_samples(model, found)}.", "bold")
@@ -44,51 +161,23 @@ def print_factors(console: Console, model: FittedPoems, found: FactorTables, top
         say(console, "No factor drives any feature; `poems diagnose` says what to try.", "yellow")
         return
     if found.variance is not None:
+        from poems.analysis.variance import ALL
+
         wide = found.variance.wide()
         shares = ", ".join(f"{view} {decimal(float(r2))}" for view, r2 in wide.loc[ALL].items())
         say(console, f"R² of all factors: {shares}")
     heading(console, f"Factors: R², and the features that load most, of each view {top} at most")
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
+    rows = []
     for factor in model.factor_names:
         text = Text(clean(_features(model, found, factor, top)))
         if found.associations is not None:
             text.append(clean(f" | {_association(found.associations, factor)}"), style="cyan")
-        grid.add_row(Text(f"  {factor}"), text)
-    console.print(grid)
+        rows.append((factor, text))
+    print_grid(console, rows)
     say(console, _KEY, "dim")
     _print_correlations(console, found.correlations)
     if found.associations is not None:
         _print_tests(console, found.associations)
-
-
-def write_factors(
-    folder: Path, found: FactorTables, noticed: Iterable[Finding], *, run: str, seed: int
-) -> list[str]:
-    """Write the tables into a folder that was claimed; return the names of the files."""
-    from poems.analysis.effects import top_features
-    from poems.cli.result_folder import write_result
-
-    about: dict[str, object] = {"run": run, "seed": seed}
-    if found.variance is not None:
-        about |= {
-            "n_samples": found.variance.n_samples,
-            "n_trained_on": found.variance.n_trained_on,
-        }
-    return write_result(
-        folder,
-        "factor-table",
-        about,
-        tables={
-            "effects": found.effects,
-            "top_features": top_features(found.effects, _WRITTEN),
-            "correlations": found.correlations,
-            "variance": None if found.variance is None else found.variance.table,
-            "associations": None if found.associations is None else found.associations.table,
-        },
-        findings=(*noticed, *found.findings),
-    )
 
 
 def _samples(model: FittedPoems, found: FactorTables) -> str:
@@ -145,7 +234,7 @@ def _association(associations: Associations, factor: str) -> str:
         return "no column to compare with"
     best = own.iloc[0]
     name = " ".join(str(best["column"]).split())
-    if best["q"] > SIGNIFICANT:
+    if best["q"] > _SIGNIFICANT:
         return f"no column (closest {name}, q {best['q']:.1g})"
     size = f"{_MEASURES[best['measure']]} {best['effect']:.2f}"
     groups = "" if best["test"] == "Spearman" else f" {best['lowest']} < {best['highest']}"
@@ -172,11 +261,11 @@ def _print_correlations(console: Console, correlations: pd.DataFrame) -> None:
 def _print_tests(console: Console, associations: Associations) -> None:
     tested = associations.table.dropna(subset=["p"])
     if len(tested):
-        n_found = int((tested["q"] <= SIGNIFICANT).sum())
+        n_found = int((tested["q"] <= _SIGNIFICANT).sum())
         say(
             console,
             f"{n_found} of {count(len(tested), 'test')} of a factor against a column of the obs "
             f"table {'is' if n_found == 1 else 'are'} significant at a false discovery rate of "
-            f"{SIGNIFICANT:.0%}",
+            f"{_SIGNIFICANT:.0%}",
             "dim",
         )

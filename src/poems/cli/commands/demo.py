@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poems.cli import inputs
+from poems.cli import checks, inputs
+from poems.cli.commands.fit import (
+    quietly,
+    require_fitting,
+    run_summary,
+    show_cohort,
+    show_fit,
+)
+from poems.cli.commands.report import print_place
+from poems.cli.driver import add_command
+from poems.cli.printing import heading, print_table
+from poems.cli.result import CommandResult
 from poems.cli.settings_flags import SettingsCommand, resolve_settings
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
     from poems.analysis.subtypes import Subtypes
     from poems.fitted import FittedPoems
+    from poems.report import Report
+    from poems.run_fitting import FittedRun
     from poems.simulation import Simulation
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("demo", cls=SettingsCommand)(demo)
+    add_command(app, demo, cls=SettingsCommand)
 
 
 def demo(
@@ -29,39 +47,55 @@ def demo(
     seed: inputs.Seed = 0,
     overwrite: inputs.Overwrite = False,
     quiet: inputs.Quiet = False,
-) -> None:
+) -> CommandResult:
     """Simulate a cohort, fit it, find subtypes, compare with what was planted, write a report."""
-    from poems.cli.commands_report import print_place
-    from poems.cli.fitting import FitRequest, fit_and_write
+    settings = resolve_settings(ctx, "default", None)
+    checks.require_output(out, "run", overwrite=overwrite)
+
     from poems.report import write_report
+    from poems.run_fitting import FitRequest, fit_run
     from poems.simulation import simulate
 
     request = FitRequest(
-        settings=resolve_settings(ctx, "default", None),
+        settings=settings,
         out=out,
         overwrite=overwrite,
         seed=seed,
-        quiet=quiet,
+        progress=not quiet,
     )
+    start = time.monotonic()
     simulation = simulate(n_samples, n_features, seed=seed, missing_views=0.1)
-    model, subtypes = fit_and_write(simulation.cohort, request)
+    require_fitting(simulation.cohort, request)
+    found = fit_run(simulation.cohort, request, noticed=quietly if quiet else show_cohort)
+    seconds = time.monotonic() - start
     made = write_report(out, labels="subtype", seed=seed)
-    if not quiet:
-        _compare(simulation, model, subtypes)
-        print_place(made)
+    table = _compared(simulation, found.model, found.subtypes)
+    return CommandResult(
+        partial(_show, found=found, seconds=seconds, table=table, made=made),
+        {**run_summary(found), "report": made.path},
+        tables={"planted": table.rename_axis("of").reset_index()},
+        findings=(*found.known, *found.late),
+    )
 
 
-def _compare(simulation: Simulation, model: FittedPoems, subtypes: Subtypes) -> None:
+def _show(
+    console: Console, found: FittedRun, seconds: float, table: pd.DataFrame, made: Report
+) -> None:
+    show_fit(console, found, seconds)
+    heading(console, "Beside the planted truth")
+    print_table(console, table)
+    print_place(console, made)
+
+
+def _compared(simulation: Simulation, model: FittedPoems, subtypes: Subtypes) -> pd.DataFrame:
     import pandas as pd
 
-    from poems.cli.console import heading, output, print_table
     from poems.evaluation.matching import support_scores
     from poems.evaluation.metrics import clustering_accuracy
 
-    console = output()
     support = support_scores(simulation.loadings, model.loadings)
     accuracy = clustering_accuracy(simulation.subtypes, subtypes.assignment)
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "planted": [simulation.latent.shape[1], simulation.subtypes.nunique(), "", ""],
             "found": [
@@ -73,5 +107,3 @@ def _compare(simulation: Simulation, model: FittedPoems, subtypes: Subtypes) -> 
         },
         index=["factors", "subtypes", "samples in their subtype", "features of the factors"],
     )
-    heading(console, "Beside the planted truth")
-    print_table(console, table)

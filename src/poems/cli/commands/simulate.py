@@ -1,19 +1,22 @@
-"""``poems check`` and ``poems simulate``: cohorts before any model."""
+"""``poems simulate``: a cohort with planted subtypes and effects."""
 
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from poems.cli import inputs
-from poems.findings import name_some
+from poems.cli import checks, inputs
+from poems.cli.driver import add_command
+from poems.cli.printing import clean, say
+from poems.cli.result import CommandResult
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pandas as pd
+    from rich.console import Console
 
     from poems.simulation import Simulation
 
@@ -23,41 +26,8 @@ Truth = Literal["linear", "saturating", "threshold", "u_shaped", "mixed", "inter
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    app.command("check")(check)
-    app.command("simulate")(simulate)
-
-
-def check(
-    files: inputs.Files = None,
-    view: inputs.Views = None,
-    obs: inputs.Obs = None,
-    features_in_rows: inputs.FeaturesInRows = False,
-    features_in_rows_of: inputs.FeaturesInRowsOf = None,
-    samples: inputs.SamplesOption = "union",
-) -> None:
-    """Say what is in the tables of a cohort, and what is wrong with them."""
-    tables = inputs.parse_views(files, view)
-    in_rows = inputs.views_in_rows(features_in_rows, features_in_rows_of, tables)
-
-    from poems.cli.console import output, print_findings, print_table, say
-    from poems.data import check as check_cohort
-
-    report = check_cohort(tables, obs=obs, features_in_rows=in_rows, samples=samples)
-    console = output()
-    if report.cohort is not None:
-        columns = report.cohort.obs.columns
-        held = f"; obs has {name_some(columns, 8)}" if len(columns) else ""
-        say(console, f"{report.cohort.n_samples} samples{held}", "bold")
-    if len(report.summary):
-        print_table(console, _readable(report.summary), index="view")
-        console.print()
-    print_findings(console, report.findings, all_notes=True)
-    if not report.ok:
-        say(console, "not ready for a fit: mend the errors above", "bold red")
-        raise typer.Exit(1)
-    worst = any(finding.severity == "warning" for finding in report.findings)
-    say(console, "ready for a fit" + (", with the warnings above" if worst else ""), "bold green")
+    """Add the command to ``app``."""
+    add_command(app, simulate)
 
 
 def simulate(
@@ -89,9 +59,10 @@ def simulate(
     missing_entries: Annotated[float, typer.Option(help="Share of entries left blank.")] = 0.0,
     seed: inputs.Seed = 0,
     overwrite: inputs.Overwrite = False,
-) -> None:
+) -> CommandResult:
     """Write a cohort with planted subtypes and effects, and the truth about it."""
-    from poems.cli.console import clean, output, say
+    checks.require_output(out, "simulation", overwrite=overwrite)
+
     from poems.output_folder import claim_folder, write_marker
     from poems.simulation import simulate as simulate_cohort
 
@@ -114,20 +85,25 @@ def simulate(
     folder = claim_folder(out, "simulation", overwrite=overwrite)
     _write_simulation(folder, simulation)
     write_marker(folder, "simulation", {"seed": seed, "truth": truth})
-    console = output()
+    return CommandResult(
+        partial(_show, folder=folder, simulation=simulation),
+        {
+            "folder": folder,
+            "n_samples": simulation.cohort.n_samples,
+            "n_factors": simulation.latent.shape[1],
+            "n_subtypes": simulation.subtypes.nunique(),
+        },
+        findings=simulation.cohort.findings,
+    )
+
+
+def _show(console: Console, folder: Path, simulation: Simulation) -> None:
     say(console, repr(simulation.cohort))
     views = [f"{folder / name}.csv.gz" for name in simulation.cohort.views]
     command = ["poems", "fit", *views, "--obs", f"{folder / 'obs.csv'}", "--out", f"{folder}-run"]
     say(console, f"Written to {folder}. To fit it:", "bold")
     # Not wrapped: the line is there to be copied.
     typer.echo(clean(f"  {shlex.join(command)}"))
-
-
-def _readable(summary: pd.DataFrame) -> pd.DataFrame:
-    shown = summary.rename(columns={"missing_samples": "unmeasured", "missing_share": "missing"})
-    if "missing" in shown:
-        shown["missing"] = shown["missing"].map("{:.1%}".format)
-    return shown
 
 
 def _write_simulation(folder: Path, simulation: Simulation) -> None:

@@ -1,15 +1,22 @@
-"""From a cohort to a folder of stability results, with what is printed on the way."""
+"""``poems stability``: what of a fit would be found again."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from poems.cli.console import decimal, heading, output, print_findings, print_table, say
+import typer
+
+from poems.cli import checks, inputs
+from poems.cli.commands.fit import Config, Preset
+from poems.cli.driver import add_command
+from poems.cli.printing import decimal, heading, output, print_findings, print_table, say
+from poems.cli.result import CommandResult
+from poems.cli.settings_flags import SettingsCommand, flags_given, resolve_settings
 from poems.errors import SettingsError
-from poems.output_folder import claim_folder, write_marker
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,14 +28,116 @@ if TYPE_CHECKING:
     from poems.resampling.draws import Resample
     from poems.resampling.result import Stability
 
+# As in poems.resampling.draws, which takes long to import; a test holds them equal.
+ResampleName = Literal["subsample", "bootstrap", "none"]
 # Numbers of clusters to form in each refit.
-_CANDIDATES = range(2, 9)
+_CANDIDATES: Final = range(2, 9)
 # Biomarkers of each factor that are printed; the file has them all.
-_SHOWN = 3
+_SHOWN: Final = 3
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    add_command(app, stability, cls=SettingsCommand)
+
+
+def stability(
+    ctx: typer.Context,
+    out: inputs.Out,
+    files: inputs.Files = None,
+    view: inputs.Views = None,
+    obs: inputs.Obs = None,
+    features_in_rows: inputs.FeaturesInRows = False,
+    features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    samples: inputs.SamplesOption = "union",
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Take model and settings of this run of poems fit, made from the same tables.",
+        ),
+    ] = None,
+    preset: Preset = "default",
+    config: Config = None,
+    seed: inputs.Seed = 0,
+    n_runs: Annotated[int, typer.Option(min=2, metavar="N", help="Refits.")] = 20,
+    resample: Annotated[
+        ResampleName,
+        typer.Option(
+            metavar="NAME",
+            help="Samples of each refit: 80 % of them (subsample), drawn with replacement "
+            "(bootstrap), or all (none).",
+        ),
+    ] = "subsample",
+    n_permutations: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Repetitions on permuted data, which calibrate the biomarkers; 0 for none.",
+        ),
+    ] = 1,
+    fdr: Annotated[
+        float, typer.Option(metavar="X", help="False discovery rate of the biomarkers.")
+    ] = 0.1,
+    n_subtypes: Annotated[
+        int | None,
+        typer.Option(
+            min=2, metavar="N", help="Number of subtypes; by the silhouette if not given."
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes, one thread each.")] = 1,
+    overwrite: inputs.Overwrite = False,
+    quiet: inputs.Quiet = False,
+) -> CommandResult:
+    """Refit a cohort many times: stable factors, biomarkers at a false discovery rate, consensus.
+
+    Takes about (n-runs + 1) x (n-permutations + 1) times as long as one fit, divided by the jobs.
+    """
+    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, obs=obs)
+    checks.require_rate(fdr)
+    if run is not None:
+        given = flags_given(ctx) + [
+            flag
+            for flag, differs in (("--preset", preset != "default"), ("--config", config))
+            if differs
+        ]
+        if given:
+            raise typer.BadParameter(f"--run brings its own settings; leave out {given[0]}")
+        checks.require_run(run)
+    settings = None if run is not None else resolve_settings(ctx, preset, config)
+    checks.require_output(out, "stability", overwrite=overwrite)
+    request = _Request(
+        settings=settings,
+        run=run,
+        out=out,
+        overwrite=overwrite,
+        seed=seed,
+        n_runs=n_runs,
+        resample=resample,
+        n_permutations=n_permutations,
+        fdr=fdr,
+        n_subtypes=n_subtypes,
+        jobs=jobs,
+        quiet=quiet,
+    )
+    start = time.monotonic()
+    found, subtypes = _refit_and_write(tables.read(samples=samples), request)
+    seconds = time.monotonic() - start
+    return CommandResult(
+        partial(_show, found=found, subtypes=subtypes, request=request, seconds=seconds),
+        {
+            "folder": out,
+            "n_refits": len(found.runs),
+            "resample": resample,
+            "n_subtypes": subtypes.n_subtypes,
+        },
+        tables=_tables(found, subtypes, fdr),
+    )
 
 
 @dataclass(frozen=True)
-class StabilityRequest:
+class _Request:
     """How to refit, and where to write what comes of it."""
 
     settings: Settings | None
@@ -45,7 +154,7 @@ class StabilityRequest:
     quiet: bool
 
 
-def stability_and_write(cohort: MultiOmics, request: StabilityRequest) -> Stability:
+def _refit_and_write(cohort: MultiOmics, request: _Request) -> tuple[Stability, ConsensusSubtypes]:
     """Refit ``cohort``, write the folder and print a summary.
 
     Raises
@@ -59,6 +168,7 @@ def stability_and_write(cohort: MultiOmics, request: StabilityRequest) -> Stabil
         If it was interrupted; nothing is kept.
     """
     from poems.data import quality_findings
+    from poems.output_folder import claim_folder
     from poems.resampling.stability import stability
     from poems.run_folder import read_run
     from poems.run_log import log_findings, run_log
@@ -70,14 +180,13 @@ def stability_and_write(cohort: MultiOmics, request: StabilityRequest) -> Stabil
         )
     reference = None if request.run is None else read_run(request.run).model
     folder = claim_folder(request.out, "stability", overwrite=request.overwrite)
-    console = output()
-    start = time.monotonic()
     with run_log(folder):
         settings = request.settings if reference is None else reference.settings
         log1p = () if settings is None else settings.preprocessing.log1p
         known = (*cohort.findings, *quality_findings(cohort, log1p=log1p))
         log_findings(known)
         if not request.quiet:
+            console = output()
             say(console, repr(cohort))
             print_findings(console, known, all_notes=True)
         extra = () if request.n_subtypes is None else (request.n_subtypes,)
@@ -95,14 +204,22 @@ def stability_and_write(cohort: MultiOmics, request: StabilityRequest) -> Stabil
         )
         subtypes = found.consensus_subtypes(request.n_subtypes)
         _write(folder, found, subtypes, request.fdr)
-    if not request.quiet:
-        seconds = time.monotonic() - start
-        _print_summary(console, found, subtypes, request, seconds)
-    return found
+    return found, subtypes
+
+
+def _tables(
+    found: Stability, subtypes: ConsensusSubtypes, fdr: float
+) -> dict[str, pd.DataFrame | None]:
+    return {
+        "factors": found.factor_stability.rename_axis("factor").reset_index(),
+        "subtypes": subtypes.table().rename_axis("sample").reset_index(),
+        "biomarkers": found.biomarkers(fdr) if found.n_permutations else None,
+    }
 
 
 def _write(folder: Path, found: Stability, subtypes: ConsensusSubtypes, fdr: float) -> None:
     from poems.csv_tables import write_csv
+    from poems.output_folder import write_marker
     from poems.plots import plot_consensus
     from poems.plots.saving import save_figure
 
@@ -120,11 +237,11 @@ def _write(folder: Path, found: Stability, subtypes: ConsensusSubtypes, fdr: flo
     found.save(folder)
 
 
-def _print_summary(
+def _show(
     console: Console,
     found: Stability,
     subtypes: ConsensusSubtypes,
-    request: StabilityRequest,
+    request: _Request,
     seconds: float,
 ) -> None:
     heading(console, f"{len(found.runs)} refits ({request.resample}), {seconds:.0f} s in all.")

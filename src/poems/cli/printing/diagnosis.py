@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poems.cli.console import heading, print_findings, print_table
+from poems.cli.printing.console import heading
+from poems.cli.printing.findings import print_findings
+from poems.cli.printing.tables import print_table
 from poems.findings import count
 
 if TYPE_CHECKING:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from poems.cli import inputs
+from poems.cli import checks, inputs
+from poems.cli.driver import add_command
+from poems.cli.printing import print_findings, say
+from poems.cli.result import CommandResult
+from poems.findings import Finding, count
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 ExportFormat = Literal["csv", "xlsx", "h5mu"]
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command("export")(export)
+    add_command(app, export)
 
 
 def export(
@@ -51,7 +60,7 @@ def export(
         ),
     ] = False,
     overwrite: inputs.Overwrite = False,
-) -> None:
+) -> CommandResult:
     """Write a run as a folder of CSV files, an Excel workbook, or MuData."""
     given = bool(files or view)
     if to == "h5mu" and not given:
@@ -63,28 +72,41 @@ def export(
     ):
         if there and to not in formats:
             raise typer.BadParameter(f"{flag} has no meaning with --to {to}")
-    tables = inputs.parse_views(files, view) if given else {}
-    in_rows = inputs.views_in_rows(features_in_rows, features_in_rows_of, tables)
+    tables = inputs.existing_tables_if_any(
+        files, view, features_in_rows, features_in_rows_of, obs=obs
+    )
+    checks.require_run(run)
 
-    from poems.cli.console import output, print_findings, say
-    from poems.findings import count
+    from poems.export.tables import new_file, run_tables
 
-    console = output()
+    run_tables(run, also or ())
     if to == "csv":
-        from poems.export import export_csv
-
-        names = export_csv(run, out, neutralise=neutralise, also=also or (), overwrite=overwrite)
-        say(console, f"Written to {out}: {count(len(names), 'table')} and README.md")
-    elif to == "xlsx":
-        from poems.export import export_workbook
-
-        findings = export_workbook(run, out, also=also or (), overwrite=overwrite)
-        print_findings(console, findings, all_notes=True)
-        say(console, f"Written to {out}")
+        checks.require_output(out, "export", overwrite=overwrite)
     else:
+        new_file(out, f".{to}", overwrite=overwrite)
+
+    said, findings = f"Written to {out}", tuple[Finding, ...]()
+    if tables is not None:
         from poems.export import export_h5mu
         from poems.run_folder import read_run
 
-        cohort = inputs.read_cohort(tables, obs, features_in_rows=in_rows)
-        export_h5mu(read_run(run), cohort, out, overwrite=overwrite)
-        say(console, f"Written to {out}")
+        export_h5mu(read_run(run), tables.read(), out, overwrite=overwrite)
+    elif to == "csv":
+        from poems.export import export_csv
+
+        names = export_csv(run, out, neutralise=neutralise, also=also or (), overwrite=overwrite)
+        said = f"{said}: {count(len(names), 'table')} and README.md"
+    else:
+        from poems.export import export_workbook
+
+        findings = export_workbook(run, out, also=also or (), overwrite=overwrite)
+    return CommandResult(
+        partial(_show, said=said, findings=findings),
+        {"run": run, "format": to, "written": out},
+        findings=findings,
+    )
+
+
+def _show(console: Console, said: str, findings: Sequence[Finding]) -> None:
+    print_findings(console, findings, all_notes=True)
+    say(console, said)

@@ -1,0 +1,146 @@
+"""``poems evaluate``: embeddings and subtypes of a run beside known labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from poems.cli import checks, inputs
+from poems.cli.driver import add_command
+from poems.cli.printing import heading, print_findings, print_table, say
+from poems.cli.result import CommandResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    from rich.console import Console
+
+    from poems.findings import Finding
+
+# A table of more columns does not fit into a terminal.
+_MOST_CLASSES: Final = 16
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    add_command(app, evaluate)
+
+
+def evaluate(
+    run: inputs.RunFolder,
+    labels: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column of the run's obs table that holds labels.")
+    ],
+    metric: inputs.MetricOption = None,
+) -> CommandResult:
+    """Compare the embedding and the subtypes of a run with known labels."""
+    checks.require_run(run)
+    checks.require_columns(run, None, {"--labels": [labels]})
+
+    from poems.data.obs_values import clean_obs
+    from poems.evaluation.labelled import compare_embeddings, compare_subtypes, label_column
+    from poems.run_folder import read_run
+
+    read = read_run(run)
+    known = label_column(read.obs, labels, str(read.folder))
+    # Of runs whose obs table was not cleaned when they were fitted.
+    _, noticed = clean_obs(read.obs.loc[:, [str(name) == labels for name in read.obs.columns]])
+    metrics = read.model.metrics if metric is None else (metric,)
+    embeddings = {str(name): read.model.embedding(name) for name in metrics}
+    if read.pca is not None:
+        embeddings["PCA"] = read.pca
+    counts, scores = compare_subtypes(read.subtypes["subtype"], known)
+    found = _Evaluation(
+        known, compare_embeddings(embeddings, known), counts, scores, read.model.n_active
+    )
+    return CommandResult(
+        partial(_show, found=found, noticed=noticed),
+        {
+            "run": run,
+            "labels": labels,
+            "n_samples": len(known),
+            "n_labelled": known.notna().sum(),
+            "n_classes": known.nunique(),
+            "subtypes": {name: scores[name] for name in ("accuracy", "nmi", "ari")},
+        },
+        tables={
+            "embeddings": found.embeddings,
+            "subtypes": found.pairs(),
+        },
+        findings=noticed,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Evaluation:
+    """Labels, scores of the embeddings, subtypes against classes, their agreement, factors."""
+
+    known: pd.Series
+    embeddings: pd.DataFrame
+    counts: pd.DataFrame
+    scores: Mapping[str, float]
+    n_factors: int
+
+    def pairs(self) -> pd.DataFrame:
+        """Return how many samples each subtype has of each class, a row a pair."""
+        import pandas as pd
+
+        rows = [
+            {"subtype": subtype, "label": label, "n_samples": self.counts.at[subtype, label]}
+            for subtype in self.counts.index
+            for label in self.counts.columns
+        ]
+        return pd.DataFrame(rows, columns=["subtype", "label", "n_samples"])
+
+
+def _show(console: Console, found: _Evaluation, noticed: Sequence[Finding]) -> None:
+    print_findings(console, noticed, all_notes=True)
+    known, counts, scores = found.known, found.counts, found.scores
+    n_classes = known.nunique()
+    say(console, f"{known.notna().sum()} of {len(known)} samples labelled, {n_classes} classes.")
+    heading(console, "Embeddings: k-means into as many clusters as classes, and neighbours")
+    print_table(console, _written(found.embeddings), index="embedding")
+    if not found.n_factors:
+        say(
+            console,
+            "the model has no factor: its embeddings hold nothing to score, or the views alone",
+        )
+    say(console, "mean ± sd: of k-means over 5 seeds, of neighbours over 5 splits", "dim")
+    if (found.embeddings["embedding"] == "PCA").any():
+        say(console, "PCA is the baseline: principal components of the data, no model", "dim")
+    heading(console, "Subtypes found, against the labels")
+    if counts.shape[1] > _MOST_CLASSES:
+        say(
+            console,
+            f"{counts.shape[1]} classes are too many to print, and many for labels of groups: "
+            "numbers are better compared by `poems factors`",
+            "yellow",
+        )
+    else:
+        print_table(console, counts, index="subtype")
+    say(
+        console,
+        f"accuracy {scores['accuracy']:.2f}, NMI {scores['nmi']:.2f}, ARI {scores['ari']:.2f}",
+    )
+
+
+def _written(scores: pd.DataFrame) -> pd.DataFrame:
+    """Write scores as "mean ± sd", an embedding a row."""
+    import pandas as pd
+
+    titles = {"nmi": "NMI", "ari": "ARI", "knn": "kNN"}
+    names = [name for name in scores.columns if f"{name}_sd" in scores.columns]
+    return pd.DataFrame(
+        {
+            titles.get(name, name): [
+                f"{mean:.2f} ± {sd:.2f}" if mean == mean else "–"
+                for mean, sd in zip(scores[name], scores[f"{name}_sd"], strict=True)
+            ]
+            for name in names
+        },
+        index=pd.Index(scores["embedding"].astype(str)),
+    )
