@@ -111,7 +111,10 @@ def fit(
     """Fit a model to a cohort, find subtypes, and write a run folder.
 
     Settings come from flags first, then --config, then --preset. Ctrl-C ends
-    training early and keeps the best state so far.
+    training early and keeps the best state so far. After training it waits for
+    the model, and ends what follows: the run is whole without it, and the exit
+    code is 130. An analysis that fails costs itself alone: a warning names it,
+    and the exit code is 0.
     """
     tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, obs=obs)
     checks.require_files([config])
