@@ -8,51 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
     ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
 
 from poems.errors import SettingsError
 from poems.findings import name_some
 from poems.parts import DECODERS, FUSIONS, GATES, LIKELIHOODS, PRIORS, STARTS
-from poems.registry import Registry
+from poems.registry import OneOf
 
 Metric = Literal["network", "latent", "gram", "decoded"]
 Precision = Literal["float32", "tf32", "bf16"]
 
 # The largest seed that every library in use takes.
 LARGEST_SEED = 2**32 - 1
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """Says of a setting, in its annotation, that it names a registered part, or one a view."""
-
-    registry: Registry[Any]
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        """Let the name be checked after its type; no part is imported for it."""
-        return core_schema.no_info_after_validator_function(self._checked, handler(source))
-
-    def _checked(self, given: str | dict[str, str]) -> str | dict[str, str]:
-        for name in [given] if isinstance(given, str) else given.values():
-            try:
-                self.registry.require(name)
-            except SettingsError as error:
-                raise ValueError(str(error)) from None
-        return given
 
 
 class _Group(BaseModel):
