@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 import poems
-from poems.analysis.assignment import NONE_OF_THESE, SubtypeModel, learn_subtypes
+from poems.analysis.subtypes.assignment import NONE_OF_THESE, SubtypeModel, learn_subtypes
 
 N_TRAINING, N_NEW = 300, 400
 PROPORTIONS = (0.5, 0.3, 0.15, 0.05)

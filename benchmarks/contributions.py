@@ -19,7 +19,7 @@ import pandas as pd
 
 import poems
 from poems.analysis import find_subtypes, view_contributions
-from poems.csv_tables import write_csv
+from poems.files.csv_tables import write_csv
 
 N_VIEWS, N_FACTORS = 3, 8
 # What differs from the simulator's default signal; "noise" is the width of the view without any.

@@ -8,7 +8,7 @@ features of two views is planted if a factor drives both. Area under the
 precision-recall curve over all 750,000 pairs, those that share no factor in the
 model at 0:
 
-shared       the score of poems.analysis.cross_omic, of all pairs that share a factor
+shared       the score of poems.analysis.pairs.cross_omic, of all pairs that share a factor
 predicted    the correlation of all predictions, noise counted, of the same pairs
 loadings     the product of the loadings, summed over the factors, of the same pairs
 correlation  the correlation of the values, of all pairs: no model
@@ -30,9 +30,9 @@ from sklearn.metrics import average_precision_score
 
 import poems
 from poems.analysis import cross_omic
-from poems.analysis.pair_scores import responses
-from poems.fitted import FittedPoems
-from poems.simulation import Simulation
+from poems.analysis.pairs.scores import responses
+from poems.fitting.result import FittedPoems
+from poems.simulation.cohort import Simulation
 
 
 def planted(simulation: Simulation) -> dict[tuple[str, str], np.ndarray]:

@@ -27,8 +27,8 @@ import pandas as pd
 
 import poems
 from poems.data.container import MultiOmics, View
-from poems.factor_matching import match_factors
-from poems.simulation import Simulation
+from poems.resampling.factor_matching import match_factors
+from poems.simulation.cohort import Simulation
 
 EFFECTS = {"weak": (0.3, 0.6), "medium": (0.5, 1.0)}
 NOMINAL = (0.05, 0.1, 0.2)

@@ -38,12 +38,12 @@ import torch
 from torch import Tensor
 
 import poems
-from poems.config import Settings
-from poems.factor_matching import match_factors
-from poems.fitted import FittedPoems
-from poems.model import POEMS
-from poems.nn.batch import Batch
+from poems.fitting.result import FittedPoems
 from poems.nn.decode import Kernel, Turns, decode
+from poems.nn.model import POEMS
+from poems.resampling.factor_matching import match_factors
+from poems.scaling.batch import Batch
+from poems.settings.schema import Settings
 from poems.training.optimizer import REVISIT
 from poems_benchmark.scores.report import markdown_table
 from speed.decoders import random_weights

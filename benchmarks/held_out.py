@@ -33,10 +33,7 @@ import torch
 
 import poems
 from cohorts import labelled
-from poems._files import write_text
-from poems.config import Settings
 from poems.data.container import MultiOmics
-from poems.estimates import estimate_samples
 from poems.evaluation.held_out import (
     Predict,
     cross_view_r2,
@@ -50,9 +47,12 @@ from poems.evaluation.held_out import (
 )
 from poems.evaluation.likelihood import log_prob_bound
 from poems.evaluation.paired import paired_differences
-from poems.fitted import FittedPoems
-from poems.nn.batch import Batch
-from poems.preprocessing import fit_preprocessing
+from poems.files.atomic import write_text
+from poems.fitting.result import FittedPoems
+from poems.nn.estimates import estimate_samples
+from poems.scaling.batch import Batch
+from poems.scaling.preprocessing import fit_preprocessing
+from poems.settings.schema import Settings
 from poems_benchmark.cohorts import CohortSpec, data_digest, read_benchmark_cohort
 from poems_benchmark.digest import source_digest
 from poems_benchmark.methods.ablations import ABLATIONS

@@ -28,14 +28,14 @@ import pandas as pd
 
 import linear_models
 import poems
-from poems._files import write_text
 from poems.data.container import MultiOmics
 from poems.evaluation.likelihood import log_prob
 from poems.evaluation.matching import support_auprc, support_scores
 from poems.evaluation.proposals import likely_latents
-from poems.fitted import FittedPoems
-from poems.simulation import Simulation
-from poems.simulation_effects import Truth
+from poems.files.atomic import write_text
+from poems.fitting.result import FittedPoems
+from poems.simulation.cohort import Simulation
+from poems.simulation.effects import Truth
 
 LINEAR = {
     "MOFA+": linear_models.mofa,

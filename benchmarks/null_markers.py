@@ -9,7 +9,7 @@ null: cohorts of 100 samples with three views, a simulated one, one of counts th
 clustered, tested. Printed is the share of cohorts in which any marker is
 reported at a false discovery rate of 10 %, with its standard error, by how the features are
 tested: "naive" against the very subtypes that they helped to form, "cross-fitted" as
-`poems.analysis.markers` does, with 1, 3 and 5 splits.
+`poems.analysis.subtypes.markers` does, with 1, 3 and 5 splits.
 
 power: simulated cohorts with planted subtypes, effects as given. Power is the share of the
 features that truly differ between planted subtypes (those that a factor drives whose mean
@@ -32,13 +32,13 @@ import pandas as pd
 
 import poems
 from cohorts import DESCRIPTIONS
-from poems.analysis.half_subtypes import HalfSubtypes, half_subtypes, matched
-from poems.analysis.marker_tests import marker_table
-from poems.analysis.subtypes import find_subtypes
+from poems.analysis.subtypes.finding import find_subtypes
+from poems.analysis.subtypes.half_subtypes import HalfSubtypes, half_subtypes, matched
+from poems.analysis.subtypes.marker_tests import marker_table
 from poems.data.container import MultiOmics, View
-from poems.fitted import FittedPoems
-from poems.nn.batch import Batch
-from poems.preprocessing import prepare
+from poems.fitting.result import FittedPoems
+from poems.scaling.batch import Batch
+from poems.scaling.preprocessing import prepare
 from poems_benchmark.cohorts import read_benchmark_cohort, read_cohort_specs
 
 FDR = 0.1

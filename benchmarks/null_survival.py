@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 import poems
-from poems.analysis.associations import false_discovery_rates
+from poems.analysis.factors.associations import false_discovery_rates
 from poems.analysis.survival import Survival, survival_analysis
 
 NOMINAL = 0.1

@@ -32,12 +32,12 @@ import pandas as pd
 
 import poems
 from poems.analysis import cross_omic
-from poems.analysis.cross_omic_data import pair_data
-from poems.analysis.pair_null import permutation_null
-from poems.analysis.pair_scores import driven_mask
-from poems.analysis.pair_universe import all_pairs
+from poems.analysis.pairs.data import pair_data
+from poems.analysis.pairs.null import permutation_null
+from poems.analysis.pairs.scores import driven_mask
+from poems.analysis.pairs.universe import all_pairs
 from poems.data.container import MultiOmics
-from poems.fitted import FittedPoems
+from poems.fitting.result import FittedPoems
 
 FDR = 0.1
 # Runs in which the power is computed as well.

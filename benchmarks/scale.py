@@ -136,8 +136,8 @@ def fit(path: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
     """Do what ``poems fit --backed`` does; return seconds by phase and the peak memory in GB."""
     import poems
     from poems import fitting, run_folder
-    from poems.analysis.subtypes import find_subtypes
-    from poems.profiling import WallTimes
+    from poems.analysis.subtypes.finding import find_subtypes
+    from poems.nn.profiling import WallTimes
 
     seconds: dict[str, float] = {}
     cpu: dict[str, float] = {}

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from cohorts import labelled
 from poems.errors import DataError
-from poems.evaluation.protocol import kmeans_scores, knn_accuracy
+from poems.evaluation.paper.protocol import kmeans_scores, knn_accuracy
 from poems_benchmark.cohorts import read_benchmark_cohort
 from poems_benchmark.methods.registry import METHODS
 

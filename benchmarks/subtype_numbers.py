@@ -20,10 +20,10 @@ import pandas as pd
 
 import poems
 from cohorts import labelled
-from poems.analysis.subtype_numbers import subtype_numbers
-from poems.analysis.subtypes import find_subtypes
-from poems.evaluation.metrics import ari
-from poems.fitted import FittedPoems
+from poems.analysis.subtypes.finding import find_subtypes
+from poems.analysis.subtypes.numbers import subtype_numbers
+from poems.clustering.agreement import ari
+from poems.fitting.result import FittedPoems
 from poems_benchmark.cohorts import read_benchmark_cohort
 
 

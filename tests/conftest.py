@@ -19,8 +19,8 @@ from scipy import sparse
 import poems
 import poems.data.mudata_io
 from poems.data.container import MultiOmics, View
-from poems.fitted import FittedPoems
-from poems.nn.batch import Batch
+from poems.fitting.result import FittedPoems
+from poems.scaling.batch import Batch
 
 # The first call into torch is slow, and shared machines pause: time limits would be noise.
 settings.register_profile("poems", deadline=None, max_examples=50)
@@ -44,7 +44,7 @@ def _seeded() -> None:
 
 
 @pytest.fixture(scope="session")
-def simulation() -> poems.simulation.Simulation:
+def simulation() -> poems.simulation.cohort.Simulation:
     return poems.simulate(
         n_samples=72, n_features={"rna": 40, "protein": 30}, n_factors=3, density=0.2, seed=1
     )
@@ -65,7 +65,7 @@ def incomplete() -> MultiOmics:
 
 
 @pytest.fixture(scope="session")
-def fitted(simulation: poems.simulation.Simulation) -> FittedPoems:
+def fitted(simulation: poems.simulation.cohort.Simulation) -> FittedPoems:
     return poems.fit(
         simulation.cohort, seed=0, epochs=80, batch_size=24, n_latent=6, progress=False
     )

@@ -75,7 +75,7 @@ def test_importing_leaves_global_state_alone() -> None:
     code = (
         "import warnings, torch, numpy as np; torch.manual_seed(5); a = torch.get_rng_state();"
         "t = torch.get_num_threads(); f = list(warnings.filters);"
-        "import poems, poems.fitting, poems.plots;"
+        "import poems, poems.fitting.fit, poems.plots;"
         "print(torch.equal(a, torch.get_rng_state()), t == torch.get_num_threads(),"
         " torch.get_default_dtype() == torch.float32)"
     )

@@ -7,8 +7,8 @@ import pytest
 
 import poems
 from poems.evaluation.matching import match_factors, support_scores
-from poems.fitted import FittedPoems
-from poems.simulation import Simulation
+from poems.fitting.result import FittedPoems
+from poems.simulation.cohort import Simulation
 
 
 def simulated(truth: str = "linear", **options: object) -> Simulation:

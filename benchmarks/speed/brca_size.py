@@ -31,9 +31,9 @@ WHOLE, SWAPPED = "POEMS, whole fit", "published decoder, first epochs"
 def fit(which: str, threads: int, epochs: int, seed: int) -> dict[str, float]:
     """Fit once; called in a process of its own."""
     from poems import fitting
-    from poems.config import Settings
     from poems.nn import decoder as poems_decoder
-    from poems.simulation import simulate
+    from poems.settings.schema import Settings
+    from poems.simulation.cohort import simulate
     from poems_benchmark.running.memory import forget_peak_memory, memory_mb, peak_memory_mb
 
     tiny = simulate(n_samples=40, n_features=30, n_factors=3, n_views=2, seed=0).cohort

@@ -15,9 +15,9 @@ import pandas as pd
 import torch
 
 from measuring import interleaved, parser, show
-from poems.config import Settings
-from poems.model import POEMS
-from poems.nn.batch import Batch
+from poems.nn.model import POEMS
+from poems.scaling.batch import Batch
+from poems.settings.schema import Settings
 
 SIZES = {"mrna": 1000, "methylation": 1000, "mirna": 503}
 N_SAMPLES = 128

@@ -128,7 +128,9 @@ def scaling_table(rounds: int, threads: int) -> pd.DataFrame:
     rows = []
     context = get_context("forkserver")
     # Children are forks of a process that has the libraries, and has computed nothing.
-    context.set_forkserver_preload(["torch", "pandas", "poems.nn.kernels.sparse", "poems.fitting"])
+    context.set_forkserver_preload(
+        ["torch", "pandas", "poems.nn.kernels.sparse", "poems.fitting.fit"]
+    )
     for axis, (_, values) in AXES.items():
         for value in values:
             case = replace(Case(), **{axis: value})

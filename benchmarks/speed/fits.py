@@ -29,12 +29,12 @@ METHODS = ("POEMS", "MOFA+")
 def fit(method: str, spec: CohortSpec, threads: int, seed: int) -> dict[str, float]:
     """Fit once; called in a process of its own."""
     start = time.perf_counter()
-    from poems.simulation import simulate
+    from poems.simulation.cohort import simulate
     from poems_benchmark.running.memory import forget_peak_memory, peak_memory_mb
 
     tiny = simulate(n_samples=40, n_features=30, n_factors=3, n_views=2, seed=0).cohort
     if method == "POEMS":
-        from poems.fitting import fit as fit_poems
+        from poems.fitting.fit import fit as fit_poems
 
         fit_poems(tiny, epochs=2, threads=threads, progress=False)
     else:

@@ -46,7 +46,7 @@ ASKED_BY["the four above"] = (*ASKED_BY["adam"], *ASKED_BY["proximal"], *ASKED_B
                               *ASKED_BY["dropout"])  # fmt: skip
 # Who uses parameters of several views as one.
 JOINING = ("poems.nn.decoder", "poems.nn.encoder", "poems.nn.likelihood", "poems.nn.loadings_prior",
-           "poems.training.loop", "poems.elbo")  # fmt: skip
+           "poems.training.loop", "poems.nn.objective")  # fmt: skip
 VECTORS = "vectors"
 ALL_ON = "all"
 PASSES = (*ASKED_BY, "norms", "joint", VECTORS)
@@ -125,14 +125,14 @@ _COHORTS: dict[str, Any] = {}
 
 def fit(size: str, name: str, seed: int, epochs: int | None = None) -> dict[str, float]:
     """Fit once without a pass: processor seconds, and milliseconds a step; in a child process."""
-    import poems.fitting
-    from poems.simulation import simulate
+    import poems.fitting.fit
+    from poems.simulation.cohort import simulate
     from poems.training.optimizer import Optimizer
 
     if size not in _COHORTS:
         n_samples, n_features = SIZES[size]
         _COHORTS[size] = simulate(n_samples, n_features, seed=0).cohort
-    spent, n_steps, train, step = 0.0, 0, poems.fitting.train, Optimizer.step
+    spent, n_steps, train, step = 0.0, 0, poems.fitting.fit.train, Optimizer.step
 
     def timed(*arguments: Any, **named: Any) -> Any:
         nonlocal spent
@@ -147,11 +147,11 @@ def fit(size: str, name: str, seed: int, epochs: int | None = None) -> dict[str,
         return step(self, *arguments, **named)
 
     more = {} if epochs is None else {"epochs": epochs}
-    with without(name), patch("poems.fitting.train", timed), patch.object(
+    with without(name), patch("poems.fitting.fit.train", timed), patch.object(
         Optimizer, "step", counted
     ):  # fmt: skip
         start = time.process_time()
-        poems.fitting.fit(_COHORTS[size], seed=seed, threads=1, progress=False, **more)
+        poems.fitting.fit.fit(_COHORTS[size], seed=seed, threads=1, progress=False, **more)
         seconds = time.process_time() - start
     return {"fit s": seconds, "step ms": 1e3 * spent / n_steps}
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from poems._version import __version__
 
 if TYPE_CHECKING:
-    from poems.analysis.subtypes import find_subtypes
-    from poems.config import Settings
+    from poems.analysis.subtypes.finding import find_subtypes
     from poems.data import MultiOmics, check, read
     from poems.errors import (
         DataError,
@@ -26,28 +25,29 @@ if TYPE_CHECKING:
         StorageError,
         TrainingError,
     )
-    from poems.fitted import FittedPoems, load
-    from poems.fitting import fit
+    from poems.fitting.fit import fit
+    from poems.fitting.result import FittedPoems, load
     from poems.resampling.stability import stability
-    from poems.simulation import simulate
+    from poems.settings.schema import Settings
+    from poems.simulation.cohort import simulate
 
 # Where each public name lives. Loaded on first use, so that `import poems` is quick.
 _HOMES = {
     "DataError": "poems.errors",
-    "FittedPoems": "poems.fitted",
+    "FittedPoems": "poems.fitting.result",
     "MultiOmics": "poems.data",
     "PoemsError": "poems.errors",
     "ReadError": "poems.errors",
-    "Settings": "poems.config",
+    "Settings": "poems.settings.schema",
     "SettingsError": "poems.errors",
     "StorageError": "poems.errors",
     "TrainingError": "poems.errors",
     "check": "poems.data",
-    "find_subtypes": "poems.analysis.subtypes",
-    "fit": "poems.fitting",
-    "load": "poems.fitted",
+    "find_subtypes": "poems.analysis.subtypes.finding",
+    "fit": "poems.fitting.fit",
+    "load": "poems.fitting.result",
     "read": "poems.data",
-    "simulate": "poems.simulation",
+    "simulate": "poems.simulation.cohort",
     "stability": "poems.resampling.stability",
 }
 

@@ -295,8 +295,8 @@ def parse_variant(text: str) -> tuple[str, Mapping[str, Any]]:
     >>> parse_variant("wide:n_latent=32,prior=mixture")
     ('wide', {'n_latent': 32, 'prior': 'mixture'})
     """
-    from poems.config import group_of
-    from poems.settings_file import none_if_off
+    from poems.settings.schema import group_of
+    from poems.settings.toml_file import none_if_off
     from poems_benchmark.methods.keys import is_key
 
     name, _, rest = text.partition(":")

@@ -42,7 +42,7 @@ def source_digest(*roots: str) -> str:
 
     Examples
     --------
-    >>> len(source_digest("poems.config"))
+    >>> len(source_digest("poems.settings.schema"))
     12
     """
     digest = hashlib.sha256()

@@ -15,11 +15,11 @@ from typing import Any
 
 import pandas as pd
 
-from poems._files import write_text
-from poems.csv_tables import write_csv
 from poems.errors import SettingsError
+from poems.files.atomic import write_text
+from poems.files.csv_tables import write_csv
+from poems.files.output_folder import claim_folder, write_marker
 from poems.findings import name_some
-from poems.output_folder import claim_folder, write_marker
 from poems_benchmark.cohorts import CohortSpec
 from poems_benchmark.methods.interface import Method
 from poems_benchmark.methods.registry import METHODS, TOOLS

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import poems
-from poems.simulation import Simulation
+from poems.simulation.cohort import Simulation
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "speed"
 # Where a pass is imported from when it is called.

@@ -11,7 +11,7 @@ import pytest
 
 import poems
 from poems import DataError
-from poems.data.near_names import near_names
+from poems.data.naming.near import near_names
 
 N = 12
 SAMPLES = [f"P-{at:03d}" for at in range(1, N + 1)]

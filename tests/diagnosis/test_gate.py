@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from poems.config import Settings
 from poems.diagnosis.check import Check
 from poems.diagnosis.gate import gate_checks, precision_shares
-from poems.model import POEMS
-from poems.nn.batch import Batch
+from poems.nn.model import POEMS
+from poems.scaling.batch import Batch
+from poems.settings.schema import Settings
 
 VIEWS = ["a", "b"]
 

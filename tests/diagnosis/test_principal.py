@@ -6,7 +6,7 @@ import torch
 from sklearn.decomposition import PCA
 
 from poems.diagnosis.principal import fit_principal, noise_shares, predict
-from poems.nn.batch import Batch
+from poems.scaling.batch import Batch
 
 
 def whole(**views: torch.Tensor) -> tuple[Batch, dict[str, torch.Tensor]]:

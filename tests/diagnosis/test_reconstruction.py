@@ -5,7 +5,7 @@ import torch
 
 from poems.diagnosis.check import Check
 from poems.diagnosis.reconstruction import Explained, explained_views, reconstruction_checks
-from poems.nn.batch import Batch
+from poems.scaling.batch import Batch
 
 
 def failures(**explained: Explained) -> list[Check]:

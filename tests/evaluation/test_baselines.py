@@ -10,8 +10,8 @@ from sklearn.decomposition import PCA
 from poems.data.container import MultiOmics, View
 from poems.errors import DataError, SettingsError
 from poems.evaluation.baselines import pca_embedding
-from poems.evaluation.protocol import kmeans_scores
-from poems.simulation import simulate
+from poems.evaluation.paper.protocol import kmeans_scores
+from poems.simulation.cohort import simulate
 
 
 def with_values(cohort: MultiOmics, name: str, values: np.ndarray) -> MultiOmics:

@@ -21,8 +21,8 @@ from poems.evaluation.held_out import (
     views_that_vary,
     withheld,
 )
-from poems.fitted import FittedPoems
-from poems.nn.batch import Batch
+from poems.fitting.result import FittedPoems
+from poems.scaling.batch import Batch
 
 
 def principal(
@@ -53,7 +53,7 @@ def test_too_few_samples_to_split_are_refused() -> None:
 
 
 def test_r2_of_the_training_samples_is_that_of_the_fit(
-    fitted: FittedPoems, simulation: poems.simulation.Simulation
+    fitted: FittedPoems, simulation: poems.simulation.cohort.Simulation
 ) -> None:
     batch, _ = fitted.preprocessing.apply(simulation.cohort)
     found = reconstruction_r2(batch, predicted_by(fitted), training_means(fitted.preprocessing))
@@ -61,7 +61,7 @@ def test_r2_of_the_training_samples_is_that_of_the_fit(
 
 
 def test_a_withheld_view_is_as_good_as_absent(
-    fitted: FittedPoems, simulation: poems.simulation.Simulation
+    fitted: FittedPoems, simulation: poems.simulation.cohort.Simulation
 ) -> None:
     batch, _ = fitted.preprocessing.apply(simulation.cohort)
     absent, _ = fitted.preprocessing.apply(simulation.cohort.select(["rna"]))
@@ -159,7 +159,7 @@ def test_what_has_no_neighbours_is_told(
 
 
 def test_principal_components_without_noise_are_the_projection(
-    fitted: FittedPoems, simulation: poems.simulation.Simulation
+    fitted: FittedPoems, simulation: poems.simulation.cohort.Simulation
 ) -> None:
     model, batch, means = principal(fitted, simulation.cohort)
     sure = PrincipalModel(model.axes, model.variance, 1e-12, means)
@@ -169,7 +169,7 @@ def test_principal_components_without_noise_are_the_projection(
 
 
 def test_scores_are_the_gaussian_expectation_given_the_measured_views(
-    fitted: FittedPoems, simulation: poems.simulation.Simulation
+    fitted: FittedPoems, simulation: poems.simulation.cohort.Simulation
 ) -> None:
     model, batch, means = principal(fitted, simulation.cohort)
     part = withheld(batch, "rna")

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 from torch import Tensor
 
-from poems.config import PreprocessingSettings, Settings
 from poems.data.container import MultiOmics
 from poems.errors import DataError, SettingsError
 from poems.evaluation.likelihood import linear_gaussian_log_prob, log_prob, log_prob_bound
 from poems.evaluation.proposals import likely_latents, log_joint
-from poems.fitted import FittedPoems
-from poems.model import POEMS
-from poems.nn.batch import Batch
-from poems.preprocessing import fit_preprocessing
-from poems.simulation import Simulation
+from poems.fitting.result import FittedPoems
+from poems.nn.model import POEMS
+from poems.scaling.batch import Batch
+from poems.scaling.preprocessing import fit_preprocessing
+from poems.settings.schema import PreprocessingSettings, Settings
+from poems.simulation.cohort import Simulation
 
 N_LATENT, SIZES = 4, {"a": 30, "b": 20}
 

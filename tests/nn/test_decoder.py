@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from poems.config import ModelSettings, SparsitySettings
 from poems.nn.decoder import DenseDecoder, SparseDecoder
-from poems.parts import DECODERS
+from poems.settings.parts import DECODERS
+from poems.settings.schema import ModelSettings, SparsitySettings
 
 f64 = torch.float64
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poems.nn.gate import masked_softmax
-from poems.parts import GATES
+from poems.settings.parts import GATES
 
 
 @given(st.lists(st.tuples(st.floats(-50, 50), st.booleans()), min_size=1, max_size=6))

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from poems.config import ModelSettings, SparsitySettings
 from poems.nn.decoder import SparseDecoder
 from poems.nn.joint import lay_buffers_jointly
 from poems.nn.loadings_prior import joint_buffers, penalty_rates, update_priors
+from poems.settings.schema import ModelSettings, SparsitySettings
 
 
 def sparse(n_features: int = 9, **sparsity: float) -> SparseDecoder:

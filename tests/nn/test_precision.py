@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 import poems
-from poems.config import Settings
 from poems.errors import SettingsError
-from poems.model import POEMS
 from poems.nn import precision as module
-from poems.nn.batch import Batch
 from poems.nn.dropout import Dropout
+from poems.nn.model import POEMS
 from poems.nn.precision import matmul_precision_kept, products_in, require_precision
-from poems.simulation import Simulation
+from poems.scaling.batch import Batch
+from poems.settings.schema import Settings
+from poems.simulation.cohort import Simulation
 
 
 class Noted(torch.autograd.Function):

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
-from poems.distributions.posteriors import GaussianPosterior
+from poems.nn.distributions.posteriors import GaussianPosterior
 from poems.nn.prior import MixturePrior, NormalPrior
-from poems.parts import PRIORS
+from poems.settings.parts import PRIORS
 
 
 def test_the_normal_prior_is_standard_normal() -> None:

@@ -15,7 +15,7 @@ from matplotlib.patches import PathPatch, Wedge
 from matplotlib.transforms import Bbox
 
 from poems.plots import plot_pair_circle, plot_pair_network
-from poems.plots.pair_parts import spread_pairs
+from poems.plots.pairs.parts import spread_pairs
 
 PLOTS = [plot_pair_circle, plot_pair_network]
 

@@ -12,12 +12,12 @@ import pytest
 from hostile_names import END, HOSTILE, SCRIPT
 
 import poems
-from poems.analysis.subtypes import find_subtypes
-from poems.csv_tables import write_csv
+from poems.analysis.subtypes.finding import find_subtypes
 from poems.data.container import MultiOmics
+from poems.files.csv_tables import write_csv
 from poems.report import Report, write_report
 from poems.report.source import Source, read_source
-from poems.run_folder import read_run, write_run
+from poems.runs.folder import read_run, write_run
 
 
 @pytest.fixture(scope="session")
@@ -91,8 +91,8 @@ def without(source: Source) -> Callable[..., Source]:
 
 def tables_of(source: Source) -> dict[str, pd.DataFrame]:
     """Make tables as ``poems fit`` writes them, with numbers of no meaning."""
-    from poems.analysis.associations import associate, factor_correlations
-    from poems.analysis.effects import factor_effects
+    from poems.analysis.factors.associations import associate, factor_correlations
+    from poems.analysis.factors.effects import factor_effects
 
     model, rng = source.model, np.random.default_rng(0)
     views, factors = list(model.view_names), model.factor_names

@@ -11,9 +11,9 @@ import pytest
 from hostile_names import END, HOSTILE, SCRIPT
 from html_pages import Page
 
-from poems.csv_tables import read_csv
 from poems.data.container import MultiOmics
 from poems.errors import DataError, SettingsError
+from poems.files.csv_tables import read_csv
 from poems.report import Report, write_report
 
 SECTIONS = [

@@ -6,13 +6,13 @@ import torch
 
 import poems
 from poems.data.container import MultiOmics
-from poems.fitted import FittedPoems
-from poems.nn.batch import Batch
+from poems.fitting.result import FittedPoems
 from poems.resampling.held_out import held_out_r2
+from poems.scaling.batch import Batch
 
 
 def test_both_equal_the_formula(
-    fitted: FittedPoems, simulation: poems.simulation.Simulation
+    fitted: FittedPoems, simulation: poems.simulation.cohort.Simulation
 ) -> None:
     batch, _ = fitted.preprocessing.apply(simulation.cohort)
     training, held_out = batch.take(torch.arange(50)), batch.take(torch.arange(50, 72))
@@ -50,7 +50,7 @@ def test_missing_entries_do_not_count(
 
 
 def test_a_view_that_no_sample_has_has_no_score(
-    fitted: FittedPoems, simulation: poems.simulation.Simulation
+    fitted: FittedPoems, simulation: poems.simulation.cohort.Simulation
 ) -> None:
     batch, _ = fitted.preprocessing.apply(simulation.cohort)
     measured = batch.measured.clone()

@@ -5,7 +5,7 @@ import torch
 
 import poems
 from poems.data.container import MultiOmics
-from poems.fitted import FittedPoems
+from poems.fitting.result import FittedPoems
 from poems.resampling.permutation import permuted_cohort, permuted_settings
 
 
@@ -18,7 +18,7 @@ def parts(model: FittedPoems, cohort: MultiOmics) -> tuple[dict, dict]:
 
 
 def test_effects_stay_and_residuals_move_as_rows(
-    fitted: FittedPoems, simulation: poems.simulation.Simulation
+    fitted: FittedPoems, simulation: poems.simulation.cohort.Simulation
 ) -> None:
     permuted = permuted_cohort(fitted, simulation.cohort, seed=1)
     eta, x = parts(fitted, simulation.cohort)
@@ -48,7 +48,9 @@ def test_what_was_not_measured_stays_so(
         assert not np.array_equal(after, before)
 
 
-def test_the_seed_decides(fitted: FittedPoems, simulation: poems.simulation.Simulation) -> None:
+def test_the_seed_decides(
+    fitted: FittedPoems, simulation: poems.simulation.cohort.Simulation
+) -> None:
     one, same, other = (permuted_cohort(fitted, simulation.cohort, seed=s) for s in (1, 1, 2))
     np.testing.assert_array_equal(one["rna"].values, same["rna"].values)
     assert not np.array_equal(one["rna"].values, other["rna"].values)

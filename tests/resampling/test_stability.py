@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 
 import poems
+from poems.clustering.agreement import clustering_accuracy
 from poems.data.container import MultiOmics
 from poems.errors import DataError, ReadError, SettingsError, StorageError
-from poems.evaluation.metrics import clustering_accuracy
-from poems.factor_matching import match_factors
-from poems.fitted import FittedPoems
+from poems.fitting.result import FittedPoems
+from poems.resampling.factor_matching import match_factors
 from poems.resampling.result import Stability
-from poems.simulation import Simulation
+from poems.simulation.cohort import Simulation
 
 QUICK = {"epochs": 60, "batch_size": 40, "n_latent": 10, "encoder_layers": (32,)}
 

@@ -7,14 +7,14 @@ import math
 import torch
 from torch import Tensor, nn
 
-from poems.config import ModelSettings, SparsitySettings
-from poems.distributions.posteriors import GaussianPosterior
-from poems.nn.batch import SampleSource
 from poems.nn.decoder import Decoder
+from poems.nn.distributions.posteriors import GaussianPosterior
 from poems.nn.gate import Gate, masked_softmax
 from poems.nn.likelihoods import Likelihood
 from poems.nn.prior import Prior
-from poems.training.starts import LinearStart
+from poems.scaling.batch import SampleSource
+from poems.settings.schema import ModelSettings, SparsitySettings
+from poems.training.starts.kinds import LinearStart
 
 
 class Laplace(Likelihood):

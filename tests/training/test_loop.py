@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from poems.config import Settings
-from poems.elbo import Terms, elbo_terms
 from poems.errors import TrainingError
-from poems.model import POEMS
-from poems.nn.batch import Batch
+from poems.nn.model import POEMS
+from poems.nn.objective import Terms, elbo_terms
+from poems.scaling.batch import Batch
+from poems.settings.schema import Settings
 from poems.training.adam import FlatAdamW
 from poems.training.loop import Epoch, Status, evaluate, train
 from poems.training.optimizer import REVISIT, Optimizer

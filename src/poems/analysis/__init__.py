@@ -1,19 +1,19 @@
 """Tables computed from a fitted model; nothing here trains."""
 
-from poems.analysis.assignment import learn_subtypes
-from poems.analysis.assignment_storage import load_subtype_model, save_subtype_model
-from poems.analysis.associations import associate, factor_correlations
-from poems.analysis.cross_omic import cross_omic
-from poems.analysis.effects import factor_effects, top_features
-from poems.analysis.factors import describe_factors
-from poems.analysis.gene_sets import gene_set_enrichment
-from poems.analysis.markers import subtype_markers
-from poems.analysis.responses import response_curves
-from poems.analysis.subtype_assessment import assess_subtypes
-from poems.analysis.subtypes import find_subtypes
+from poems.analysis.contributions.tables import view_contributions
+from poems.analysis.factors.associations import associate, factor_correlations
+from poems.analysis.factors.effects import factor_effects, top_features
+from poems.analysis.factors.gene_sets import gene_set_enrichment
+from poems.analysis.factors.responses import response_curves
+from poems.analysis.factors.tables import describe_factors
+from poems.analysis.factors.variance import variance_explained
+from poems.analysis.pairs.cross_omic import cross_omic
+from poems.analysis.subtypes.assessment import assess_subtypes
+from poems.analysis.subtypes.assignment import learn_subtypes
+from poems.analysis.subtypes.assignment_storage import load_subtype_model, save_subtype_model
+from poems.analysis.subtypes.finding import find_subtypes
+from poems.analysis.subtypes.markers import subtype_markers
 from poems.analysis.survival import survival_analysis
-from poems.analysis.variance import variance_explained
-from poems.analysis.view_contributions import view_contributions
 
 __all__ = [
     "assess_subtypes",

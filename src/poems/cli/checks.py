@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from poems.errors import DataError
+from poems.files.output_folder import read_marker, require_free
 from poems.findings import name_some
-from poems.output_folder import read_marker, require_free
 
 if TYPE_CHECKING:
-    from poems.output_folder import Kind
+    from poems.files.output_folder import Kind
 
 
 def require_run(path: Path) -> None:
@@ -23,7 +23,7 @@ def require_run(path: Path) -> None:
     Raises
     ------
     ReadError, StorageError
-        As :func:`poems.output_folder.read_marker`.
+        As :func:`poems.files.output_folder.read_marker`.
     """
     read_marker(path, "run")
 
@@ -39,7 +39,7 @@ def require_run_or_model(path: Path) -> None:
     if path.is_dir():
         require_run(path)
         return
-    from poems.storage import require_file
+    from poems.files.tensors import require_file
 
     require_file(path)
 
@@ -50,7 +50,7 @@ def require_stability(path: Path | None) -> None:
     Raises
     ------
     ReadError, StorageError
-        As :func:`poems.output_folder.read_marker`.
+        As :func:`poems.files.output_folder.read_marker`.
     """
     if path is not None:
         read_marker(path, "stability")
@@ -77,7 +77,7 @@ def require_output(out: Path | None, kind: Kind, *, overwrite: bool) -> None:
     Raises
     ------
     SettingsError
-        As :func:`poems.output_folder.claim_folder`.
+        As :func:`poems.files.output_folder.claim_folder`.
     """
     if out is not None:
         require_free(out, kind, overwrite=overwrite)
@@ -170,7 +170,7 @@ def _own_columns(run: Path) -> list[str] | None:
 
 def _columns(obs: Path) -> list[str] | None:
     """Return the columns of a table that is text; ``None`` of others, which take longer to open."""
-    from poems.data.text_tables import DELIMITERS, read_text_table, table_suffix
+    from poems.data.text.tables import DELIMITERS, read_text_table, table_suffix
 
     if table_suffix(obs) not in DELIMITERS:
         return None

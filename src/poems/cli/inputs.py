@@ -11,13 +11,13 @@ import typer
 
 if TYPE_CHECKING:
     from poems.data import MultiOmics
-    from poems.fitted import FittedPoems
+    from poems.fitting.result import FittedPoems
 
 _ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".h5ad", ".h5mu", ".zarr")
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 
 
-# As in poems.config and poems.data, which take longer to import; a test holds them equal.
+# As in poems.settings.schema and poems.data, which take longer to import; a test holds them equal.
 Samples = Literal["union", "intersection"]
 MetricName = Literal["network", "latent", "gram", "decoded"]
 
@@ -72,7 +72,7 @@ Backed = Annotated[
         "Takes one .h5mu, .h5ad or .zarr, or a .parquet, .h5ad or .zarr a view, samples in rows.",
     ),
 ]
-# The limit is that of poems.config.LARGEST_SEED, which is not imported for --help.
+# The limit is that of poems.settings.schema.LARGEST_SEED, which is not imported for --help.
 Seed = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Seed of everything random.")
 ]
@@ -288,7 +288,7 @@ def _named(text: str) -> tuple[str, Path]:
 
 def load_model(path: Path) -> FittedPoems:
     """Load the model of a run folder, or a model file."""
-    from poems.fitted import load
-    from poems.run_folder import read_run
+    from poems.fitting.result import load
+    from poems.runs.folder import read_run
 
     return read_run(path).model if path.is_dir() else load(path)

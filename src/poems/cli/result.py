@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
 
+    from poems.files.output_folder import Kind
     from poems.findings import Finding
-    from poems.output_folder import Kind
 
     Drawn = Axes | Figure
 
@@ -37,7 +37,7 @@ def claim(out: Path | None, kind: Kind, *, overwrite: bool) -> OutputFolder | No
     SettingsError
         If the folder holds something else, or an earlier result that may not be replaced.
     """
-    from poems.output_folder import claim_folder
+    from poems.files.output_folder import claim_folder
 
     if out is None:
         return None

@@ -1,4 +1,4 @@
-"""One flag a setting, derived from :mod:`poems.config`; how flags, file and preset mix."""
+"""One flag a setting, derived from :mod:`poems.settings.schema`; how flags, file and preset mix."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typer.core import TyperCommand
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from poems.config import Settings
-    from poems.registry import Registry
+    from poems.settings.registry import Registry
+    from poems.settings.schema import Settings
 
 _KEY = "poems.settings"
 
@@ -51,9 +51,9 @@ def resolve_settings(ctx: typer.Context, preset: str, config: Path | None) -> Se
     """
     from pydantic import ValidationError
 
-    from poems.config import Settings, group_of, settings_from_mapping
     from poems.errors import SettingsError
-    from poems.settings_file import read_settings
+    from poems.settings.schema import Settings, group_of, settings_from_mapping
+    from poems.settings.toml_file import read_settings
 
     groups = Settings.preset(preset).model_dump()
     if config is not None:
@@ -79,7 +79,7 @@ def flags_given(ctx: typer.Context) -> list[str]:
 
 def _problem(place: tuple[int | str, ...], message: str, given: object) -> str:
     """Say in the words of the command line what pydantic says of a setting."""
-    from poems.config import setting_groups
+    from poems.settings.schema import setting_groups
 
     said = message.removeprefix("Value error, ").removeprefix("Input ").partition(", unable to")[0]
     for name in (name for group in setting_groups().values() for name in group.model_fields):
@@ -98,7 +98,7 @@ def _as_flag(name: str) -> str:
 @cache
 def settings_parameters() -> list[Any]:
     """Return the flags of all settings."""
-    from poems.config import Settings, setting_groups
+    from poems.settings.schema import Settings, setting_groups
 
     defaults = Settings().model_dump()
     parameters = [
@@ -147,7 +147,7 @@ def _flag(name: str, field: FieldInfo, default: object, group: str) -> object:
 
 def _registry(field: FieldInfo) -> Registry[Any] | None:
     """The parts that a setting names one of, if it does."""
-    from poems.registry import OneOf
+    from poems.settings.registry import OneOf
 
     return next((each.registry for each in field.metadata if isinstance(each, OneOf)), None)
 
@@ -200,8 +200,8 @@ def _shown(default: object) -> str:
 
 
 def _value(name: str, raw: object) -> object:
-    from poems.config import group_of, setting_groups
-    from poems.settings_file import none_if_off
+    from poems.settings.schema import group_of, setting_groups
+    from poems.settings.toml_file import none_if_off
 
     kind = setting_groups()[group_of(name)].model_fields[name].annotation
     if isinstance(raw, dict):

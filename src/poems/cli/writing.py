@@ -14,8 +14,8 @@ def write_result(result: CommandResult, into: OutputFolder) -> list[str]:
     The marker, which says that the folder is complete, comes last.
     """
     from poems._version import __version__
-    from poems.csv_tables import write_csv, write_findings
-    from poems.output_folder import write_marker
+    from poems.files.csv_tables import write_csv, write_findings
+    from poems.files.output_folder import write_marker
     from poems.plots.saving import save_figure
 
     folder, kind = into.path, into.kind

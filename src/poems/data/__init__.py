@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from poems.data.checks import CheckReport, check
     from poems.data.container import MultiOmics, View
-    from poems.data.mogonet import read_mogonet
     from poems.data.quality import quality_findings
     from poems.data.readers import read
+    from poems.data.text.mogonet import read_mogonet
 
 # Where each name lives. Loaded on first use: whether a file is there can be said without pandas.
 _HOMES = {
@@ -20,7 +20,7 @@ _HOMES = {
     "check": "poems.data.checks",
     "quality_findings": "poems.data.quality",
     "read": "poems.data.readers",
-    "read_mogonet": "poems.data.mogonet",
+    "read_mogonet": "poems.data.text.mogonet",
 }
 
 __all__ = ["CheckReport", "MultiOmics", "View", "check", "quality_findings", "read", "read_mogonet"]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from poems.data.backed.matrix import guarded
-from poems.data.backed.stores import open_store, require_parts
 from poems.data.container import MultiOmics
+from poems.data.disk.matrix import guarded
+from poems.data.disk.stores import open_store, require_parts
 from poems.data.numeric import plain_types
 from poems.data.stored.anndata_quiet import ORDER_KEY, quiet
 from poems.data.stored.hdf5 import inspect_hdf5

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.data.missing import NUMBER_TOKENS, SILENT_TOKENS, missing_in_numbers
+from poems.data.obs.missing import NUMBER_TOKENS, SILENT_TOKENS, missing_in_numbers
 from poems.errors import DataError
+from poems.files.text_numbers import to_numbers
 from poems.findings import Finding, count, name_some
-from poems.text_numbers import to_numbers
 
 MISSING_TOKENS = (*SILENT_TOKENS, *NUMBER_TOKENS)
 
@@ -56,7 +56,7 @@ def as_numbers(
     """Return the cells of ``frame`` as float64, ``NaN`` where they are missing.
 
     Numbers may be stored as such or as text; words for a missing value
-    (:func:`poems.data.missing.missing_in_numbers`) become ``NaN`` and booleans
+    (:func:`poems.data.obs.missing.missing_in_numbers`) become ``NaN`` and booleans
     1 and 0, both with a finding.
 
     Raises

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from poems.data.backed.facts import backed_facts
-from poems.data.backed.view import BackedCohort, BackedView
 from poems.data.container import MultiOmics
+from poems.data.disk.facts import backed_facts
+from poems.data.disk.view import BackedCohort, BackedView
 from poems.data.facts import EXTREME_Z, FEWEST_CARRIERS, Outliers, ViewFacts, view_facts
 from poems.findings import Finding, count, name_some
 

@@ -10,13 +10,13 @@ from typing import Any, get_args
 import pandas as pd
 
 from poems.data.assemble import SampleRule, assemble, merge_obs
-from poems.data.backed.reading import assemble_backed, clean_view, open_sources
 from poems.data.container import MultiOmics
+from poems.data.disk.reading import assemble_backed, clean_view, open_sources
 from poems.data.files import all_problems
 from poems.data.mudata_io import read_h5mu_views, split_mudata
-from poems.data.names import view_name_problems
-from poems.data.obs_values import clean_obs
-from poems.data.overlap import name_problems
+from poems.data.naming.names import view_name_problems
+from poems.data.naming.overlap import name_problems
+from poems.data.obs.values import clean_obs
 from poems.data.tables import Table, is_anndata, load_obs, load_table
 from poems.errors import DataError, ReadError, SettingsError
 from poems.findings import Finding, name_some
@@ -49,7 +49,7 @@ def read(
         ``.h5mu`` or ``.h5ad`` path, a MuData or an AnnData. In a table the
         first row holds feature names and the first column sample names; empty
         cells, ``NA``, ``NaN``, ``N/A``, ``NULL`` and other words of
-        :mod:`poems.data.missing` are missing values; a finding says which were
+        :mod:`poems.data.obs.missing` are missing values; a finding says which were
         taken so.
     obs
         Sample annotations (path or DataFrame), matched by name. Without, those
@@ -73,7 +73,7 @@ def read(
     MultiOmics
         Samples in order of first appearance. Whatever was assumed or left out
         is told in its ``findings``. With ``backed`` a
-        :class:`~poems.data.backed.view.BackedCohort`, whose files stay open.
+        :class:`~poems.data.disk.view.BackedCohort`, whose files stay open.
 
     Raises
     ------

@@ -10,21 +10,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.data.annotation import (
+from poems.data.files import existing_file
+from poems.data.mudata_io import read_h5ad
+from poems.data.naming.annotation import (
     annotation_columns,
     annotation_features,
     leaked_index,
     words_among_samples,
 )
-from poems.data.files import existing_file
-from poems.data.mudata_io import read_h5ad
-from poems.data.names import clean_names
+from poems.data.naming.names import clean_names
 from poems.data.numeric import CellNames, as_numbers, check_finite, plain_types
-from poems.data.obs_values import clean_obs, text_cells
+from poems.data.obs.values import clean_obs, text_cells
 from poems.data.stored.handed_in import anndata_values
 from poems.data.stored.memory import require_memory
 from poems.data.stored.parquet_file import open_file, read_file
-from poems.data.text_tables import DELIMITERS, read_text_table, table_suffix
+from poems.data.text.tables import DELIMITERS, read_text_table, table_suffix
 from poems.errors import DataError, ReadError
 from poems.findings import Finding, count
 
@@ -86,7 +86,7 @@ def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     """Return the table of sample annotations in a file or DataFrame, its index as strings.
 
     What is missing in it, and which columns are numbers, goes by
-    :func:`poems.data.obs_values.clean_obs`.
+    :func:`poems.data.obs.values.clean_obs`.
 
     Raises
     ------

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from poems.diagnosis.check import Check, Samples
-from poems.distributions.fusion import PRODUCTS
-from poems.model import POEMS
-from poems.nn.batch import SampleSource
+from poems.nn.distributions.fusion import PRODUCTS
+from poems.nn.model import POEMS
+from poems.scaling.batch import SampleSource
 
 Array = npt.NDArray[np.floating[Any]]
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from poems.estimates import explained_share
-from poems.nn.batch import Batch
+from poems.nn.estimates import explained_share
+from poems.scaling.batch import Batch
 
 # Eigenvalues below this share of the largest are rounding.
 _ROUNDING = 1e-9

@@ -9,9 +9,9 @@ from typing import Final
 from torch import Tensor
 
 from poems.diagnosis.check import Check, Samples
-from poems.estimates import explained_share
 from poems.findings import name_some
-from poems.nn.batch import Batch
+from poems.nn.estimates import explained_share
+from poems.scaling.batch import Batch
 
 # Share of a view's variance that the model explains, below which the mean does as well.
 LEAST_R2: Final = 0.02

@@ -41,7 +41,7 @@ def pca_embedding(cohort: MultiOmics, n_components: int = 32) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from poems.simulation import simulate
+    >>> from poems.simulation.cohort import simulate
     >>> pca_embedding(simulate(n_samples=40).cohort, n_components=2).columns.tolist()
     ['PC1', 'PC2']
     """

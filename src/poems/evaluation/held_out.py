@@ -15,14 +15,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from poems.clustering.agreement import Labels, Points, as_codes, as_points, balanced_accuracy
 from poems.diagnosis.reconstruction import explained_views
 from poems.errors import DataError
-from poems.estimates import estimate_samples
-from poems.evaluation.metrics import Labels, Points, as_codes, as_points, balanced_accuracy
 from poems.findings import name_some
-from poems.fitted import FittedPoems
-from poems.nn.batch import Batch
-from poems.preprocessing import Preprocessing
+from poems.fitting.result import FittedPoems
+from poems.nn.estimates import estimate_samples
+from poems.scaling.batch import Batch
+from poems.scaling.preprocessing import Preprocessing
 
 Predict = Callable[[Batch], Mapping[str, Tensor]]
 """Samples to predictions of every view, measured or not: view name to (n_samples, n_features)."""
@@ -222,7 +222,7 @@ def neighbour_scores(
         One entry a sample; those without are left out.
     n_neighbours
         Neighbours that vote; by default the number of classes among ``labels``,
-        as in :func:`poems.evaluation.protocol.knn_accuracy`.
+        as in :func:`poems.evaluation.paper.protocol.knn_accuracy`.
 
     Returns
     -------

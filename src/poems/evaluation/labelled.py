@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from poems.data.obs_cells import clean_column
+from poems.clustering.agreement import ari, clustering_accuracy, nmi
+from poems.data.obs.cells import clean_column
 from poems.errors import DataError
-from poems.evaluation.metrics import ari, clustering_accuracy, nmi
-from poems.evaluation.protocol import kmeans_scores, knn_accuracy
+from poems.evaluation.paper.protocol import kmeans_scores, knn_accuracy
 
 _SCORES = tuple(
     f"{score}{ending}"
@@ -22,7 +22,7 @@ _SCORES = tuple(
 def label_column(obs: pd.DataFrame, column: str, where: str) -> pd.Series:
     """Return a column of labels, ``NaN`` where a word says that there is none.
 
-    Which words do goes by :func:`poems.data.obs_cells.clean_column`, as in all that reads an
+    Which words do goes by :func:`poems.data.obs.cells.clean_column`, as in all that reads an
     obs table.
 
     Parameters

@@ -19,9 +19,9 @@ from torch import Tensor
 from poems.data.container import MultiOmics
 from poems.errors import DataError, SettingsError
 from poems.evaluation.proposals import Proposal, log_joint, propose
-from poems.fitted import FittedPoems
-from poems.model import POEMS
-from poems.nn.batch import Batch
+from poems.fitting.result import FittedPoems
+from poems.nn.model import POEMS
+from poems.scaling.batch import Batch
 
 _Floats = npt.NDArray[np.float64]
 

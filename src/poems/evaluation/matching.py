@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from poems.errors import DataError
-from poems.factor_matching import (
+from poems.resampling.factor_matching import (
     FactorMatch,
     Loadings,
     match_factors,

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from poems.model import POEMS
-from poems.nn.batch import Batch
+from poems.nn.model import POEMS
+from poems.scaling.batch import Batch
 
 # Starts drawn from the prior besides the one given, for posteriors of several modes.
 _MORE_STARTS = 2
@@ -141,7 +141,7 @@ def likely_latents(
 
     Examples
     --------
-    >>> from poems.config import Settings
+    >>> from poems.settings.schema import Settings
     >>> module = POEMS({"a": torch.ones(5)}, Settings().updated(n_latent=2)).eval()
     >>> batch = Batch({"a": torch.randn(3, 5)}, {"a": None}, torch.ones(3, 1).bool())
     >>> found = likely_latents(module, batch, torch.zeros(3, 2))

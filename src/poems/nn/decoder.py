@@ -1,6 +1,6 @@
 """Decoders: from the latents to a prediction of every feature of a view.
 
-To add one, write the class and register it in :data:`poems.parts.DECODERS`.
+To add one, write the class and register it in :data:`poems.settings.parts.DECODERS`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from poems.config import ModelSettings, SparsitySettings
-from poems.distributions import spike_slab
 from poems.nn.decode import ALL, NONE, Kernel, Turns, decode, decoder_jacobian
+from poems.nn.distributions import spike_slab
 from poems.nn.joint import joint
 from poems.nn.norms import held
+from poems.settings.schema import ModelSettings, SparsitySettings
 
 # relu(A (w * z)) is homogeneous: shrinking w and growing A or u changes nothing
 # but the penalty. Holding these norms makes |w| a bound on the effect, comparable

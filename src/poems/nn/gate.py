@@ -3,7 +3,7 @@
 A gate maps the experts' locations, zeroed where a view was not measured, and the
 mask of measured views to weights that sum to one over the measured views and are
 exactly zero for the others. To add one, write the class and register it in
-:data:`poems.parts.GATES`.
+:data:`poems.settings.parts.GATES`.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from poems.distributions import spike_slab
 from poems.nn.compilers import compiled_for
 from poems.nn.decoder import SparseDecoder
+from poems.nn.distributions import spike_slab
 from poems.nn.joint import joint, spread, view_of_features
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from poems.config import Precision
 from poems.errors import SettingsError
+from poems.settings.schema import Precision
 
 # GPUs from this compute capability on have units for both formats.
 _FIRST_CAPABILITY = (8, 0)

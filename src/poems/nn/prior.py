@@ -1,5 +1,5 @@
 """Priors over the latents. To add one, write the class and register it in
-:data:`poems.parts.PRIORS`.
+:data:`poems.settings.parts.PRIORS`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from poems.distributions.posteriors import LOG_2PI, Posterior, gaussian_log_prob, kl_to_prior
+from poems.nn.distributions.posteriors import LOG_2PI, Posterior, gaussian_log_prob, kl_to_prior
 
 # Variance that a component has at least, so that it cannot collapse onto a sample.
 _LEAST_VARIANCE = 1e-2

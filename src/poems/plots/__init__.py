@@ -15,8 +15,8 @@ from poems.plots.hazard_ratios import plot_hazard_ratios
 from poems.plots.history import plot_history
 from poems.plots.latent import centre_plane, plot_latent, principal_plane
 from poems.plots.loadings import plot_loadings, plot_sparsity, top_features
-from poems.plots.pair_circle import plot_pair_circle
-from poems.plots.pair_network import plot_pair_network
+from poems.plots.pairs.circle import plot_pair_circle
+from poems.plots.pairs.network import plot_pair_network
 from poems.plots.projection import plot_projection, tsne_plane, umap_plane
 from poems.plots.sparsity import plot_loading_histogram, plot_sparsity_mask
 from poems.plots.subtypes import plot_markers, plot_subtype_numbers

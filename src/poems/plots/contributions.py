@@ -31,7 +31,7 @@ def plot_contributions(
     ----------
     by_view
         One row a view: columns ``view``, ``mean_gate``, ``mean_shift``, as in
-        :class:`poems.analysis.view_contributions.ViewContributions`.
+        :class:`poems.analysis.contributions.tables.ViewContributions`.
     by_group
         The same with columns ``column`` and ``group``. Drawn are the rows of
         one column, that of its first row: the subtypes, as a rule. ``None``

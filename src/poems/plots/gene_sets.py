@@ -32,7 +32,7 @@ def plot_gene_sets(
     ----------
     table
         Columns ``factor``, ``view``, ``gene_set``, ``direction`` and ``q``, see
-        :class:`poems.analysis.gene_sets.GeneSetEnrichment`.
+        :class:`poems.analysis.factors.gene_sets.GeneSetEnrichment`.
     ax
         Axes to draw in; new ones by default.
     n_sets

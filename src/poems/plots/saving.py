@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from poems._files import atomic_path
+from poems.files.atomic import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

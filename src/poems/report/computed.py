@@ -12,7 +12,7 @@ from poems.evaluation.labelled import compare_embeddings, compare_subtypes, labe
 from poems.findings import Finding, name_some
 from poems.report.sections.labels import BASELINE
 from poems.report.source import Source
-from poems.run_folder import Run
+from poems.runs.folder import Run
 
 
 def factor_tables(source: Source) -> dict[str, pd.DataFrame]:
@@ -21,8 +21,8 @@ def factor_tables(source: Source) -> dict[str, pd.DataFrame]:
     Variance explained is not among them: it needs the data, which a run does
     not keep.
     """
-    from poems.analysis.associations import associate, factor_correlations
-    from poems.analysis.effects import factor_effects
+    from poems.analysis.factors.associations import associate, factor_correlations
+    from poems.analysis.factors.effects import factor_effects
 
     model, obs = source.model, source.run.obs
     tables: dict[str, pd.DataFrame] = {}
@@ -138,8 +138,8 @@ def gene_set_tables(
     DataError
         If no feature is in any set.
     """
-    from poems.analysis.gene_sets import gene_set_enrichment
-    from poems.data.gene_files import read_feature_map, read_gmt
+    from poems.analysis.factors.gene_sets import gene_set_enrichment
+    from poems.data.text.gene_files import read_feature_map, read_gmt
 
     sets = read_gmt([Path(file) for file in files])
     genes = None if mapping is None else read_feature_map(Path(mapping))

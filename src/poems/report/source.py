@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final, cast
 
 import pandas as pd
 
-from poems.config import Metric
 from poems.report.blocks import Notice
+from poems.settings.schema import Metric
 
 if TYPE_CHECKING:
-    from poems.fitted import FittedPoems
-    from poems.run_folder import Run
+    from poems.fitting.result import FittedPoems
+    from poems.runs.folder import Run
 
 FOLDER: Final = "analysis"
 
@@ -25,7 +25,7 @@ class Source:
     Parameters
     ----------
     run
-        As :func:`poems.run_folder.read_run` gives it.
+        As :func:`poems.runs.folder.read_run` gives it.
     tables
         By file stem: those of the run's ``analysis`` folder, and those computed
         for the report.

@@ -9,9 +9,9 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 
+from poems.files.text_numbers import to_numbers
 from poems.report.blocks import Cell, Head, Table
 from poems.report.wording import NONE, factor_title, general, number, p_value, percent
-from poems.text_numbers import to_numbers
 
 Kind = Literal[
     "text",

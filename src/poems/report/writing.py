@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from poems._files import write_text
 from poems._version import __version__
-from poems.csv_tables import write_csv
 from poems.errors import PoemsError, SettingsError
-from poems.failures import failure
+from poems.files.atomic import write_text
+from poems.files.csv_tables import write_csv
 from poems.findings import Finding, count
+from poems.fitting.failures import failure
 from poems.report.blocks import Notice, Section, Sentence, Sentences
 from poems.report.computed import (
     factor_tables,
@@ -33,7 +33,7 @@ from poems.report.sections.summary import summary_section
 from poems.report.sections.survival import survival_section
 from poems.report.source import Source, read_source, with_obs
 from poems.report.wording import sentence
-from poems.run_folder import Run, read_run, run_obs
+from poems.runs.folder import Run, read_run, run_obs
 
 # In the run folder, unless another place is named.
 DEFAULT_NAME = "report.html"
@@ -90,7 +90,7 @@ def write_report(
     Parameters
     ----------
     run
-        A run folder, or what :func:`poems.run_folder.read_run` read.
+        A run folder, or what :func:`poems.runs.folder.read_run` read.
     out
         Where to write the page; ``report.html`` in the run folder by default.
     obs
@@ -128,7 +128,7 @@ def write_report(
     --------
     >>> import tempfile
     >>> import poems
-    >>> from poems.run_folder import write_run
+    >>> from poems.runs.folder import write_run
     >>> cohort = poems.simulate(n_samples=40, n_features=20, seed=0).cohort
     >>> model = poems.fit(cohort, seed=0, epochs=5, progress=False)
     >>> folder = tempfile.mkdtemp()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from poems.factor_matching import match_stacked
+from poems.resampling.factor_matching import match_stacked
 
 _Floats = npt.NDArray[np.float64]
 

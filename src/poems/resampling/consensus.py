@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.cluster_names import names_by_size
+from poems.clustering.names import names_by_size
 from poems.resampling.alignment import Alignment
 from poems.resampling.refits import Refit
 

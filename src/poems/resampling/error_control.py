@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from poems.factor_matching import match_factors
 from poems.resampling.alignment import LEAST_SIMILARITY
+from poems.resampling.factor_matching import match_factors
 
 _Floats = npt.NDArray[np.float64]
 _Tables = Mapping[str, npt.NDArray[np.floating]]

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from poems.estimates import estimate_samples
-from poems.fitted import FittedPoems
-from poems.nn.batch import Batch
+from poems.fitting.result import FittedPoems
+from poems.nn.estimates import estimate_samples
+from poems.scaling.batch import Batch
 
 
 @torch.no_grad()

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from poems.config import Settings
 from poems.data.container import MultiOmics, View
-from poems.fitted import FittedPoems
+from poems.fitting.result import FittedPoems
+from poems.settings.schema import Settings
 
 
 @torch.no_grad()

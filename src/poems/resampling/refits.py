@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.config import Settings
 from poems.data.container import MultiOmics, View
-from poems.fitted import FittedPoems
-from poems.fitting import fit
+from poems.fitting.fit import fit
+from poems.fitting.result import FittedPoems
 from poems.resampling.draws import Draw, take_rows
 from poems.resampling.held_out import held_out_r2
+from poems.settings.schema import Settings
 
 # Restarts of k-means in each refit; the many refits make up for few of them.
 _RESTARTS = 10

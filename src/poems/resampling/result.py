@@ -13,7 +13,7 @@ import pandas as pd
 
 from poems.errors import SettingsError
 from poems.findings import name_some
-from poems.fitted import FittedPoems
+from poems.fitting.result import FittedPoems
 from poems.resampling.consensus import ConsensusSubtypes, co_association, subtypes_of
 from poems.resampling.draws import Resample
 

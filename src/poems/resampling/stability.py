@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from poems.arguments import require_whole
-from poems.config import LARGEST_SEED, Settings, settings_from_mapping
 from poems.data import MultiOmics, read
-from poems.data.backed.view import require_in_memory
+from poems.data.disk.view import require_in_memory
 from poems.errors import DataError, SettingsError
 from poems.findings import name_some
-from poems.fitted import FittedPoems
-from poems.fitting import fit
+from poems.fitting.fit import fit
+from poems.fitting.result import FittedPoems
 from poems.resampling.draws import Draw, Resample, draw_samples
 from poems.resampling.parallel import run_tasks
 from poems.resampling.permutation import permuted_cohort, permuted_settings
@@ -22,6 +20,8 @@ from poems.resampling.progress import Progress, refit_counter
 from poems.resampling.refits import Refit, RefitData, refit
 from poems.resampling.result import Stability
 from poems.resampling.summary import summarise
+from poems.settings.arguments import require_whole
+from poems.settings.schema import LARGEST_SEED, Settings, settings_from_mapping
 
 
 def stability(

@@ -21,10 +21,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems._version import __version__
-from poems.csv_tables import read_csv, write_csv
 from poems.errors import StorageError
-from poems.fitted import load
-from poems.output_folder import claim_folder, read_marker, write_marker
+from poems.files.csv_tables import read_csv, write_csv
+from poems.files.output_folder import claim_folder, read_marker, write_marker
+from poems.fitting.result import load
 
 if TYPE_CHECKING:
     from poems.resampling.result import Stability

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from poems.data.container import MultiOmics
-from poems.fitted import FittedPoems
+from poems.fitting.result import FittedPoems
 from poems.resampling.alignment import Alignment, align, aligned_loadings, chance_similarity
 from poems.resampling.consensus import consensus_latent, ensemble
 from poems.resampling.draws import Draw, Resample

@@ -10,16 +10,16 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from poems.config import Settings
-from poems.elbo import Terms, elbo_terms
 from poems.errors import TrainingError
-from poems.interrupts import interrupts_let_through
-from poems.model import POEMS
-from poems.nn.batch import Batch, SampleSource
 from poems.nn.joint import lay_buffers_jointly
 from poems.nn.loadings_prior import update_priors
+from poems.nn.model import POEMS
+from poems.nn.objective import Terms, elbo_terms
 from poems.nn.precision import matmul_precision_kept
-from poems.profiling import NO_PROFILE, Profile
+from poems.nn.profiling import NO_PROFILE, Profile
+from poems.scaling.batch import Batch, SampleSource
+from poems.settings.schema import Settings
+from poems.training.interrupts import interrupts_let_through
 from poems.training.optimizer import Optimizer
 from poems.training.schedule import ramp
 from poems.training.stopping import Never, Plateau, StoppingRule

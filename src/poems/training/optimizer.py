@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from poems.config import Settings
-from poems.elbo import Terms
-from poems.model import POEMS
 from poems.nn.decode import ALL, NONE, Turns
-from poems.profiling import NO_PROFILE, Profile
+from poems.nn.model import POEMS
+from poems.nn.objective import Terms
+from poems.nn.profiling import NO_PROFILE, Profile
+from poems.settings.schema import Settings
 from poems.training.adam import FlatAdamW
 from poems.training.flat import flatten_parameters
 from poems.training.proximal import ProximalAdam

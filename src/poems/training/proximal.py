@@ -17,9 +17,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poems.distributions.spike_slab import soft_threshold
 from poems.nn.compilers import compiled_for
 from poems.nn.decode import ALL, Turns
+from poems.nn.distributions.spike_slab import soft_threshold
 from poems.training.adam import BETAS, EPS
 
 

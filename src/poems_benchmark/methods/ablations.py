@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from poems.config import Metric, Settings
+from poems.settings.schema import Metric, Settings
 
 
 class Ablation(NamedTuple):

@@ -10,12 +10,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from poems.config import Settings
 from poems.data.container import MultiOmics
-from poems.nn.batch import Batch
 from poems.nn.decoder import DenseDecoder
 from poems.nn.encoder import Encoder
-from poems.preprocessing import fit_preprocessing
+from poems.scaling.batch import Batch
+from poems.scaling.preprocessing import fit_preprocessing
+from poems.settings.schema import Settings
 from poems.training.schedule import decayed
 from poems_benchmark.digest import source_digest
 from poems_benchmark.methods.interface import MethodResult

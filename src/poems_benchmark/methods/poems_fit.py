@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from poems.config import Metric, Settings
 from poems.data.container import MultiOmics
-from poems.fitting import fit
+from poems.fitting.fit import fit
+from poems.settings.schema import Metric, Settings
 from poems_benchmark.digest import source_digest
 from poems_benchmark.methods.interface import MethodResult
 

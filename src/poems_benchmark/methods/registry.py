@@ -13,8 +13,8 @@ from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
-from poems.config import Metric, Settings
 from poems.errors import SettingsError
+from poems.settings.schema import Metric, Settings
 from poems_benchmark.methods.ablations import ABLATIONS
 from poems_benchmark.methods.autoencoder import Autoencoder
 from poems_benchmark.methods.interface import Method

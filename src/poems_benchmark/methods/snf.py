@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.clustering.networks import diffusion_coordinates
 from poems.data.container import MultiOmics, View
 from poems.evaluation.baselines import standardised
-from poems.networks import diffusion_coordinates
 from poems_benchmark.digest import source_digest
 from poems_benchmark.methods.interface import MethodResult, require
 
@@ -35,8 +35,8 @@ class Snf:
     was measured. snfpy itself does not take cohorts with gaps.
 
     The embedding is spectral, and the same as POEMS's: see
-    :func:`poems.networks.diffusion_coordinates`. The method's own clusters are those of spectral
-    clustering of the fused graph, and count as its result.
+    :func:`poems.clustering.networks.diffusion_coordinates`. The method's own clusters are those
+    of spectral clustering of the fused graph, and count as its result.
 
     Parameters
     ----------

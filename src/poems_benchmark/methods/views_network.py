@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from poems.clustering.networks import network_coordinates
 from poems.data.container import MultiOmics
 from poems.evaluation.baselines import standardised
-from poems.networks import network_coordinates
 from poems_benchmark.digest import source_digest
 from poems_benchmark.methods.interface import MethodResult
 

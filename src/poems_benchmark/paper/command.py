@@ -12,7 +12,7 @@ from poems.cli.printing import heading, output, print_table, say
 if TYPE_CHECKING:
     import pandas as pd
 
-    from poems.evaluation.paper import PaperResult, PaperTask
+    from poems.evaluation.paper.experiments import PaperResult, PaperTask
     from poems_benchmark.cohorts import CohortSpec
 
 
@@ -57,7 +57,7 @@ class PaperRequest:
 
 def mogonet_folders(data: Path) -> list[Path]:
     """Return the folder itself if it is in MOGONET's format, else those of its sub-folders."""
-    from poems.data.mogonet import is_mogonet
+    from poems.data.text.mogonet import is_mogonet
 
     if is_mogonet(data):
         return [data]
@@ -75,8 +75,8 @@ def run_paper(request: PaperRequest) -> None:
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    from poems.evaluation.paper import DEFAULT_EPOCHS
-    from poems.output_folder import claim_folder
+    from poems.evaluation.paper.experiments import DEFAULT_EPOCHS
+    from poems.files.output_folder import claim_folder
     from poems_benchmark.paper.folder import write_paper
     from poems_benchmark.paper.methods import PAPER_METHODS, compare_paper_methods
 
@@ -115,8 +115,8 @@ def run_paper(request: PaperRequest) -> None:
 
 def _tasks(request: PaperRequest) -> dict[str, PaperTask]:
     """Read the cohorts and split them."""
-    from poems.data.mogonet import LABEL, SPLIT, read_mogonet
-    from poems.evaluation.paper import paper_task
+    from poems.data.text.mogonet import LABEL, SPLIT, read_mogonet
+    from poems.evaluation.paper.experiments import paper_task
     from poems_benchmark.cohorts import read_benchmark_cohort
 
     tasks = {}

@@ -22,18 +22,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from poems._files import write_text
 from poems._version import __version__
-from poems.csv_tables import write_csv
 from poems.errors import DataError, SettingsError
-from poems.evaluation.paper import SCORES, PaperResult
-from poems.output_folder import claim_folder, write_marker
+from poems.evaluation.paper.experiments import SCORES, PaperResult
+from poems.files.atomic import write_text
+from poems.files.csv_tables import write_csv
+from poems.files.output_folder import claim_folder, write_marker
 from poems_benchmark.paper.methods import paper_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from poems.fitted import FittedPoems
+    from poems.fitting.result import FittedPoems
 
 logger = logging.getLogger(__name__)
 

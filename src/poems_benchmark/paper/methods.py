@@ -11,12 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.config import PreprocessingSettings
 from poems.data.container import MultiOmics
 from poems.errors import SettingsError
-from poems.evaluation.paper import DEFAULT_EPOCHS, PaperResult, PaperTask, run_poems, scored
+from poems.evaluation.paper.experiments import (
+    DEFAULT_EPOCHS,
+    PaperResult,
+    PaperTask,
+    run_poems,
+    scored,
+)
 from poems.findings import name_some
-from poems.preprocessing import Preprocessing, fit_preprocessing
+from poems.scaling.preprocessing import Preprocessing, fit_preprocessing
+from poems.settings.schema import PreprocessingSettings
 
 # Components of the baseline: as many as the paper's model has latents.
 _N_COMPONENTS = 32
@@ -65,7 +71,7 @@ def compare_paper_methods(
     ----------
     task
         Cohort, labels and split, from
-        :func:`poems.evaluation.paper.paper_task`.
+        :func:`poems.evaluation.paper.experiments.paper_task`.
     methods
         Names out of ``PAPER_METHODS``.
     epochs
@@ -85,8 +91,8 @@ def compare_paper_methods(
 
     Examples
     --------
-    >>> from poems.evaluation.paper import paper_task
-    >>> from poems.simulation import simulate
+    >>> from poems.evaluation.paper.experiments import paper_task
+    >>> from poems.simulation.cohort import simulate
     >>> task = paper_task(simulate(n_samples=100, n_features=20, seed=0).cohort, "subtype")
     >>> results = compare_paper_methods(task, methods=["pca"])
     >>> paper_table(results).index.tolist()
@@ -159,7 +165,7 @@ def pca_projection(
 
     Examples
     --------
-    >>> from poems.simulation import simulate
+    >>> from poems.simulation.cohort import simulate
     >>> cohort = simulate(n_samples=40, seed=0).cohort
     >>> pca_projection(cohort.take(range(30)), cohort.take(range(30, 40)), 2).shape
     (10, 2)

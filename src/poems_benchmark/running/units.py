@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from poems._files import write_json
+from poems.files.atomic import write_json
 from poems_benchmark.cohorts import CohortSpec, data_digest
 from poems_benchmark.digest import source_digest
 from poems_benchmark.methods.interface import Method, require

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from poems.clustering.agreement import ari, clustering_accuracy, nmi, silhouette
 from poems.data.container import MultiOmics
-from poems.evaluation.metrics import ari, clustering_accuracy, nmi, silhouette
-from poems.evaluation.protocol import PAPER_SEEDS, kmeans_scores, knn_accuracy
+from poems.evaluation.paper.protocol import PAPER_SEEDS, kmeans_scores, knn_accuracy
 from poems_benchmark.cohorts import CohortSpec
 from poems_benchmark.methods.interface import Clusters, MethodResult
 from poems_benchmark.scores.survival import cox_concordance, logrank_p

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from poems.analysis.survival.concordance import fold_concordance, fold_rows
 from poems.analysis.survival.cox import RIDGE
 from poems.analysis.survival.logrank import logrank
+from poems.clustering.agreement import Labels, Points, as_codes
 from poems.errors import DataError
-from poems.evaluation.metrics import Labels, Points, as_codes
-from poems.text_numbers import to_numbers
+from poems.files.text_numbers import to_numbers
 
 _Floats = npt.NDArray[np.float64]
 

@@ -15,9 +15,9 @@ from toy_parts import Laplace
 
 import poems
 from poems.data.container import MultiOmics, View
-from poems.factor_matching import match_factors
 from poems.nn.likelihoods import Likelihood
-from poems.parts import LIKELIHOODS
+from poems.resampling.factor_matching import match_factors
+from poems.settings.parts import LIKELIHOODS
 
 f64 = torch.float64
 

@@ -13,9 +13,8 @@ from toy_parts import Laplace
 
 import poems
 from poems.data.container import MultiOmics
-from poems.elbo import elbo_terms
 from poems.errors import SettingsError, StorageError
-from poems.fitted import FittedPoems
+from poems.fitting.result import FittedPoems
 from poems.nn.likelihoods import (
     LIKELIHOODS,
     GaussianLikelihood,
@@ -23,6 +22,7 @@ from poems.nn.likelihoods import (
     likelihood_terms,
     register_likelihood,
 )
+from poems.nn.objective import elbo_terms
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from poems.config import Settings
 from poems.data.container import MultiOmics
-from poems.evaluation.protocol import kmeans_scores
-from poems.simulation import simulate
+from poems.evaluation.paper.protocol import kmeans_scores
+from poems.settings.schema import Settings
+from poems.simulation.cohort import simulate
 from poems_benchmark.methods.autoencoder import Autoencoder
 
 FEW = Autoencoder(Settings().updated(epochs=5, n_latent=4, encoder_layers=(8,)))

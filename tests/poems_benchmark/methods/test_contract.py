@@ -16,7 +16,7 @@ import pytest
 
 from poems.data.container import MultiOmics
 from poems.errors import SettingsError
-from poems.simulation import simulate
+from poems.simulation.cohort import simulate
 from poems_benchmark.cohorts import CohortSpec
 from poems_benchmark.folder import run_benchmark
 from poems_benchmark.methods.interface import Method, require

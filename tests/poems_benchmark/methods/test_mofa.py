@@ -10,7 +10,7 @@ import pytest
 from poems.data.container import MultiOmics, View
 from poems.errors import SettingsError, TrainingError
 from poems.evaluation.matching import match_factors
-from poems.simulation import simulate
+from poems.simulation.cohort import simulate
 from poems_benchmark.methods.mofa import Mofa, MofaSettings, fit_mofa
 from poems_benchmark.methods.registry import METHODS
 

@@ -10,7 +10,7 @@ import torch
 from sklearn.linear_model import LinearRegression
 
 from poems.data.container import MultiOmics, View
-from poems.simulation import simulate
+from poems.simulation.cohort import simulate
 from poems_benchmark.methods.mofaflex import MofaFlex
 
 # Importing it takes seconds: not while tests are collected.

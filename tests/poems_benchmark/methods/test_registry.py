@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 import poems
-from poems.config import Settings
 from poems.errors import DataError, SettingsError
-from poems.simulation import Simulation
+from poems.settings.schema import Settings
+from poems.simulation.cohort import Simulation
 from poems_benchmark.methods.ablations import ABLATIONS
 from poems_benchmark.methods.interface import MethodResult, require
 from poems_benchmark.methods.poems_fit import Poems

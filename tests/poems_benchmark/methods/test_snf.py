@@ -6,10 +6,10 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from poems.clustering.agreement import nmi
 from poems.data.container import MultiOmics
-from poems.evaluation.metrics import nmi
-from poems.evaluation.protocol import kmeans_scores
-from poems.simulation import Simulation, simulate
+from poems.evaluation.paper.protocol import kmeans_scores
+from poems.simulation.cohort import Simulation, simulate
 from poems_benchmark.methods.snf import Snf, spectral_clusters
 
 pytestmark = pytest.mark.skipif(find_spec("snf") is None, reason="snf is not installed")

@@ -12,8 +12,8 @@ from command_line import poems_here
 
 import poems
 from poems.errors import SettingsError
-from poems.evaluation.paper import SCORES, PaperResult, paper_task, run_poems
-from poems.simulation import simulate
+from poems.evaluation.paper.experiments import SCORES, PaperResult, paper_task, run_poems
+from poems.simulation.cohort import simulate
 from poems_benchmark.paper.folder import paper_figures, scores_markdown, write_paper
 from poems_benchmark.paper.methods import compare_paper_methods
 

@@ -9,8 +9,8 @@ import pytest
 from poems.data.container import MultiOmics
 from poems.errors import SettingsError
 from poems.evaluation.baselines import pca_embedding
-from poems.evaluation.paper import paper_task
-from poems.simulation import simulate
+from poems.evaluation.paper.experiments import paper_task
+from poems.simulation.cohort import simulate
 from poems_benchmark.paper.methods import (
     PAPER_METHODS,
     compare_paper_methods,

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from poems.config import Settings
-from poems.csv_tables import write_csv
 from poems.errors import SettingsError
-from poems.simulation import simulate
+from poems.files.csv_tables import write_csv
+from poems.settings.schema import Settings
+from poems.simulation.cohort import simulate
 from poems_benchmark.cohorts import CohortSpec
 from poems_benchmark.methods.autoencoder import Autoencoder
 from poems_benchmark.methods.interface import Method

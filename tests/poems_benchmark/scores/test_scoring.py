@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from poems.data.container import MultiOmics, View
-from poems.evaluation.protocol import kmeans_scores, knn_accuracy
+from poems.evaluation.paper.protocol import kmeans_scores, knn_accuracy
 from poems_benchmark.cohorts import CohortSpec
 from poems_benchmark.methods.interface import MethodResult
 from poems_benchmark.scores.scoring import score

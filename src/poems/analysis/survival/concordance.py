@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.analysis.clusterings import clusterings_of
 from poems.analysis.survival.checked_fit import NoMaximumError, checked_fit
 from poems.analysis.survival.cox import RIDGE
+from poems.clustering.kmeans import clusterings_of
 
 _Floats = npt.NDArray[np.float64]
 _Bools = npt.NDArray[np.bool_]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.analysis.obs_columns import NOT_TESTED, testable_columns
+from poems.analysis.testing.obs_columns import NOT_TESTED, testable_columns
 from poems.errors import DataError
 from poems.findings import Finding, count, name_some
 

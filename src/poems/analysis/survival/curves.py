@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from poems.analysis.obs_columns import FEWEST_IN_GROUP
+from poems.analysis.testing.obs_columns import FEWEST_IN_GROUP
 
 # Intervals between the times of the table of numbers at risk, at most.
 _MOST_STEPS = 7

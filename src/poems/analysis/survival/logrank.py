@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.analysis.associations import false_discovery_rates
+from poems.analysis.factors.associations import false_discovery_rates
 from poems.analysis.survival.curves import group_names
 
 _Floats = npt.NDArray[np.float64]

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.data.missing import missing_in_numbers
-from poems.data.obs_cells import clean_column
-from poems.data.obs_values import column_findings
+from poems.data.obs.cells import clean_column
+from poems.data.obs.missing import missing_in_numbers
+from poems.data.obs.values import column_findings
 from poems.errors import DataError
 from poems.findings import Finding, count, name_some
 

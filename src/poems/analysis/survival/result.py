@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.analysis.associations import false_discovery_rates
-from poems.analysis.obs_columns import FEWEST_IN_GROUP
+from poems.analysis.factors.associations import false_discovery_rates
 from poems.analysis.survival.concordance import FEWEST_IN_FOLD, Features, Refit, concordance_table
 from poems.analysis.survival.covariates import Term, complete_cases, covariate_terms, group_terms
 from poems.analysis.survival.cox import COLUMNS, PH_COLUMNS, CoxFit, fit_cox
@@ -18,6 +17,7 @@ from poems.analysis.survival.curves import Curves, survival_curves
 from poems.analysis.survival.logrank import logrank_table
 from poems.analysis.survival.outcome import Outcome, read_outcome
 from poems.analysis.survival.told import cohort_findings, result_findings
+from poems.analysis.testing.obs_columns import FEWEST_IN_GROUP
 from poems.errors import SettingsError
 from poems.findings import Finding, count, name_some
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.console import Console
 
-    from poems.analysis.cross_omic import CrossOmic
+    from poems.analysis.pairs.cross_omic import CrossOmic
 
 # Of a feature's name, so that two fit on a line.
 _WIDTH: Final = 20
@@ -83,7 +83,7 @@ def associations(
     checks.require_files([pair_file])
     checks.require_output(out, "association-table", overwrite=overwrite)
 
-    from poems.analysis.cross_omic import cross_omic
+    from poems.analysis.pairs.cross_omic import cross_omic
     from poems.resampling.result import Stability
 
     model = inputs.load_model(path)
@@ -136,7 +136,7 @@ def _pair_file(cis: str | None) -> Path | None:
 
 def _read_pairs(path: Path) -> pd.DataFrame:
     """Read a table of cis pairs, all of it as text."""
-    from poems.data.gene_files import read_names
+    from poems.data.text.gene_files import read_names
 
     table = read_names(path, "table of cis pairs")
     return table.mask(table == "")
@@ -152,7 +152,7 @@ def _figures(found: CrossOmic, top: int) -> dict[str, Callable[[], Axes]]:
 
 
 def _write_graph(found: CrossOmic, folder: Path) -> list[str]:
-    from poems.analysis.pair_graph import write_graph
+    from poems.analysis.pairs.graph import write_graph
 
     return write_graph(folder, found.table)
 

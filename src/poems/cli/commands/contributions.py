@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from poems.analysis.view_contributions import ViewContributions
+    from poems.analysis.contributions.tables import ViewContributions
     from poems.data import MultiOmics
-    from poems.run_folder import Run
+    from poems.runs.folder import Run
 
 # False discovery rate above which a difference between groups is not spoken of as one.
 _SIGNIFICANT: Final = 0.05
@@ -63,9 +63,9 @@ def contributions(
 
     import pandas as pd
 
-    from poems.analysis.view_contributions import view_contributions
+    from poems.analysis.contributions.tables import view_contributions
     from poems.plots import plot_contributions
-    from poems.run_folder import read_run
+    from poems.runs.folder import read_run
 
     known = read_run(run)
     cohort = tables.read(backed=backed)
@@ -104,7 +104,7 @@ def _show(console: Console, found: ViewContributions) -> None:
 
 def _print_contributions(console: Console, found: ViewContributions) -> None:
     """Print a line for each view, then weight and shift by subtype, and which columns differ."""
-    from poems.analysis.view_contributions import SUBTYPE
+    from poems.analysis.contributions.tables import SUBTYPE
 
     heading(console, "How much each omic counted")
     table = found.by_view.set_index("view")[list(_NAMES)].rename(columns=_NAMES)
@@ -133,7 +133,7 @@ def _print_contributions(console: Console, found: ViewContributions) -> None:
 
 def _print_tests(console: Console, by_group: pd.DataFrame) -> None:
     """Say how many columns of the obs table go with weight or shift of which views."""
-    from poems.analysis.view_contributions import SUBTYPE
+    from poems.analysis.contributions.tables import SUBTYPE
 
     tests = by_group[by_group["column"] != SUBTYPE].drop_duplicates(["column", "view"])
     tests = tests.dropna(subset=["p"])

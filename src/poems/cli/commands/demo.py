@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from poems.analysis.subtypes import Subtypes
-    from poems.fitted import FittedPoems
+    from poems.analysis.subtypes.finding import Subtypes
+    from poems.fitting.result import FittedPoems
     from poems.report import Report
-    from poems.run_fitting import FittedRun
-    from poems.simulation import Simulation
+    from poems.runs.fitting import FittedRun
+    from poems.simulation.cohort import Simulation
 
 
 def register(app: typer.Typer) -> None:
@@ -53,8 +53,8 @@ def demo(
     checks.require_output(out, "run", overwrite=overwrite)
 
     from poems.report import write_report
-    from poems.run_fitting import FitRequest, fit_run
-    from poems.simulation import simulate
+    from poems.runs.fitting import FitRequest, fit_run
+    from poems.simulation.cohort import simulate
 
     request = FitRequest(
         settings=settings,
@@ -90,8 +90,8 @@ def _show(
 def _compared(simulation: Simulation, model: FittedPoems, subtypes: Subtypes) -> pd.DataFrame:
     import pandas as pd
 
+    from poems.clustering.agreement import clustering_accuracy
     from poems.evaluation.matching import support_scores
-    from poems.evaluation.metrics import clustering_accuracy
 
     support = support_scores(simulation.loadings, model.loadings)
     accuracy = clustering_accuracy(simulation.subtypes, subtypes.assignment)

@@ -40,7 +40,7 @@ def diagnose(
     tables = inputs.existing_tables_if_any(files, view, features_in_rows, features_in_rows_of)
     checks.require_run_or_model(path)
 
-    from poems.csv_tables import write_csv
+    from poems.files.csv_tables import write_csv
 
     model = inputs.load_model(path)
     diagnosis = model.diagnose(None if tables is None else tables.read(backed=backed))

@@ -41,9 +41,9 @@ def evaluate(
     checks.require_run(run)
     checks.require_columns(run, None, {"--labels": [labels]})
 
-    from poems.data.obs_values import clean_obs
+    from poems.data.obs.values import clean_obs
     from poems.evaluation.labelled import compare_embeddings, compare_subtypes, label_column
-    from poems.run_folder import read_run
+    from poems.runs.folder import read_run
 
     read = read_run(run)
     known = label_column(read.obs, labels, str(read.folder))

@@ -77,7 +77,7 @@ def export(
     )
     checks.require_run(run)
 
-    from poems.export.tables import new_file, run_tables
+    from poems.runs.export.tables import new_file, run_tables
 
     run_tables(run, also or ())
     if to == "csv":
@@ -87,17 +87,17 @@ def export(
 
     said, findings = f"Written to {out}", tuple[Finding, ...]()
     if tables is not None:
-        from poems.export import export_h5mu
-        from poems.run_folder import read_run
+        from poems.runs.export import export_h5mu
+        from poems.runs.folder import read_run
 
         export_h5mu(read_run(run), tables.read(), out, overwrite=overwrite)
     elif to == "csv":
-        from poems.export import export_csv
+        from poems.runs.export import export_csv
 
         names = export_csv(run, out, neutralise=neutralise, also=also or (), overwrite=overwrite)
         said = f"{said}: {count(len(names), 'table')} and README.md"
     else:
-        from poems.export import export_workbook
+        from poems.runs.export import export_workbook
 
         findings = export_workbook(run, out, also=also or (), overwrite=overwrite)
     return CommandResult(

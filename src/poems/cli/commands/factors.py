@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from poems.analysis.associations import Associations
-    from poems.analysis.factors import FactorTables
+    from poems.analysis.factors.associations import Associations
+    from poems.analysis.factors.tables import FactorTables
     from poems.data import MultiOmics
     from poems.findings import Finding
-    from poems.fitted import FittedPoems
+    from poems.fitting.result import FittedPoems
 
 # False discovery rate above which an association is not spoken of as one.
 _SIGNIFICANT: Final = 0.05
@@ -74,7 +74,7 @@ def factors(
     checks.require_files([obs])
     checks.require_output(out, "factor-table", overwrite=overwrite)
 
-    from poems.analysis.factors import describe_factors
+    from poems.analysis.factors.tables import describe_factors
 
     model, own_obs = _model_and_obs(path)
     cohort = None if tables is None else tables.read(backed=backed)
@@ -99,7 +99,7 @@ def factors(
 
 
 def _tables(found: FactorTables) -> dict[str, pd.DataFrame | None]:
-    from poems.analysis.effects import top_features
+    from poems.analysis.factors.effects import top_features
 
     return {
         "effects": found.effects,
@@ -112,8 +112,8 @@ def _tables(found: FactorTables) -> dict[str, pd.DataFrame | None]:
 
 def _model_and_obs(path: Path) -> tuple[FittedPoems, pd.DataFrame | None]:
     """Load a run with its obs table, or a model, which has none."""
-    from poems.fitted import load
-    from poems.run_folder import read_run
+    from poems.fitting.result import load
+    from poems.runs.folder import read_run
 
     if not path.is_dir():
         return load(path), None
@@ -161,7 +161,7 @@ def print_factors(console: Console, model: FittedPoems, found: FactorTables, top
         say(console, "No factor drives any feature; `poems diagnose` says what to try.", "yellow")
         return
     if found.variance is not None:
-        from poems.analysis.variance import ALL
+        from poems.analysis.factors.variance import ALL
 
         wide = found.variance.wide()
         shares = ", ".join(f"{view} {decimal(float(r2))}" for view, r2 in wide.loc[ALL].items())

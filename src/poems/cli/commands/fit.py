@@ -30,13 +30,13 @@ from poems.findings import name_some
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from poems.analysis.subtypes import Subtypes
-    from poems.config import Settings
+    from poems.analysis.subtypes.finding import Subtypes
     from poems.data import MultiOmics
     from poems.findings import Finding
-    from poems.fitted import FittedPoems
-    from poems.profiling import WallTimes
-    from poems.run_fitting import FitRequest, FittedRun
+    from poems.fitting.result import FittedPoems
+    from poems.nn.profiling import WallTimes
+    from poems.runs.fitting import FitRequest, FittedRun
+    from poems.settings.schema import Settings
 
 Preset = Annotated[
     str, typer.Option(metavar="NAME", help="Settings to start from: default or paper.")
@@ -122,8 +122,8 @@ def fit(
     _require_mixture(subtypes_by, settings, n_subtypes)
     checks.require_output(out, "run", overwrite=overwrite)
 
-    from poems.profiling import NO_PROFILE, WallTimes
-    from poems.run_fitting import FitRequest, fit_run
+    from poems.nn.profiling import NO_PROFILE, WallTimes
+    from poems.runs.fitting import FitRequest, fit_run
 
     start = time.monotonic()
     times = WallTimes() if profile else None
@@ -188,7 +188,7 @@ def require_fitting(cohort: MultiOmics, request: FitRequest) -> None:
 
 def run_summary(found: FittedRun) -> dict[str, object]:
     """Return what the run's ``run.json`` says, and where it lies."""
-    from poems.output_folder import read_marker
+    from poems.files.output_folder import read_marker
 
     return {"folder": found.folder, **read_marker(found.folder, "run")}
 
@@ -231,7 +231,7 @@ def _print_summary(
 ) -> None:
     import pandas as pd
 
-    from poems.analysis.contributions import mean_weights
+    from poems.analysis.contributions.gates import mean_weights
 
     n_epochs = len(model.history)
     n_factors = model.latent.shape[1]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from poems.analysis.gene_sets import GeneSetEnrichment
+    from poems.analysis.factors.gene_sets import GeneSetEnrichment
     from poems.findings import Finding
 
 
@@ -67,8 +67,8 @@ def genesets(
     checks.require_files([*gmt, gene_map, *maps.values()])
     checks.require_output(out, "gene-sets", overwrite=overwrite)
 
-    from poems.analysis.gene_sets import gene_set_enrichment
-    from poems.data.gene_files import read_feature_map, read_gmt
+    from poems.analysis.factors.gene_sets import gene_set_enrichment
+    from poems.data.text.gene_files import read_feature_map, read_gmt
     from poems.plots import plot_gene_sets
 
     model = inputs.load_model(path)

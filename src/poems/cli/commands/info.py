@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from poems.diagnosis.check import Diagnosis
     from poems.findings import Finding
-    from poems.model_record import StoredModel
+    from poems.fitting.record import StoredModel
 
-# As in poems.run_folder, which takes long to import; a test holds them equal.
+# As in poems.runs.folder, which takes long to import; a test holds them equal.
 MODEL: Final = "model.poems"
 
 
@@ -38,7 +38,7 @@ def info(path: inputs.RunOrModel) -> CommandResult:
 
     import pandas as pd
 
-    from poems.model_record import read_stored
+    from poems.fitting.record import read_stored
 
     file = path / MODEL if path.is_dir() else path
     found = read_stored(file)
@@ -68,7 +68,7 @@ def info(path: inputs.RunOrModel) -> CommandResult:
 
 def _judged_by_tables(file: Path) -> Diagnosis:
     """Return what the tables of a model tell that was saved without a diagnosis."""
-    from poems.fitted import load
+    from poems.fitting.result import load
 
     return load(file).diagnose()
 
@@ -78,7 +78,7 @@ def _show(
 ) -> None:
     import pandas as pd
 
-    from poems.settings_file import settings_to_toml
+    from poems.settings.toml_file import settings_to_toml
 
     say(console, found.summary)
     heading(console, "Versions")

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from poems.simulation import Simulation
+    from poems.simulation.cohort import Simulation
 
 
-# As in poems.simulation_effects, which takes long to import; a test holds them equal.
+# As in poems.simulation.effects, which takes long to import; a test holds them equal.
 Truth = Literal["linear", "saturating", "threshold", "u_shaped", "mixed", "interaction"]
 
 
@@ -63,8 +63,8 @@ def simulate(
     """Write a cohort with planted subtypes and effects, and the truth about it."""
     checks.require_output(out, "simulation", overwrite=overwrite)
 
-    from poems.output_folder import claim_folder, write_marker
-    from poems.simulation import simulate as simulate_cohort
+    from poems.files.output_folder import claim_folder, write_marker
+    from poems.simulation.cohort import simulate as simulate_cohort
 
     simulation = simulate_cohort(
         n_samples,
@@ -107,7 +107,7 @@ def _show(console: Console, folder: Path, simulation: Simulation) -> None:
 
 
 def _write_simulation(folder: Path, simulation: Simulation) -> None:
-    from poems.csv_tables import write_csv
+    from poems.files.csv_tables import write_csv
 
     cohort = simulation.cohort
     for name, view in cohort.views.items():

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from poems.config import Settings
     from poems.data import MultiOmics
     from poems.resampling.consensus import ConsensusSubtypes
     from poems.resampling.draws import Resample
     from poems.resampling.result import Stability
+    from poems.settings.schema import Settings
 
 # As in poems.resampling.draws, which takes long to import; a test holds them equal.
 ResampleName = Literal["subsample", "bootstrap", "none"]
@@ -168,10 +168,10 @@ def _refit_and_write(cohort: MultiOmics, request: _Request) -> tuple[Stability, 
         If it was interrupted; nothing is kept.
     """
     from poems.data import quality_findings
-    from poems.output_folder import claim_folder
+    from poems.files.output_folder import claim_folder
     from poems.resampling.stability import stability
-    from poems.run_folder import read_run
-    from poems.run_log import log_findings, run_log
+    from poems.runs.folder import read_run
+    from poems.runs.log import log_findings, run_log
 
     if request.n_subtypes is not None and request.n_subtypes >= cohort.n_samples:
         raise SettingsError(
@@ -218,8 +218,8 @@ def _tables(
 
 
 def _write(folder: Path, found: Stability, subtypes: ConsensusSubtypes, fdr: float) -> None:
-    from poems.csv_tables import write_csv
-    from poems.output_folder import write_marker
+    from poems.files.csv_tables import write_csv
+    from poems.files.output_folder import write_marker
     from poems.plots import plot_consensus
     from poems.plots.saving import save_figure
 

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from poems.analysis.markers import Markers
-    from poems.analysis.subtype_assessment import SubtypeAssessment
-    from poems.analysis.subtypes import Subtypes
+    from poems.analysis.subtypes.assessment import SubtypeAssessment
+    from poems.analysis.subtypes.finding import Subtypes
+    from poems.analysis.subtypes.markers import Markers
 
 _NUMBERS: Final = {
     "silhouette": "silhouette",
@@ -86,10 +86,10 @@ def subtypes(
     checks.require_stability(stability)
     checks.require_output(out, "subtype-table", overwrite=overwrite)
 
-    from poems.analysis.markers import subtype_markers
-    from poems.analysis.subtype_assessment import assess_subtypes
+    from poems.analysis.subtypes.assessment import assess_subtypes
+    from poems.analysis.subtypes.markers import subtype_markers
     from poems.resampling.result import Stability
-    from poems.run_folder import read_run, run_subtypes
+    from poems.runs.folder import read_run, run_subtypes
 
     read = read_run(run)
     reported = run_subtypes(read)

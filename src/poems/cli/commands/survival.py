@@ -65,7 +65,7 @@ def survival(
 
     from poems.analysis.survival import survival_analysis
     from poems.analysis.survival.covariates import split_names
-    from poems.run_folder import read_run, run_obs
+    from poems.runs.folder import read_run, run_obs
 
     read = read_run(run)
     table, noticed = run_obs(read, obs)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from poems.findings import Finding
-    from poems.fitted_projection import Projection
+    from poems.fitting.projection import Projection
 
 
 def register(app: typer.Typer) -> None:
@@ -42,9 +42,9 @@ def transform(
     checks.require_run(run)
     checks.require_output(out, "projection", overwrite=overwrite)
 
-    from poems.analysis.absent_views import doubt_without_views
-    from poems.analysis.assignment import assignment_sizes
-    from poems.run_folder import read_run
+    from poems.analysis.subtypes.absent_views import doubt_without_views
+    from poems.analysis.subtypes.assignment import assignment_sizes
+    from poems.runs.folder import read_run
 
     known = read_run(run)
     subtype_model = known.subtype_model()
@@ -78,7 +78,7 @@ class _Projected:
 
     def matrices(self) -> dict[str, pd.DataFrame | None]:
         """Return the tables of the folder, a row a sample."""
-        from poems.analysis.subtypes import component_table
+        from poems.analysis.subtypes.finding import component_table
 
         components = self.projection.component_probabilities
         tables = {
@@ -95,7 +95,7 @@ class _Projected:
 
 
 def _show(console: Console, found: _Projected, findings: tuple[Finding, ...]) -> None:
-    from poems.analysis.contributions import mean_weights
+    from poems.analysis.contributions.gates import mean_weights
 
     gates = found.projection.gates
     print_findings(console, findings, all_notes=False)

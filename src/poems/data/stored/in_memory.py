@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from poems.data.backed.matrix import guarded
-from poems.data.backed.stores import (
+from poems.data.disk.matrix import guarded
+from poems.data.disk.stores import (
     modalities,
     read_frame,
     read_names,

@@ -1,6 +1,6 @@
 """The prior on the loadings on the processor, in one pass over them, compiled by numba.
 
-The formulas are those of :mod:`poems.distributions.spike_slab`, with odds in place of their
+The formulas are those of :mod:`poems.nn.distributions.spike_slab`, with odds in place of their
 logarithms: most loadings are zero, and theirs need no exponential. What overflows or underflows
 are odds that are beyond all doubt.
 """

@@ -1,7 +1,7 @@
 """Likelihoods: how values scatter around what decoders predict, each behind one interface.
 
 To add one, write a subclass of :class:`Likelihood` in a file of this folder and a line in
-:data:`poems.parts.LIKELIHOODS`, or register it from anywhere::
+:data:`poems.settings.parts.LIKELIHOODS`, or register it from anywhere::
 
     register_likelihood("laplace", Laplace)
     poems.fit(cohort, likelihood="laplace")
@@ -12,7 +12,7 @@ from __future__ import annotations
 from poems.nn.likelihoods.gaussian import GaussianLikelihood
 from poems.nn.likelihoods.interface import Likelihood, LikelihoodFactory
 from poems.nn.likelihoods.terms import likelihood_terms
-from poems.parts import LIKELIHOODS
+from poems.settings.parts import LIKELIHOODS
 
 __all__ = [
     "LIKELIHOODS",

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from poems.distributions.posteriors import LOG_2PI
 from poems.nn.compilers import compiled_for
+from poems.nn.distributions.posteriors import LOG_2PI
 from poems.nn.joint import joint, view_of_features
 from poems.nn.likelihoods.interface import Likelihood
 

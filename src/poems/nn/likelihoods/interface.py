@@ -25,7 +25,7 @@ class Likelihood(nn.Module):
     A subclass writes :meth:`start`, :meth:`log_prob`, :meth:`variance`,
     :meth:`information`, :meth:`deviance` and :meth:`sample`; :meth:`mean` and :meth:`link` too
     where eta is not the mean, and :meth:`log_prior` where its parameters have a prior.
-    It is registered in :data:`poems.parts.LIKELIHOODS`.
+    It is registered in :data:`poems.settings.parts.LIKELIHOODS`.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from typing import Final
 
 import pandas as pd
 
-from poems.analysis.subtype_numbers import NAMES, best_numbers
+from poems.analysis.subtypes.numbers import NAMES, best_numbers
 from poems.findings import Finding, count
 from poems.report.blocks import Sentence
 from poems.report.sections.labels import BASELINE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from poems.analysis.contributions import mean_weights
+from poems.analysis.contributions.gates import mean_weights
 from poems.report.blocks import Block, Section, Text
 from poems.report.pictures import picture
 from poems.report.source import Source

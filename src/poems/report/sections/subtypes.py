@@ -56,7 +56,7 @@ def numbers_table(source: Source) -> pd.DataFrame:
     found = source.get("subtype_numbers")
     if found is not None:
         return found
-    from poems.csv_tables import read_csv
+    from poems.files.csv_tables import read_csv
 
     table = read_csv(source.run.folder / "silhouette.csv").reset_index()
     table = table.rename(columns={table.columns[0]: "n_subtypes"})

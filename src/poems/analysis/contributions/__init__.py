@@ -1,0 +1,1 @@
+"""How much each omic counted: gates, and what changes when one is withheld."""

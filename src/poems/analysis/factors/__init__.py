@@ -1,0 +1,1 @@
+"""What each factor drives, explains and goes with."""

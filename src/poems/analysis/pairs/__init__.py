@@ -1,0 +1,1 @@
+"""Cross-omic pairs: features of different omics that share factors."""

@@ -1,0 +1,208 @@
+"""The pairs of features that share factors and are significant: found, scored, described."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from poems.analysis.pairs.data import PairData
+from poems.analysis.pairs.null import PairNull, levels_of
+from poems.analysis.pairs.scores import ViewResponses
+from poems.analysis.pairs.universe import Part
+
+if TYPE_CHECKING:
+    from poems.fitting.result import FittedPoems
+
+COLUMNS: Final = [
+    "view_a",
+    "feature_a",
+    "view_b",
+    "feature_b",
+    "factors",
+    "score",
+    "predicted_correlation",
+    "correlation",
+    "n_samples",
+    "p",
+    "q",
+]
+# Pairs that are scored, and sorted out, at once.
+_SCORED: Final = 20_000
+_WAITING: Final = 1_000_000
+
+_Floats = npt.NDArray[np.float64]
+_Floats32 = npt.NDArray[np.float32]
+_Positions = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class FoundPairs:
+    """Pairs of features, by decreasing size of the score; all arrays of shape (n_pairs,).
+
+    ``part`` tells whose views they are of; ``first`` and ``second`` are
+    positions of the features in these; ``score`` and ``level`` as in the table and the null.
+    """
+
+    part: _Positions
+    first: _Positions
+    second: _Positions
+    score: _Floats
+    level: _Positions
+    views: tuple[tuple[str, str], ...]
+
+    def best(self, most: int) -> FoundPairs:
+        """Return those of the highest scores."""
+        order = np.argsort(-np.abs(self.score), kind="stable")[:most]
+        return FoundPairs(
+            self.part[order],
+            self.first[order],
+            self.second[order],
+            self.score[order],
+            self.level[order],
+            self.views,
+        )
+
+
+@dataclass(eq=False)
+class _Best:
+    """The best of the pairs seen so far, and how many were seen."""
+
+    most: int
+    views: tuple[tuple[str, str], ...]
+    pieces: list[FoundPairs] = field(default_factory=list)
+    n: int = 0
+    waiting: int = 0
+
+    def add(self, piece: FoundPairs) -> None:
+        self.n += len(piece.part)
+        self.waiting += len(piece.part)
+        self.pieces.append(piece)
+        if self.waiting > self.most + _WAITING:
+            self.pieces, self.waiting = [self.best()], self.most
+
+    def best(self) -> FoundPairs:
+        whole = np.empty(0, dtype=np.intp)
+        pieces = self.pieces or [FoundPairs(whole, whole, whole, np.empty(0), whole, self.views)]
+        return FoundPairs(
+            np.concatenate([each.part for each in pieces]),
+            np.concatenate([each.first for each in pieces]),
+            np.concatenate([each.second for each in pieces]),
+            np.concatenate([each.score for each in pieces]),
+            np.concatenate([each.level for each in pieces]),
+            self.views,
+        ).best(self.most)
+
+
+def significant_pairs(
+    parts: Sequence[Part],
+    data: PairData,
+    null: PairNull,
+    told: Mapping[str, ViewResponses],
+    *,
+    fdr: float,
+    factor: int | None,
+    most: int,
+) -> tuple[FoundPairs, int]:
+    """Find the pairs that share a factor and reach a false discovery rate; score them.
+
+    Parameters
+    ----------
+    parts, data, null, told
+        The universe, the values, the permutations and the model's responses.
+    fdr
+        The false discovery rate.
+    factor
+        Position of the factor that must drive both; ``None`` for any.
+    most
+        How many to return, at most.
+
+    Returns
+    -------
+    The best by their scores, and how many there are in all.
+    """
+    best = _Best(most, tuple((part.view_a, part.view_b) for part in parts))
+    first = null.first_level(fdr)
+    for at, part in enumerate(parts) if first is not None else ():
+        one, other = told[part.view_a], told[part.view_b]
+        rows, columns = one.place[part.rows], other.place[part.columns]
+        if part.paired:
+            driven = (rows >= 0) & (columns >= 0)
+            rows, columns = rows[driven], columns[driven]
+        else:
+            rows, columns = rows[rows >= 0], columns[columns >= 0]
+        # Only what is driven can be found.
+        own = Part(
+            part.view_a, part.view_b, one.features[rows], other.features[columns], part.paired
+        )
+        shared = data.shared[part.view_a, part.view_b]
+        which = slice(None) if factor is None else slice(factor, factor + 1)
+        by_a = one.driven[own.rows, which].astype(np.float32)
+        by_b = other.driven[own.columns, which].astype(np.float32)
+        for piece, levels in levels_of(own, shared.a[:, own.rows], shared.b[:, own.columns],
+                                       shared.scale):  # fmt: skip
+            if part.paired:
+                common = np.einsum("ij,ij->i", by_a[piece], by_b[piece])
+            else:
+                common = by_a[piece] @ by_b.T
+            where = np.nonzero((common > 0) & (levels >= (first or 0)))
+            j, k = where[0] + piece.start, where[-1] + (piece.start if part.paired else 0)
+            score = _dots(one.curves, other.curves, rows[j], columns[k])
+            place = np.full(len(j), at)
+            best.add(
+                FoundPairs(place, own.rows[j], own.columns[k], score, levels[where], best.views)
+            )
+    return best.best(), best.n
+
+
+def _dots(first: _Floats32, second: _Floats32, rows: _Positions, columns: _Positions) -> _Floats:
+    """Multiply rows of two arrays pair by pair, a bounded number at a time."""
+    found = np.empty(len(rows))
+    for start in range(0, len(rows), _SCORED):
+        piece = slice(start, start + _SCORED)
+        found[piece] = np.einsum("ij,ij->i", first[rows[piece]], second[columns[piece]])
+    return found
+
+
+def describe_pairs(
+    model: FittedPoems,
+    data: PairData,
+    null: PairNull,
+    told: Mapping[str, ViewResponses],
+    found: FoundPairs,
+) -> pd.DataFrame:
+    """Make the table of the pairs; its columns are those of :class:`CrossOmic`."""
+    n = len(found.part)
+    r, predicted, n_samples = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, dtype=np.int64)
+    names: dict[str, npt.NDArray[np.object_]] = {
+        name: np.empty(n, dtype=object) for name in COLUMNS[:5]
+    }
+    factors = np.array(model.factor_names, dtype=object)
+    for at, (a, b) in enumerate(found.views):
+        rows = np.flatnonzero(found.part == at)
+        if not len(rows):
+            continue
+        j, k = found.first[rows], found.second[rows]
+        one, other = told[a], told[b]
+        r[rows], n_samples[rows] = data.correlations(a, j, b, k)
+        predicted[rows] = _dots(one.drawn.T, other.drawn.T, one.place[j], other.place[k])
+        names["view_a"][rows], names["feature_a"][rows] = a, model.features(a)[j]
+        names["view_b"][rows], names["feature_b"][rows] = b, model.features(b)[k]
+        shared = one.driven[j] & other.driven[k]
+        names["factors"][rows] = ["+".join(factors[each]) for each in shared]
+    return pd.DataFrame(
+        {
+            **names,
+            "score": found.score,
+            "predicted_correlation": predicted,
+            "correlation": r,
+            "n_samples": n_samples,
+            "p": null.p_values()[found.level],
+            "q": null.q_values()[found.level],
+        },
+        columns=COLUMNS,
+    )

@@ -1,0 +1,1 @@
+"""Subtypes: found, assessed, marked by features, and assigned to new samples."""

@@ -1,0 +1,1 @@
+"""Clusters of any points: networks of samples, coordinates, k-means, agreement with labels."""

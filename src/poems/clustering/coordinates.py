@@ -1,0 +1,103 @@
+"""Principal coordinates of samples of which some lack views, from distances alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+# Eigenvalues below this share of the largest are rounding.
+_LEAST_SHARE = 1e-10
+
+
+def principal_coordinates(distances: Sequence[Floats], n_coordinates: int) -> Floats:
+    """Compute the leading principal coordinates of several views together, of unit variance.
+
+    Principal coordinates analysis (Gower 1966) of the sum over views of squared
+    distances, each view's a mean over its features: what principal components of
+    the views side by side, each divided by the root of its width, give. A sample
+    without a view has its posterior mean under probabilistic PCA (Tipping & Bishop
+    1999), which its other views tell; with the view's mean in the gap, samples would
+    lie together because they lack the same view.
+
+    Parameters
+    ----------
+    distances
+        Arrays of shape (n_samples, n_samples), one a view, as
+        :func:`poems.clustering.networks.pairwise_distances` computes them: NaN for two samples
+        without a common feature, and so in the whole row of one that lacks the view.
+    n_coordinates
+        Coordinates wanted; there are as many as the distances have dimensions, at most.
+
+    Returns
+    -------
+    Array of shape (n_samples, n_found), the strongest coordinate first.
+
+    Examples
+    --------
+    >>> along = np.array([0.0, 1.0, 2.0, 5.0])
+    >>> points = principal_coordinates([np.abs(along[:, None] - along)], 3)
+    >>> points.shape
+    (4, 1)
+    >>> bool(np.isclose(abs(np.corrcoef(points[:, 0], along)[0, 1]), 1.0))
+    True
+    """
+    products = [_cross_products(each) for each in distances]
+    n_samples = len(products[0][0])
+    total = np.sum([product for product, _ in products], axis=0)
+    wanted = min(n_coordinates, n_samples)
+    values, vectors = linalg.eigh(total, subset_by_index=(n_samples - wanted, n_samples - 1))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    kept = values > _LEAST_SHARE * max(float(values[0]), np.finfo(float).tiny)
+    # Columns of unit variance, as the scores of whitened components are.
+    scores: Floats = vectors[:, kept] * np.sqrt(n_samples)
+    measured = np.stack([there for _, there in products], axis=1)
+    if not scores.size or measured.all():
+        return scores
+    left_over = (np.trace(total) - values[kept].sum()) / n_samples
+    noise = left_over / max(1, n_samples - 1 - scores.shape[1])
+    return _posterior_means(scores, [product for product, _ in products], measured, noise)
+
+
+def _cross_products(distances: Floats) -> tuple[Floats, Bools]:
+    """Centred cross-products of one view, zero where a sample lacks it, and which have it."""
+    squares = np.square(distances)
+    np.fill_diagonal(squares, np.nan)
+    there: Bools = np.asarray(np.isfinite(squares).any(axis=1))
+    products = np.zeros_like(squares)
+    if there.any():
+        own = squares[np.ix_(there, there)]
+        # Two that share no feature, though both have some: as far apart as any two.
+        own = np.where(np.isnan(own), np.nanmean(own), own)
+        np.fill_diagonal(own, 0.0)
+        means = own.mean(axis=1)
+        centred = own - means[:, None] - means[None, :] + means.mean()
+        products[np.ix_(there, there)] = -0.5 * centred
+    return products, there
+
+
+def _posterior_means(
+    scores: Floats, products: Sequence[Floats], measured: Bools, noise: float
+) -> Floats:
+    """Estimate each sample's scores from the views it has.
+
+    (noise I + sum_v L_v' L_v)^-1 sum_v L_v' x_v over its views, L_v the loadings
+    x_v' scores / n of a view: all of it follows from the cross-products of samples.
+    """
+    n_samples, rank = scores.shape
+    told = np.stack([product @ scores / n_samples for product in products])
+    grams = np.stack([scores.T @ each / n_samples for each in told])
+    means = np.zeros_like(scores)
+    patterns, which = np.unique(measured, axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        rows = which.ravel() == number
+        information = grams[pattern].sum(axis=0) + noise * np.eye(rank)
+        # Least squares, for without noise a view may leave some coordinates open.
+        own = told[pattern][:, rows].sum(axis=0).T
+        means[rows] = np.linalg.lstsq(information, own, rcond=None)[0].T
+    return means

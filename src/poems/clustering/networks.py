@@ -1,0 +1,318 @@
+"""Similarity networks of samples: one a representation, fused into one, turned into coordinates.
+
+Networks and their fusion follow similarity network fusion (Wang et al. 2014,
+Nature Methods 11:333). The coordinates are those of spectral clustering (Ng,
+Jordan & Weiss 2002), weighted as in a diffusion map (Coifman & Lafon 2006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg, sparse
+
+from poems.clustering.coordinates import principal_coordinates
+
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+_Numbers = TypeVar("_Numbers", Floats, Singles)
+
+# The kernel's width as a share of the local distance, and the rounds of diffusion: the values
+# that similarity network fusion is used with.
+_WIDTH = 0.5
+FUSION_ROUNDS = 20
+# Share of neighbours from which on ordinary arrays are multiplied sooner than sparse ones.
+_DENSE = 0.05
+# A round that changes less than this share of the similarities is the last one.
+_SETTLED = 1e-4
+# Neighbours in a network, at most; small cohorts have fewer.
+_MOST_NEIGHBOURS = 20
+# Standard deviations at which the second network of the latents flattens each factor.
+_FLATTENED_AT = 1.5
+# Principal coordinates of the views: as many as a fit has factors to start from.
+_PRINCIPAL = 16
+# Similarity that any two samples keep, as a share of the largest: networks stay in one piece.
+_LEAST_SIMILARITY = 1e-9
+
+
+def network_coordinates(
+    latents: Floats | None,
+    views: Sequence[tuple[Floats, Bools]],
+    *,
+    n_coordinates: int = 11,
+    rounds: int = FUSION_ROUNDS,
+) -> Floats:
+    """Compute coordinates of the samples in the fused network of latents and views.
+
+    Networks fused: one of the latents, one of the latents standardised and
+    flattened at 1.5 standard deviations (so that a factor which sets a few
+    samples far apart does not decide who is near whom), and one a view. The
+    first two are means of the similarities by the latents and by the views'
+    own principal coordinates, which do not depend on where a fit started. Where
+    a sample lacks a view, that view's network takes these similarities.
+
+    Parameters
+    ----------
+    latents
+        Posterior means of the active factors, of shape (n_samples, n_active),
+        or ``None`` for a network of the views alone.
+    views
+        A pair a view: values of shape (n_samples, n_features) on a common
+        scale, and which of them are there, a boolean array of that shape.
+    n_coordinates
+        Coordinates wanted; at most n_samples are returned.
+    rounds
+        Rounds of :func:`fuse`, which takes most of the time.
+
+    Returns
+    -------
+    Array of shape (n_samples, n_coordinates), rows of length 1.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> latent = np.repeat([[0.0], [9.0]], 15, axis=0) + rng.normal(size=(30, 1))
+    >>> there = np.ones((30, 1), dtype=bool)
+    >>> points = network_coordinates(latent, [(latent, there)], n_coordinates=2)
+    >>> sorted(set(np.sign(points[:15, 1]) * np.sign(points[15:, 1])))
+    [np.float64(-1.0)]
+    """
+    return coordinates_from_distances(
+        latents,
+        (pairwise_distances(*each) for each in views),
+        n_coordinates=n_coordinates,
+        rounds=rounds,
+    )
+
+
+def coordinates_from_distances(
+    latents: Floats | None,
+    views: Iterable[Floats],
+    *,
+    n_coordinates: int = 11,
+    rounds: int = FUSION_ROUNDS,
+) -> Floats:
+    """Compute what :func:`network_coordinates` does from the views' :func:`pairwise_distances`.
+
+    Parameters
+    ----------
+    latents, n_coordinates, rounds
+        As there.
+    views
+        Distances of shape (n_samples, n_samples), one a view.
+    """
+    distances = list(views)
+    n_neighbours = neighbours(len(distances[0] if latents is None else latents))
+    points = [] if latents is None else [latents]
+    if distances:
+        points.append(principal_coordinates(distances, _PRINCIPAL))
+    of_points = [
+        np.mean([_of_points(shaped(x), n_neighbours) for x in points], axis=0)
+        for shaped in (np.asarray, _flattened)
+    ]
+    fallback = np.mean(of_points, axis=0)
+    of_views = [
+        np.where(np.isnan(each), fallback, similarities(each, n_neighbours)) for each in distances
+    ]
+    fused = fuse([*of_points, *of_views], n_neighbours, rounds)
+    return diffusion_coordinates(fused, n_coordinates)
+
+
+def neighbours(n_samples: int) -> int:
+    """Return how many neighbours a network of so many samples has: a tenth, from 5 to 20.
+
+    >>> neighbours(40), neighbours(100), neighbours(1000)
+    (5, 10, 20)
+    """
+    return max(1, min(_MOST_NEIGHBOURS, max(5, n_samples // 10), n_samples - 1))
+
+
+def pairwise_distances(values: Floats, there: Bools) -> Floats:
+    """Compute Euclidean distances over the features that both samples have.
+
+    Squares are averaged over the common features, so that samples which share
+    few are not near because of that. NaN for two samples without a common
+    feature; a sample is at distance 0 from itself.
+
+    Parameters
+    ----------
+    values, there
+        Of shape (n_samples, n_features); entries not there are not read.
+    """
+    return summed_distances([(values, there)])
+
+
+def summed_distances(blocks: Iterable[tuple[Floats, Bools]]) -> Floats:
+    """Compute :func:`pairwise_distances` from blocks of features, one after the other."""
+    common: Floats = np.zeros(())
+    left, product = common, common
+    for values, there in blocks:
+        x = np.where(there, values, 0.0)
+        product = product + x @ x.T
+        if there.all():
+            common = common + float(x.shape[1])
+            left = left + (x**2).sum(axis=1, keepdims=True)
+            continue
+        mask = there.astype(np.float64)
+        common = common + mask @ mask.T
+        left = left + x**2 @ mask.T
+    # Distances of samples to themselves and to copies are 0 but for rounding.
+    squares = np.maximum(left + left.T - 2.0 * product, 0.0)
+    # Two samples without a common feature: NaN, which the callers leave out.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distances: Floats = np.sqrt(squares / common)
+    np.fill_diagonal(distances, 0.0)
+    return distances
+
+
+def similarities(distances: Floats, n_neighbours: int) -> Floats:
+    """Compute a Gaussian kernel that is as wide as the samples are locally apart.
+
+        W_ij = exp(-d_ij² / (2 s_ij²)),   s_ij = (m_i + m_j + d_ij) / 6
+
+    with m_i the mean distance of sample i to its nearest neighbours. Distances
+    that are NaN give 0.
+
+    Parameters
+    ----------
+    distances
+        Of shape (n_samples, n_samples).
+    n_neighbours
+        Neighbours that m_i is the mean over.
+    """
+    # NaN sorts last: a sample with few known distances takes the mean of those it has.
+    last = min(n_neighbours, len(distances) - 1)
+    nearest = np.sort(np.partition(distances, last, axis=1)[:, : last + 1], axis=1)[:, 1:]
+    known = np.isfinite(nearest)
+    # A sample without a known neighbour: its distances are all NaN, and so is what follows.
+    mean = np.where(known, nearest, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    scale = _WIDTH * (mean[:, None] + mean[None, :] + distances) / 3.0
+    # Copies of one sample are at distance 0 of 0; what else is NaN was so before.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kernel = np.exp(-((distances / scale) ** 2) / 2.0)
+    kernel[distances == 0] = 1.0
+    return np.where(np.isnan(kernel), 0.0, kernel)
+
+
+def fuse(networks: Sequence[Floats], n_neighbours: int, rounds: int = FUSION_ROUNDS) -> Floats:
+    """Fuse networks by cross diffusion: each is smoothed along its own near neighbours.
+
+        P_v <- S_v mean_{u != v}(P_u) S_v' + I, rows scaled to sum to 1
+
+    with S_v the network's nearest neighbours, rows summing to 1, and P_v at
+    the start the whole network likewise. A network alone diffuses itself.
+
+    Parameters
+    ----------
+    networks
+        Symmetric arrays of shape (n_samples, n_samples), not negative.
+    n_neighbours
+        Neighbours kept in S.
+    rounds
+        Rounds of diffusion, at most. They end once a round changes the networks by less
+        than 1 in 10,000: each changes them by less than half of what the one before did.
+
+    Returns
+    -------
+    The mean of the P, made symmetric; they are diffused in single precision.
+    """
+    local = [_nearest(network, n_neighbours) for network in networks]
+    states = [_rows_sum_to_one(network).astype(np.float32) for network in networks]
+    others = max(len(networks) - 1, 1)
+    total = np.zeros((), dtype=np.float32)
+    for _ in range(rounds):
+        before, total = total, np.sum(states, axis=0)
+        if np.abs(total - before).sum() < _SETTLED * total.sum():
+            break
+        states = [
+            _diffused(near, (total - state) / others if len(networks) > 1 else state)
+            for near, state in zip(local, states, strict=True)
+        ]
+    mean: Floats = np.asarray(np.mean(states, axis=0), dtype=np.float64)
+    fused: Floats = (mean + mean.T) / 2.0
+    return fused
+
+
+def diffusion_coordinates(network: Floats, n_coordinates: int) -> Floats:
+    """Compute the leading coordinates of the random walk on a network, on the unit sphere.
+
+    Eigenvectors of D^(-1/2) W D^(-1/2) with D the degrees, each times its
+    eigenvalue, and every row scaled to length 1, so that well and poorly
+    connected samples are compared by direction alone. Columns are shown with
+    their entry of largest size positive.
+
+    Parameters
+    ----------
+    network
+        Symmetric array W of shape (n_samples, n_samples), not negative. Its
+        diagonal is not read.
+    n_coordinates
+        Coordinates wanted, of which the first belongs to the eigenvalue 1; at
+        most n_samples are returned.
+
+    Returns
+    -------
+    Array of shape (n_samples, n_coordinates).
+    """
+    n_samples = len(network)
+    kept = min(n_coordinates, n_samples)
+    weights = network.copy()
+    np.fill_diagonal(weights, 0.0)
+    weights += _LEAST_SIMILARITY * (weights.max() or 1.0)
+    root = 1.0 / np.sqrt(weights.sum(axis=1))
+    walk = root[:, None] * weights * root[None, :]
+    values, vectors = linalg.eigh(walk, subset_by_index=(n_samples - kept, n_samples - 1))
+    # Eigenvalues of a random walk lie in [-1, 1] but for rounding; negative ones are of samples
+    # that avoid each other, no groups.
+    points = vectors[:, ::-1] * np.clip(values[::-1], 0.0, 1.0)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    largest = np.abs(points).argmax(axis=0)
+    sign = np.where(points[largest, np.arange(kept)] < 0, -1.0, 1.0)
+    coordinates: Floats = points * sign
+    return coordinates
+
+
+def _of_points(points: Floats, n_neighbours: int) -> Floats:
+    everywhere = np.ones(points.shape, dtype=bool)
+    return similarities(pairwise_distances(points, everywhere), n_neighbours)
+
+
+def _flattened(latent: Floats) -> Floats:
+    """Standardise each factor, and let it say no more than 'far' beyond a point."""
+    spread = latent.std(axis=0)
+    standardised = (latent - latent.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    # What the function is for: beyond that point a sample is 'far', no matter how far.
+    flat: Floats = np.clip(standardised, -_FLATTENED_AT, _FLATTENED_AT)
+    return flat
+
+
+def _rows_sum_to_one(network: _Numbers) -> _Numbers:
+    scaled: _Numbers = network / network.sum(axis=1, keepdims=True)
+    return scaled
+
+
+def _nearest(network: Floats, n_neighbours: int) -> Any:
+    """Keep each sample's most similar samples, itself among them, rows summing to 1.
+
+    A sparse array, or an ordinary one where that is multiplied sooner.
+    """
+    n_samples = len(network)
+    kept = np.argpartition(-network, min(n_neighbours, n_samples) - 1, axis=1)[:, :n_neighbours]
+    rows = np.repeat(np.arange(n_samples), kept.shape[1])
+    flat = kept.ravel()
+    near = sparse.csr_array((network[rows, flat], (rows, flat)), shape=network.shape)
+    near = (near + near.T) / 2.0
+    near = (sparse.diags_array(1.0 / near.sum(axis=1)).tocsr() @ near).astype(np.float32)
+    return near.toarray() if near.nnz > _DENSE * n_samples**2 else near
+
+
+def _diffused(near: Any, state: Singles) -> Singles:
+    """One round for one network."""
+    spread = near @ (near @ state.T).T
+    spread = spread + spread.T
+    spread[np.diag_indices_from(spread)] += 2.0
+    return _rows_sum_to_one(spread)

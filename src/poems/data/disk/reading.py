@@ -1,0 +1,183 @@
+"""Reading a cohort whose views stay on disk: names are matched, values only passed over once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from poems.data.assemble import SampleRule, align_obs, all_samples, chosen_samples
+from poems.data.disk.matrix import guarded
+from poems.data.disk.parquet import open_parquet
+from poems.data.disk.scan import scan
+from poems.data.disk.stores import OpenStore, OpenView, open_anndata, open_mudata, open_store
+from poems.data.disk.view import BackedCohort, BackedView
+from poems.data.naming.names import clean_names
+from poems.data.numeric import plain_types
+from poems.data.tables import Table
+from poems.errors import DataError, ReadError
+from poems.findings import Finding, count, name_some
+
+_SUPPORTED = "one .h5mu or .h5ad file, a .zarr folder, or a mapping of names to .parquet or .h5ad"
+# Gaps of this many rows on average are more than missing samples: the order is another.
+_SCATTERED = 64
+
+
+def open_sources(views: Any) -> OpenStore:
+    """Open what ``poems.read(views, backed=True)`` was given.
+
+    Raises
+    ------
+    DataError
+        If it is not a file that can be read in parts.
+    ReadError
+        If a file is missing or damaged.
+    """
+    if isinstance(views, str | Path):
+        return _open_path(Path(views))
+    if not isinstance(views, Mapping):
+        raise DataError(
+            f"backed=True leaves the values in their files, so it takes {_SUPPORTED} files, not "
+            f"{type(views).__name__}"
+        )
+    if not views:
+        raise DataError("no views given; a cohort needs at least one")
+    opened: dict[str, OpenView] = {}
+    handles: list[Any] = []
+    for name, source in views.items():
+        if not isinstance(source, str | Path):
+            raise DataError(
+                f"backed=True leaves the values in their files, but view '{name}' is a "
+                f"{type(source).__name__}; give its path, or leave backed out"
+            )
+        store = _open_path(Path(source), view=name)
+        handles += store.handles
+        opened[name] = next(iter(store.views.values()))
+    return OpenStore(opened, handles=tuple(handles))
+
+
+def clean_view(opened: OpenView) -> Table:
+    """Return the names of a view as a table without values, checked as :func:`poems.read` does.
+
+    Raises
+    ------
+    DataError
+        If a name is empty, or the table is.
+    """
+    where = opened.matrix.where
+    if 0 in opened.matrix.shape:
+        n_rows, n_columns = opened.matrix.shape
+        raise DataError(
+            f"{where} is empty: {count(n_rows, 'row')} and {count(n_columns, 'column')}"
+        )
+    samples, sample_findings = clean_names(opened.samples, "sample", where)
+    features, feature_findings = clean_names(opened.features, "feature", where, in_header=True)
+    obs = None if opened.obs is None else plain_types(opened.obs).set_axis(samples, axis=0)
+    return Table(
+        values=np.empty((0, 0)),
+        samples=samples,
+        features=features,
+        where=where,
+        findings=(*opened.findings, *sample_findings, *feature_findings),
+        obs=obs,
+    )
+
+
+def assemble_backed(
+    store: OpenStore,
+    tables: Mapping[str, Table],
+    *,
+    obs: pd.DataFrame | None,
+    samples: SampleRule,
+    findings: tuple[Finding, ...],
+) -> BackedCohort:
+    """Match the samples by name, and pass over the values once to see what is there.
+
+    Raises
+    ------
+    DataError
+        If a value is infinite, a sample has no value in any view, or the
+        intersection is empty.
+    """
+    order = None if store.order is None else [str(sample).strip() for sample in store.order]
+    index = all_samples(tables, order)
+    placed: dict[str, BackedView] = {}
+    notes: list[Finding] = []
+    for name, table in tables.items():
+        position = table.samples.get_indexer(index).astype(np.int64)
+        view = BackedView(store.views[name].matrix, table.features, position)
+        placed[name], some = _present(name, view, index)
+        notes += some
+        notes += _scattered(name, view)
+    views, index, further = chosen_samples(placed, index, samples)
+    notes += further
+    aligned, obs_notes = align_obs(obs, index)
+    return BackedCohort(views, index, aligned, (*findings, *notes, *obs_notes), store.handles)
+
+
+def _open_path(path: Path, view: str | None = None) -> OpenStore:
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        if view is None:
+            raise DataError(
+                f"{path.name} holds one view; give it a name: {{'{path.stem}': {str(path)!r}}}"
+            )
+        matrix, samples, features, findings = open_parquet(path)
+        return OpenStore({view: OpenView(matrix, samples, features, findings=findings)})
+    if suffix not in (".h5mu", ".h5ad", ".zarr"):
+        raise ReadError(
+            f"{path} has extension '{suffix}', which cannot be read in parts; backed=True takes "
+            f"{_SUPPORTED} files. Convert it, for example by poems.read(…) and "
+            "to_mudata(cohort).write_h5mu(…) on a machine with the memory"
+        )
+    group, handle = open_store(path)
+    handles = () if handle is None else (handle,)
+    try:
+        # Wherever the library finds out that the file is damaged: the error names the file.
+        opened = guarded(str(path), lambda: _views_of(group, path, view))
+        return OpenStore(opened.views, opened.obs, opened.order, handles)
+    except Exception:
+        # Whatever it is, it is raised again; only the file is closed first.
+        if handle is not None:
+            handle.close()
+        raise
+
+
+def _views_of(group: Any, path: Path, view: str | None) -> OpenStore:
+    if "mod" in group and "X" not in group:
+        if view is not None:
+            raise ReadError(f"{path} holds several views; pass the path by itself")
+        return open_mudata(group, str(path))
+    if path.suffix.lower() == ".h5mu":
+        raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
+    return OpenStore({view or path.stem: open_anndata(group, str(path))})
+
+
+def _present(name: str, view: BackedView, index: pd.Index) -> tuple[BackedView, list[Finding]]:
+    """Take samples without any value as unmeasured."""
+    empty = scan(view, name, index).empty
+    if not len(empty):
+        return view, []
+    position = view.position.copy()
+    position[empty] = -1
+    items = tuple(index[empty])
+    text = (
+        f"{count(len(items), 'sample has', 'samples have')} a row but no value "
+        f"({name_some(items)}); taken as unmeasured"
+    )
+    found = Finding("note", "rows-all-missing", text, view=name, items=items)
+    return BackedView(view.matrix, view.features, position), [found]
+
+
+def _scattered(name: str, view: BackedView) -> Iterator[Finding]:
+    """Say if neighbours in the cohort lie far apart in the file, which makes reading slow."""
+    there = view.position[view.measured]
+    if len(there) > 1 and np.abs(np.diff(there)).mean() > _SCATTERED:
+        text = (
+            f"its samples stand in another order in {view.matrix.where} than in the cohort, so "
+            "rows are read one by one, which is slow; write the views with samples in one order"
+        )
+        yield Finding("warning", "order-differs", text, view=name)

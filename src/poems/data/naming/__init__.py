@@ -1,0 +1,1 @@
+"""Names of samples and features: cleaned, compared, and questioned."""

@@ -1,0 +1,163 @@
+"""Names of views, samples and features: as strings, without blanks, checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import pandas as pd
+
+from poems.data.numeric import MISSING_TOKENS
+from poems.errors import DataError
+from poems.files.text_numbers import NUMBER
+from poems.findings import Finding, name_some
+
+_LONGEST_VIEW_NAME = 100
+# What pandas calls a column whose header was empty.
+_UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
+# Identifiers are often whole numbers; pandas adds '.0' where one of them is missing.
+_WHOLE = re.compile(r"[0-9]+(\.0*)?")
+# A patient and a visit, such as 12.1, may be an identifier.
+_TWO_PARTS = re.compile(r"[0-9]+\.[0-9]")
+_NEARLY_ALL = 0.9
+_SOME = 0.1
+
+
+def clean_names(
+    names: pd.Index, kind: str, where: str, *, in_header: bool = False
+) -> tuple[pd.Index, tuple[Finding, ...]]:
+    """Return names as stripped strings, with findings on what is assumed or wrong.
+
+    Duplicates, and samples named by measured values, are findings of severity
+    ``"error"``, so that all problems of a cohort can be told at once.
+
+    Parameters
+    ----------
+    names
+        The index or the columns of a table.
+    kind
+        What they name: ``"sample"``, ``"feature"`` or ``"column"``.
+    where
+        The table, for messages.
+    in_header
+        Whether the names stand in the first row rather than the first column.
+
+    Raises
+    ------
+    DataError
+        If a name is empty or there are several levels of names.
+    """
+    if isinstance(names, pd.MultiIndex):
+        raise DataError(f"{where} has {names.nlevels} levels of {kind} names; keep one")
+    missing = names.isna()
+    texts = [str(name) for name in names]
+    clean = pd.Index([text.strip() for text in texts], dtype=object)
+    place = "row (the columns" if in_header else "column (the index"
+    remedy = f"put the sample names in the first {place} of a DataFrame)"
+    numbers = _decimal_names(clean, where, remedy) if kind == "sample" else None
+    if numbers is not None and numbers.severity == "error":
+        return clean, (numbers,)  # whether the values are unique names is no question then
+    unnamed = [
+        position + 1
+        for position, text in enumerate(clean)
+        if missing[position] or not text or _UNNAMED.fullmatch(text)
+    ]
+    if unnamed:
+        raise DataError(
+            f"{where}: {kind} names are empty (number {name_some(unnamed, 5)}); fill "
+            "them in, or remove the empty rows, columns or trailing delimiters"
+            f"{_leaked(clean)}"
+        )
+    findings = [numbers] if numbers is not None else []
+    padded = [text for text, name in zip(texts, clean, strict=True) if text != name]
+    if padded:
+        text = (
+            f"blanks around {kind} names were removed ({len(padded)}: "
+            f"{name_some(map(repr, padded))})"
+        )
+        findings.append(Finding("note", "blanks-removed", text, items=tuple(padded)))
+    repeated = tuple(clean[clean.duplicated()].unique())
+    if repeated:
+        text = (
+            f"{where}: {kind} names occur more than once ({len(repeated)}: "
+            f"{name_some(map(repr, repeated), 5)}). Make them unique, or keep one of each"
+        )
+        if kind == "sample" and all(map(_may_be_value, repeated)):
+            text += f"; if they are the values of a feature, {remedy}"
+        findings.append(Finding("error", f"duplicate-{kind}s", text, items=repeated))
+    return clean, tuple(findings)
+
+
+def view_name_problems(names: Iterable[object]) -> tuple[Finding, ...]:
+    """Return an error for each name that cannot become the name of a file.
+
+    Examples
+    --------
+    >>> view_name_problems(["rna", "protein (RPPA)"])
+    ()
+    >>> print(view_name_problems(["a/b"])[0])
+    error: view name 'a/b' has a slash; rename the view, as its results are stored in files ...
+    """
+    findings = []
+    for name in names:
+        reason = _unfit(name)
+        if reason is not None:
+            text = (
+                f"view name {name!r} {reason}; rename the view, as its results are stored in files "
+                "of that name"
+            )
+            findings.append(Finding("error", "view-name", text))
+    return tuple(findings)
+
+
+def _decimal_names(names: pd.Index, where: str, remedy: str) -> Finding | None:
+    """Say if samples are named by decimal numbers: an error unless these could be identifiers."""
+    texts = [name for name in names if name]
+    numbers = [name for name in texts if NUMBER.fullmatch(name)]
+    decimals = [name for name in numbers if not _WHOLE.fullmatch(name)]
+    # Among the values of a feature there may be zeros, without a point.
+    if len(numbers) < _NEARLY_ALL * len(texts) or len(decimals) <= _SOME * len(numbers):
+        return None
+    n_doubtful = sum(_TWO_PARTS.fullmatch(name) is not None for name in decimals)
+    if n_doubtful == len(decimals) and names.is_unique:
+        text = (
+            f"{where}: the samples are named by decimal numbers ({name_some(decimals)}); if these "
+            f"are the values of a feature, {remedy}"
+        )
+        return Finding("warning", "sample-names-are-numbers", text, items=tuple(decimals))
+    text = (
+        f"{where}: where sample names are expected there are numbers ({name_some(decimals)}), "
+        f"probably the values of a feature; {remedy}"
+    )
+    return Finding("error", "sample-names-are-numbers", text, items=tuple(decimals))
+
+
+def _leaked(names: pd.Index) -> str:
+    """Return the further remedy where an index was written as a column without a name."""
+    found = [name for name in names if _UNNAMED.fullmatch(name)]
+    if not found:
+        return ""
+    return (
+        f". {found[0]!r} is what pandas calls a column without a name, mostly the row numbers of "
+        "an index that was written with the table: remove that column"
+    )
+
+
+def _may_be_value(name: str) -> bool:
+    return name in MISSING_TOKENS or NUMBER.fullmatch(name) is not None
+
+
+def _unfit(name: object) -> str | None:
+    if not isinstance(name, str):
+        return f"is a {type(name).__name__}, not a string"
+    if not name.strip():
+        return "is empty"
+    if "/" in name or "\\" in name:
+        return "has a slash"
+    if name.startswith("."):
+        return "begins with a dot"
+    if not name.isprintable():
+        return "has control characters"
+    if len(name) > _LONGEST_VIEW_NAME or len(name.encode()) > 2 * _LONGEST_VIEW_NAME:
+        return f"is longer than {_LONGEST_VIEW_NAME} characters"
+    return None

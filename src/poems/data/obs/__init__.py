@@ -1,0 +1,1 @@
+"""Cells of clinical tables: which are missing, which columns are numbers."""

@@ -1,0 +1,1 @@
+"""Text files: delimited tables, gene sets and maps, folders of MOGONET."""

@@ -1,0 +1,250 @@
+"""Delimited text (CSV, TSV) as a table whose names are kept exactly as written."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from poems.data.files import read_text
+from poems.data.numeric import MISSING_TOKENS
+from poems.data.text.shape import DELIMITER_NAMES, N_SHOWN, Record, table_shape
+from poems.errors import ReadError
+from poems.files.text_numbers import read_number_matrix, read_text_columns, to_typed
+from poems.findings import Finding, count
+
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+
+_REMEDIES = {
+    ",": "rename it to .csv",
+    "\t": "rename it to .tsv",
+    ";": "rename it to .csv",
+    " ": "save it as CSV",
+}
+_TRUTHS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
+
+
+def table_suffix(path: Path) -> str:
+    """Return the extension that says what is in a file, without ``.gz``.
+
+    >>> table_suffix(Path("rna.v2.CSV.gz"))
+    '.csv'
+    """
+    suffix = path.suffix.lower()
+    return Path(path.stem).suffix.lower() if suffix == ".gz" else suffix
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """The names and the still unparsed body of a delimited file.
+
+    Parameters
+    ----------
+    path
+        Where it was read.
+    columns, rows
+        The names as written, without the corner.
+    body
+        The records below the header.
+    delimiter
+        What separates the fields.
+    n_fields
+        Fields of each record: the row's name, the columns, and empty ones that are passed over.
+    findings
+        What was assumed about the format.
+    """
+
+    path: Path
+    columns: list[str]
+    rows: list[str]
+    body: str
+    delimiter: str
+    n_fields: int
+    findings: tuple[Finding, ...] = ()
+
+    def numbers(self) -> pd.DataFrame | None:
+        """Return the cells as float64, or ``None`` if not all of them are plain numbers."""
+        values = read_number_matrix(
+            self.body,
+            delimiter=self.delimiter,
+            n_fields=self.n_fields,
+            kept=self._kept,
+            missing=MISSING_TOKENS,
+        )
+        if values is None:
+            return None
+        self._check_parsed(len(values))
+        return pd.DataFrame(values, index=self._index, columns=self._names)
+
+    def inferred(self) -> pd.DataFrame:
+        """Return the cells, each column with the type that fits all of it, text if none does."""
+        try:
+            columns = read_text_columns(
+                self.body, delimiter=self.delimiter, n_fields=self.n_fields, kept=self._kept
+            )
+        except ValueError as error:
+            raise ReadError(f"{self.path} cannot be parsed: {error}") from None
+        self._check_parsed(len(columns[0]))
+        typed = {at: to_typed(column, MISSING_TOKENS, _TRUTHS) for at, column in enumerate(columns)}
+        cells = pd.DataFrame(typed, index=self._index)
+        cells.columns = self._names
+        return cells
+
+    @property
+    def _kept(self) -> range:
+        return range(1, len(self.columns) + 1)
+
+    @property
+    def _index(self) -> pd.Index:
+        return pd.Index(self.rows, dtype=object)
+
+    @property
+    def _names(self) -> pd.Index:
+        return pd.Index(self.columns, dtype=object)
+
+    def _check_parsed(self, n_parsed: int) -> None:
+        if n_parsed != len(self.rows):
+            raise ReadError(
+                f"{self.path} has {count(len(self.rows), 'record')}, of which {n_parsed} could "
+                "be parsed; a quotation mark may be unbalanced"
+            )
+
+
+def read_text_table(path: Path) -> TextTable:
+    """Read a delimited file: first row the column names, first column the row names.
+
+    The delimiter goes by the extension (``.csv`` comma, ``.tsv`` and ``.txt``
+    tab, each also with ``.gz``); a ``.csv`` that is clearly separated by
+    semicolons is accepted with a finding, and so is a header that is one name
+    short, as R's ``write.table`` leaves it, and delimiters at the ends of all
+    rows or of the header.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read as text, seems to use another delimiter,
+        or has records of different lengths; the text names the line.
+    """
+    lines = read_text(path).rstrip("\n").split("\n")
+    delimiter, findings = _delimiter(path, lines)
+    quoted = any('"' in line for line in lines)
+    header, body_start = _header(path, lines, delimiter)
+    read_records = _quoted_records if quoted else _plain_records
+    records, body = read_records(path, lines[body_start:], delimiter, body_start)
+    if not records:
+        raise ReadError(f"{path} has a header but no rows")
+    shape = table_shape(path, header, records, delimiter)
+    if not shape.columns:
+        raise ReadError(
+            f"{path} has a single column when split at {DELIMITER_NAMES[delimiter]}s; "
+            "expected sample names and at least one more column"
+        )
+    return TextTable(
+        path=path,
+        columns=shape.columns,
+        rows=[record.name for record in records],
+        body="\n".join(body),
+        delimiter=delimiter,
+        n_fields=shape.n_fields,
+        findings=findings + shape.findings,
+    )
+
+
+def _header(path: Path, lines: list[str], delimiter: str) -> tuple[list[str], int]:
+    """Return the first record and the number of lines up to its end."""
+    start = next(number for number, line in enumerate(lines) if line.strip())
+    reader = csv.reader((f"{line}\n" for line in lines[start:]), delimiter=delimiter)
+    try:
+        return next(reader), start + reader.line_num
+    except csv.Error as error:
+        raise ReadError(_quotation_text(path, start + 1, error)) from None
+
+
+def _plain_records(
+    _: Path, lines: list[str], delimiter: str, offset: int
+) -> tuple[list[Record], list[str]]:
+    """Return the records and their lines: those that are not blank."""
+    kept = [(number, line) for number, line in enumerate(lines, offset + 1) if line.strip()]
+    # Splitting wide lines into strings would cost more than parsing their numbers.
+    records = [
+        Record(
+            number,
+            tuple(line.split(delimiter, N_SHOWN)[:N_SHOWN]),
+            line.count(delimiter) + 1,
+            line.count(delimiter, len(line.rstrip(f"{delimiter} \t"))),
+        )
+        for number, line in kept
+    ]
+    return records, [line for _, line in kept]
+
+
+def _quoted_records(
+    path: Path, lines: list[str], delimiter: str, offset: int
+) -> tuple[list[Record], list[str]]:
+    """Return the records and their lines, where a field may hold delimiters and line ends."""
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter)
+    records: list[Record] = []
+    kept: list[str] = []
+    start = 0
+    try:
+        for fields in reader:
+            if len(fields) > 1 or any(field.strip() for field in fields):
+                n_trailing = next((n for n, x in enumerate(reversed(fields)) if x.strip()), 0)
+                first = tuple(fields[:N_SHOWN])
+                records.append(Record(offset + start + 1, first, len(fields), n_trailing))
+                kept += lines[start : reader.line_num]
+            start = reader.line_num
+    except csv.Error as error:
+        raise ReadError(_quotation_text(path, offset + start + 1, error)) from None
+    return records, kept
+
+
+def _quotation_text(path: Path, line: int, error: csv.Error) -> str:
+    return f"{path}, line {line}: {error}; a quotation mark may be unbalanced"
+
+
+def _delimiter(path: Path, lines: list[str]) -> tuple[str, tuple[Finding, ...]]:
+    """Return what separates the fields, judged by the extension and the first two lines."""
+    expected = DELIMITERS[table_suffix(path)]
+    first_two = [line for line in lines[:10] if line.strip()][:2]
+
+    def widths(delimiter: str) -> list[int]:
+        return [_n_fields(line, delimiter) for line in first_two]
+
+    def splits(delimiter: str) -> bool:
+        header, *body = widths(delimiter)
+        # Delimiters at the ends may stand for fields or not.
+        least = [_n_fields(line.rstrip(f"{delimiter} \t"), delimiter) for line in first_two]
+        if not body:
+            return header > 1
+        return body[0] > 1 and body[0] >= least[0] and least[1] <= header + 1
+
+    if splits(expected):
+        if expected == "," and len(set(widths(";"))) == 1 and splits(";"):
+            raise ReadError(
+                f"{path} could be split at commas or at semicolons; if its decimals are written "
+                "with a comma, write them with a point, otherwise quote the names"
+            )
+        return expected, ()
+    for other in (",", "\t", ";", " "):
+        if other == expected or not splits(other) or (other == " " and max(widths(expected)) > 1):
+            continue
+        if (expected, other) == (",", ";"):
+            text = f"{path} is separated by semicolons and was read so"
+            return ";", (Finding("note", "semicolons", text),)
+        raise ReadError(
+            f"{path} should be separated by {DELIMITER_NAMES[expected]}s, going by its extension, "
+            f"but seems to use {DELIMITER_NAMES[other]}s; {_REMEDIES[other]}"
+        )
+    return expected, ()
+
+
+def _n_fields(line: str, delimiter: str) -> int:
+    if '"' not in line:
+        return line.count(delimiter) + 1
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter)))
+    except csv.Error:  # a wide line that this delimiter does not split is too long for a field
+        return 1

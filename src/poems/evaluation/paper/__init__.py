@@ -1,0 +1,1 @@
+"""The paper's protocol: its split, its experiments, its scores."""

@@ -1,0 +1,78 @@
+"""What follows training: neither a failure nor an interrupt here costs the trained model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from poems.diagnosis.check import Diagnosis
+from poems.findings import Finding
+from poems.fitting.diagnosing import diagnose_tables, diagnosed
+from poems.fitting.embeddings import network_embedding
+from poems.fitting.failures import failure
+from poems.fitting.result import FittedPoems
+from poems.scaling.batch import Batch
+from poems.scaling.disk.batches import BackedBatches
+from poems.training.interrupts import hold_again, interrupts_let_through
+
+# Networks hold a number for every two samples: beyond this they take gigabytes and minutes.
+LARGEST_NETWORK = 5000
+
+
+def with_diagnosis(
+    fitted: FittedPoems, training: Batch | BackedBatches, held_out: Batch | None
+) -> FittedPoems:
+    """Diagnose the fit; what keeps this from being done does not cost the model."""
+    try:
+        with interrupts_let_through():
+            return diagnosed(fitted, training, held_out)
+    except KeyboardInterrupt:
+        if not hold_again():
+            raise
+        text = "the fit was interrupted before it was diagnosed: only its tables were looked at"
+        missing = Finding("warning", "diagnosis-interrupted", text)
+    # Broad on purpose: any fault here, of any library, would throw away the training.
+    except Exception as error:
+        text = "the fit could not be diagnosed beside its data"
+        missing = failure(text, error, code="diagnosis-failed")
+    return _diagnosed_by_tables(replace(fitted, findings=(*fitted.findings, missing)))
+
+
+def _diagnosed_by_tables(fitted: FittedPoems) -> FittedPoems:
+    try:
+        diagnosis = diagnose_tables(fitted)
+    # Broad on purpose, as above.
+    except Exception as error:
+        missing = failure("the fit's tables could not be diagnosed", error, code="diagnosis-failed")
+        findings = (*fitted.findings, missing)
+        return replace(fitted, diagnosis=Diagnosis(()), findings=findings)
+    findings = (*fitted.findings, *diagnosis.findings)
+    return replace(fitted, diagnosis=diagnosis, findings=findings)
+
+
+def with_network(fitted: FittedPoems, data: Batch | BackedBatches) -> FittedPoems:
+    """Add the network of the samples; without one, latents are clustered."""
+    try:
+        return _networked(fitted, data)
+    except KeyboardInterrupt:
+        if not hold_again():
+            raise
+        text = "the fit was interrupted before the network of samples: latents are clustered"
+        missing = Finding("warning", "network-interrupted", text)
+    # Broad on purpose: any fault here, of any library, would throw away the training.
+    except Exception as error:
+        text = "there is no network of samples, and latents are clustered"
+        missing = failure(text, error, code="network-failed")
+    return replace(fitted, findings=(*fitted.findings, missing))
+
+
+def _networked(fitted: FittedPoems, data: Batch | BackedBatches) -> FittedPoems:
+    if len(data) > LARGEST_NETWORK:
+        left_out = Finding(
+            "note",
+            "network-left-out",
+            f"{len(data)} samples are too many for a network of samples (at most "
+            f"{LARGEST_NETWORK}): their latents are clustered",
+        )
+        return replace(fitted, findings=(*fitted.findings, left_out))
+    own = fitted.sample_estimates.loc[:, fitted.feature_estimates.driven()]
+    return replace(fitted, network=network_embedding(own, data))

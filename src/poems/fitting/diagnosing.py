@@ -1,0 +1,289 @@
+"""The diagnosis of a fitted model: at the end of a fit, from its tables, on held-out samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from poems.data import MultiOmics
+from poems.diagnosis.check import Check, Diagnosis, Samples, superseded
+from poems.diagnosis.convergence import convergence_checks
+from poems.diagnosis.gate import gate_checks, precision_shares
+from poems.diagnosis.loadings import factor_checks, loading_checks
+from poems.diagnosis.posterior import (
+    LEAST_INFORMATION,
+    information,
+    justified_variance,
+    posterior_checks,
+)
+from poems.diagnosis.principal import fit_principal, noise_shares, predict
+from poems.diagnosis.reconstruction import (
+    Explained,
+    explained_views,
+    reconstruction_checks,
+)
+from poems.findings import Finding, count
+from poems.fitting.result import FittedPoems
+from poems.nn.estimates import SampleEstimates, backed_shares, estimate_samples
+from poems.scaling.batch import Batch
+from poems.scaling.disk.batches import BackedBatches
+from poems.scaling.disk.subset import (
+    MOST_SAMPLES,
+    bounded,
+    feature_subset,
+    load_features,
+    random_rows,
+)
+from poems.scaling.preprocessing import prepare
+
+
+def diagnosed(
+    fitted: FittedPoems, training: Batch | BackedBatches, held_out: Batch | None
+) -> FittedPoems:
+    """Return the model with its diagnosis, whose findings join the others.
+
+    Parameters
+    ----------
+    fitted
+        A model without a diagnosis.
+    training
+        The samples it was trained on. On disk, principal components and the
+        experts are judged on a random subset, with a finding.
+    held_out
+        Those held out of its training, if any. Views that were measured on
+        enough of them are judged by how they are reconstructed there.
+    """
+    if isinstance(training, BackedBatches):
+        return _diagnosed_backed(fitted, training, held_out)
+    means = _means(fitted)
+    principal = fit_principal(training, means, max(fitted.n_active, 1), fitted.seed)
+    seen = estimate_samples(fitted.module, training)
+    checks = [
+        *_gate_checks(fitted, training, seen),
+        *_checks_of_tables(fitted, principal.n_supported),
+    ]
+    axes = principal.axes
+    checks += reconstruction_checks(_explained(fitted, training, seen.loc, axes, principal.noise))
+    diagnosis = Diagnosis(superseded(checks, _newer_checks(fitted, held_out, axes)))
+    return replace(
+        fitted,
+        diagnosis=diagnosis,
+        principal_axes=axes,
+        findings=(*fitted.findings, *diagnosis.findings),
+    )
+
+
+def _diagnosed_backed(
+    fitted: FittedPoems, training: BackedBatches, held_out: Batch | None
+) -> FittedPoems:
+    """Diagnose a fit to samples on disk, principal components on a subset that fits in memory."""
+    rows = random_rows(len(training), MOST_SAMPLES, fitted.seed)
+    some = training.take(rows)
+    features = feature_subset(some, len(some), fitted.seed)
+    batch = load_features(some, features)
+    means = _means(fitted)
+    if features is not None:
+        means = {name: mean[features[name]] for name, mean in means.items()}
+    principal = fit_principal(batch, means, max(fitted.n_active, 1), fitted.seed)
+    pca = explained_views(batch, predict(principal.axes, batch, means), means)
+    n_samples = dict(zip(fitted.view_names, training.measured.sum(dim=0).tolist(), strict=True))
+    own = dict(fitted.r2)
+    if held_out is not None:
+        loc = fitted.sample_estimates.loc[torch.from_numpy(training.rows)]
+        own = backed_shares(fitted.module, training, loc, _means(fitted))
+    explained = {
+        name: Explained(float(own[name]), pca.get(name), principal.noise[name], n_samples[name])
+        for name in fitted.view_names
+    }
+    shares = precision_shares(fitted.module, some, _active(fitted))
+    gates = fitted.sample_estimates.gates[torch.from_numpy(training.rows)].numpy()
+    checks = [
+        *gate_checks(gates, None if shares is None else shares.numpy(), fitted.view_names),
+        *_checks_of_tables(fitted, principal.n_supported),
+        *reconstruction_checks(explained),
+    ]
+    # Axes of some features cannot be stored as those of the model's features.
+    axes = principal.axes if features is None else None
+    diagnosis = Diagnosis(superseded(checks, _newer_checks(fitted, held_out, axes)))
+    noted = _subset_findings(training, len(some), batch if features is not None else None)
+    return replace(
+        fitted,
+        diagnosis=diagnosis,
+        principal_axes=axes,
+        findings=(*fitted.findings, *noted, *diagnosis.findings),
+    )
+
+
+def _subset_findings(
+    training: BackedBatches, n_samples: int, of_features: Batch | None
+) -> tuple[Finding, ...]:
+    """Say what the diagnosis rests on where that is not everything."""
+    parts = []
+    if n_samples < len(training):
+        parts.append(f"{n_samples} of {len(training)} samples")
+    if of_features is not None:
+        counts = ", ".join(
+            f"{name} {width} of {training.n_features[name]}"
+            for name, width in of_features.n_features.items()
+        )
+        parts.append(
+            f"some of the features ({counts}), for which reason no principal axes are stored with "
+            "the model and held-out samples are not compared with PCA"
+        )
+    if not parts:
+        return ()
+    text = (
+        "the diagnosis compares with principal components, and judges the experts' precision, on "
+        f"a random subset: {' and '.join(parts)}; R² of the model is of all samples and features"
+    )
+    return (Finding("note", "diagnosis-subset", text),)
+
+
+def _newer_checks(
+    fitted: FittedPoems, held_out: Batch | None, axes: Mapping[str, Tensor] | None
+) -> tuple[Check, ...]:
+    """How held-out samples are reconstructed, if there are any."""
+    if held_out is None:
+        return ()
+    loc = estimate_samples(fitted.module, held_out).loc
+    noise = None if axes is None else noise_shares(axes)
+    return reconstruction_checks(_explained(fitted, held_out, loc, axes, noise), "held out")
+
+
+def diagnose_tables(fitted: FittedPoems) -> Diagnosis:
+    """Diagnose a model without its data: there is no PCA then, and no precision of the experts."""
+    measured = fitted.sample_estimates.gates > 0
+    explained = {
+        name: Explained(float(fitted.r2[name]), None, None, int(measured[:, i].sum()))
+        for i, name in enumerate(fitted.view_names)
+    }
+    checks = (
+        *gate_checks(fitted.gates.to_numpy(), None, fitted.view_names),
+        *_checks_of_tables(fitted, None),
+        *reconstruction_checks(explained),
+    )
+    return Diagnosis(checks)
+
+
+def diagnose_held_out(fitted: FittedPoems, cohort: MultiOmics) -> Diagnosis:
+    """Diagnose the gate and the reconstruction on other samples, the rest as it is stored."""
+    prepared, noticed = prepare(fitted.preprocessing, cohort)
+    batch, noted = bounded(prepared, fitted.seed, "the diagnosis")
+    noticed += noted
+    estimates = estimate_samples(fitted.module, batch)
+    axes = fitted.principal_axes
+    noise = None if axes is None else noise_shares(axes)
+    checks = [
+        _seen_before(fitted, cohort),
+        *_gate_checks(fitted, batch, estimates, "held out"),
+        *reconstruction_checks(_explained(fitted, batch, estimates.loc, axes, noise), "held out"),
+    ]
+    stored = fitted.diagnosis or diagnose_tables(fitted)
+    return Diagnosis(superseded(stored.checks, checks), (*cohort.findings, *noticed))
+
+
+def _gate_checks(
+    fitted: FittedPoems, batch: Batch, estimates: SampleEstimates, samples: Samples = "training"
+) -> tuple[Check, ...]:
+    shares = precision_shares(fitted.module, batch, _active(fitted))
+    known = None if shares is None else shares.numpy()
+    return gate_checks(estimates.gates.numpy(), known, fitted.view_names, samples)
+
+
+def _seen_before(fitted: FittedPoems, cohort: MultiOmics) -> Check:
+    """Were held-out samples trained on, by their names?"""
+    seen = int(cohort.samples.isin(fitted.samples).sum())
+    meaning = remedy = ""
+    if seen:
+        meaning = (
+            f"{count(seen, 'sample')} of {cohort.n_samples} bear the name of a training sample: "
+            "what the model has seen flatters it"
+        )
+        remedy = "give other samples"
+    return Check(
+        "not-held-out",
+        "samples named in training",
+        float(seen),
+        0.0,
+        "warning" if seen else "ok",
+        samples="held out",
+        meaning=meaning,
+        remedy=remedy,
+    )
+
+
+def _checks_of_tables(fitted: FittedPoems, n_supported: int | None) -> tuple[Check, ...]:
+    """What the tables alone tell: posterior, loadings, factors, training."""
+    settings, samples = fitted.settings, fitted.sample_estimates
+    active = _active(fitted)
+    sparse = settings.model.decoder == "sparse"
+    n_latent = settings.model.n_latent
+    told = information(samples.loc[:, active].numpy(), samples.variance[:, active].numpy())
+    errors = (error.numpy() for error in fitted.module.standard_errors())
+    justified = justified_variance(
+        {name: size[:, active].numpy() for name, size in fitted.feature_estimates.size.items()},
+        dict(zip(fitted.view_names, errors, strict=True)),
+        samples.gates.numpy() > 0,
+    )
+    variance = samples.variance[:, active].double().mean(dim=0).numpy()
+    n_features = sum(len(fitted.features(name)) for name in fitted.view_names)
+    training = convergence_checks(
+        fitted.status,
+        fitted.history,
+        n_terms=1 if settings.training.reduction == "mean" else n_features,
+        kl_weight=settings.training.kl_weight,
+        sparse=sparse,
+    )
+    checks = posterior_checks(
+        told,
+        variance / justified,
+        fitted.factor_names,
+        settings.training.kl_weight,
+        None if n_supported is None else min(n_supported, n_latent),
+    )
+    if sparse:
+        exact = settings.sparsity.proximal
+        tables = fitted.loadings if exact else fitted.inclusion
+        included = {
+            name: (table != 0 if exact else table > 0.5).to_numpy()
+            for name, table in tables.items()
+        }
+        finished = all(check.signature == "not-converged" for check in training)
+        informative = int((told >= LEAST_INFORMATION).sum())
+        checks += loading_checks(included, n_latent, exact=exact, finished=finished)
+        checks += factor_checks(fitted.n_active, informative, n_latent, n_supported)
+    return (*training, *checks)
+
+
+def _explained(
+    fitted: FittedPoems,
+    batch: Batch,
+    loc: Tensor,
+    axes: Mapping[str, Tensor] | None,
+    noise: Mapping[str, float] | None,
+) -> dict[str, Explained]:
+    """What the model, and PCA where there is one, explain of some samples."""
+    means = _means(fitted)
+    with torch.no_grad():
+        model = explained_views(batch, fitted.module.predict(loc), means)
+    pca = {} if axes is None else explained_views(batch, predict(axes, batch, means), means)
+    n_samples = dict(zip(fitted.view_names, batch.measured.sum(dim=0).tolist(), strict=True))
+    return {
+        name: Explained(value, pca.get(name), (noise or {}).get(name), n_samples[name])
+        for name, value in model.items()
+    }
+
+
+def _means(fitted: FittedPoems) -> dict[str, Tensor]:
+    """Mean of each feature over the samples of the fit, on the model's scale."""
+    return {
+        name: torch.tensor(scaling.fill, dtype=torch.float32)
+        for name, scaling in fitted.preprocessing.views.items()
+    }
+
+
+def _active(fitted: FittedPoems) -> Tensor:
+    return torch.from_numpy(fitted.active.copy())

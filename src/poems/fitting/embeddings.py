@@ -1,0 +1,111 @@
+"""Embeddings: the spaces in which samples are clustered and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from poems.clustering.networks import (
+    FUSION_ROUNDS,
+    Bools,
+    Floats,
+    coordinates_from_distances,
+    network_coordinates,
+    summed_distances,
+)
+from poems.nn.model import POEMS
+from poems.scaling.batch import Batch
+from poems.scaling.disk.batches import BackedBatches
+from poems.training.starts.linear import principal_scores
+
+# Principal components kept of the decoded means, at most.
+_DECODED_COMPONENTS = 32
+
+
+def gram_embedding(loc: Tensor, gram: Tensor) -> Tensor:
+    """Compute z G^(1/2), in which distances are those between predictions, to first order.
+
+    Parameters
+    ----------
+    loc
+        Latents z, of shape (n_samples, n_latent).
+    gram
+        G = sum_v E[J_v^T J_v] / n_features_v, of shape (n_latent, n_latent).
+
+    Examples
+    --------
+    >>> gram_embedding(torch.ones(1, 2), torch.diag(torch.tensor([4.0, 0.0]))).tolist()
+    [[2.0, 0.0]]
+    """
+    values, vectors = torch.linalg.eigh(gram.double())
+    # A Gram matrix has no negative eigenvalues but by rounding.
+    root = vectors * values.clamp_min(0).sqrt() @ vectors.T
+    points: Tensor = loc.double() @ root
+    return points.float()
+
+
+@torch.no_grad()
+def decoded_embedding(module: POEMS, loc: Tensor, n_components: int) -> Tensor:
+    """Compute principal components of the block-scaled predictions.
+
+    Parameters
+    ----------
+    module
+        The trained model.
+    loc
+        Latents, of shape (n_samples, n_latent).
+    n_components
+        Components wanted; at most 32 and n_samples - 1 are returned.
+    """
+    decoded = [eta - eta.mean(dim=0) for eta in module.decode(loc).values()]
+    rank = min(_DECODED_COMPONENTS, n_components, len(loc) - 1)
+    scores, loadings = principal_scores(decoded, rank)
+    points: Tensor = scores * loadings.norm(dim=0)
+    return points.float()
+
+
+def network_embedding(
+    latents: Tensor | None, batch: Batch | BackedBatches, *, rounds: int = FUSION_ROUNDS
+) -> Tensor:
+    """Compute coordinates in the fused network of latents and views.
+
+    Parameters
+    ----------
+    latents
+        Posterior means of the active factors, of shape (n_samples, n_active), or
+        ``None`` for a network of the views alone.
+    batch
+        The same samples' preprocessed views.
+    rounds
+        Rounds in which the networks are fused.
+    """
+    points = None if latents is None else latents.double().numpy()
+    if isinstance(batch, BackedBatches):
+        return _backed_network(points, batch, rounds)
+    views = []
+    for i, (name, values) in enumerate(batch.values.items()):
+        there = batch.measured[:, i, None].expand_as(values)
+        observed = batch.observed[name]
+        if observed is not None:
+            there = there & observed
+        views.append((values.double().numpy(), there.numpy()))
+    return torch.from_numpy(network_coordinates(points, views, rounds=rounds)).float()
+
+
+def _backed_network(latents: Floats | None, data: BackedBatches, rounds: int) -> Tensor:
+    """The same from views on disk: distances between samples are summed over features."""
+
+    def blocks(name: str, measured: Tensor) -> Iterator[tuple[Floats, Bools]]:
+        for values, gaps in data.columns(name):
+            there = measured[:, None].expand_as(values)
+            there = there if gaps is None else there & ~gaps
+            yield values.double().numpy(), there.numpy()
+
+    distances = (
+        summed_distances(blocks(name, data.measured[:, i]))
+        for i, name in enumerate(data.n_features)
+    )
+    points = coordinates_from_distances(latents, distances, rounds=rounds)
+    return torch.from_numpy(points).float()

@@ -1,0 +1,109 @@
+"""Samples in a fitted model's latent space, and what it predicts of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from poems.data import MultiOmics
+from poems.data.disk.view import require_in_memory
+from poems.errors import SettingsError
+from poems.findings import Finding
+from poems.fitting.embeddings import decoded_embedding, gram_embedding
+from poems.nn.estimates import SampleEstimates, estimate_samples
+from poems.scaling.preprocessing import prepare
+from poems.settings.schema import Metric
+
+if TYPE_CHECKING:
+    from poems.fitting.result import FittedPoems
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """New samples in a fitted model's latent space.
+
+    ``latent`` and ``latent_variance``: (n_samples, n_active); ``gates``:
+    (n_samples, n_views); ``component_probabilities``: (n_samples,
+    n_components), or ``None`` for a prior without components. ``findings`` say
+    what was absent or unknown.
+    """
+
+    latent: pd.DataFrame
+    latent_variance: pd.DataFrame
+    gates: pd.DataFrame
+    component_probabilities: pd.DataFrame | None
+    findings: tuple[Finding, ...]
+
+
+def project(fitted: FittedPoems, cohort: MultiOmics) -> Projection:
+    """Compute what :meth:`FittedPoems.transform` returns."""
+    batch, findings = prepare(fitted.preprocessing, cohort)
+    estimates = estimate_samples(fitted.module, batch)
+    return Projection(
+        latent=factor_frame(fitted, estimates.loc * fitted.orientation, cohort.samples),
+        latent_variance=factor_frame(fitted, estimates.variance, cohort.samples),
+        gates=pd.DataFrame(
+            estimates.gates.numpy(), index=cohort.samples, columns=list(fitted.view_names)
+        ),
+        component_probabilities=component_frame(estimates, cohort.samples),
+        findings=(*cohort.findings, *findings),
+    )
+
+
+def embedding(fitted: FittedPoems, metric: Metric) -> pd.DataFrame:
+    """Compute what :meth:`FittedPoems.embedding` returns."""
+    loc = fitted.sample_estimates.loc
+    if metric == "latent":
+        return fitted.latent
+    if metric == "network":
+        if fitted.network is None:
+            raise SettingsError(
+                f"this model of {len(fitted.samples)} samples has no network of its samples; "
+                "choose the metric latent, gram or decoded"
+            )
+        points = fitted.network
+    elif metric == "gram":
+        points = gram_embedding(loc, fitted.feature_estimates.gram)[:, fitted.active.copy()]
+    elif metric == "decoded":
+        points = decoded_embedding(fitted.module, loc, fitted.n_active)
+    else:
+        raise SettingsError(f"no metric '{metric}'; there are {', '.join(get_args(Metric))}")
+    columns = [f"{metric}_{i + 1}" for i in range(points.shape[1])]
+    return pd.DataFrame(points.numpy(), index=fitted.samples, columns=columns)
+
+
+@torch.no_grad()
+def reconstruct(fitted: FittedPoems, cohort: MultiOmics | None) -> dict[str, pd.DataFrame]:
+    """Compute what :meth:`FittedPoems.reconstruct` returns."""
+    if cohort is None:
+        loc, samples = fitted.sample_estimates.loc, fitted.samples
+    else:
+        require_in_memory(cohort, "reconstruct()")
+        batch, _ = fitted.preprocessing.apply(cohort)
+        loc, samples = estimate_samples(fitted.module, batch).loc, cohort.samples
+    return {
+        name: pd.DataFrame(
+            fitted.preprocessing.views[name].invert(eta.numpy()),
+            index=samples,
+            columns=fitted.features(name),
+        )
+        for name, eta in fitted.module.predict(loc).items()
+    }
+
+
+def factor_frame(fitted: FittedPoems, values: Tensor, index: pd.Index) -> pd.DataFrame:
+    """Label the active columns of values (n, n_latent)."""
+    return pd.DataFrame(values.numpy()[:, fitted.active], index=index, columns=fitted.factor_names)
+
+
+def component_frame(estimates: SampleEstimates, samples: pd.Index) -> pd.DataFrame | None:
+    """Label the component probabilities, if there are any."""
+    if estimates.components is None:
+        return None
+    values = estimates.components.numpy().copy()
+    columns = [f"component_{i + 1}" for i in range(values.shape[1])]
+    return pd.DataFrame(values, index=samples, columns=columns)

@@ -1,0 +1,180 @@
+"""What a model file says of its model in JSON, and what that and a few arrays tell of it.
+
+Reading it takes no torch, so that ``poems info`` answers at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from poems.diagnosis.check import Check, Diagnosis
+from poems.errors import StorageError
+from poems.files.tensors import read_state
+from poems.findings import Finding
+from poems.settings.schema import Settings
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class ViewRecord(BaseModel):
+    """A view: its features and how it was explained."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    features: list[str]
+    log1p: bool
+    r2: float
+
+
+class Record(BaseModel):
+    """The JSON part of a model file."""
+
+    model_config = ConfigDict(extra="forbid")
+    settings: Settings
+    seed: int
+    status: str
+    versions: dict[str, str]
+    samples: list[str]
+    views: list[ViewRecord]
+    findings: list[Finding]
+    history: dict[str, list[float]]
+    diagnosis: list[Check] | None = None
+
+
+@dataclass(frozen=True)
+class ViewSummary:
+    """A view of a model: sizes, share of variance explained, mean gate where it was measured."""
+
+    name: str
+    n_features: int
+    n_nonzero: int
+    r2: float
+    mean_gate: float
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """A model in a few lines; its text is that of a :class:`poems.FittedPoems`.
+
+    Examples
+    --------
+    >>> print(ModelSummary(60, 2, 16, "Ran for all epochs.", (ViewSummary("rna", 40, 9, 0.5, 1),)))
+    FittedPoems: 60 samples, 2 active factors of 16. Ran for all epochs.
+      rna: 40 features, 9 non-zero loadings, R² 0.50, mean gate where measured 1.00
+    """
+
+    n_samples: int
+    n_active: int
+    n_latent: int
+    status: str
+    views: tuple[ViewSummary, ...]
+
+    def __str__(self) -> str:
+        lines = [
+            f"FittedPoems: {self.n_samples} samples, {self.n_active} active factors of "
+            f"{self.n_latent}. {self.status}"
+        ]
+        lines += [
+            f"  {view.name}: {view.n_features} features, {view.n_nonzero} non-zero loadings, "
+            f"R² {view.r2:.2f}, mean gate where measured {view.mean_gate:.2f}"
+            for view in self.views
+        ]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model file without the model: its record and its summary."""
+
+    record: Record
+    summary: ModelSummary
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        """What was measured at the end of the fit; ``None`` in older files and checkpoints."""
+        checks = self.record.diagnosis
+        return None if checks is None else Diagnosis(tuple(checks))
+
+
+def read_record(path: str | Path) -> tuple[Record, Arrays]:
+    """Read the record and the arrays of a model file; its checksum is verified.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing, damaged, or its record is not one of a model.
+    """
+    arrays, raw = read_state(path)
+    try:
+        return Record.model_validate(raw), arrays
+    except ValidationError as error:
+        raise unreadable(path, error) from error
+
+
+def read_stored(path: str | Path) -> StoredModel:
+    """Read what a model file says of its model.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing, damaged, or its parts do not fit together.
+    """
+    record, arrays = read_record(path)
+    try:
+        return StoredModel(record, _summary(record, arrays))
+    except (KeyError, IndexError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str | Path, error: Exception) -> StorageError:
+    """Return the error that says why a file is no model that can be read."""
+    return StorageError(
+        f"{path} is not a model that this version can read: {_first_line(error)}. "
+        "Use the version of POEMS that wrote it, or fit again."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    """The gist of an error whose text may be long."""
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        said = first["msg"].removeprefix("Value error, ")
+        return f"{'.'.join(map(str, first['loc']))}: {said}"
+    return str(error).strip().splitlines()[0]
+
+
+def _summary(record: Record, arrays: Arrays) -> ModelSummary:
+    sizes = [arrays[f"features.size.{i}"] for i in range(len(record.views))]
+    active = np.any([(size != 0).any(axis=0) for size in sizes], axis=0)
+    spread = arrays["samples.loc"].std(axis=0)
+    gates = arrays["samples.gates"]
+    views = tuple(
+        ViewSummary(
+            view.name,
+            len(size),
+            int(np.count_nonzero((size * spread)[:, active])),
+            view.r2,
+            _mean_of_measured(gates[:, i]),
+        )
+        for i, (view, size) in enumerate(zip(record.views, sizes, strict=True))
+    )
+    return ModelSummary(
+        len(record.samples),
+        int(active.sum()),
+        record.settings.model.n_latent,
+        record.status,
+        views,
+    )
+
+
+def _mean_of_measured(gates: npt.NDArray[Any]) -> float:
+    measured = gates[gates > 0]
+    return float(measured.mean()) if measured.size else float("nan")

@@ -1,0 +1,391 @@
+"""FittedPoems: the immutable result of a fit, saved and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from poems.data import MultiOmics, read
+from poems.data.disk.view import require_in_memory
+from poems.diagnosis.check import Diagnosis
+from poems.errors import DataError
+from poems.findings import Finding, name_some
+from poems.fitting.projection import (
+    Projection,
+    component_frame,
+    embedding,
+    factor_frame,
+    project,
+    reconstruct,
+)
+from poems.fitting.record import ModelSummary, ViewSummary
+from poems.nn.estimates import FeatureEstimates, SampleEstimates
+from poems.nn.model import POEMS
+from poems.scaling.preprocessing import Preprocessing
+from poems.settings.schema import Metric, Settings
+
+if TYPE_CHECKING:
+    from mudata import MuData
+
+
+@dataclass(frozen=True, eq=False)
+class FittedPoems:
+    """A fitted POEMS model and its tables. Made by :func:`poems.fit` or :func:`poems.load`.
+
+    Factors without a single non-zero loading are pruned from every table; the
+    others are called ``factor_1``, ``factor_2``, … by decreasing effect.
+
+    Attributes
+    ----------
+    settings, seed
+        What the model was fitted with.
+    samples
+        Names of the training samples.
+    history
+        Terms of the objective, a row an epoch.
+    findings
+        What was noticed about the data and the fit.
+    status
+        A sentence: how training ended.
+    versions
+        Versions of the software that fitted it.
+    network
+        Coordinates of the training samples in the fused similarity network,
+        of shape (n_samples, n_coordinates); ``None`` for cohorts of more than
+        5,000 samples.
+    diagnosis
+        Failure signatures, measured at the end of the fit; ``None`` in a
+        checkpoint and in a model of an older version, for which
+        :meth:`diagnose` finds what the tables alone tell.
+    principal_axes
+        View name to principal axes of the training data, (n_features, rank),
+        the baseline of :meth:`diagnose`; ``None`` where ``diagnosis`` is.
+
+    Examples
+    --------
+    >>> import poems
+    >>> cohort = poems.simulate(n_samples=60, n_features=40, seed=0).cohort
+    >>> model = poems.fit(cohort, seed=0, epochs=30, progress=False)
+    >>> model.gates.sum(axis=1).round(5).eq(1).all()
+    np.True_
+    >>> model.transform(cohort.take([0])).latent.shape[0]
+    1
+    """
+
+    settings: Settings
+    seed: int
+    samples: pd.Index
+    history: pd.DataFrame
+    findings: tuple[Finding, ...]
+    status: str
+    versions: Mapping[str, str]
+    preprocessing: Preprocessing
+    module: POEMS
+    sample_estimates: SampleEstimates
+    feature_estimates: FeatureEstimates
+    network: Tensor | None = None
+    diagnosis: Diagnosis | None = None
+    principal_axes: Mapping[str, Tensor] | None = None
+
+    def __repr__(self) -> str:
+        weights = self.gates.where(self.gates > 0).mean()
+        views = tuple(
+            ViewSummary(
+                name,
+                len(self.loadings[name]),
+                int(np.count_nonzero(self.loadings[name])),
+                float(self.r2[name]),
+                float(weights[name]),
+            )
+            for name in self.view_names
+        )
+        n_latent = self.settings.model.n_latent
+        return str(ModelSummary(len(self.samples), self.n_active, n_latent, self.status, views))
+
+    @property
+    def view_names(self) -> tuple[str, ...]:
+        """Names of the views, in the order of the gates' columns."""
+        return tuple(self.preprocessing.views)
+
+    def features(self, view: str) -> pd.Index:
+        """Return the features of a view that the model uses.
+
+        Raises
+        ------
+        DataError
+            If the model has no such view.
+        """
+        if view not in self.preprocessing.views:
+            raise DataError(f"no view '{view}'; there are {name_some(self.view_names, 20)}")
+        return self.preprocessing.views[view].features
+
+    @cached_property
+    def active(self) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """Latent dimensions with a non-zero loading, by decreasing effect."""
+        used: np.ndarray[Any, np.dtype[np.bool_]] = self.feature_estimates.driven().numpy()
+        strength = (self.feature_estimates.gram.diagonal() * self._spread.square()).numpy()
+        by_strength = np.argsort(-strength, kind="stable")
+        kept: np.ndarray[Any, np.dtype[np.intp]] = by_strength[used[by_strength]]
+        return kept
+
+    @cached_property
+    def _spread(self) -> Tensor:
+        """Standard deviation of each latent's posterior means over the training samples."""
+        return self.sample_estimates.loc.std(dim=0, unbiased=False)
+
+    @cached_property
+    def orientation(self) -> Tensor:
+        """Sign by which each latent dimension is shown, of shape (n_latent,).
+
+        The model does not care which end of a factor is up. It is shown with
+        its strong loadings mostly positive (those of all views, by their squares).
+        """
+        weight = torch.zeros(self.settings.model.n_latent)
+        for slope in self.feature_estimates.slope.values():
+            weight += (slope * slope.abs()).sum(dim=0) / len(slope)
+        return torch.where(weight < 0, -1.0, 1.0)
+
+    @property
+    def n_active(self) -> int:
+        """Number of factors that were not pruned."""
+        return len(self.active)
+
+    @property
+    def factor_names(self) -> list[str]:
+        """Names of the active factors."""
+        return [f"factor_{i + 1}" for i in range(self.n_active)]
+
+    @cached_property
+    def latent(self) -> pd.DataFrame:
+        """Posterior means of the active factors, (n_samples, n_active)."""
+        return factor_frame(self, self.sample_estimates.loc * self.orientation, self.samples)
+
+    @cached_property
+    def latent_variance(self) -> pd.DataFrame:
+        """Posterior variances of the active factors, (n_samples, n_active)."""
+        return factor_frame(self, self.sample_estimates.variance, self.samples)
+
+    @cached_property
+    def gates(self) -> pd.DataFrame:
+        """Weight of each view on each sample; rows sum to 1, 0 where unmeasured."""
+        return pd.DataFrame(
+            self.sample_estimates.gates.numpy().copy(),
+            index=self.samples,
+            columns=list(self.view_names),
+        )
+
+    @cached_property
+    def loadings(self) -> dict[str, pd.DataFrame]:
+        """Signed effects, view to (n_features, n_active), exactly zero where W is.
+
+        The size is sd(z_k) E |d eta_j / d z_k| over the training samples: by
+        how much the feature moves, on the preprocessed scale (standard
+        deviations, by default), when the factor moves by one standard
+        deviation. So loadings compare across features, factors and views. The
+        sign is that of the mean derivative. The raw weights W are in
+        :attr:`weights`.
+        """
+        tables = {}
+        for name in self.view_names:
+            size, slope = self.feature_estimates.size[name], self.feature_estimates.slope[name]
+            effects = torch.copysign(size, slope) * (self.orientation * self._spread)
+            # Adding zero turns a negative zero into zero.
+            tables[name] = factor_frame(self, effects + 0.0, self.features(name))
+        return tables
+
+    @cached_property
+    def weights(self) -> dict[str, pd.DataFrame]:
+        """Raw loadings W of sparse decoders, view to (n_features, n_active); signs mean nothing."""
+        return {
+            name: factor_frame(self, decoder.loadings.detach(), self.features(name))
+            for name, decoder in self.module.sparse_decoders()
+        }
+
+    @cached_property
+    def inclusion(self) -> dict[str, pd.DataFrame]:
+        """Probability that each loading is in, view to (n_features, n_active)."""
+        return {
+            name: factor_frame(self, self.module.decoder(i).inclusion(), self.features(name))
+            for i, name in enumerate(self.view_names)
+        }
+
+    @cached_property
+    def noise(self) -> dict[str, pd.Series]:
+        """Standard deviation of each feature about what is predicted, by view.
+
+        On the preprocessed scale; where it depends on what is predicted, at a sample whose
+        factors are all 0.
+        """
+        deviations = self.module.standard_deviations()
+        return {
+            name: pd.Series(deviation.numpy().copy(), index=self.features(name), name="noise")
+            for name, deviation in zip(self.view_names, deviations, strict=True)
+        }
+
+    @property
+    def r2(self) -> pd.Series:
+        """Share of each view's variance that the decoder explains on the training samples."""
+        return pd.Series(dict(self.feature_estimates.r2), name="r2", dtype=float)
+
+    @cached_property
+    def component_probabilities(self) -> pd.DataFrame | None:
+        """Soft assignment to the mixture prior's components; ``None`` for other priors."""
+        return component_frame(self.sample_estimates, self.samples)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The embeddings that this model has, the default first."""
+        always: tuple[Metric, ...] = ("latent", "gram", "decoded")
+        return always if self.network is None else ("network", *always)
+
+    @property
+    def default_metric(self) -> Metric:
+        """The embedding to cluster in: ``"network"``, or ``"latent"`` for very large cohorts."""
+        return self.metrics[0]
+
+    def embedding(self, metric: Metric | None = None) -> pd.DataFrame:
+        """Return the training samples in the space to cluster or plot them in.
+
+        ``"network"`` (the default, for up to 5,000 samples): coordinates in
+        the fused similarity network of the latents and the views, see
+        :func:`poems.clustering.networks.network_coordinates`. ``"latent"``: posterior
+        means of the active factors.
+        ``"gram"``: z G^(1/2) with G = sum_v E[J_v^T J_v] / n_features_v, where
+        distances are those between predictions, to first order.
+        ``"decoded"``: principal components of the block-scaled predictions.
+
+        Raises
+        ------
+        SettingsError
+            If the metric is unknown, or the cohort was too large for a network.
+        """
+        return embedding(self, self.default_metric if metric is None else metric)
+
+    def transform(self, cohort: MultiOmics | Mapping[str, Any]) -> Projection:
+        """Project new samples, with any subset of the model's views.
+
+        Parameters
+        ----------
+        cohort
+            A cohort, in memory or on disk, or a mapping as for
+            :func:`poems.read`. Views and features are matched by name; what is
+            absent or unknown is in the findings.
+
+        Raises
+        ------
+        DataError
+            If no view or no feature is known, or a sample has nothing measured.
+        """
+        return project(self, _as_cohort(cohort))
+
+    def reconstruct(
+        self, cohort: MultiOmics | Mapping[str, Any] | None = None
+    ) -> dict[str, pd.DataFrame]:
+        """Predict every view of every sample from its latents, in the units of the input.
+
+        Parameters
+        ----------
+        cohort
+            New samples, as for :meth:`transform`; the training samples by
+            default.
+
+        Returns
+        -------
+        View name to DataFrame of shape (n_samples, n_features), also for views
+        that were not measured on a sample. Predictions follow no limits: that
+        of a log1p-transformed count may be a little below zero.
+        """
+        return reconstruct(self, None if cohort is None else _as_cohort(cohort))
+
+    def diagnose(self, held_out: MultiOmics | Mapping[str, Any] | None = None) -> Diagnosis:
+        """Return the failure signatures: what is known to go wrong with a fit, measured.
+
+        A collapsed gate, dense loadings, a posterior at the prior or far too
+        sure of itself, badly reconstructed views, unused factors, training that
+        had not converged. Each finding says what it means and what to try.
+
+        Parameters
+        ----------
+        held_out
+            Samples that the model has not seen, as for :meth:`transform`, to
+            judge the gate and the reconstruction on. By default these are
+            judged on the samples that the fit held out, if it did
+            (``stopping="held_out"``), and otherwise on the training samples.
+
+        Raises
+        ------
+        DataError
+            If no view or no feature is known, or a sample has nothing measured.
+
+        Examples
+        --------
+        >>> import poems
+        >>> cohort = poems.simulate(n_samples=80, n_features=40, seed=0).cohort
+        >>> model = poems.fit(cohort.take(range(60)), seed=0, epochs=5, progress=False)
+        >>> "sparsity-incomplete" in model.diagnose().signatures
+        True
+        >>> table = model.diagnose(held_out=cohort.take(range(60, 80))).table
+        >>> sorted(table["samples"].unique())
+        ['held out', 'training']
+        """
+        from poems.fitting.diagnosing import diagnose_held_out, diagnose_tables
+
+        if held_out is not None:
+            return diagnose_held_out(self, _as_cohort(held_out))
+        return diagnose_tables(self) if self.diagnosis is None else self.diagnosis
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to one file: safetensors with checked JSON, nothing pickled."""
+        from poems.fitting.storage import save
+
+        save(self, path)
+
+    def to_mudata(self, cohort: MultiOmics | Mapping[str, Any]) -> MuData:
+        """Return the training cohort as MuData with the model's tables in its slots.
+
+        ``obsm["X_poems"]``, ``obsm["poems_gates"]``, ``varm["poems_loadings"]``,
+        ``varm["poems_inclusion"]``, ``uns["poems"]``. Features that the model
+        left out have ``NaN`` in ``varm``.
+
+        Parameters
+        ----------
+        cohort
+            The cohort that the model was fitted on, or what it was read from:
+            a model does not keep the data. Samples are matched by name.
+
+        Raises
+        ------
+        DataError
+            If the cohort's samples are not the training samples.
+        """
+        from poems.fitting.mudata import to_mudata
+
+        given = _as_cohort(cohort)
+        require_in_memory(given, "to_mudata()")
+        return to_mudata(self, given)
+
+
+def load(path: str | Path) -> FittedPoems:
+    """Read a model that :meth:`FittedPoems.save` wrote.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing, damaged, not a POEMS model, or of another version.
+    """
+    from poems.fitting.storage import load_fitted
+
+    return load_fitted(path)
+
+
+def _as_cohort(cohort: MultiOmics | Mapping[str, Any]) -> MultiOmics:
+    """Read what is not a cohort yet."""
+    return cohort if isinstance(cohort, MultiOmics) else read(cohort)

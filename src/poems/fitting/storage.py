@@ -1,0 +1,195 @@
+"""FittedPoems to and from a model file; every field is checked on the way in."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from poems.diagnosis.check import Diagnosis
+from poems.files.tensors import write_state
+from poems.fitting.record import Arrays, Record, ViewRecord, read_record, unreadable
+from poems.fitting.result import FittedPoems
+from poems.nn.estimates import FeatureEstimates, SampleEstimates
+from poems.nn.model import POEMS
+from poems.scaling.preprocessing import Preprocessing
+from poems.scaling.view_scaling import ViewScaling
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SCALING_ARRAYS = ("lower", "upper", "offset", "scale", "fill", "variance")
+
+
+def save(fitted: FittedPoems, path: str | Path) -> None:
+    """Write a fitted model to one file."""
+    samples, features = fitted.sample_estimates, fitted.feature_estimates
+    tensors: Arrays = {
+        f"module.{name}": value.numpy() for name, value in fitted.module.state_dict().items()
+    }
+    for field in fields(samples):
+        value = getattr(samples, field.name)
+        if value is not None:
+            tensors[f"samples.{field.name}"] = value.numpy()
+    if fitted.network is not None:
+        tensors["samples.network"] = fitted.network.numpy()
+    tensors["features.gram"] = features.gram.numpy()
+    for i, (name, scaling) in enumerate(fitted.preprocessing.views.items()):
+        tensors[f"features.slope.{i}"] = features.slope[name].numpy()
+        tensors[f"features.size.{i}"] = features.size[name].numpy()
+        for array in _SCALING_ARRAYS:
+            tensors[f"scaling.{array}.{i}"] = getattr(scaling, array)
+        if fitted.principal_axes is not None:
+            tensors[f"principal.{i}"] = fitted.principal_axes[name].numpy()
+    record = Record(
+        settings=fitted.settings,
+        seed=fitted.seed,
+        status=fitted.status,
+        versions=dict(fitted.versions),
+        samples=list(map(str, fitted.samples)),
+        views=[
+            ViewRecord(
+                name=name,
+                features=list(map(str, scaling.features)),
+                log1p=scaling.log1p,
+                r2=features.r2[name],
+            )
+            for name, scaling in fitted.preprocessing.views.items()
+        ],
+        findings=list(fitted.findings),
+        history={str(k): v for k, v in fitted.history.to_dict(orient="list").items()},
+        diagnosis=None if fitted.diagnosis is None else list(fitted.diagnosis.checks),
+    )
+    write_state(path, tensors, record.model_dump(mode="json"))
+
+
+def load_fitted(path: str | Path) -> FittedPoems:
+    """Read a fitted model from a file.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing, damaged, or its parts do not fit together.
+    """
+    record, tensors = read_record(path)
+    try:
+        return _assemble(record, tensors)
+    except (KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
+    """Build the result; shapes and types that do not agree raise one of torch's or our errors."""
+    names = [view.name for view in record.views]
+    _require_distinct("views", names)
+    _require_distinct("samples", record.samples)
+    scalings = {}
+    for i, view in enumerate(record.views):
+        _require_distinct(f"features of view '{view.name}'", view.features)
+        width = (len(view.features),)
+        arrays = {
+            array: _take(tensors, f"scaling.{array}.{i}", width, np.float64)
+            for array in _SCALING_ARRAYS
+        }
+        scalings[view.name] = ViewScaling(
+            features=pd.Index(view.features), log1p=view.log1p, **arrays
+        )
+    n_latent, n_samples = record.settings.model.n_latent, len(record.samples)
+
+    # Built without memory of its own: wrong sizes in the record cannot allocate anything.
+    with torch.device("meta"):
+        module = POEMS(
+            {name: torch.empty(len(scaling.features)) for name, scaling in scalings.items()},
+            record.settings,
+        )
+    state = {
+        name.removeprefix("module."): _tensor(tensors, name, value.shape)
+        for name, value in tensors.items()
+        if name.startswith("module.")
+    }
+    module.load_state_dict(state, strict=True, assign=True)
+    module.requires_grad_(False).eval()
+
+    components = None
+    if "samples.components" in tensors:
+        shape = (n_samples, record.settings.model.n_components)
+        components = _tensor(tensors, "samples.components", shape)
+    network = None
+    if "samples.network" in tensors:
+        n_coordinates = tensors["samples.network"].shape[-1]
+        network = _tensor(tensors, "samples.network", (n_samples, n_coordinates))
+    samples = SampleEstimates(
+        loc=_tensor(tensors, "samples.loc", (n_samples, n_latent)),
+        variance=_tensor(tensors, "samples.variance", (n_samples, n_latent)),
+        gates=_tensor(tensors, "samples.gates", (n_samples, len(names))),
+        components=components,
+    )
+    by_view: Mapping[str, tuple[int, int]] = {
+        view.name: (len(view.features), n_latent) for view in record.views
+    }
+    features = FeatureEstimates(
+        slope={v: _tensor(tensors, f"features.slope.{i}", by_view[v]) for i, v in enumerate(names)},
+        size={v: _tensor(tensors, f"features.size.{i}", by_view[v]) for i, v in enumerate(names)},
+        gram=_tensor(tensors, "features.gram", (n_latent, n_latent)),
+        r2={view.name: view.r2 for view in record.views},
+    )
+    history = pd.DataFrame(record.history)
+    history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
+    return FittedPoems(
+        settings=record.settings,
+        seed=record.seed,
+        samples=pd.Index(record.samples),
+        history=history,
+        findings=tuple(record.findings),
+        status=record.status,
+        versions=record.versions,
+        preprocessing=Preprocessing(scalings),
+        module=module,
+        sample_estimates=samples,
+        feature_estimates=features,
+        network=network,
+        diagnosis=None if record.diagnosis is None else Diagnosis(tuple(record.diagnosis)),
+        principal_axes=_principal_axes(tensors, by_view),
+    )
+
+
+def _principal_axes(
+    tensors: Arrays, by_view: Mapping[str, tuple[int, int]]
+) -> dict[str, torch.Tensor] | None:
+    """Return the axes of each view, all of one rank; ``None`` in files of version 1."""
+    if "principal.0" not in tensors:
+        return None
+    rank = tensors["principal.0"].shape[-1]
+    return {
+        name: _tensor(tensors, f"principal.{i}", (width, rank))
+        for i, (name, (width, _)) in enumerate(by_view.items())
+    }
+
+
+def _require_distinct(what: str, names: list[str]) -> None:
+    """Refuse an empty list of names, and one that names something twice."""
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"the {what} are none, or one is named twice")
+
+
+def _take(
+    tensors: Arrays, name: str, shape: tuple[int, ...], dtype: type[np.floating[Any]]
+) -> npt.NDArray[Any]:
+    """Return an array of the expected shape and type."""
+    value = tensors[name]
+    if value.shape != shape or value.dtype != dtype:
+        raise ValueError(
+            f"'{name}' has shape {value.shape} and type {value.dtype}, expected {shape} and "
+            f"{np.dtype(dtype)}"
+        )
+    return value
+
+
+def _tensor(tensors: Arrays, name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return a single-precision tensor of the expected shape."""
+    return torch.from_numpy(_take(tensors, name, shape, np.float32))

@@ -1,0 +1,194 @@
+"""Estimates: the arrays that a trained model yields for a batch of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from poems.nn.model import POEMS
+from poems.scaling.batch import Batch, SampleSource
+from poems.scaling.disk.subset import MOST_SAMPLES, random_rows
+
+
+@dataclass(frozen=True, eq=False)
+class SampleEstimates:
+    """What the model says of each sample.
+
+    ``loc`` and ``variance``: (n_samples, n_latent); ``gates``: (n_samples,
+    n_views); ``components``: (n_samples, n_components) or ``None``.
+    """
+
+    loc: Tensor
+    variance: Tensor
+    gates: Tensor
+    components: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureEstimates:
+    """What the model says of each feature, averaged over the training samples.
+
+    ``slope``: E d eta_j / d z_k and ``size``: E |d eta_j / d z_k|, view name to
+    (n_features, n_latent); ``gram``: sum over views of E J^T J / n_features,
+    of shape (n_latent, n_latent); ``r2``: view name to the share of the
+    measured entries' variance that the decoder explains.
+    """
+
+    slope: Mapping[str, Tensor]
+    size: Mapping[str, Tensor]
+    gram: Tensor
+    r2: Mapping[str, float]
+
+    def driven(self) -> Tensor:
+        """Which latent dimensions drive a feature of any view: booleans of shape (n_latent,)."""
+        return torch.stack([(size != 0).any(dim=0) for size in self.size.values()]).any(dim=0)
+
+
+@torch.no_grad()
+def estimate_samples(model: POEMS, data: SampleSource) -> SampleEstimates:
+    """Compute latents, gates and component probabilities, dropout off."""
+    model.eval()
+    loc, variance, gates, components = [], [], [], []
+    for part in data.chunks():
+        encoded = model.encode(part)
+        loc.append(encoded.posterior.mean)
+        variance.append(encoded.posterior.variance)
+        gates.append(encoded.gates)
+        probabilities = model.prior.component_probabilities(loc[-1])
+        if probabilities is not None:
+            components.append(probabilities)
+    return SampleEstimates(
+        torch.cat(loc),
+        torch.cat(variance),
+        torch.cat(gates),
+        torch.cat(components) if components else None,
+    )
+
+
+@torch.no_grad()
+def estimate_features(model: POEMS, batch: Batch, loc: Tensor) -> FeatureEstimates:
+    """Compute slopes, their Gram matrix, and R squared at the posterior means ``loc``."""
+    model.eval()
+    slope, size, r2 = {}, {}, {}
+    gram = loc.new_zeros(loc.shape[1], loc.shape[1])
+    for i, name in enumerate(model.views):
+        rows = batch.measured[:, i]
+        slope[name], size[name], view_gram = model.decoder(i).jacobian(loc)
+        gram += view_gram / slope[name].shape[0]
+        x, observed = batch.values[name][rows], batch.observed[name]
+        r2[name] = explained_share(
+            x, model.predict_view(i, loc[rows]), None if observed is None else observed[rows]
+        )
+    return FeatureEstimates(slope, size, gram, r2)
+
+
+@torch.no_grad()
+def estimate_backed_features(
+    model: POEMS, data: SampleSource, loc: Tensor, seed: int
+) -> FeatureEstimates:
+    """Compute what :func:`estimate_features` does, in one pass over samples on disk.
+
+    Derivatives are averaged over a random subset of at most 10,000 samples; R
+    squared is over all of them.
+
+    Parameters
+    ----------
+    model
+        The trained model.
+    data
+        All samples.
+    loc
+        Their posterior means, of shape (n_samples, n_latent).
+    seed
+        Of the subset.
+    """
+    model.eval()
+    slope, size = {}, {}
+    gram = loc.new_zeros(loc.shape[1], loc.shape[1])
+    some = loc[random_rows(len(loc), MOST_SAMPLES, seed)]
+    for i, name in enumerate(model.views):
+        slope[name], size[name], view_gram = model.decoder(i).jacobian(some)
+        gram += view_gram / slope[name].shape[0]
+    return FeatureEstimates(slope, size, gram, backed_shares(model, data, loc))
+
+
+@torch.no_grad()
+def backed_shares(
+    model: POEMS,
+    data: SampleSource,
+    loc: Tensor,
+    means: Mapping[str, Tensor] | None = None,
+) -> dict[str, float]:
+    """Compute R squared of each view in one pass; about ``means``, if given (n_features,) each."""
+    sums = {name: _Sums.zero(width) for name, width in data.n_features.items()}
+    first = 0
+    for chunk in data.chunks():
+        z = loc[first : first + len(chunk)]
+        first += len(chunk)
+        for i, name in enumerate(model.views):
+            rows = chunk.measured[:, i]
+            if rows.any():
+                observed = chunk.observed[name]
+                mask = None if observed is None else observed[rows]
+                sums[name].add(chunk.values[name][rows], model.predict_view(i, z[rows]), mask)
+    return {name: each.share(None if means is None else means[name]) for name, each in sums.items()}
+
+
+@dataclass(eq=False)
+class _Sums:
+    """Running sums from which :func:`explained_share` follows; double precision."""
+
+    n: Tensor
+    total: Tensor
+    squares: Tensor
+    residual: float
+
+    @classmethod
+    def zero(cls, n_features: int) -> _Sums:
+        zeros = torch.zeros(3, n_features, dtype=torch.float64)
+        return cls(zeros[0], zeros[1], zeros[2], 0.0)
+
+    def add(self, x: Tensor, predicted: Tensor, observed: Tensor | None) -> None:
+        """Count some samples in."""
+        if observed is None:
+            self.n += len(x)
+        else:
+            self.n += observed.sum(dim=0)
+            x, predicted = torch.where(observed, x, 0.0), torch.where(observed, predicted, 0.0)
+        # Sums over some thousand samples lose nothing that matters in single precision.
+        self.total += x.sum(dim=0).double()
+        self.squares += x.square().sum(dim=0).double()
+        self.residual += float((x - predicted).square().sum(dim=1).double().sum())
+
+    def share(self, mean: Tensor | None) -> float:
+        """The share of the variance about each feature's mean, or a given one."""
+        # Of a feature never seen all sums are 0, whatever they are divided by.
+        about = self.total / self.n.clamp_min(1) if mean is None else mean.double()
+        total = float((self.squares - 2 * about * self.total + self.n * about.square()).sum())
+        return 1.0 - self.residual / total if total > 1e-9 * float(self.squares.sum()) else 0.0
+
+
+def explained_share(
+    x: Tensor, predicted: Tensor, observed: Tensor | None, mean: Tensor | None = None
+) -> float:
+    """Compute 1 - (residual sum of squares) / (sum of squares about each feature's mean).
+
+    Sums run over the observed entries of all features together; x and
+    predicted: (n_samples, n_features). The means are those of x, or the given
+    ones, of shape (n_features,): for held-out samples those of the training samples.
+
+    >>> explained_share(torch.tensor([[0.0], [2.0]]), torch.tensor([[0.0], [2.0]]), None)
+    1.0
+    """
+    there = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
+    if mean is None:
+        # Of a feature never seen nothing enters the sums below.
+        mean = torch.where(there, x, 0.0).sum(dim=0) / there.sum(dim=0).clamp_min(1)
+    residual = torch.where(there, x - predicted, 0.0).double().square().sum()
+    total = torch.where(there, x - mean, 0.0).double().square().sum()
+    # Values that are all alike have no variance to explain, but for rounding.
+    least = 1e-9 * float(torch.where(there, x, 0.0).double().square().sum())
+    return float(1.0 - residual / total) if total > least else 0.0

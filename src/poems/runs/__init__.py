@@ -1,0 +1,1 @@
+"""Run folders: a fit, what is computed of it, its log and its export."""

@@ -1,0 +1,212 @@
+"""What is added to a run once its model is written: each by itself, none at the model's cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from poems.analysis.contributions.gates import pattern_findings
+from poems.analysis.subtypes.assignment_storage import save_subtype_model
+from poems.data.disk.view import BackedCohort
+from poems.files.csv_tables import write_csv, write_findings
+from poems.findings import Finding, name_some, unsaid
+from poems.runs.analysis import PARTS, analyse_part, left_out, write_tables
+from poems.runs.figures import run_figures
+from poems.training.interrupts import interrupts_let_through
+
+if TYPE_CHECKING:
+    from poems.analysis.subtypes.finding import Subtypes
+    from poems.data import MultiOmics
+    from poems.fitting.result import FittedPoems
+
+MODEL_STEM: Final = "subtype_model"
+
+# What was noticed, and what writes what was made.
+_Made = tuple[Sequence[Finding], Callable[[], None]]
+
+
+@dataclass(frozen=True)
+class Addition:
+    """A part of a run that it can do without.
+
+    Parameters
+    ----------
+    title
+        What it is called where it is missing.
+    make
+        Computes it; returns what there is to say and what writes it.
+    command
+        The command that computes it by itself, if there is one.
+    """
+
+    title: str
+    make: Callable[[], _Made]
+    command: str | None = None
+
+
+def add_to_run(
+    folder: Path, additions: Sequence[Addition], known: Sequence[Finding]
+) -> tuple[Finding, ...]:
+    """Compute and write additions one after another; return what there is to say of them.
+
+    One that fails is a finding, and the next follows. After each
+    ``findings.csv`` says what is still missing, so that it is right whenever
+    the process ends. An interrupt ends the additions, not the run.
+
+    Parameters
+    ----------
+    folder
+        A complete run.
+    additions
+        In the order in which they are computed.
+    known
+        Findings of the run so far, which head ``findings.csv``.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If interrupted; its text says what was kept and what is missing.
+    """
+    said: list[Finding] = []
+    _write(folder, additions, known, said)
+    for at, addition in enumerate(additions):
+        try:
+            # What was made is written whole, whatever comes meanwhile.
+            with interrupts_let_through():
+                noticed, write = addition.make()
+            write()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_kept(folder, additions[at:])) from None
+        # Broad on purpose: whatever goes wrong here, the model is whole and the rest can follow.
+        except Exception as error:
+            said.append(left_out(addition.title, error))
+        else:
+            said.extend(unsaid(noticed, (*known, *said)))
+        _write(folder, additions[at + 1 :], known, said)
+    return tuple(said)
+
+
+def _write(
+    folder: Path, missing: Sequence[Addition], known: Sequence[Finding], said: Sequence[Finding]
+) -> None:
+    still = [Finding("warning", "analysis-missing", _missing(folder, missing))] if missing else []
+    write_findings(folder / "findings.csv", (*known, *said, *still))
+
+
+def _kept(folder: Path, missing: Sequence[Addition]) -> str:
+    return (
+        f"the model, its subtypes and its tables are whole in {folder}; {_missing(folder, missing)}"
+    )
+
+
+def _missing(folder: Path, missing: Sequence[Addition]) -> str:
+    titles = name_some([each.title for each in missing], len(missing))
+    commands = dict.fromkeys(each.command for each in missing if each.command is not None)
+    text = (
+        f"the fit ended before these were there: {titles}. To have them, fit again with --overwrite"
+    )
+    if not commands:
+        return text
+    named = " or ".join(f"`poems {command} {folder} …`" for command in commands)
+    return f"{text}, or compute them from the run and the data with {named}"
+
+
+def all_additions(
+    folder: Path,
+    model: FittedPoems,
+    cohort: MultiOmics,
+    subtypes: Subtypes,
+    *,
+    analysis: bool = True,
+    figures: bool = True,
+    seed: int = 0,
+) -> tuple[Addition, ...]:
+    """Return everything that a run has beside its model and tables.
+
+    Parameters
+    ----------
+    folder
+        The run.
+    model, cohort, subtypes
+        What it is of.
+    analysis, figures
+        With the tables of ``RUN/analysis/``, and with the pictures.
+    seed
+        Of everything random.
+    """
+    return (
+        Addition(
+            "what assigns new samples to the subtypes", partial(_assigner, folder, model, subtypes)
+        ),
+        Addition("whether subtypes follow missing views", partial(_patterns, model, subtypes)),
+        *(_analyses(folder, model, cohort, subtypes, seed) if analysis else ()),
+        Addition(
+            "pca.csv, the baseline that poems evaluate shows",
+            partial(_baseline, folder, model, cohort),
+        ),
+        *(_pictures(folder, model, subtypes) if figures else ()),
+    )
+
+
+def _nothing() -> None:
+    """Write nothing: there is something to say alone."""
+
+
+def _assigner(folder: Path, model: FittedPoems, subtypes: Subtypes) -> _Made:
+    learnt = subtypes.assigner(model)
+    return learnt.findings, partial(save_subtype_model, learnt, folder / f"{MODEL_STEM}.json")
+
+
+def _patterns(model: FittedPoems, subtypes: Subtypes) -> _Made:
+    return pattern_findings(subtypes.assignment, model.gates), _nothing
+
+
+def _analyses(
+    folder: Path, model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+) -> Iterator[Addition]:
+    def make(title: str) -> _Made:
+        made = analyse_part(title, model, cohort, subtypes, seed=seed)
+        return made.findings, partial(write_tables, folder, made.tables)
+
+    for title, command in PARTS.items():
+        yield Addition(title, partial(make, title), command)
+
+
+def _baseline(folder: Path, model: FittedPoems, cohort: MultiOmics) -> _Made:
+    """Compute the baseline, on the same scale as the model's where that is not linear."""
+    from poems.evaluation.baselines import pca_embedding
+
+    if isinstance(cohort, BackedCohort):
+        text = (
+            "pca.csv, the baseline that poems evaluate shows, was left out: it takes all values in "
+            "memory"
+        )
+        return (Finding("note", "pca-left-out", text),), _nothing
+    logged = {
+        name: replace(view, values=np.log1p(view.values))
+        for name, view in cohort.views.items()
+        if name in model.settings.preprocessing.log1p
+    }
+    found: pd.DataFrame = pca_embedding(replace(cohort, views={**cohort.views, **logged}))
+    return (), partial(write_csv, folder / "pca.csv", found.rename_axis("sample"))
+
+
+def _pictures(folder: Path, model: FittedPoems, subtypes: Subtypes) -> Iterator[Addition]:
+    from poems.plots.saving import save_figure
+
+    def make(name: str) -> _Made:
+        figure = run_figures(model, subtypes)[name]()
+
+        def write() -> None:
+            save_figure(figure, folder / "figures" / name)
+
+        return (), write
+
+    for name in run_figures(model, subtypes):
+        yield Addition(f"figures/{name}.png", partial(make, name))

@@ -1,0 +1,216 @@
+"""What a run says of its cohort that takes the data to tell, as tables in ``RUN/analysis/``.
+
+A model keeps no data, so these are computed when it is fitted, and read by
+``poems report`` and whoever else wants them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from poems.analysis.contributions.tables import view_contributions
+from poems.analysis.factors.effects import top_features
+from poems.analysis.factors.tables import describe_factors
+from poems.analysis.pairs.cross_omic import cross_omic
+from poems.analysis.subtypes.assessment import assess_subtypes
+from poems.analysis.subtypes.markers import subtype_markers
+from poems.errors import PoemsError
+from poems.files.csv_tables import read_typed_csv, write_csv
+from poems.findings import Finding, unsaid
+from poems.fitting.failures import failure
+
+if TYPE_CHECKING:
+    from poems.analysis.subtypes.finding import Subtypes
+    from poems.data import MultiOmics
+    from poems.fitting.result import FittedPoems
+
+_FOLDER: Final = "analysis"
+# Features of each factor and view in factor_top_features.csv.
+_TOP: Final = 20
+# Columns that hold names, whatever they look like; all others are numbers where they can be.
+NAME_COLUMNS: Final = (
+    "sample",
+    "view",
+    "view_a",
+    "view_b",
+    "feature",
+    "feature_a",
+    "feature_b",
+    "factor",
+    "factors",
+    "other",
+    "subtype",
+    "nearest",
+    "column",
+    "group",
+    "lowest",
+    "highest",
+)
+
+Tables = Mapping[str, pd.DataFrame]
+_Family = Callable[
+    ["FittedPoems", "MultiOmics", "Subtypes", int], tuple[Tables, tuple[Finding, ...]]
+]
+
+
+@dataclass(frozen=True, eq=False)
+class RunAnalysis:
+    """Tables by their name, tidy: a row an observation, no index.
+
+    ``findings`` say what was left out of them, and why.
+    """
+
+    tables: Tables
+    findings: tuple[Finding, ...] = ()
+
+
+def analyse_run(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, *, seed: int = 0
+) -> RunAnalysis:
+    """Compute all tables of ``RUN/analysis/``.
+
+    What a cohort does not allow for, as an association of omics where there
+    is only one, is left out and said in the findings.
+
+    Parameters
+    ----------
+    model
+        The fitted model.
+    cohort
+        The cohort it was fitted to.
+    subtypes
+        Subtypes of its samples.
+    seed
+        Of everything random.
+    """
+    tables: dict[str, pd.DataFrame] = {}
+    findings: list[Finding] = []
+    for title in PARTS:
+        try:
+            made = analyse_part(title, model, cohort, subtypes, seed=seed)
+        # Broad on purpose: whatever goes wrong with one part, the others are worth having.
+        except Exception as error:
+            findings.append(left_out(title, error))
+            continue
+        tables |= made.tables
+        findings.extend(unsaid(made.findings, findings))
+    return RunAnalysis(tables, tuple(findings))
+
+
+def analyse_part(
+    title: str, model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, *, seed: int = 0
+) -> RunAnalysis:
+    """Compute the tables that are computed together under one of the titles of :data:`PARTS`.
+
+    Raises
+    ------
+    PoemsError
+        If the cohort does not allow for them.
+    """
+    tables, said = _FAMILIES[title](model, cohort, subtypes, seed)
+    # That the model does not use what the fit left out was said when it did.
+    news = [each for each in unsaid(said, model.findings) if each.code != "features-unknown"]
+    return RunAnalysis(tables, tuple(news))
+
+
+def left_out(title: str, error: Exception) -> Finding:
+    """Return what is said of a part that could not be computed.
+
+    >>> print(left_out("markers", PoemsError("there is one subtype")))
+    note: markers left out: there is one subtype
+    """
+    if isinstance(error, PoemsError):
+        return Finding("note", "analysis-left-out", f"{title} left out: {error}")
+    return failure(f"{title} left out", error, code="analysis-failed")
+
+
+def write_analysis(run: Path, analysis: RunAnalysis) -> None:
+    """Write the tables into a run folder, in place of those that are there."""
+    folder = run / _FOLDER
+    for stale in folder.glob("*.csv"):
+        stale.unlink()
+    write_tables(run, analysis.tables)
+
+
+def write_tables(run: Path, tables: Tables) -> None:
+    """Write tables into a run folder beside those that are there, each whole or not at all."""
+    for name, table in tables.items():
+        write_csv(run / _FOLDER / f"{name}.csv", table, index=False)
+
+
+def read_analysis(run: Path) -> dict[str, pd.DataFrame]:
+    """Read the tables of a run folder, those that it has.
+
+    Raises
+    ------
+    StorageError
+        If one is damaged.
+    """
+    paths = sorted((run / _FOLDER).glob("*.csv"))
+    return {path.stem: read_typed_csv(path, names=NAME_COLUMNS) for path in paths}
+
+
+def _factors(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+) -> tuple[Tables, tuple[Finding, ...]]:
+    found = describe_factors(model, cohort, seed=seed)
+    tables = {
+        "factor_effects": found.effects,
+        "factor_top_features": top_features(found.effects, _TOP),
+        "factor_correlations": found.correlations,
+    }
+    if found.variance is not None:
+        tables["factor_variance"] = found.variance.table
+    if found.associations is not None:
+        tables["factor_obs"] = found.associations.table
+    return tables, found.findings
+
+
+def _contributions(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+) -> tuple[Tables, tuple[Finding, ...]]:
+    found = view_contributions(model, cohort, subtypes)
+    return found.tables, found.findings
+
+
+def _subtypes(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+) -> tuple[Tables, tuple[Finding, ...]]:
+    probability = subtypes.own_probability(model)
+    found = assess_subtypes(model, subtypes, probability=probability, seed=seed)
+    return found.tables, found.findings
+
+
+def _markers(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+) -> tuple[Tables, tuple[Finding, ...]]:
+    found = subtype_markers(model, cohort, subtypes, seed=seed)
+    return found.tables, found.findings
+
+
+def _cross_omic(
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+) -> tuple[Tables, tuple[Finding, ...]]:
+    found = cross_omic(model, cohort, seed=seed)
+    return found.tables, found.findings
+
+
+# Tables that are computed together, by what they are called where they cannot be.
+_FAMILIES: Final[Mapping[str, _Family]] = {
+    "tables of the factors": _factors,
+    "contributions of the views": _contributions,
+    "associations of the omics": _cross_omic,
+    "how sure the subtypes are": _subtypes,
+    "markers of the subtypes": _markers,
+}
+# The parts by title, with the command that computes each from a run and the data.
+PARTS: Final[Mapping[str, str]] = dict(
+    zip(
+        _FAMILIES, ("factors", "contributions", "associations", "subtypes", "subtypes"), strict=True
+    )
+)

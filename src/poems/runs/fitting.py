@@ -1,0 +1,207 @@
+"""From a cohort to a run folder: fit, find subtypes, write the run and what is computed of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poems.files.output_folder import CHECKPOINT, claim_folder
+from poems.findings import Finding, unsaid
+from poems.fitting.failures import failure
+from poems.nn.profiling import NO_PROFILE, Profile
+from poems.training.interrupts import hold_again, interrupts_held
+
+if TYPE_CHECKING:
+    from poems.analysis.subtypes.finding import Method, Subtypes
+    from poems.data import MultiOmics
+    from poems.fitting.result import FittedPoems
+    from poems.settings.schema import Metric, Settings
+
+    Noticed = Callable[[MultiOmics, tuple[Finding, ...]], None]
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What to fit with, and where to write it."""
+
+    settings: Settings
+    out: Path
+    overwrite: bool = False
+    seed: int = 0
+    threads: int = 1
+    device: str = "cpu"
+    n_subtypes: int | None = None
+    metric: Metric | None = None
+    subtypes_by: Method = "kmeans"
+    checkpoint_every: int | None = None
+    analysis: bool = True
+    progress: bool = True
+    profile: Profile = NO_PROFILE
+
+
+@dataclass(frozen=True, eq=False)
+class FittedRun:
+    """A fit that was written.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    model, subtypes
+        What was found.
+    known
+        What was noticed of the cohort before the fit.
+    late
+        What was noticed since, and not said before.
+    """
+
+    folder: Path
+    model: FittedPoems
+    subtypes: Subtypes
+    known: tuple[Finding, ...]
+    late: tuple[Finding, ...]
+
+
+def fit_run(
+    cohort: MultiOmics,
+    request: FitRequest,
+    *,
+    noticed: Noticed = lambda cohort, findings: None,
+) -> FittedRun:
+    """Fit ``cohort``, find subtypes and write the run folder.
+
+    The model, its subtypes and its tables are written as soon as they are
+    there. What fails after that is a finding, and does not raise.
+
+    Parameters
+    ----------
+    cohort
+        The cohort.
+    request
+        What to fit with, and where to write it.
+    noticed
+        Told what was noticed of the cohort, before the fit begins.
+
+    Raises
+    ------
+    DataError
+        If the cohort cannot be fitted.
+    SettingsError
+        If the folder cannot be written to.
+    KeyboardInterrupt
+        If training was interrupted before its first epoch ended, or the fit
+        after it; its text says what was kept and what is missing.
+    """
+    folder = claim_folder(request.out, "run", overwrite=request.overwrite)
+    # It is of an earlier fit, and would be taken for one of this fit.
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    before = _marker(folder)
+    try:
+        return _fit_and_write(cohort, request, noticed)
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(str(interrupt) or _kept(folder, before)) from None
+
+
+def _marker(folder: Path) -> int | None:
+    """Return which run the folder holds whole, told by its marker; ``None`` for none."""
+    from poems.errors import PoemsError
+    from poems.files.output_folder import read_marker
+
+    try:
+        read_marker(folder, "run")
+        return (folder / "run.json").stat().st_mtime_ns
+    except (PoemsError, OSError):
+        return None
+
+
+def _kept(folder: Path, before: int | None) -> str:
+    """Say what an interrupt left."""
+    now = _marker(folder)
+    if now is not None and now != before:
+        return f"the run in {folder} is whole"
+    old = f"; the earlier run in {folder} is as it was" if now is not None else ""
+    if (folder / CHECKPOINT).exists():
+        return f"only {folder / CHECKPOINT} was kept{old}"
+    return f"nothing was kept{old}"
+
+
+def _fit_and_write(cohort: MultiOmics, request: FitRequest, noticed: Noticed) -> FittedRun:
+    from poems.data import quality_findings
+    from poems.runs.additions import add_to_run, all_additions
+    from poems.runs.log import log_findings, run_log
+    from poems.runs.writing import write_core
+
+    with run_log(request.out):
+        log1p = request.settings.preprocessing.log1p
+        known = (*cohort.findings, *quality_findings(cohort, log1p=log1p))
+        log_findings(known)
+        noticed(cohort, known)
+        with interrupts_held(_say_held):
+            model = _fit(cohort, request)
+            with request.profile.span("subtypes"):
+                subtypes, said = _find_subtypes(model, request)
+            with request.profile.span("writing"):
+                write_core(request.out, model, cohort, subtypes, findings=said)
+            additions = all_additions(
+                request.out, model, cohort, subtypes, analysis=request.analysis, seed=request.seed
+            )
+            core = (*model.findings, *subtypes.findings, *said)
+            with request.profile.span("analysis"):
+                added = add_to_run(request.out, additions, core)
+        late = unsaid((*core, *added), known)
+        log_findings(late)
+    return FittedRun(request.out, model, subtypes, known, tuple(late))
+
+
+def _say_held() -> None:
+    # Within a signal's handler Python's own streams may be in use.
+    text = "\nfinishing the model first; interrupt again to end at once\n"
+    os.write(2, text.encode())
+
+
+def _find_subtypes(model: FittedPoems, request: FitRequest) -> tuple[Subtypes, tuple[Finding, ...]]:
+    """Find subtypes; where this fails all samples are in one, which a finding says."""
+    from poems.analysis.subtypes.finding import find_subtypes
+    from poems.analysis.subtypes.one_subtype import one_subtype
+
+    text = "no subtypes were found, and all samples are in one, S1, for the time being"
+    try:
+        found = find_subtypes(
+            model,
+            request.n_subtypes if model.n_active else 1,
+            metric=request.metric,
+            method=request.subtypes_by if model.n_active else "kmeans",
+            seed=request.seed,
+        )
+    except KeyboardInterrupt:
+        if not hold_again():
+            raise
+        said = Finding("warning", "subtypes-interrupted", f"{text}: the fit was interrupted")
+    # Broad on purpose: any fault here, of any library, would throw away the training.
+    except Exception as error:
+        said = failure(text, error, code="subtypes-failed")
+    else:
+        return found, ()
+    return one_subtype(model.samples), (said,)
+
+
+def _fit(cohort: MultiOmics, request: FitRequest) -> FittedPoems:
+    from poems.fitting.fit import fit
+
+    checkpoint = None
+    if request.checkpoint_every:
+        checkpoint = request.out / CHECKPOINT
+    return fit(
+        cohort,
+        seed=request.seed,
+        threads=request.threads,
+        settings=request.settings,
+        progress=request.progress,
+        checkpoint=checkpoint,
+        checkpoint_every=request.checkpoint_every or 1,
+        device=request.device,
+        profile=request.profile,
+    )

@@ -1,0 +1,191 @@
+"""Writing a run folder: model, subtypes and tables at once, everything else after."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from poems._version import __version__
+from poems.analysis.contributions.gates import mean_weights
+from poems.analysis.subtypes.finding import Subtypes, component_table
+from poems.files.atomic import staging_folder, take_place, write_text
+from poems.files.csv_tables import write_csv, write_findings
+from poems.files.output_folder import CHECKPOINT, claim_folder, write_marker
+from poems.findings import Finding
+from poems.runs.additions import MODEL_STEM, add_to_run, all_additions
+from poems.runs.analysis import RunAnalysis, write_analysis
+from poems.settings.toml_file import settings_to_toml
+
+if TYPE_CHECKING:
+    from poems.data import MultiOmics
+    from poems.fitting.result import FittedPoems
+
+logger = logging.getLogger(__name__)
+
+KIND: Final = "run"
+MODEL: Final = "model.poems"
+SUBTYPE_MODEL: Final = f"{MODEL_STEM}.json"
+# What an overwritten run leaves behind where the new one has other views or figures, or has not
+# got so far yet.
+_STALE = (
+    "loadings/*.csv",
+    "inclusion/*.csv",
+    "analysis/*.csv",
+    "figures/*.png",
+    "components.csv",
+    "pca.csv",
+    "network.csv",
+    SUBTYPE_MODEL,
+    "report.html",
+    "report_tables/*.csv",
+)
+
+
+def write_run(
+    folder: str | Path,
+    model: FittedPoems,
+    cohort: MultiOmics,
+    subtypes: Subtypes,
+    *,
+    analysis: RunAnalysis | None = None,
+    figures: bool = True,
+) -> Path:
+    """Write a fit and its subtypes into ``folder``, each file whole or not at all.
+
+    The model, its subtypes and its tables come first and all at once, see
+    :func:`write_core`. What is added after that can fail by itself, which
+    ``findings.csv`` then says. Tables hold names as they are in the data, also
+    those that a spreadsheet would take for a formula.
+
+    Parameters
+    ----------
+    folder
+        The run folder, claimed before the fit, or a new one.
+    model
+        The fitted model.
+    cohort
+        The cohort it was fitted to.
+    subtypes
+        Subtypes of its samples.
+    analysis
+        What was computed of the cohort; nothing by default.
+    figures
+        Draw ``figures/*.png`` as well.
+
+    Raises
+    ------
+    SettingsError
+        If the folder holds something other than a run.
+    """
+    path = write_core(folder, model, cohort, subtypes)
+    said: Sequence[Finding] = ()
+    if analysis is not None:
+        write_analysis(path, analysis)
+        said = analysis.findings
+    additions = all_additions(path, model, cohort, subtypes, analysis=False, figures=figures)
+    add_to_run(path, additions, (*model.findings, *subtypes.findings, *said))
+    return path
+
+
+def write_core(
+    folder: str | Path,
+    model: FittedPoems,
+    cohort: MultiOmics,
+    subtypes: Subtypes,
+    *,
+    findings: Sequence[Finding] = (),
+) -> Path:
+    """Write what makes a run: the model, its subtypes and its tables, all of them or none.
+
+    They are written into a folder of their own within ``folder`` and moved from
+    there when they are whole, ``run.json`` last. So an earlier run stays as it
+    was until the new one is there, also where a disk is full. A checkpoint is
+    removed at the end: the model has taken its place. Analyses and pictures of
+    an earlier run go: they are of another model.
+
+    Parameters
+    ----------
+    folder
+        The run folder, claimed before the fit, or a new one.
+    model, cohort, subtypes
+        As in :func:`write_run`.
+    findings
+        What ``findings.csv`` says beside the findings of model and subtypes.
+
+    Raises
+    ------
+    SettingsError
+        If the folder holds something other than a run.
+    """
+    path = claim_folder(folder, KIND, overwrite=True)
+    with staging_folder(path) as fresh:
+        for name, table in _tables(model, cohort, subtypes).items():
+            write_csv(fresh / f"{name}.csv", table)
+        told = (*model.findings, *subtypes.findings, *findings)
+        write_findings(fresh / "findings.csv", told)
+        write_csv(fresh / "diagnosis.csv", model.diagnose().table, index=False)
+        write_text(fresh / "settings.toml", settings_to_toml(model.settings))
+        model.save(fresh / MODEL)
+        write_marker(fresh, KIND, _summary(model, subtypes))
+        # A run killed from here on, among renames, is known to be half old, half new.
+        write_marker(path, KIND, {}, complete=False)
+        for pattern in _STALE:
+            for stale in path.glob(pattern):
+                stale.unlink()
+        take_place(fresh, path, last=f"{KIND}.json")
+    (path / CHECKPOINT).unlink(missing_ok=True)
+    logger.info("wrote the model and its tables to %s", path)
+    return path
+
+
+def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[str, pd.DataFrame]:
+    tables = {
+        "latent": model.latent.rename_axis("sample"),
+        "latent_variance": model.latent_variance.rename_axis("sample"),
+        "gates": model.gates.rename_axis("sample"),
+        "subtypes": subtypes.table().rename_axis("sample"),
+        "silhouette": subtypes.choice(),
+        "r2": model.r2.rename("r2").rename_axis("view").to_frame(),
+        "obs": cohort.obs.rename_axis("sample"),
+        "history": model.history.rename_axis("epoch"),
+    }
+    if model.network is not None:
+        tables["network"] = model.embedding("network").rename_axis("sample")
+    components = model.component_probabilities
+    if components is not None:
+        tables["components"] = component_table(components).rename_axis("sample")
+    for kind, by_view in (("loadings", model.loadings), ("inclusion", model.inclusion)):
+        for view, table in by_view.items():
+            tables[f"{kind}/{view}"] = table.rename_axis("feature")
+    return tables
+
+
+def _summary(model: FittedPoems, subtypes: Subtypes) -> dict[str, Any]:
+    silhouette = subtypes.sample_silhouette.mean()
+    return {
+        "poems": __version__,
+        "versions": dict(model.versions),
+        "seed": model.seed,
+        "status": model.status,
+        "n_samples": len(model.samples),
+        "n_factors": model.latent.shape[1],
+        "n_epochs": len(model.history),
+        "failure_signatures": list(model.diagnose().signatures),
+        "r2": {view: _number(value) for view, value in model.r2.items()},
+        "mean_gate": {view: _number(value) for view, value in mean_weights(model.gates).items()},
+        "subtypes": {
+            "method": subtypes.method,
+            "metric": subtypes.metric,
+            "sizes": {name: int(size) for name, size in subtypes.sizes.items()},
+            "silhouette": _number(silhouette),
+        },
+    }
+
+
+def _number(value: float) -> float | None:
+    # JSON has no name for a number that is not defined.
+    return round(float(value), 6) if pd.notna(value) else None

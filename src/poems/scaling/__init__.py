@@ -1,0 +1,1 @@
+"""The model's scale: learned on training samples, applied to any, in memory or from disk."""

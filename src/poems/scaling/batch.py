@@ -1,0 +1,172 @@
+"""Batch: the tensors of some samples, the model's only input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+# Samples that go through a model at once; bounds memory, not the result.
+CHUNK_ROWS = 2048
+
+
+class SampleSource(Protocol):
+    """What training and estimates need of samples, in memory or on disk.
+
+    A :class:`Batch` fulfils it, and so does
+    :class:`poems.scaling.disk.batches.BackedBatches`.
+    """
+
+    @property
+    def measured(self) -> Tensor:
+        """Was the view measured on the sample? Booleans of shape (n_samples, n_views)."""
+        ...
+
+    @property
+    def n_features(self) -> Mapping[str, int]:
+        """View name to its number of features, in the order of the views."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: Tensor) -> SampleSource:
+        """Return the samples at positions ``rows``."""
+        ...
+
+    def to(self, device: torch.device) -> SampleSource:
+        """Return samples whose batches are on ``device``."""
+        ...
+
+    def n_measured(self, name: str) -> Tensor:
+        """Count the samples in which each feature of a view was measured: (n_features,)."""
+        ...
+
+    def batches(self, batch_size: int) -> Iterator[Batch]:
+        """Pass over the samples once, shuffled into mini-batches by torch's generator."""
+        ...
+
+    def chunks(self, most: int = CHUNK_ROWS) -> Iterator[Batch]:
+        """Pass over the samples in their order, a bounded number at a time."""
+        ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Preprocessed values of some samples.
+
+    Parameters
+    ----------
+    values
+        View name to tensor of shape (n_samples, n_features). Entries that were
+        not measured hold any number: they are never read where ``observed``
+        or ``measured`` is false, except that the encoder is given the values
+        of missing entries in measured rows, which preprocessing sets to the
+        feature's mean.
+    observed
+        View name to a boolean tensor of the same shape, or ``None`` if every
+        entry of every measured row is there.
+    measured
+        Boolean tensor of shape (n_samples, n_views), in the order of
+        ``values``: was the view measured on the sample?
+    """
+
+    values: Mapping[str, Tensor]
+    observed: Mapping[str, Tensor | None]
+    measured: Tensor
+
+    def __len__(self) -> int:
+        return int(self.measured.shape[0])
+
+    @property
+    def n_features(self) -> dict[str, int]:
+        """View name to its number of features, in the order of the views."""
+        return {name: x.shape[1] for name, x in self.values.items()}
+
+    @cached_property
+    def _complete(self) -> list[bool]:
+        """Whether every sample has the view, for each of them."""
+        complete: list[bool] = self.measured.all(dim=0).tolist()
+        return complete
+
+    def rows(self, view: int) -> Tensor | None:
+        """Positions of the samples that a view was measured on, or ``None`` for all of them."""
+        if self._complete[view]:
+            return None
+        return self.measured[:, view].nonzero().squeeze(1)
+
+    def joined(self) -> Tensor:
+        """Values of all views, the views' features one after the other."""
+        views = list(self.values.values())
+        return views[0] if len(views) == 1 else torch.cat(views, dim=1)
+
+    def observed_jointly(self) -> Tensor | None:
+        """Tell which entries of the measured rows of all views are there.
+
+        Booleans of shape (n_samples, n_features), the views' features one after the other, or
+        ``None`` if all are.
+        """
+        if all(mask is None for mask in self.observed.values()):
+            return None
+        parts = [
+            self.measured[:, i, None].expand(x.shape) if mask is None else mask
+            for i, (x, mask) in enumerate(
+                zip(self.values.values(), self.observed.values(), strict=True)
+            )
+        ]
+        return torch.cat(parts, dim=1)
+
+    def present(self) -> Tensor | None:
+        """Tell which features, of all views, belong to a view that any sample has.
+
+        Booleans of shape (n_features,), or ``None`` if all do.
+        """
+        if all(self._complete):
+            return None
+        views = self.measured.any(dim=0)
+        if bool(views.all()):
+            return None
+        sizes = torch.tensor([x.shape[1] for x in self.values.values()])
+        return views.repeat_interleave(sizes.to(views.device))
+
+    def take(self, rows: Tensor) -> Batch:
+        """Return the samples at positions ``rows``."""
+        return Batch(
+            {name: x.index_select(0, rows) for name, x in self.values.items()},
+            {
+                name: None if mask is None else mask.index_select(0, rows)
+                for name, mask in self.observed.items()
+            },
+            self.measured.index_select(0, rows),
+        )
+
+    def batches(self, batch_size: int) -> Iterator[Batch]:
+        """Shuffle the samples into batches of nearly equal size, by torch's generator."""
+        order = torch.randperm(len(self)).to(self.measured.device)
+        for rows in order.tensor_split(math.ceil(len(self) / batch_size)):
+            yield self.take(rows)
+
+    def chunks(self, most: int = CHUNK_ROWS) -> Iterator[Batch]:
+        """Pass over the samples in their order, some at a time."""
+        for rows in torch.split(torch.arange(len(self)), most):
+            yield self.take(rows.to(self.measured.device))
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on ``device``."""
+        return Batch(
+            {name: x.to(device) for name, x in self.values.items()},
+            {name: None if m is None else m.to(device) for name, m in self.observed.items()},
+            self.measured.to(device),
+        )
+
+    def n_measured(self, name: str) -> Tensor:
+        """Count the samples in which each feature of a view was measured: (n_features,)."""
+        rows = self.measured[:, list(self.values).index(name)]
+        mask = self.observed[name]
+        if mask is None:
+            return rows.sum().to(torch.float32).expand(self.values[name].shape[1])
+        return (mask & rows[:, None]).sum(dim=0).to(torch.float32)

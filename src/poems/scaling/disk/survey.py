@@ -1,0 +1,44 @@
+"""A pass over a scaled view: what was clipped, what is missing, who has nothing usable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from poems.data.disk.matrix import pieces
+from poems.scaling.disk.scaled import ScaledView
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What one pass tells of a view on the model's scale.
+
+    ``usable``: which samples have a value in one of the model's features,
+    (n_samples,); ``gaps``: missing entries of each feature over these,
+    (n_features,); ``n_clipped`` of ``n_entries`` lay beyond the limits.
+    """
+
+    usable: npt.NDArray[np.bool_]
+    gaps: npt.NDArray[np.int64]
+    n_clipped: int
+    n_entries: int
+
+
+def survey(view: ScaledView) -> Survey:
+    """Pass over the samples on which the view was measured."""
+    samples = np.flatnonzero(view.view.measured)
+    usable = view.view.measured.copy()
+    gaps = np.zeros(view.n_features, dtype=np.int64)
+    n_clipped = n_missing = 0
+    for piece in pieces(len(samples), view.n_features, view.view.matrix.chunk_rows):
+        found = view.rows(samples[piece])
+        n_clipped += found.n_clipped
+        if found.missing is None:
+            continue
+        n_missing += int(np.count_nonzero(found.missing))
+        gone = found.missing.all(axis=1)
+        usable[samples[piece][gone]] = False
+        gaps += np.count_nonzero(found.missing[~gone], axis=0)
+    return Survey(usable, gaps, n_clipped, len(samples) * view.n_features - n_missing)

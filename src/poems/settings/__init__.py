@@ -1,0 +1,1 @@
+"""Settings of a fit: their schema, the parts that they name, and TOML."""

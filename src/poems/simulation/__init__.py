@@ -1,0 +1,1 @@
+"""Simulated cohorts of known truth."""

@@ -1,0 +1,1 @@
+"""Starts: effects and noise from which training begins."""

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from poems.analysis import subtypes
+from poems.analysis.subtypes.finding import find_subtypes, kmeans_subtypes, mixture_subtypes
+from poems.errors import DataError, SettingsError
+
+
+def _blobs(sizes: list[int], spread: float = 0.1, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    truth = np.repeat(np.arange(len(sizes)), sizes)
+    centres = 10 * np.eye(len(sizes), 5)
+    values = centres[truth] + spread * rng.standard_normal((len(truth), 5))
+    order = rng.permutation(len(truth))
+    index = [f"p{at}" for at in range(len(truth))]
+    return pd.DataFrame(values[order], index=index), truth[order]
+
+
+def test_planted_groups_are_found_and_named_by_size() -> None:
+    points, truth = _blobs([30, 12, 20])
+    found = kmeans_subtypes(points)
+    assert found.n_subtypes == 3
+    assert found.silhouette.idxmax() == 3
+    assert found.sizes.to_dict() == {"S1": 30, "S2": 20, "S3": 12}
+    expected = pd.Series(truth, index=points.index).map({0: "S1", 2: "S2", 1: "S3"})
+    pd.testing.assert_series_equal(found.assignment, expected, check_names=False)
+    assert found.assignment.name == "subtype"
+    assert (found.sample_silhouette > 0.8).all()
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000), k=st.integers(2, 5))
+def test_assignment_ignores_the_order_of_samples(seed: int, k: int) -> None:
+    points, _ = _blobs([9, 8, 7, 6, 5][:k], seed=seed)
+    shuffled = points.sample(frac=1, random_state=seed)
+    left = kmeans_subtypes(points).assignment
+    right = kmeans_subtypes(shuffled).assignment
+    pd.testing.assert_series_equal(left, right.loc[left.index])
+
+
+def test_same_seed_same_result() -> None:
+    rng = np.random.default_rng(1)
+    points = pd.DataFrame(rng.standard_normal((40, 3)))
+    first, second = (kmeans_subtypes(points, seed=4) for _ in range(2))
+    pd.testing.assert_frame_equal(first.table(), second.table())
+
+
+def test_a_given_number_is_kept() -> None:
+    points, _ = _blobs([10, 10])
+    found = kmeans_subtypes(points, 4)
+    assert found.n_subtypes == 4
+    assert list(found.silhouette.index) == [4]
+    assert list(found.table().columns) == ["subtype", "silhouette"]
+
+
+def test_candidates_are_limited_by_the_number_of_samples() -> None:
+    points = pd.DataFrame({"x": [0.0, 0.1, 9.0]}, index=["a", "b", "c"])
+    found = kmeans_subtypes(points)
+    assert list(found.silhouette.index) == [2]
+    assert found.assignment.to_dict() == {"a": "S1", "b": "S1", "c": "S2"}
+
+
+def test_one_subtype_has_no_silhouette() -> None:
+    points, _ = _blobs([5, 5])
+    found = kmeans_subtypes(points, 1)
+    assert set(found.assignment) == {"S1"}
+    assert found.silhouette.isna().all()
+    each = kmeans_subtypes(points, 10)
+    assert each.n_subtypes == 10
+    assert each.sample_silhouette.isna().all()
+
+
+def test_points_without_coordinates_are_one_subtype() -> None:
+    points = pd.DataFrame(index=["a", "b", "c"], dtype=float)
+    assert set(kmeans_subtypes(points, 1).assignment) == {"S1"}
+    assert set(kmeans_subtypes(points).assignment) == {"S1"}
+
+
+@pytest.mark.parametrize("values", [[0.0, 1.0], [0.0, 0.0, 0.0], [2.0]])
+def test_points_that_cannot_be_two_subtypes_are_one(values: list[float]) -> None:
+    assert kmeans_subtypes(pd.DataFrame({"x": values})).sizes.to_dict() == {"S1": len(values)}
+
+
+def test_outliers_are_not_chosen_as_subtypes() -> None:
+    points, _ = _blobs([20, 15, 2, 1])
+    found = kmeans_subtypes(points, candidates=range(2, 7))
+    assert found.choice().loc[4].tolist() == [found.silhouette.max(), 1]
+    assert found.sizes.min() >= 3
+    assert not found.tiny
+    given = kmeans_subtypes(points, 4)
+    assert given.sizes.tolist() == [20, 15, 2, 1]
+    assert given.tiny == ["S3", "S4"]
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_the_smallest_number_within_a_standard_error_of_the_best_is_chosen(seed: int) -> None:
+    # A cloud without groups: many numbers have nearly the same silhouette.
+    values = np.random.default_rng(seed).standard_normal((40, 3))
+    points = pd.DataFrame(values, index=[f"p{at}" for at in range(40)])
+    found = kmeans_subtypes(points, candidates=range(2, 7))
+    choice = found.choice()
+    sound = choice["silhouette"][choice["smallest"] >= 3]
+    at_best = kmeans_subtypes(points, int(sound.idxmax())).sample_silhouette
+    error = at_best.std(ddof=0) / np.sqrt(len(points))
+    assert found.n_subtypes == sound.index[sound >= sound.max() - error].min()
+
+
+def test_a_rule_of_one_standard_error_prefers_fewer_subtypes() -> None:
+    values = np.random.default_rng(0).standard_normal((40, 3))
+    found = kmeans_subtypes(pd.DataFrame(values, index=[f"p{at}" for at in range(40)]))
+    assert found.n_subtypes < found.silhouette.idxmax()
+
+
+def test_a_silhouette_that_rises_to_the_last_number_is_unsettled() -> None:
+    points, _ = _blobs([10, 10, 10, 10])
+    assert kmeans_subtypes(points, candidates=[2, 3, 4]).unsettled
+    assert not kmeans_subtypes(points, candidates=[2, 3, 4, 5]).unsettled
+    assert not kmeans_subtypes(points, 4).unsettled
+
+
+def test_two_subtypes_are_formed_if_every_number_leaves_outliers() -> None:
+    points, _ = _blobs([12, 1, 1])
+    found = kmeans_subtypes(points, candidates=[3, 4])
+    assert found.n_subtypes == 2
+    assert list(found.silhouette.index) == [2, 3, 4]
+    assert found.tiny == ["S2"]
+
+
+def test_candidates_out_of_reach_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"\[50\] can be chosen for 9 samples .* from 2 to 8"):
+        kmeans_subtypes(_blobs([5, 4])[0], candidates=[50])
+
+
+def test_copied_samples_limit_the_candidates_without_a_warning() -> None:
+    points = pd.DataFrame({"x": [0.0] * 5 + [1.0] * 4})
+    assert kmeans_subtypes(points).sizes.to_dict() == {"S1": 5, "S2": 4}
+
+
+@pytest.mark.parametrize(
+    ("n_subtypes", "values", "error", "text"),
+    [
+        (7, [0.0, 1.0, 2.0], SettingsError, "n_subtypes is 7, but there are only 3 samples"),
+        (0, [0.0, 1.0, 2.0], SettingsError, "at least 1, not 0"),
+        (3, [0.0, 1.0, 1.0], DataError, "only 2 distinct points"),
+        (2, [0.0, np.nan, 1.0], DataError, "1 of 3 samples is not finite: 1"),
+    ],
+)
+def test_impossible_requests_say_why(
+    n_subtypes: int | None, values: list[float], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        kmeans_subtypes(pd.DataFrame({"x": values}), n_subtypes)
+
+
+def _model(points: pd.DataFrame, probabilities: pd.DataFrame | None = None) -> SimpleNamespace:
+    return SimpleNamespace(
+        embedding=lambda metric=None: points, component_probabilities=probabilities
+    )
+
+
+def test_mixture_takes_the_most_probable_component() -> None:
+    points, truth = _blobs([6, 9])
+    weights = np.full((15, 4), 0.05)
+    weights[np.arange(15), np.where(truth == 0, 2, 0)] = 0.85
+    probabilities = pd.DataFrame(weights, index=points.index)
+    found = find_subtypes(_model(points, probabilities), method="mixture", metric="gram")
+    assert found.sizes.to_dict() == {"S1": 9, "S2": 6}
+    assert found.metric == "gram"
+    assert list(found.table().columns) == ["subtype", "silhouette", "probability"]
+    assert (found.table()["probability"] == 0.85).all()
+    assert list(found.silhouette.index) == [2]
+
+
+def test_mixture_may_leave_one_subtype() -> None:
+    points, _ = _blobs([6])
+    found = mixture_subtypes(points, pd.DataFrame({0: 1.0, 1: 0.0}, index=points.index))
+    assert found.n_subtypes == 1
+    assert found.silhouette.isna().all()
+
+
+def test_mixture_without_a_mixture_prior_names_the_setting() -> None:
+    points, _ = _blobs([6, 6])
+    with pytest.raises(SettingsError, match='prior="mixture"'):
+        find_subtypes(_model(points), method="mixture")
+    probabilities = pd.DataFrame({0: 1.0}, index=points.index)
+    with pytest.raises(SettingsError, match="n_subtypes=3 has no meaning"):
+        find_subtypes(_model(points, probabilities), 3, method="mixture")
+    with pytest.raises(SettingsError, match="not 'ward'"):
+        find_subtypes(_model(points), method="ward")
+
+
+def test_find_subtypes_clusters_the_embedding() -> None:
+    points, _ = _blobs([8, 5])
+    found = find_subtypes(_model(points), metric="latent")
+    assert found.metric == "latent"
+    pd.testing.assert_series_equal(found.assignment, kmeans_subtypes(points).assignment)
+
+
+def test_of_very_many_samples_a_subset_is_clustered_and_the_others_join(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subtypes, "LARGEST_CLUSTERED", 50)
+    monkeypatch.setattr("poems.clustering.kmeans._CLUSTERED_OF_MANY", 40)
+    points, truth = _blobs([60, 24, 40])
+    found = kmeans_subtypes(points)
+    expected = pd.Series(truth, index=points.index).map({0: "S1", 2: "S2", 1: "S3"})
+    pd.testing.assert_series_equal(found.assignment, expected, check_names=False)
+    assert found.sizes.to_dict() == {"S1": 60, "S2": 40, "S3": 24}
+    assert found.sample_silhouette.notna().sum() == 40
+    (said,) = found.findings
+    assert "random subset of 40 of 124 samples" in said.message
+    pd.testing.assert_series_equal(kmeans_subtypes(points).assignment, found.assignment)
+
+    names = pd.DataFrame(np.eye(3)[truth], index=points.index)
+    mixed = mixture_subtypes(points, names)
+    pd.testing.assert_series_equal(mixed.assignment, expected, check_names=False)
+    assert mixed.sample_silhouette.notna().sum() == 40
+    assert "silhouettes were computed" in mixed.findings[0].message
+    assert kmeans_subtypes(points.iloc[:50]).findings == ()
