@@ -21,7 +21,8 @@ def fit_backed_scaling(
 ) -> tuple[ViewScaling, list[Finding]]:
     """Learn how one view is scaled.
 
-    The numbers are those of :func:`poems.scaling.view_scaling.fit_scaling` but for rounding: nothing is approximated.
+    The numbers are those of :func:`poems.scaling.view_scaling.fit_scaling` but for rounding:
+    nothing is approximated.
 
     Raises
     ------
