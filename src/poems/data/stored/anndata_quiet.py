@@ -14,8 +14,10 @@ ORDER_KEY = "poems_samples"
 def quiet() -> Iterator[None]:
     """Silence what mudata and anndata say about their own workings, and no more."""
     with warnings.catch_warnings():
+        # Of their own code: what they will change says nothing of the data.
         for module in ("anndata", "mudata"):
             for category in (FutureWarning, DeprecationWarning):
+                # Of the modules named alone.
                 warnings.filterwarnings("ignore", category=category, module=module)
         # Genes measured both ways share a name; here names are unique within a view.
         warnings.filterwarnings("ignore", message="var_names are not unique", category=UserWarning)
