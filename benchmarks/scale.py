@@ -135,8 +135,8 @@ def encode(element: Any, kind: str, version: str) -> None:
 def fit(path: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
     """Do what ``poems fit --backed`` does; return seconds by phase and the peak memory in GB."""
     import poems
-    from poems.fitting import fit as fitting
     from poems.analysis.subtypes.finding import find_subtypes
+    from poems.fitting import fit as fitting
     from poems.nn.profiling import WallTimes
     from poems.runs.folder import write_run
 
