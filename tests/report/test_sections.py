@@ -20,7 +20,7 @@ from poems.runs.folder import read_run
 def drugs(source: Source) -> Section | None:
     """A section as another package would write it."""
     n = len(source.model.samples)
-    return Section("drugs", "Drugs", [Text(f"None of {n} samples was treated.")])
+    return Section("toy", "Drugs", [Text(f"None of {n} samples was treated.")])
 
 
 def only_with_labels(source: Source) -> Section | None:
@@ -61,15 +61,15 @@ def test_a_section_can_be_built_of_a_run_without_tables(name: str, old_run: Path
 def test_a_section_from_outside_is_on_the_page_before_the_closing_ones(
     full_run: Path, tmp_path: Path
 ) -> None:
-    register_section("drugs", drugs)
+    register_section("toy", drugs)
     register_section("named", only_with_labels)
     report = write_report(full_run, tmp_path / "page.html")
-    assert section_ids(report.path)[-3:] == ["drugs", *CLOSING]
+    assert section_ids(report.path)[-3:] == ["toy", *CLOSING]
     page = Page(report.path.read_text("utf-8"))
     assert "None of 60 samples was treated." in report.path.read_text("utf-8")
-    assert "#drugs" in {e.attributes["href"] for e in page.all("a")}
+    assert "#toy" in {e.attributes["href"] for e in page.all("a")}
     named = write_report(full_run, tmp_path / "named.html", labels="label")
-    assert section_ids(named.path)[-4:] == ["drugs", "named", *CLOSING]
+    assert section_ids(named.path)[-4:] == ["toy", "named", *CLOSING]
 
 
 def test_an_installed_package_adds_a_section_by_an_entry_point(
@@ -79,11 +79,11 @@ def test_an_installed_package_adds_a_section_by_an_entry_point(
     record.mkdir()
     (record / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
     (record / "entry_points.txt").write_text(
-        "[poems.report_section]\ndrugs = test_sections:drugs\n"
+        "[poems.report_section]\ntoy = test_sections:drugs\n"
     )
     monkeypatch.setattr(sys, "path", [str(tmp_path), str(Path(__file__).parent), *sys.path])
-    assert "drugs" in [*in_order()]
-    assert "drugs" in section_ids(write_report(full_run, tmp_path / "page.html").path)
+    assert "toy" in [*in_order()]
+    assert "toy" in section_ids(write_report(full_run, tmp_path / "page.html").path)
 
 
 def test_a_section_that_fails_to_load_is_named(full_run: Path, tmp_path: Path) -> None:
