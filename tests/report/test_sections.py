@@ -78,9 +78,7 @@ def test_an_installed_package_adds_a_section_by_an_entry_point(
     record = tmp_path / "elsewhere-1.0.dist-info"
     record.mkdir()
     (record / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
-    (record / "entry_points.txt").write_text(
-        "[poems.report_section]\ntoy = test_sections:drugs\n"
-    )
+    (record / "entry_points.txt").write_text("[poems.report_section]\ntoy = test_sections:drugs\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), str(Path(__file__).parent), *sys.path])
     assert "toy" in [*in_order()]
     assert "toy" in section_ids(write_report(full_run, tmp_path / "page.html").path)
