@@ -135,9 +135,10 @@ def encode(element: Any, kind: str, version: str) -> None:
 def fit(path: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
     """Do what ``poems fit --backed`` does; return seconds by phase and the peak memory in GB."""
     import poems
-    from poems import fitting, run_folder
     from poems.analysis.subtypes.finding import find_subtypes
+    from poems.fitting import fit as fitting
     from poems.nn.profiling import WallTimes
+    from poems.runs.folder import write_run
 
     seconds: dict[str, float] = {}
     cpu: dict[str, float] = {}
@@ -171,7 +172,7 @@ def fit(path: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
     model = poems.fit(cohort, progress=False, profile=profile, **options)
     parts = profile.table()
     start = time.monotonic()
-    run_folder.write_run(out, model, cohort, find_subtypes(model, seed=0))
+    write_run(out, model, cohort, find_subtypes(model, seed=0))
     seconds["write"] = time.monotonic() - start
     mark("write")
     seconds["total"] = time.monotonic() - began

@@ -30,7 +30,7 @@ WHOLE, SWAPPED = "POEMS, whole fit", "published decoder, first epochs"
 
 def fit(which: str, threads: int, epochs: int, seed: int) -> dict[str, float]:
     """Fit once; called in a process of its own."""
-    from poems import fitting
+    from poems.fitting import fit as fitting
     from poems.nn import decoder as poems_decoder
     from poems.settings.schema import Settings
     from poems.simulation.cohort import simulate

@@ -36,7 +36,7 @@ SIZES: Mapping[str, tuple[int, Mapping[str, int]]] = {
 }
 # Who asks whether compiled kernels serve a device, by what the answer decides about.
 ASKED_BY = {
-    "gaussian": ("poems.nn.likelihood",),
+    "gaussian": ("poems.nn.likelihoods.gaussian",),
     "adam": ("poems.training.adam",),
     "proximal": ("poems.training.proximal",),
     "spike-slab": ("poems.nn.loadings_prior",),
@@ -45,8 +45,8 @@ ASKED_BY = {
 ASKED_BY["the four above"] = (*ASKED_BY["adam"], *ASKED_BY["proximal"], *ASKED_BY["spike-slab"],
                               *ASKED_BY["dropout"])  # fmt: skip
 # Who uses parameters of several views as one.
-JOINING = ("poems.nn.decoder", "poems.nn.encoder", "poems.nn.likelihood", "poems.nn.loadings_prior",
-           "poems.training.loop", "poems.nn.objective")  # fmt: skip
+JOINING = ("poems.nn.decoder", "poems.nn.encoder", "poems.nn.likelihoods.gaussian",
+           "poems.nn.loadings_prior", "poems.nn.objective")  # fmt: skip
 VECTORS = "vectors"
 ALL_ON = "all"
 PASSES = (*ASKED_BY, "norms", "joint", VECTORS)

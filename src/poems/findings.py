@@ -40,14 +40,14 @@ class Finding:
         return f"{self.severity}: {where}{self.message}"
 
 
-def unsaid(findings: Iterable[Finding], said: Iterable[Finding]) -> list[Finding]:
-    """Return the findings that were not said already, perhaps in other words.
+def unsaid(findings: Iterable[Finding], reported: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that were not reported already, perhaps in other words.
 
     >>> note = Finding("note", "rare", "3 samples are rare", items=("a", "b", "c"))
     >>> unsaid([note], [note])
     []
     """
-    known = {(each.code, each.view, each.items) for each in said}
+    known = {(each.code, each.view, each.items) for each in reported}
     return [each for each in findings if (each.code, each.view, each.items) not in known]
 
 

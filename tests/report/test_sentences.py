@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -137,16 +138,16 @@ def test_survival_speaks_for_itself() -> None:
 
 
 def warned(
-    source: Source, *messages: str, survival: list[Finding] | None = None, code: str = "x"
+    source: Source, *messages: str, survival: tuple[Finding, ...] | None = None, code: str = "x"
 ) -> str:
     rows = [("warning", code, "rna", message) for message in messages]
     findings = pd.DataFrame(rows, columns=["severity", "code", "view", "message"])
-    return text(cautions.caution_sentences(source, findings, None, survival))
+    return text(cautions.caution_sentences(replace(source, findings=findings, survival=survival)))
 
 
 def test_cautions(source: Source, without: Changed) -> None:
     assert "In rna: it is odd." in warned(source, "it is odd")
-    said = warned(source, survival=[Finding("warning", "survival-x", "too few events")])
+    said = warned(source, survival=(Finding("warning", "survival-x", "too few events"),))
     assert "Too few events." in said
     assert "S1 (0.50) is not found again when the subtyping is repeated" in said
     stable = source.tables["subtype_stability"].assign(jaccard=[0.5, 0.5, 0.9])

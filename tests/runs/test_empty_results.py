@@ -21,6 +21,7 @@ from poems.data import MultiOmics
 from poems.evaluation.labelled import compare_embeddings
 from poems.fitting.result import FittedPoems
 from poems.nn.estimates import estimate_features
+from poems.report.sections import SECTIONS
 from poems.runs.additions import add_to_run, all_additions
 from poems.runs.writing import write_core
 
@@ -249,7 +250,7 @@ def test_a_section_that_fails_is_named_in_the_report(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("poems.report.writing.factors_section", fail)
+    monkeypatch.setitem(SECTIONS._parts, "factors", fail)
     assert poems_here("report", run, "--quiet") == 0
     page = (run / "report.html").read_text()
     assert "The section on factors was left out of the report: ZeroDivisionError" in page

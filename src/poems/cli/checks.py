@@ -170,7 +170,8 @@ def _own_columns(run: Path) -> list[str] | None:
 
 def _columns(obs: Path) -> list[str] | None:
     """Return the columns of a table that is text; ``None`` of others, which take longer to open."""
-    from poems.data.text.tables import DELIMITERS, read_text_table, table_suffix
+    from poems.data.formats import table_suffix
+    from poems.data.text.tables import DELIMITERS, read_text_table
 
     if table_suffix(obs) not in DELIMITERS:
         return None

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from poems.data.formats import READERS, reader_of
+
 if TYPE_CHECKING:
     from poems.data import MultiOmics
     from poems.fitting.result import FittedPoems
 
-_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".h5ad", ".h5mu", ".zarr")
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 
 
@@ -229,8 +230,11 @@ def parse_views(files: Sequence[str] | None, views: Sequence[str] | None) -> dic
         pairs.append((name, Path(file)))
     if not pairs:
         raise typer.BadParameter("no table given; pass --view NAME=FILE for each view")
-    if len(pairs) == 1 and pairs[0][1].suffix in (".h5mu", ".zarr"):
-        return pairs[0][1]
+    if len(pairs) == 1:
+        # What is never one view among others is a cohort by itself.
+        reader = reader_of(pairs[0][1])
+        if reader is not None and reader.table is None:
+            return pairs[0][1]
     found: dict[str, Path] = {}
     for name, path in pairs:
         if name in found:
@@ -251,12 +255,12 @@ def view_name(path: Path) -> str:
     'mrna.v2'
     """
     name = path.name
-    for endings in (_COMPRESSED, _ENDINGS):
-        for ending in endings:
-            if name.lower().endswith(ending) and len(name) > len(ending):
-                name = name[: -len(ending)]
-                break
-    return name
+    packed = Path(name).suffix.lower()
+    if packed in _COMPRESSED and len(name) > len(packed):
+        name = name[: -len(packed)]
+    ending = Path(name).suffix.lower()
+    # A name that is but an ending, such as '.csv', has none by Path's rule.
+    return name[: -len(ending)] if ending and READERS.has(ending) else name
 
 
 def views_in_rows(

@@ -147,7 +147,7 @@ def _flag(name: str, field: FieldInfo, default: object, group: str) -> object:
 
 def _registry(field: FieldInfo) -> Registry[Any] | None:
     """The parts that a setting names one of, if it does."""
-    from poems.settings.registry import OneOf
+    from poems.settings.one_of import OneOf
 
     return next((each.registry for each in field.metadata if isinstance(each, OneOf)), None)
 

@@ -11,9 +11,6 @@ from scipy import linalg
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-# Eigenvalues below this share of the largest are rounding.
-_LEAST_SHARE = 1e-10
-
 
 def principal_coordinates(distances: Sequence[Floats], n_coordinates: int) -> Floats:
     """Compute the leading principal coordinates of several views together, of unit variance.
@@ -53,7 +50,8 @@ def principal_coordinates(distances: Sequence[Floats], n_coordinates: int) -> Fl
     wanted = min(n_coordinates, n_samples)
     values, vectors = linalg.eigh(total, subset_by_index=(n_samples - wanted, n_samples - 1))
     values, vectors = values[::-1], vectors[:, ::-1]
-    kept = values > _LEAST_SHARE * max(float(values[0]), np.finfo(float).tiny)
+    # Eigenvalues below this share of the largest are rounding.
+    kept = values > 1e-10 * max(float(values[0]), np.finfo(float).tiny)
     # Columns of unit variance, as the scores of whitened components are.
     scores: Floats = vectors[:, kept] * np.sqrt(n_samples)
     measured = np.stack([there for _, there in products], axis=1)

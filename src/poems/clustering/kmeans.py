@@ -15,8 +15,6 @@ from poems.findings import name_some
 # A number of subtypes chosen automatically leaves none with fewer samples than this: a silhouette
 # is best when outliers stand alone, but an outlier is no subtype.
 FEWEST_SAMPLES: Final = 3
-# Restarts of k-means; the best of them is kept.
-_RESTARTS = 20
 # Silhouettes compare every two samples: of more samples than this, a random subset is clustered.
 LARGEST_CLUSTERED: Final = 20_000
 _CLUSTERED_OF_MANY = 10_000
@@ -107,7 +105,8 @@ def _kmeans(values: npt.NDArray[np.float64], k: int, seed: int) -> npt.NDArray[n
         return np.zeros(len(values), dtype=np.intp)
     from sklearn.cluster import KMeans
 
-    labels = KMeans(k, n_init=_RESTARTS, random_state=seed).fit_predict(values)
+    # Restarts of k-means; the best of them is kept.
+    labels = KMeans(k, n_init=20, random_state=seed).fit_predict(values)
     return np.asarray(labels, dtype=np.intp)
 
 

@@ -25,18 +25,10 @@ _Numbers = TypeVar("_Numbers", Floats, Singles)
 # that similarity network fusion is used with.
 _WIDTH = 0.5
 FUSION_ROUNDS = 20
-# Share of neighbours from which on ordinary arrays are multiplied sooner than sparse ones.
-_DENSE = 0.05
 # A round that changes less than this share of the similarities is the last one.
 _SETTLED = 1e-4
-# Neighbours in a network, at most; small cohorts have fewer.
-_MOST_NEIGHBOURS = 20
 # Standard deviations at which the second network of the latents flattens each factor.
 _FLATTENED_AT = 1.5
-# Principal coordinates of the views: as many as a fit has factors to start from.
-_PRINCIPAL = 16
-# Similarity that any two samples keep, as a share of the largest: networks stay in one piece.
-_LEAST_SIMILARITY = 1e-9
 
 
 def network_coordinates(
@@ -109,7 +101,8 @@ def coordinates_from_distances(
     n_neighbours = neighbours(len(distances[0] if latents is None else latents))
     points = [] if latents is None else [latents]
     if distances:
-        points.append(principal_coordinates(distances, _PRINCIPAL))
+        # Principal coordinates of the views: as many as a fit has factors to start from.
+        points.append(principal_coordinates(distances, 16))
     of_points = [
         np.mean([_of_points(shaped(x), n_neighbours) for x in points], axis=0)
         for shaped in (np.asarray, _flattened)
@@ -128,7 +121,8 @@ def neighbours(n_samples: int) -> int:
     >>> neighbours(40), neighbours(100), neighbours(1000)
     (5, 10, 20)
     """
-    return max(1, min(_MOST_NEIGHBOURS, max(5, n_samples // 10), n_samples - 1))
+    # Neighbours in a network, at most; small cohorts have fewer.
+    return max(1, min(20, max(5, n_samples // 10), n_samples - 1))
 
 
 def pairwise_distances(values: Floats, there: Bools) -> Floats:
@@ -262,7 +256,8 @@ def diffusion_coordinates(network: Floats, n_coordinates: int) -> Floats:
     kept = min(n_coordinates, n_samples)
     weights = network.copy()
     np.fill_diagonal(weights, 0.0)
-    weights += _LEAST_SIMILARITY * (weights.max() or 1.0)
+    # Similarity that any two samples keep, as a share of the largest: networks stay in one piece.
+    weights += 1e-9 * (weights.max() or 1.0)
     root = 1.0 / np.sqrt(weights.sum(axis=1))
     walk = root[:, None] * weights * root[None, :]
     values, vectors = linalg.eigh(walk, subset_by_index=(n_samples - kept, n_samples - 1))
@@ -307,7 +302,8 @@ def _nearest(network: Floats, n_neighbours: int) -> Any:
     near = sparse.csr_array((network[rows, flat], (rows, flat)), shape=network.shape)
     near = (near + near.T) / 2.0
     near = (sparse.diags_array(1.0 / near.sum(axis=1)).tocsr() @ near).astype(np.float32)
-    return near.toarray() if near.nnz > _DENSE * n_samples**2 else near
+    # Share of neighbours from which on ordinary arrays are multiplied sooner than sparse ones.
+    return near.toarray() if near.nnz > 0.05 * n_samples**2 else near
 
 
 def _diffused(near: Any, state: Singles) -> Singles:

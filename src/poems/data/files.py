@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from poems.data.formats import reader_of
 from poems.errors import DataError, ReadError
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -41,8 +42,8 @@ def require_tables(views: Mapping[str, Path] | Path) -> None:
     Parameters
     ----------
     views
-        View name to the path of its table, or the one path of all; a zarr store is
-        a folder.
+        View name to the path of its table, or the one path of all; of some kinds, such as
+        zarr, it is a folder.
 
     Raises
     ------
@@ -67,7 +68,8 @@ def absent_tables(views: Mapping[str, Path]) -> dict[str, str]:
     problems = {}
     for name, path in views.items():
         try:
-            if path.suffix.lower() != ".zarr" or not path.is_dir():
+            reader = reader_of(path)
+            if reader is None or not (reader.folder and path.is_dir()):
                 existing_file(path)
         except ReadError as error:
             problems[name] = str(error)

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import pandas as pd
-
 from poems.data.assemble import SampleRule, assemble, merge_obs
 from poems.data.container import MultiOmics
 from poems.data.disk.reading import assemble_backed, clean_view, open_sources
 from poems.data.files import all_problems
-from poems.data.mudata_io import read_h5mu_views, split_mudata
+from poems.data.formats import reader_of, require_unpacked, suffixes, table_suffix
+from poems.data.mudata_io import split_mudata
 from poems.data.naming.names import view_name_problems
 from poems.data.naming.overlap import name_problems
 from poems.data.obs.values import clean_obs
+from poems.data.stored.in_memory import Split
 from poems.data.tables import Table, is_anndata, load_obs, load_table
 from poems.errors import DataError, ReadError, SettingsError
 from poems.findings import Finding, name_some
@@ -66,7 +66,8 @@ def read(
         annotations are read, values in blocks when they are needed. Takes one
         ``.h5mu`` or ``.h5ad`` file, one ``.zarr`` folder, or a mapping of view
         name to ``.h5ad``, ``.zarr`` or ``.parquet``; matrices dense or CSR,
-        samples in rows.
+        samples in rows. Files of other kinds can be read once their reader is
+        registered (:mod:`poems.data.formats`).
 
     Returns
     -------
@@ -177,21 +178,10 @@ def load(
     return Loaded(tables, cohort.findings, cohort)
 
 
-def _sources(views: Any) -> tuple[dict[str, Any], pd.DataFrame | None, pd.Index | None]:
+def _sources(views: Any) -> Split:
     """Return the source of each view, and what a MuData says of obs and the order of samples."""
     if isinstance(views, str | Path):
-        path = Path(views)
-        suffix = path.suffix.lower()
-        if suffix == ".h5mu":
-            return read_h5mu_views(path)
-        if suffix == ".h5ad":
-            return {path.stem: path}, None, None
-        if suffix == ".zarr":
-            raise DataError(f"{path} is a zarr store, which is read with backed=True (--backed)")
-        raise DataError(
-            f"a single path must be .h5mu or .h5ad, not {path.name}; give the view a name: "
-            f"{{'{path.name.partition('.')[0] or 'view'}': {str(path)!r}}}"
-        )
+        return _whole_cohort(Path(views))
     if type(views).__module__.partition(".")[0] == "mudata":
         return split_mudata(views)
     if is_anndata(views):
@@ -204,6 +194,22 @@ def _sources(views: Any) -> tuple[dict[str, Any], pd.DataFrame | None, pd.Index 
     if not views:
         raise DataError("no views given; a cohort needs at least one")
     return dict(views), None, None
+
+
+def _whole_cohort(path: Path) -> Split:
+    reader = reader_of(path)
+    if reader is None or (reader.cohort is None and reader.table is not None):
+        raise DataError(
+            f"a single path must be {suffixes('cohort')}, not {path.name}; give the view a name: "
+            f"{{'{path.name.partition('.')[0] or 'view'}': {str(path)!r}}}"
+        )
+    if reader.cohort is None:
+        raise DataError(
+            f"{path} is a {table_suffix(path).lstrip('.')} store, which is read with backed=True "
+            "(--backed)"
+        )
+    require_unpacked(path, reader)
+    return reader.cohort(path)
 
 
 def _views_in_rows(features_in_rows: bool | Collection[str], sources: Collection[str]) -> set[str]:

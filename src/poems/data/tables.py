@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.data.files import existing_file
-from poems.data.mudata_io import read_h5ad
+from poems.data.formats import Contents, reader_of, require_unpacked, suffixes, table_suffix
+from poems.data.formats.h5ad import anndata_contents
 from poems.data.naming.annotation import (
     annotation_columns,
     annotation_features,
@@ -20,15 +21,9 @@ from poems.data.naming.annotation import (
 )
 from poems.data.naming.names import clean_names
 from poems.data.numeric import CellNames, as_numbers, check_finite, plain_types
-from poems.data.obs.values import clean_obs, text_cells
-from poems.data.stored.handed_in import anndata_values
-from poems.data.stored.memory import require_memory
-from poems.data.stored.parquet_file import open_file, read_file
-from poems.data.text.tables import DELIMITERS, read_text_table, table_suffix
+from poems.data.obs.values import clean_obs
 from poems.errors import DataError, ReadError
 from poems.findings import Finding, count
-
-_SUPPORTED = ".csv, .tsv, .txt (each also .gz), .parquet or .h5ad"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +70,8 @@ def load_table(source: object, *, features_in_rows: bool = False) -> Table:
     if isinstance(source, str | Path):
         return _from_file(Path(source), features_in_rows)
     if is_anndata(source):
-        return _from_anndata(source, "the AnnData", features_in_rows)
+        found = anndata_contents(source, "the AnnData")
+        return _from_contents(found, "the AnnData", features_in_rows)
     raise DataError(
         f"expected a path, a DataFrame or an AnnData, not {type(source).__name__}; an array has "
         "no names, so wrap it in a DataFrame that has"
@@ -95,27 +91,23 @@ def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     DataError
         If the source is of another kind, or names are missing.
     """
-    findings: tuple[Finding, ...] = ()
-    typed = False
     if isinstance(source, pd.DataFrame):
-        frame, where = source, "the obs table"
+        found, where = Contents(source), "the obs table"
     elif isinstance(source, str | Path):
         path = existing_file(Path(source))
-        where = str(path)
-        if table_suffix(path) in DELIMITERS:
-            table = read_text_table(path)
-            frame, findings, typed = text_cells(table), table.findings, True
-        elif table_suffix(path) == ".parquet":
-            frame, findings = _read_parquet(path)
-        else:
-            raise ReadError(f"{path}: the obs table must be .csv, .tsv, .txt or .parquet")
+        reader, where = reader_of(path), str(path)
+        if reader is None or reader.annotations is None:
+            raise ReadError(f"{path}: the obs table must be {suffixes('annotations')}")
+        require_unpacked(path, reader)
+        found = reader.annotations(path)
     else:
         raise DataError(f"obs must be a path or a DataFrame, not {type(source).__name__}")
+    frame = found.cells
     index, index_findings = clean_names(frame.index, "sample", where)
     columns, column_findings = clean_names(frame.columns, "column", where)
     frame = plain_types(frame).set_axis(index, axis=0).set_axis(columns, axis=1)
-    frame, cell_findings = clean_obs(frame, typed=typed)
-    return frame, (*findings, *index_findings, *column_findings, *cell_findings)
+    frame, cell_findings = clean_obs(frame, typed=found.untyped)
+    return frame, (*found.findings, *index_findings, *column_findings, *cell_findings)
 
 
 def has_values(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.bool_]:
@@ -130,43 +122,27 @@ def is_anndata(source: object) -> bool:
 
 
 def _from_file(path: Path, features_in_rows: bool) -> Table:
-    existing_file(path)
-    suffix = table_suffix(path)
-    if suffix == ".h5ad":
-        return _from_anndata(read_h5ad(path), str(path), features_in_rows)
-    if suffix == ".parquet":
-        frame, findings = _read_parquet(path)
-        return _from_frame(frame, str(path), features_in_rows, findings)
-    if suffix in DELIMITERS:
-        table = read_text_table(path)
-        numbers = table.numbers()
-        # The slower way finds out which cells are no numbers.
-        cells = table.inferred() if numbers is None else numbers
-        return _from_frame(cells, str(path), features_in_rows, table.findings)
-    if suffix == ".h5mu":
-        raise ReadError(
-            f"{path} holds several views; pass the path by itself rather than as one view"
+    reader = reader_of(path)
+    if reader is None or not reader.folder:
+        existing_file(path)
+    if reader is None:
+        suffix = table_suffix(path)
+        remedy = "; export the sheet as CSV" if suffix in (".xls", ".xlsx", ".ods") else ""
+        raise ReadError(f"{path} has extension '{suffix}', expected {suffixes('table')}{remedy}")
+    if reader.table is None:
+        remedy = (
+            "is read with backed=True (--backed)"
+            if reader.cohort is None
+            else "holds several views; pass the path by itself rather than as one view"
         )
-    remedy = "; export the sheet as CSV" if suffix in (".xls", ".xlsx", ".ods") else ""
-    raise ReadError(f"{path} has extension '{suffix}', expected {_SUPPORTED}{remedy}")
+        raise ReadError(f"{path} {remedy}")
+    require_unpacked(path, reader)
+    return _from_contents(reader.table(path), str(path), features_in_rows)
 
 
-def _read_parquet(path: Path) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
-    file = open_file(path)
-    require_memory((file.metadata.num_rows, file.metadata.num_columns), str(path))
-    frame = read_file(file, str(path))
-    if isinstance(frame.index, pd.RangeIndex) and frame.shape[1] > 1:
-        first = frame.columns[0]
-        if not pd.api.types.is_numeric_dtype(frame[first].dtype):
-            text = f"{path} was saved without an index; its first column '{first}' names the rows"
-            return frame.set_index(first), (Finding("note", "first-column-index", text),)
-    return frame, ()
-
-
-def _from_anndata(data: Any, where: str, features_in_rows: bool) -> Table:
-    values = anndata_values(data, where)
-    frame = pd.DataFrame(values, index=data.obs_names, columns=data.var_names)
-    return _from_frame(frame, where, features_in_rows, obs=None if features_in_rows else data.obs)
+def _from_contents(found: Contents, where: str, features_in_rows: bool) -> Table:
+    obs = None if features_in_rows else found.obs
+    return _from_frame(found.cells, where, features_in_rows, found.findings, obs)
 
 
 def _from_frame(

@@ -12,15 +12,11 @@ from torch import Tensor
 from poems.nn.estimates import explained_share
 from poems.scaling.batch import Batch
 
-# Eigenvalues below this share of the largest are rounding.
-_ROUNDING = 1e-9
 # One permutation gives the noise's share of a small view with an error of a few per cent.
 _PERMUTATIONS = 3
 # A component stands out from permuted data if it explains more by this factor: without one,
 # all the leading components of pure noise may be above by a hair.
 _STANDS_OUT = 1.05
-# Apart from the numbers that a caller with the same seed may have drawn the data from.
-_STREAM = 7_368_787
 
 Axes = Mapping[str, Tensor]
 
@@ -78,7 +74,8 @@ def fit_principal(batch: Batch, means: Mapping[str, Tensor], rank: int, seed: in
         centred[name] = (values[rows] - means[name]) / values.shape[1] ** 0.5
     axes, spectrum = _decompose(_with_gaps(centred, batch), rank)
 
-    generator = np.random.default_rng(int(seed) + _STREAM)
+    # Apart from the numbers that a caller with the same seed may have drawn the data from.
+    generator = np.random.default_rng(int(seed) + 7_368_787)
     shares: dict[str, list[float]] = {name: [] for name in centred}
     highest = torch.zeros_like(spectrum)
     for _ in range(_PERMUTATIONS):
@@ -156,7 +153,8 @@ def _decompose(blocks: Mapping[str, Tensor], rank: int) -> tuple[dict[str, Tenso
     wide = x.shape[0] <= x.shape[1]
     values, vectors = torch.linalg.eigh(x @ x.T if wide else x.T @ x)
     values, vectors = values.flip(0), vectors.flip(1)
-    kept = min(rank, int((values > _ROUNDING * values[0]).sum()))
+    # Eigenvalues below this share of the largest are rounding.
+    kept = min(rank, int((values > 1e-9 * values[0]).sum()))
     leading = vectors[:, :kept]
     stacked = x.T @ leading / values[:kept].sqrt() if wide else leading
     widths = [block.shape[1] for block in blocks.values()]

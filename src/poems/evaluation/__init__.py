@@ -1,1 +1,1 @@
-"""Metrics and baselines."""
+"""How good a fit is: held-out samples, likelihood, baselines, agreement with labels."""

@@ -17,8 +17,6 @@ from torch import Tensor
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
 
-# Starts drawn from the prior besides the one given, for posteriors of several modes.
-_MORE_STARTS = 2
 # Degrees of freedom of the proposals: few, so that tails longer than the local Gaussian's, as
 # beyond a kink of relu, are reached; in 16 dimensions about a third of the draws are kept.
 _FREEDOM = 5
@@ -30,8 +28,6 @@ _MOST_DAMPING = 1e4
 _DIFFERENCE = 0.05
 # The least curvature of the prior that is believed, for a mixture is not concave everywhere.
 _LEAST_CURVATURE = 0.1
-# Points besides the given ones at which it is asked which latents matter.
-_CLOUD = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +102,8 @@ def propose(module: POEMS, batch: Batch, start: Tensor, generator: torch.Generat
     """
     modes = []
     used = _used_latents(module, start)
-    for number in range(1 + _MORE_STARTS):
+    # The start that is given, and two drawn from the prior, for posteriors of several modes.
+    for number in range(3):
         z = start
         if number:
             z = torch.randn(start.shape, generator=generator, device=start.device)
@@ -177,7 +174,8 @@ def _used_latents(module: POEMS, z: Tensor) -> Tensor:
     """Positions of the latents that move any feature, at ``z`` or anywhere about zero."""
     # Where a hidden unit is at rest, as all are at zero, it has no slope.
     generator = torch.Generator(device=z.device).manual_seed(0)
-    cloud = torch.randn(_CLOUD, z.shape[1], generator=generator, device=z.device)
+    # Points besides the given ones at which it is asked which latents matter.
+    cloud = torch.randn(64, z.shape[1], generator=generator, device=z.device)
     points = torch.cat([z, 2.0 * cloud])
     moves = torch.zeros(z.shape[1], dtype=torch.bool, device=z.device)
     for i in range(len(module.views)):

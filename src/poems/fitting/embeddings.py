@@ -20,9 +20,6 @@ from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
 from poems.training.starts.linear import principal_scores
 
-# Principal components kept of the decoded means, at most.
-_DECODED_COMPONENTS = 32
-
 
 def gram_embedding(loc: Tensor, gram: Tensor) -> Tensor:
     """Compute z G^(1/2), in which distances are those between predictions, to first order.
@@ -60,7 +57,8 @@ def decoded_embedding(module: POEMS, loc: Tensor, n_components: int) -> Tensor:
         Components wanted; at most 32 and n_samples - 1 are returned.
     """
     decoded = [eta - eta.mean(dim=0) for eta in module.decode(loc).values()]
-    rank = min(_DECODED_COMPONENTS, n_components, len(loc) - 1)
+    # Principal components kept of the decoded means, at most.
+    rank = min(32, n_components, len(loc) - 1)
     scores, loadings = principal_scores(decoded, rank)
     points: Tensor = scores * loadings.norm(dim=0)
     return points.float()

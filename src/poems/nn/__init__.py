@@ -1,1 +1,1 @@
-"""Network parts: encoders, gates, decoders."""
+"""The model: encoders, gates, decoders, likelihoods, priors, and the objective."""

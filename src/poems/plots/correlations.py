@@ -15,9 +15,6 @@ from poems.plots.style import DIVERGING, labels, natural_order, panels
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Beyond this many subtypes the numbers in the cells would not fit.
-_MOST_NUMBERED = 8
-
 
 def subtype_correlations(
     points: pd.DataFrame, subtypes: pd.Series, *, centre: bool = False
@@ -128,7 +125,8 @@ def plot_subtype_correlations(
         ax.tick_params(length=0, labelsize=8)
         ax.set_title(titles[at], loc="left", fontsize="medium")
         ax.spines[:].set_visible(False)
-        if n_most > _MOST_NUMBERED:
+        # Beyond this many subtypes the numbers in the cells would not fit.
+        if n_most > 8:
             continue
         for (row, column), value in np.ndenumerate(values):
             text = "–" if np.isnan(value) else f"{value:.2f}".replace("-", "−")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, cast
 
 import pandas as pd
 
+from poems.findings import Finding
 from poems.report.blocks import Notice
 from poems.settings.schema import Metric
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from poems.runs.folder import Run
 
 FOLDER: Final = "analysis"
+FINDING_COLUMNS: Final = ["severity", "code", "view", "message"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +35,26 @@ class Source:
         Stems of those computed for the report.
     tables_folder
         Name of the folder that holds those, for captions.
+    findings
+        What was noticed at the fit and since, but of survival: columns ``severity``,
+        ``code``, ``view``, ``message``.
+    labels
+        The column that subtypes are to be compared with, if one was named.
+    time
+        The column of follow-up times, if one was named.
+    survival
+        What the survival analysis says of itself, or why there is none; ``None`` if it
+        was not asked for.
     """
 
     run: Run
     tables: Mapping[str, pd.DataFrame]
     computed: frozenset[str] = frozenset()
     tables_folder: str = ""
+    findings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=FINDING_COLUMNS))
+    labels: str | None = None
+    time: str | None = None
+    survival: tuple[Finding, ...] | None = None
 
     @property
     def model(self) -> FittedPoems:

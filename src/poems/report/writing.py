@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,23 +22,14 @@ from poems.report.computed import (
     survival_tables,
 )
 from poems.report.page import GENERATOR, render
-from poems.report.sections.cohort import cohort_section
-from poems.report.sections.contributions import contributions_section
-from poems.report.sections.cross_omic import cross_omic_section
-from poems.report.sections.diagnostics import diagnostics_section, methods_section
-from poems.report.sections.factors import factors_section
-from poems.report.sections.labels import labels_section
-from poems.report.sections.subtypes import subtypes_section
-from poems.report.sections.summary import summary_section
-from poems.report.sections.survival import survival_section
-from poems.report.source import Source, read_source, with_obs
+from poems.report.sections import SECTIONS, in_order
+from poems.report.source import FINDING_COLUMNS, Source, read_source, with_obs
 from poems.report.wording import sentence
 from poems.runs.folder import Run, read_run, run_obs
 
 # In the run folder, unless another place is named.
 DEFAULT_NAME = "report.html"
 _HEAD_BYTES = 4000
-_COLUMNS = ["severity", "code", "view", "message"]
 # Tables that reports compute: of an earlier report, those that the new one lacks are removed.
 _OURS = ("summary", "factor_", "label_", "survival_", "gene_set")
 
@@ -168,60 +159,44 @@ def write_report(
     if gene_sets:
         tables, said = gene_set_tables(source, gene_sets, gene_map)
         source, findings = source.adding(tables), [*findings, *said]
-    known = pd.concat(
-        [_run_findings(found), pd.DataFrame(_rows(findings), columns=_COLUMNS)], ignore_index=True
+    noticed = pd.DataFrame(_rows(findings), columns=FINDING_COLUMNS)
+    known = pd.concat([_run_findings(found), noticed], ignore_index=True)
+    of_survival = tuple(each for each in findings if each.code.startswith("survival-"))
+    survival = None if time is None else of_survival
+    sections = _sections(
+        replace(source, findings=known, labels=labels, time=time, survival=survival)
     )
-    survival = None if time is None else [f for f in findings if f.code.startswith("survival-")]
-    sections = _sections(source, known, labels, time, survival)
     name = found.folder.resolve().name
     page = render(
         title or f"Multi-omic report: {name}",
         f"{count(len(found.model.samples), 'sample')} · POEMS {__version__} · run folder {name}",
-        sections,
+        list(sections.values()),
         f"Made by POEMS {__version__}. One file, which loads nothing and sends nothing.",
     )
-    sentences = _sentence_table(sections[0])
+    sentences = _sentence_table(sections["summary"])
     computed = {stem: source.tables[stem] for stem in sorted(source.computed)}
     written = _write_tables(tables_folder, {"summary": sentences, **computed})
     write_text(path, page)
     return Report(path, written, sentences, tuple(findings))
 
 
-def _sections(
-    source: Source,
-    findings: pd.DataFrame,
-    labels: str | None,
-    time: str | None,
-    survival: Sequence[Finding] | None,
-) -> list[Section]:
-    told = () if survival is None else survival
-    asked = survival is not None
-    wanted: dict[str, Callable[[], Section]] = {
-        "summary": lambda: summary_section(source, findings, labels=labels, survival=survival),
-        "cohort": lambda: cohort_section(source),
-        "subtypes": lambda: subtypes_section(source),
-        **({"labels": lambda: labels_section(source, labels)} if labels is not None else {}),
-        "factors": lambda: factors_section(source),
-        "contributions": lambda: contributions_section(source),
-        "cross-omic": lambda: cross_omic_section(source),
-        "survival": lambda: survival_section(source, asked=asked, time=time or "", findings=told),
-        "diagnostics": lambda: diagnostics_section(source, findings),
-        "methods": lambda: methods_section(source),
-    }
-    return [_section(key, build) for key, build in wanted.items()]
+def _sections(source: Source) -> dict[str, Section]:
+    """Build the sections that there are for this run, by name and in order."""
+    built = {name: _section(name, source) for name in in_order()}
+    return {name: section for name, section in built.items() if section is not None}
 
 
-def _section(key: str, build: Callable[[], Section]) -> Section:
+def _section(name: str, source: Source) -> Section | None:
     """Build a section; where this fails, one that says so stands in its place."""
     try:
-        return build()
+        return SECTIONS.find(name)(source)
     except PoemsError:
         raise
     # Broad on purpose: a report without a section is better than none, and says what is missing.
     except Exception as error:
-        text = f"the section on {key} was left out of the report"
+        text = f"the section on {name} was left out of the report"
         said = failure(text, error, code="report-failed", log="the error output")
-        return Section(key, key.capitalize(), [Notice(sentence(said.message))])
+        return Section(name, name.capitalize(), [Notice(sentence(said.message))])
 
 
 def _run_findings(run: Run) -> pd.DataFrame:
@@ -229,7 +204,7 @@ def _run_findings(run: Run) -> pd.DataFrame:
 
     path = run.folder / "findings.csv"
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False)[_COLUMNS]
+        return pd.read_csv(path, dtype=str, keep_default_na=False)[FINDING_COLUMNS]
     except (OSError, ValueError, KeyError) as error:
         raise StorageError(f"cannot read {path}: {error}; fit again") from None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +15,6 @@ from poems.resampling.refits import Refit
 
 _Floats = npt.NDArray[np.float64]
 _Labels = npt.NDArray[np.int32]
-
-# A number of subtypes that is chosen leaves none with fewer samples.
-_FEWEST_SAMPLES: Final = 3
 
 
 def co_association(clusterings: Sequence[_Labels]) -> _Floats:
@@ -187,7 +183,8 @@ def subtypes_of(
             "smallest": {k: int(np.bincount(labels[k]).min()) for k in matrices},
         }
     ).rename_axis("n_subtypes")
-    sound = choice[choice["smallest"] >= _FEWEST_SAMPLES]
+    # A number of subtypes that is chosen leaves none with fewer samples.
+    sound = choice[choice["smallest"] >= 3]
     ranked = (sound if len(sound) else choice)["silhouette"]
     best = int(ranked.idxmax()) if n_subtypes is None else n_subtypes
     return ConsensusSubtypes(

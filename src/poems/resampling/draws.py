@@ -17,8 +17,6 @@ Resample = Literal["subsample", "bootstrap", "none"]
 
 # A view needs this many samples in a draw to be fitted.
 _FEWEST_MEASURED = 3
-# Draws that leave a view with fewer are made anew, at most so often.
-_ATTEMPTS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +93,8 @@ def _draw(
 ) -> Draw:
     n_samples = len(measured)
     fit_seed = int(rng.integers(2**32))
-    for _ in range(_ATTEMPTS):
+    # Draws that leave a view with too few are made anew, at most so often.
+    for _ in range(100):
         if resample == "none":
             rows = np.arange(n_samples)
         elif resample == "bootstrap":

@@ -7,9 +7,6 @@ from contextlib import contextmanager
 
 Progress = Callable[[int, int], object]
 
-# Plain lines in all.
-_LINES = 10
-
 
 @contextmanager
 def refit_counter(progress: bool | Progress, total: int) -> Iterator[Callable[[], None]]:
@@ -44,7 +41,8 @@ def refit_counter(progress: bool | Progress, total: int) -> Iterator[Callable[[]
 
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     if not (console.is_terminal or console.is_jupyter):
-        every = max(1, total // _LINES)
+        # Plain lines in all.
+        every = max(1, total // 10)
 
         def print_some(done: int, total: int) -> None:
             if done in (1, total) or not done % every:

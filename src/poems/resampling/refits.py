@@ -16,9 +16,6 @@ from poems.resampling.draws import Draw, take_rows
 from poems.resampling.held_out import held_out_r2
 from poems.settings.schema import Settings
 
-# Restarts of k-means in each refit; the many refits make up for few of them.
-_RESTARTS = 10
-
 
 @dataclass(frozen=True, eq=False)
 class RefitData:
@@ -118,5 +115,6 @@ def _cluster(points: npt.NDArray[np.float32], k: int, seed: int) -> npt.NDArray[
     distinct = len(np.unique(points, axis=0)) if points.shape[1] else 1
     if distinct < k:
         return np.zeros(len(points), dtype=np.int32)
-    labels = KMeans(k, n_init=_RESTARTS, random_state=seed).fit_predict(points)
+    # Restarts of k-means in each refit; the many refits make up for few of them.
+    labels = KMeans(k, n_init=10, random_state=seed).fit_predict(points)
     return np.asarray(labels, dtype=np.int32)

@@ -1,1 +1,1 @@
-"""The model's scale: learned on training samples, applied to any, in memory or from disk."""
+"""Values on the model's scale, learned on training samples, in memory or from disk; batches."""

@@ -1,15 +1,10 @@
-"""Registries: parts of a model by the names that settings give them, open to other packages."""
+"""Registries: things of one kind by their names, open to other packages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pkgutil import resolve_name
-from typing import Any, Generic, TypeVar, cast
-
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from typing import Generic, TypeVar, cast
 
 from poems.errors import SettingsError
 
@@ -32,7 +27,7 @@ class Registry(Mapping[str, Part], Generic[Part]):
     Parameters
     ----------
     kind
-        What the parts are, in one word, for errors and the entry points' group.
+        What the parts are, for errors and, with underscores, the entry points' group.
     own
         Names to where POEMS' own parts are.
 
@@ -91,14 +86,25 @@ class Registry(Mapping[str, Part], Generic[Part]):
         SettingsError
             If there is none; the text lists those that there are.
         """
-        if name not in self._parts:
-            for found in entry_points(group=f"poems.{self.kind}"):
-                self._parts.setdefault(found.name, found.value)
-        if name not in self._parts:
+        if not self.has(name):
             raise SettingsError(
                 f"no {self.kind} '{name}'; there are {', '.join(self)} (one of another package "
                 "has to be registered first)"
             )
+
+    def has(self, name: str) -> bool:
+        """Say whether there is a part of this name, also in another package's entry points."""
+        if name not in self._parts:
+            self.discover()
+        return name in self._parts
+
+    def discover(self) -> None:
+        """Add the names that the entry points of installed packages give, importing none."""
+        # What is named in the program itself is found without this, which takes a while.
+        from importlib.metadata import entry_points
+
+        for found in entry_points(group=f"poems.{self.kind.replace(' ', '_')}"):
+            self._parts.setdefault(found.name, found.value)
 
     def find(self, name: str) -> Part:
         """Return the part of this name.
@@ -110,24 +116,3 @@ class Registry(Mapping[str, Part], Generic[Part]):
         """
         self.require(name)
         return self[name]
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """Says of a setting, in its annotation, that it names a registered part, or one a view."""
-
-    registry: Registry[Any]
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        """Let the name be checked after its type; no part is imported for it."""
-        return core_schema.no_info_after_validator_function(self._checked, handler(source))
-
-    def _checked(self, given: str | dict[str, str]) -> str | dict[str, str]:
-        for name in [given] if isinstance(given, str) else given.values():
-            try:
-                self.registry.require(name)
-            except SettingsError as error:
-                raise ValueError(str(error)) from None
-        return given

@@ -21,8 +21,8 @@ from pydantic import (
 
 from poems.errors import SettingsError
 from poems.findings import name_some
+from poems.settings.one_of import OneOf
 from poems.settings.parts import DECODERS, FUSIONS, GATES, LIKELIHOODS, PRIORS, STARTS
-from poems.settings.registry import OneOf
 
 Metric = Literal["network", "latent", "gram", "decoded"]
 Precision = Literal["float32", "tf32", "bf16"]

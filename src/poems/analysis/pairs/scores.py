@@ -22,8 +22,6 @@ _Floats32 = npt.NDArray[np.float32]
 _DRAWS: Final = 2000
 # Points at which the response to a factor is computed: quantiles of its distribution.
 _POINTS: Final = 24
-# Samples whose other factors a response is averaged over.
-_AVERAGED: Final = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +87,8 @@ def responses(model: FittedPoems, *, seed: int = 0) -> dict[str, ViewResponses]:
     loc, sd = estimates.loc[rows], estimates.variance[rows].sqrt()
     generator = torch.Generator().manual_seed(seed)
     z = (loc + sd * torch.randn((n_draws, *loc.shape), generator=generator)).flatten(0, 1)
-    others = loc[random_rows(len(loc), _AVERAGED, seed)]
+    # Samples whose other factors a response is averaged over.
+    others = loc[random_rows(len(loc), 40, seed)]
     return {name: _of_view(model, i, z, others) for i, name in enumerate(model.view_names)}
 
 

@@ -19,8 +19,6 @@ Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
 _REFERENCES: Final = 10
-# Rounds in which subsamples are clustered for the ambiguity of a number of subtypes.
-_ROUNDS: Final = 50
 # Of k-means for the gap statistic, on the samples and on every reference alike.
 _RESTARTS: Final = 3
 NAMES: Final = {
@@ -113,7 +111,8 @@ def subtype_numbers(
     rows = []
     for k, found in labels.items():
         widths = silhouettes_of(points, found) if k > 1 else np.full(len(points), np.nan)
-        rounds = subsampled_clusterings(points, k, n_rounds=_ROUNDS, seed=seed) if k > 1 else None
+        # Rounds in which subsamples are clustered for the ambiguity of a number of subtypes.
+        rounds = subsampled_clusterings(points, k, n_rounds=50, seed=seed) if k > 1 else None
         rows.append(
             {
                 "n_subtypes": k,

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
-
-# Restarts of k-means in each round: a bad start must not pass for instability.
-_RESTARTS: Final = 2
 
 
 def subsampled_clusterings(
@@ -61,7 +56,8 @@ def subsampled_clusterings(
             distinct = len(np.unique(points, axis=0)) if points.shape[1] else 1
             if n_clusters >= size or n_clusters > distinct:
                 return None
-            found = KMeans(n_clusters, n_init=_RESTARTS, random_state=seed + at)
+            # Restarts of k-means in each round: a bad start must not pass for instability.
+            found = KMeans(n_clusters, n_init=2, random_state=seed + at)
             labels[at, rows] = found.fit_predict(points)
     return labels
 

@@ -50,8 +50,6 @@ PH_COLUMNS: Final = ["model", "adjusted_for", "term", "level", "statistic", "p",
 _Bools = npt.NDArray[np.bool_]
 _Floats = npt.NDArray[np.float64]
 Why = Literal["fitted", "smaller steps", "few events", "no maximum", "constant", "failed"]
-# Of one sample, in standard deviations of its covariate, what is looked into.
-_FAR: Final = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +216,8 @@ def _contradiction(
     said = f"likelihood ratio p {p:.2g}, Wald p {wald:.2g}"
     away = np.abs(standardised(np.stack([term.values for term in interest], axis=1)).values)
     furthest = int(away.max(axis=1).argmax())
-    if interest[0].level or away[furthest].max() < _FAR:
+    # A sample is looked into only this many standard deviations of its covariate away.
+    if interest[0].level or away[furthest].max() < 5.0:
         return f"{said}; the likelihood is far from a parabola"
     rest = np.arange(len(time)) != furthest
     far = f"the sample furthest away lies {away[furthest].max():.0f} standard deviations off"

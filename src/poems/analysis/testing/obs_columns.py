@@ -21,8 +21,6 @@ NOT_TESTED: Final = "obs-not-tested"
 # the distributions by which p-values are computed do not hold.
 FEWEST_VALUES: Final = 10
 FEWEST_IN_GROUP: Final = 5
-# Text that takes more different values than this share of the samples names them.
-_MOST_NAMES = 0.5
 # A column is one of dates if this share of its values looks so.
 _MOST_DATES = 0.9
 _DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(\D.*)?")
@@ -153,7 +151,8 @@ def _are_dates(known: pd.Series) -> bool:
 def _are_identifiers(name: str, known: pd.Series, numeric: bool) -> bool:
     """Do the values name the samples rather than describe them?"""
     if not numeric:
-        return bool(known.nunique() > _MOST_NAMES * len(known))
+        # Text that takes more different values than this share of the samples names them.
+        return bool(known.nunique() > 0.5 * len(known))
     if known.nunique() < len(known) or (known % 1 != 0).any():
         return False
     return bool(known.max() - known.min() == len(known) - 1 or _ID.search(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from poems.analysis.pairs.cross_omic import CrossOmic
-
-# Of a feature's name, so that two fit on a line.
-_WIDTH: Final = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -189,4 +186,5 @@ def _short(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _named(feature: object) -> str:
-    return brief(feature, _WIDTH)
+    # Of a feature's name, so that two fit on a line.
+    return brief(feature, 20)

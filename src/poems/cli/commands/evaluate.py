@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from poems.findings import Finding
-
-# A table of more columns does not fit into a terminal.
-_MOST_CLASSES: Final = 16
 
 
 def register(app: typer.Typer) -> None:
@@ -113,7 +110,8 @@ def _show(console: Console, found: _Evaluation, noticed: Sequence[Finding]) -> N
     if (found.embeddings["embedding"] == "PCA").any():
         say(console, "PCA is the baseline: principal components of the data, no model", "dim")
     heading(console, "Subtypes found, against the labels")
-    if counts.shape[1] > _MOST_CLASSES:
+    # A table of more columns does not fit into a terminal.
+    if counts.shape[1] > 16:
         say(
             console,
             f"{counts.shape[1]} classes are too many to print, and many for labels of groups: "

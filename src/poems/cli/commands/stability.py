@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 ResampleName = Literal["subsample", "bootstrap", "none"]
 # Numbers of clusters to form in each refit.
 _CANDIDATES: Final = range(2, 9)
-# Biomarkers of each factor that are printed; the file has them all.
-_SHOWN: Final = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -293,5 +291,6 @@ def _print_factors(console: Console, found: Stability, fdr: float) -> None:
 
 
 def _strongest(biomarkers: pd.DataFrame, factor: str) -> str:
-    names = biomarkers.loc[biomarkers["factor"] == factor, "feature"].head(_SHOWN)
+    # Biomarkers of each factor that are printed; the file has them all.
+    names = biomarkers.loc[biomarkers["factor"] == factor, "feature"].head(3)
     return ", ".join(map(str, names)) or "–"

@@ -10,18 +10,16 @@ import numpy as np
 import pandas as pd
 
 from poems.data.assemble import SampleRule, align_obs, all_samples, chosen_samples
-from poems.data.disk.matrix import guarded
-from poems.data.disk.parquet import open_parquet
 from poems.data.disk.scan import scan
-from poems.data.disk.stores import OpenStore, OpenView, open_anndata, open_mudata, open_store
+from poems.data.disk.stores import OpenStore, OpenView
 from poems.data.disk.view import BackedCohort, BackedView
+from poems.data.formats import reader_of, suffixes
 from poems.data.naming.names import clean_names
 from poems.data.numeric import plain_types
 from poems.data.tables import Table
 from poems.errors import DataError, ReadError
 from poems.findings import Finding, count, name_some
 
-_SUPPORTED = "one .h5mu or .h5ad file, a .zarr folder, or a mapping of names to .parquet or .h5ad"
 # Gaps of this many rows on average are more than missing samples: the order is another.
 _SCATTERED = 64
 
@@ -40,8 +38,8 @@ def open_sources(views: Any) -> OpenStore:
         return _open_path(Path(views))
     if not isinstance(views, Mapping):
         raise DataError(
-            f"backed=True leaves the values in their files, so it takes {_SUPPORTED} files, not "
-            f"{type(views).__name__}"
+            f"backed=True leaves the values in their files, so it takes {suffixes('parts')} files, "
+            f"not {type(views).__name__}"
         )
     if not views:
         raise DataError("no views given; a cohort needs at least one")
@@ -119,41 +117,14 @@ def assemble_backed(
 
 
 def _open_path(path: Path, view: str | None = None) -> OpenStore:
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        if view is None:
-            raise DataError(
-                f"{path.name} holds one view; give it a name: {{'{path.stem}': {str(path)!r}}}"
-            )
-        matrix, samples, features, findings = open_parquet(path)
-        return OpenStore({view: OpenView(matrix, samples, features, findings=findings)})
-    if suffix not in (".h5mu", ".h5ad", ".zarr"):
+    reader = reader_of(path)
+    if reader is None or reader.parts is None:
         raise ReadError(
-            f"{path} has extension '{suffix}', which cannot be read in parts; backed=True takes "
-            f"{_SUPPORTED} files. Convert it, for example by poems.read(…) and "
+            f"{path} has extension '{path.suffix.lower()}', which cannot be read in parts; "
+            f"backed=True takes {suffixes('parts')}. Convert it, for example by poems.read(…) and "
             "to_mudata(cohort).write_h5mu(…) on a machine with the memory"
         )
-    group, handle = open_store(path)
-    handles = () if handle is None else (handle,)
-    try:
-        # Wherever the library finds out that the file is damaged: the error names the file.
-        opened = guarded(str(path), lambda: _views_of(group, path, view))
-        return OpenStore(opened.views, opened.obs, opened.order, handles)
-    except Exception:
-        # Whatever it is, it is raised again; only the file is closed first.
-        if handle is not None:
-            handle.close()
-        raise
-
-
-def _views_of(group: Any, path: Path, view: str | None) -> OpenStore:
-    if "mod" in group and "X" not in group:
-        if view is not None:
-            raise ReadError(f"{path} holds several views; pass the path by itself")
-        return open_mudata(group, str(path))
-    if path.suffix.lower() == ".h5mu":
-        raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
-    return OpenStore({view or path.stem: open_anndata(group, str(path))})
+    return reader.parts(path, view)
 
 
 def _present(name: str, view: BackedView, index: pd.Index) -> tuple[BackedView, list[Finding]]:

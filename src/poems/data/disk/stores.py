@@ -62,6 +62,44 @@ def open_store(path: Path, *, whole: bool = False) -> tuple[Any, Any]:
     return file, file
 
 
+def open_views(path: Path, view: str | None = None) -> OpenStore:
+    """Return the views of an h5ad, h5mu or zarr file, its values left on disk.
+
+    Parameters
+    ----------
+    view
+        Name of its one view; by default that of the file.
+
+    Raises
+    ------
+    ReadError
+        If nothing is there, the file is damaged, or it holds several views though one is named.
+    DataError
+        If it holds none, or none that can be read by rows.
+    """
+    group, handle = open_store(path)
+    handles = () if handle is None else (handle,)
+    try:
+        # Wherever the library finds out that the file is damaged: the error names the file.
+        opened = guarded(str(path), lambda: _views_of(group, path, view))
+        return OpenStore(opened.views, opened.obs, opened.order, handles)
+    except Exception:
+        # Whatever it is, it is raised again; only the file is closed first.
+        if handle is not None:
+            handle.close()
+        raise
+
+
+def _views_of(group: Any, path: Path, view: str | None) -> OpenStore:
+    if "mod" in group and "X" not in group:
+        if view is not None:
+            raise ReadError(f"{path} holds several views; pass the path by itself")
+        return open_mudata(group, str(path))
+    if path.suffix.lower() == ".h5mu":
+        raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
+    return OpenStore({view or path.stem: open_anndata(group, str(path))})
+
+
 def open_anndata(group: Any, where: str) -> OpenView:
     """Return the X of an AnnData group, dense or CSR.
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from poems.data.files import existing_file, read_text
-from poems.data.text.tables import DELIMITERS, table_suffix
+from poems.data.formats import table_suffix
+from poems.data.text.tables import DELIMITERS
 from poems.errors import DataError, ReadError
 from poems.findings import Finding, count, name_some
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from poems.data.files import read_text
+from poems.data.formats import table_suffix
 from poems.data.numeric import MISSING_TOKENS
 from poems.data.text.shape import DELIMITER_NAMES, N_SHOWN, Record, table_shape
 from poems.errors import ReadError
@@ -24,16 +25,6 @@ _REMEDIES = {
     " ": "save it as CSV",
 }
 _TRUTHS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
-
-
-def table_suffix(path: Path) -> str:
-    """Return the extension that says what is in a file, without ``.gz``.
-
-    >>> table_suffix(Path("rna.v2.CSV.gz"))
-    '.csv'
-    """
-    suffix = path.suffix.lower()
-    return Path(path.stem).suffix.lower() if suffix == ".gz" else suffix
 
 
 @dataclass(frozen=True)

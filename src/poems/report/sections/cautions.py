@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 import pandas as pd
 
 from poems.analysis.subtypes.numbers import NAMES, best_numbers
-from poems.findings import Finding, count
+from poems.findings import count
 from poems.report.blocks import Sentence
 from poems.report.sections.labels import BASELINE
 from poems.report.sections.subtypes import numbers_table, subtype_sizes
@@ -24,13 +24,9 @@ _LEAST_R2: Final = 0.05
 _FEWEST: Final = 3
 
 
-def caution_sentences(
-    source: Source,
-    findings: pd.DataFrame,
-    labels: str | None,
-    survival: Sequence[Finding] | None,
-) -> Iterable[Sentence]:
+def caution_sentences(source: Source) -> Iterable[Sentence]:
     """Say what to distrust."""
+    findings = source.findings
     signatures = set(source.model.diagnose().signatures)
     if signatures:
         yield _caution(
@@ -44,17 +40,17 @@ def caution_sentences(
     yield from _doubtful_subtypes(source)
     if "subtypes-unstable" not in set(findings["code"]):  # which has said it
         yield from _loose_subtypes(source)
-    if labels is not None:
+    if source.labels is not None:
         scores = source.get("label_scores")
         if scores is not None and BASELINE in set(scores["embedding"]):
             own, pca = scores.iloc[0], scores[scores["embedding"] == BASELINE].iloc[0]
             if own["nmi"] <= pca["nmi"]:
                 yield _caution(
-                    f"Plain principal components find the labels in '{labels}' as well as the "
-                    f"model or better (NMI {number(pca['nmi'])} against {number(own['nmi'])})",
+                    f"Plain principal components find the labels in '{source.labels}' as well as "
+                    f"the model or better (NMI {number(pca['nmi'])} against {number(own['nmi'])})",
                     "labels",
                 )
-    for each in survival or ():
+    for each in source.survival or ():
         if each.severity != "note":
             yield _caution(spoken(each), "survival")
     weak = [

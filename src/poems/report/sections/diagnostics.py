@@ -1,13 +1,10 @@
-"""What to distrust in full, how it was computed, and what the words mean."""
+"""What to distrust, in full."""
 
 from __future__ import annotations
 
-import platform
-
 import pandas as pd
 
-from poems.report.blocks import Block, Heading, Notice, Section, Terms
-from poems.report.methods import GLOSSARY, METHODS
+from poems.report.blocks import Block, Notice, Section
 from poems.report.pictures import picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
@@ -16,18 +13,11 @@ from poems.report.wording import factor_title, general, listing, sentence
 _VERDICTS = {"warning": 0, "note": 1, "ok": 2, "not judged": 3}
 
 
-def diagnostics_section(source: Source, findings: pd.DataFrame) -> Section:
-    """Return the section on failure signatures, findings and the course of training.
-
-    Parameters
-    ----------
-    source
-        The run.
-    findings
-        Columns ``severity``, ``code``, ``view``, ``message``.
-    """
+def diagnostics_section(source: Source) -> Section:
+    """Return the section on failure signatures, findings and the course of training."""
     from poems import plots
 
+    findings = source.findings
     model = source.model
     checks = model.diagnose().table
     order = checks["verdict"].map(_VERDICTS).sort_values(kind="stable").index
@@ -89,48 +79,3 @@ def diagnostics_section(source: Source, findings: pd.DataFrame) -> Section:
             )
         )
     return Section("diagnostics", "Diagnostics and findings", blocks)
-
-
-def methods_section(source: Source) -> Section:
-    """Return the section on how things were computed, with settings, versions and words."""
-    model = source.model
-    settings = pd.DataFrame(
-        [
-            (group, name, _setting(value))
-            for group, values in model.settings.model_dump().items()
-            for name, value in values.items()
-        ],
-        columns=["group", "name", "value"],
-    )
-    versions = pd.DataFrame(
-        [*dict(model.versions).items(), ("python (of this report)", platform.python_version())],
-        columns=["name", "version"],
-    )
-    blocks: list[Block] = [
-        Terms("methods-list", METHODS),
-        Heading("glossary", "Words"),
-        Terms("glossary-list", GLOSSARY),
-        Heading("settings", "Settings and versions"),
-        make_table(
-            "settings-table",
-            f"Settings of the fit (seed {model.seed}).",
-            settings,
-            [Column("group", "Part"), Column("name", "Setting"), Column("value", "Value")],
-            where="settings.toml in the run folder",
-        ),
-        make_table(
-            "versions",
-            "Versions the model was fitted with.",
-            versions,
-            [Column("name", "Program"), Column("version", "Version")],
-            where="run.json in the run folder",
-            sortable=False,
-        ),
-    ]
-    return Section("methods", "How it was computed", blocks)
-
-
-def _setting(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return listing(value) or "none"
-    return "none" if value is None else str(value)

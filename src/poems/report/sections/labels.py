@@ -12,16 +12,14 @@ from poems.report.wording import listing
 BASELINE = "PCA"
 
 
-def labels_section(source: Source, column: str) -> Section:
-    """Return the section that compares with a column of labels.
+def labels_section(source: Source) -> Section | None:
+    """Return the section that compares with a column of labels, if one was named.
 
-    Parameters
-    ----------
-    source
-        With the tables ``label_counts``, ``label_scores`` and ``label_agreement``.
-    column
-        Name of the column.
+    It shows the tables ``label_counts``, ``label_scores`` and ``label_agreement``.
     """
+    column = source.labels
+    if column is None:
+        return None
     blocks: list[Block] = []
     counts = source.get("label_counts")
     if counts is not None:

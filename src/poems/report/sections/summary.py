@@ -39,26 +39,8 @@ _MARKERS, _PAIRS, _COLUMNS, _SETS = 3, 3, 3, 3
 FDR_SETS: Final = 0.1
 
 
-def summary_section(
-    source: Source,
-    findings: pd.DataFrame,
-    *,
-    labels: str | None = None,
-    survival: Sequence[Finding] | None = None,
-) -> Section:
-    """Return the summary.
-
-    Parameters
-    ----------
-    source
-        The run and its tables.
-    findings
-        Columns ``severity``, ``view``, ``message``.
-    labels
-        Name of the column of labels that subtypes are compared with, if any.
-    survival
-        What the survival analysis says of itself; ``None`` if not asked for.
-    """
+def summary_section(source: Source) -> Section:
+    """Return the summary: a sentence for each result, and what to distrust."""
     found = [
         *cohort_sentences(source),
         *factor_sentences(source),
@@ -68,12 +50,12 @@ def summary_section(
         *pair_sentences(source),
         *obs_sentences(source),
         *gene_set_sentences(source),
-        *survival_sentences(survival or ()),
-        *(label_sentences(source, labels) if labels is not None else ()),
+        *survival_sentences(source.survival or ()),
+        *(label_sentences(source, source.labels) if source.labels is not None else ()),
     ]
     topics = list(dict.fromkeys(each.topic for each in found))
     placed = tuple(replace(each, place=topics.index(each.topic)) for each in found)
-    cautions = tuple(caution_sentences(source, findings, labels, survival))
+    cautions = tuple(caution_sentences(source))
     lead = (
         "In plain words, each sentence made from a number; the arrow leads to where it is shown. "
         "The words are explained at the end."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Final
 
 import pandas as pd
@@ -31,26 +30,13 @@ _LEAD: Final = (
 )
 
 
-def survival_section(
-    source: Source, *, asked: bool, time: str = "time", findings: Sequence[Finding] = ()
-) -> Section:
-    """Return the section on survival.
-
-    Parameters
-    ----------
-    source
-        With the tables ``survival_*``, if they could be computed.
-    asked
-        Whether the user named the columns of time and event.
-    time
-        Name of the column of times, for the axis.
-    findings
-        What the analysis says of itself, or why there is none.
-    """
+def survival_section(source: Source) -> Section:
+    """Return the section on survival, of the tables ``survival_*`` if they could be computed."""
+    findings = source.survival or ()
     results = [each for each in findings if each.code in RESULTS]
     blocks: list[Block] = [Text(spoken(each)) for each in results]
     blocks += [Notice(spoken(each), each.severity) for each in findings if each not in results]
-    if not asked:
+    if source.survival is None:
         blocks.append(
             Notice(
                 "Not asked for. `poems report RUN --time COLUMN --event COLUMN` names the columns "
@@ -59,7 +45,7 @@ def survival_section(
         )
         return Section("survival", "Survival", blocks, _LEAD)
     if source.get("survival_km") is not None and source.get("survival_at_risk") is not None:
-        blocks.append(_curves(source, time))
+        blocks.append(_curves(source, source.time or ""))
     if source.get("survival_cox") is not None:
         blocks.append(_ratios(source.tables["survival_cox"]))
     blocks += _tables(source)

@@ -89,22 +89,22 @@ def principal_scores(blocks: list[Tensor], n_components: int) -> tuple[Tensor, T
     return scores, x.T @ scores / n
 
 
-def n_started(loadings: Tensor, weights: Tensor, n_samples: int) -> int:
+def n_started(loadings: Tensor, variances: Tensor, n_samples: int) -> int:
     """Count the components that start a factor: those that stand out, and four to spare.
 
     Weak factors may lie just below the edge; what is noise among the four is
     left again in training (docs/design.md). See :func:`n_supported`.
     """
-    return min(loadings.shape[1], n_supported(loadings, weights, n_samples) + _SPARE)
+    return min(loadings.shape[1], n_supported(loadings, variances, n_samples) + _SPARE)
 
 
-def n_supported(loadings: Tensor, weights: Tensor, n_samples: int) -> int:
+def n_supported(loadings: Tensor, variances: Tensor, n_samples: int) -> int:
     """Count the leading components that stand out from noise.
 
     A component does if its variance is above the largest that as much unexplained
     variance would have in noise (Marchenko & Pastur 1967), R (m^(-1/2) + d^(-1/2))^2
     with R what the components before it leave, m the dimensions of the samples
-    that they leave, and d the number of features, those of small weight counting less.
+    that they leave, and d the number of features, those of small variance counting less.
     Below that the direction of a principal component is chance, and a factor that
     starts there is one of noise.
 
@@ -112,7 +112,7 @@ def n_supported(loadings: Tensor, weights: Tensor, n_samples: int) -> int:
     ----------
     loadings
         Of whitened scores, strongest first, of shape (n_features, n_components).
-    weights
+    variances
         Variance of each feature, as the components saw it, of shape (n_features,).
     n_samples
         Number of samples.
@@ -126,8 +126,8 @@ def n_supported(loadings: Tensor, weights: Tensor, n_samples: int) -> int:
     1
     """
     explained = loadings.square().sum(dim=0)
-    total = weights.sum()
-    width = float(total.square() / weights.square().sum())
+    total = variances.sum()
+    width = float(total.square() / variances.square().sum())
     left_over = float(total)
     for number, variance in enumerate(explained.tolist()):
         dimensions = n_samples - 1 - number

@@ -1,0 +1,31 @@
+"""CSV, TSV and tab-separated text, plain or gzipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from poems.data.formats import Contents, Reader
+
+# What reads is imported when it does: whether a path is there is said before.
+
+
+def read_table(path: Path) -> Contents:
+    """Read a view; cells that are not all plain numbers keep the types that their columns have."""
+    from poems.data.text.tables import read_text_table
+
+    table = read_text_table(path)
+    numbers = table.numbers()
+    # The slower way finds out which cells are no numbers.
+    return Contents(table.inferred() if numbers is None else numbers, table.findings)
+
+
+def read_annotations(path: Path) -> Contents:
+    """Read a table of annotations, its cells as they are written."""
+    from poems.data.obs.values import text_cells
+    from poems.data.text.tables import read_text_table
+
+    table = read_text_table(path)
+    return Contents(text_cells(table), table.findings, untyped=True)
+
+
+READER = Reader(table=read_table, annotations=read_annotations, gzipped=True)

@@ -1,0 +1,95 @@
+"""Every section does what the page takes for granted, and one from outside is written."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from html_pages import Page
+
+from poems.errors import SettingsError
+from poems.report import write_report
+from poems.report.blocks import Section, Text
+from poems.report.sections import CLOSING, SECTIONS, in_order, register_section
+from poems.report.source import Source, read_source
+from poems.runs.folder import read_run
+
+
+def drugs(source: Source) -> Section | None:
+    """A section as another package would write it."""
+    n = len(source.model.samples)
+    return Section("toy", "Drugs", [Text(f"None of {n} samples was treated.")])
+
+
+def only_with_labels(source: Source) -> Section | None:
+    return None if source.labels is None else Section("named", "Named", [Text(source.labels)])
+
+
+@pytest.fixture(autouse=True)
+def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SECTIONS, "_parts", dict(SECTIONS._parts))
+
+
+def section_ids(page: Path) -> list[str]:
+    return [e.attributes["id"] for e in Page(page.read_text("utf-8")).all("section")]
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_section_has_its_name_a_title_and_something_to_show(
+    name: str, asked: bool, source: Source
+) -> None:
+    wishes = {"labels": "label", "time": "time", "survival": ()} if asked else {}
+    section = SECTIONS.find(name)(replace(source, **wishes))
+    if name == "labels" and not asked:
+        assert section is None
+        return
+    assert section is not None
+    assert section.id == name
+    assert section.title
+    assert section.blocks
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_section_can_be_built_of_a_run_without_tables(name: str, old_run: Path) -> None:
+    section = SECTIONS.find(name)(read_source(read_run(old_run)))
+    assert section is None or section.id == name
+
+
+def test_a_section_from_outside_is_on_the_page_before_the_closing_ones(
+    full_run: Path, tmp_path: Path
+) -> None:
+    register_section("toy", drugs)
+    register_section("named", only_with_labels)
+    report = write_report(full_run, tmp_path / "page.html")
+    assert section_ids(report.path)[-3:] == ["toy", *CLOSING]
+    page = Page(report.path.read_text("utf-8"))
+    assert "None of 60 samples was treated." in report.path.read_text("utf-8")
+    assert "#toy" in {e.attributes["href"] for e in page.all("a")}
+    named = write_report(full_run, tmp_path / "named.html", labels="label")
+    assert section_ids(named.path)[-4:] == ["toy", "named", *CLOSING]
+
+
+def test_an_installed_package_adds_a_section_by_an_entry_point(
+    full_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = tmp_path / "elsewhere-1.0.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
+    (record / "entry_points.txt").write_text("[poems.report_section]\ntoy = test_sections:drugs\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), str(Path(__file__).parent), *sys.path])
+    assert "toy" in [*in_order()]
+    assert "toy" in section_ids(write_report(full_run, tmp_path / "page.html").path)
+
+
+def test_a_section_that_fails_to_load_is_named(full_run: Path, tmp_path: Path) -> None:
+    SECTIONS.register("absent", "poems_elsewhere:absent")  # type: ignore[arg-type]
+    page = write_report(full_run, tmp_path / "page.html").path.read_text("utf-8")
+    assert "The section on absent was left out of the report: ModuleNotFoundError" in page
+
+
+def test_a_name_is_not_taken_twice() -> None:
+    with pytest.raises(SettingsError, match="there is a report section 'cohort' already"):
+        register_section("cohort", drugs)
