@@ -105,6 +105,18 @@ class ModelSettings(_Group):
         "gaussian for the others).",
     )
 
+    inference: Literal["exact", "amortised"] = Field(
+        "exact",
+        description="Latents of a trained model: exact, by what the decoders say of the measured "
+        "entries, or as the encoders answer.",
+    )
+    background: int | None = Field(
+        None,
+        ge=0,
+        description="Dense background factors at most, beside the sparse ones (none: as many as "
+        "the data support; 0: without).",
+    )
+
     def likelihoods_of(self, views: Sequence[str]) -> list[str]:
         """Return the name of each view's likelihood.
 
@@ -311,6 +323,8 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "decoder_dropout": 0.2,
             "normalise": False,
             "start": "random",
+            "inference": "amortised",
+            "background": 0,
         },
         "sparsity": {
             "proximal": False,
