@@ -18,8 +18,9 @@ from pathlib import Path
 
 # Followed from any root, besides the root's own package.
 _PACKAGES = ("poems", "poems_benchmark")
-# A module named in a text, as tables of what is imported on demand do.
-_NAMED = re.compile(rf"(?:{'|'.join(_PACKAGES)})(?:\.\w+)+")
+# A module named in a text, as tables of what is imported on demand do, also with what is
+# taken from it.
+_NAMED = re.compile(rf"((?:{'|'.join(_PACKAGES)})(?:\.\w+)+)(?::\w+)?")
 
 
 @lru_cache
@@ -170,7 +171,8 @@ def _read(path: Path, changed: int, size: int) -> _Source:
     if "__getattr__" in defined:
         on_demand = {name: base for base, names in _imports(for_checkers) for name in names}
     texts = {node.value for node in whole if isinstance(node, ast.Constant)}
-    named = {text for text in texts if isinstance(text, str) and _NAMED.fullmatch(text)}
+    matches = (_NAMED.fullmatch(text) for text in texts if isinstance(text, str))
+    named = {match[1] for match in matches if match}
     imports = tuple(_imports(whole))
     code = hashlib.sha256(_code_only(tree).encode()).hexdigest()
     return _Source(code, imports, on_demand, () if on_demand else tuple(sorted(named)))

@@ -155,7 +155,7 @@ def test_tables_of_an_earlier_report_go(full_run: Path, tmp_path: Path) -> None:
         ({"labels": END}, DataError, "does not hold labels of groups"),
         ({"time": "time"}, SettingsError, "give both"),
         ({"time": "absent", "event": "event"}, DataError, r"no column 'absent' \(--time\)"),
-        ({"covariates": ["label"]}, SettingsError, "give time and event, too"),
+        ({"covariates": ["label"]}, SettingsError, "give `time` and `event`, too"),
         ({"gene_map": "map.csv"}, SettingsError, "give gene_sets, too"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poems.analysis import subtypes
+from poems.analysis.subtypes import finding
 from poems.analysis.subtypes.finding import find_subtypes, kmeans_subtypes, mixture_subtypes
 from poems.errors import DataError, SettingsError
 
@@ -207,7 +207,7 @@ def test_find_subtypes_clusters_the_embedding() -> None:
 def test_of_very_many_samples_a_subset_is_clustered_and_the_others_join(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(subtypes, "LARGEST_CLUSTERED", 50)
+    monkeypatch.setattr(finding, "LARGEST_CLUSTERED", 50)
     monkeypatch.setattr("poems.clustering.kmeans._CLUSTERED_OF_MANY", 40)
     points, truth = _blobs([60, 24, 40])
     found = kmeans_subtypes(points)

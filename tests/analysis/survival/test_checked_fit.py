@@ -240,8 +240,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_fitted_is_said_in_every_table_and_in_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    from poems.cli.survival import print_survival
-
+    from poems.cli.commands.survival import _print_survival
     from poems.cli.printing import output
     from poems.plots import plot_hazard_ratios
 
@@ -263,7 +262,7 @@ def test_what_cannot_be_fitted_is_said_in_every_table_and_in_words(
     text = {each.code: each.message for each in found.findings}
     assert "2 Cox models (subtype, factor_1) not fitted" in text["survival-not-fitted"]
     assert "subtypes not fitted" in text["survival-concordance"]
-    print_survival(output(), found)
+    _print_survival(output(), found)
     printed = capsys.readouterr().out
     assert printed.count("not fitted") >= 4
     assert [each.get_text() for each in plot_hazard_ratios(found.cox).texts] == ["no hazard ratio"]

@@ -11,10 +11,10 @@ import poems
 from poems.data.container import MultiOmics
 from poems.data.disk.view import BackedCohort
 from poems.scaling.batch import Batch
-from poems.scaling.disk import linear_start
 from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.preprocessing import fit_preprocessing
 from poems.settings.schema import Settings
+from poems.training.starts import on_disk
 from poems.training.starts.linear import sparse_linear_start
 from poems.training.starts.on_disk import backed_linear_start, is_exact
 
@@ -78,7 +78,7 @@ def test_randomised_iteration_finds_the_same(
         n_samples=150, n_features={"a": 120, "b": 60}, n_factors=4, missing_views=0.1, seed=0
     ).cohort
     memory, disk = prepared(cohort, write_backed(cohort, tmp_path, "h5mu"))
-    monkeypatch.setattr(linear_start, "LARGEST_EXACT", 50)
+    monkeypatch.setattr(on_disk, "LARGEST_EXACT", 50)
     assert not is_exact(disk)
     expected, found = sparse_linear_start(memory, 3), backed_linear_start(disk, 3)
     for name, (W, noise) in expected.items():

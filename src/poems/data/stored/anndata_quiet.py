@@ -13,9 +13,11 @@ ORDER_KEY = "poems_samples"
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence what mudata and anndata say about their own workings, and no more."""
+    # Their plans for coming versions, nothing about the file: the categories say so.
     with warnings.catch_warnings():
         for module in ("anndata", "mudata"):
             for category in (FutureWarning, DeprecationWarning):
+                # As above.
                 warnings.filterwarnings("ignore", category=category, module=module)
         # Genes measured both ways share a name; here names are unique within a view.
         warnings.filterwarnings("ignore", message="var_names are not unique", category=UserWarning)

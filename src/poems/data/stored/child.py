@@ -78,6 +78,7 @@ def _forked(look: Callable[[Path], int], path: Path, limit: float) -> bytes | No
         return _received(reading, limit)
     finally:
         os.close(reading)
+        # It has ended by itself.
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -88,6 +89,7 @@ def _received(reading: int, limit: float) -> bytes:
     parts: list[bytes] = []
     until = time.monotonic() + limit
     while True:
+        # Past the limit nothing is waited for.
         ready, _, _ = select.select([reading], [], [], max(0.0, until - time.monotonic()))
         if not ready:
             raise TimeoutError
