@@ -118,8 +118,10 @@ def test_no_step_loses_and_the_end_does_not_hang_on_the_number_of_steps(
         values.append(density(model, batch, found.loc))
     for before, after in itertools.pairwise(values):
         assert (after >= before - 1e-3).all()
+    rest = found.settled
+    assert rest.float().mean() > 0.9
     again = infer(model, batch, found)
-    torch.testing.assert_close(again.loc, found.loc, rtol=0, atol=0.05)
+    torch.testing.assert_close(again.loc[rest], found.loc[rest], rtol=0, atol=0.05)
 
 
 def density(model: POEMS, batch: Batch, z: Tensor) -> Tensor:

@@ -25,9 +25,11 @@ from poems.nn.likelihoods import Likelihood
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
 
-# Steps at most, and the gain in nats below which a sample has arrived.
+# Steps at most; a sample has arrived if a step promises less than the one gain, in nats, or if no
+# length of it gains more than the other.
 _STEPS = 20
 _ENOUGH = 1e-3
+_NOTHING = 1e-5
 # A step is tried at full length and this many times at half the length before.
 _HALVINGS = 10
 # Numbers that slopes of some samples may take.
@@ -120,33 +122,32 @@ def _blocks(model: POEMS, batch: Batch, start: Inferred) -> Iterator[tuple[Batch
 
 def _infer(model: POEMS, batch: Batch, start: Inferred, steps: int) -> Inferred:
     problem = _Problem(model, batch)
-    z, b = start.loc, start.background
-    value, eta = problem.value(z, b)
+    # Of latents that drive nothing the prior alone speaks.
+    z = start.loc.where(model.driving(), model.prior.quadratic(start.loc)[0])
+    point = torch.cat([z, start.background], dim=1)
+    value, eta = problem.value(point)
     climbing = torch.ones(len(z), dtype=torch.bool)
     for _ in range(steps):
-        direction = problem.step(z, b, eta)
-        length = climbing.to(z.dtype)[:, None]
+        direction, promised = problem.step(point, eta)
         gain = torch.zeros_like(value)
-        waiting = climbing.clone()
+        waiting, length = climbing.clone(), 1.0
         for _ in range(_HALVINGS + 1):
-            tried_z = z + length * direction[:, : z.shape[1]]
-            tried_b = b + length * direction[:, z.shape[1] :]
-            tried, predicted = problem.value(tried_z, tried_b)
-            better = waiting & (tried >= value)
-            gain = torch.where(better, tried - value, gain)
-            z, b = (
-                torch.where(better[:, None], new, old) for new, old in ((tried_z, z), (tried_b, b))
-            )
+            tried = torch.where(waiting[:, None], point + length * direction, point)
+            reached, predicted = problem.value(tried)
+            better = waiting & (reached >= value)
+            gain = torch.where(better, reached - value, gain)
+            point = torch.where(better[:, None], tried, point)
             eta = torch.where(better[:, None], predicted, eta)
-            value = torch.where(better, tried, value)
+            value = torch.where(better, reached, value)
             waiting &= ~better
             if not waiting.any():
                 break
-            length = torch.where(waiting[:, None], length / 2.0, 0.0)
-        climbing &= gain > _ENOUGH
+            length /= 2.0
+        # A step that promises much and gains nothing, however short, stands at a kink of relu.
+        climbing &= (promised > _ENOUGH) & (gain > _NOTHING)
         if not climbing.any():
             break
-    return problem.posterior(z, b, eta, ~climbing)
+    return problem.posterior(point, eta, ~climbing)
 
 
 @torch.no_grad()
@@ -235,8 +236,15 @@ class _Problem:
         self.x = batch.joined().masked_fill(~self.there, 0.0)
         self._of_background, self._doubt = entries.background_precision(self.background)
 
-    def value(self, z: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the log density of each sample, up to a constant, and the predictions."""
+    def _parts(self, point: Tensor) -> tuple[Tensor, Tensor]:
+        return point[:, : self.model.n_latent], point[:, self.model.n_latent :]
+
+    def value(self, point: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the log density of each sample, up to a constant, and the predictions.
+
+        A point is z and b, of shape (n_samples, n_latent + n_background).
+        """
+        z, b = self._parts(point)
         eta = self.model.decode_jointly(z)
         log_prob = self.model.prior.log_prob(z)
         if not self.background.n_background:
@@ -269,13 +277,15 @@ class _Problem:
             return self.background.precision * self.there
         return self._by_view(lambda likelihood, _, own: likelihood.information(own), eta)
 
-    def step(self, z: Tensor, b: Tensor, eta: Tensor) -> Tensor:
-        """Return the step of Fisher scoring for z and b, (n_samples, n_latent + n_background)."""
-        precision, slope, _ = self._normal_equations(z, b, eta)
-        return torch.linalg.solve(precision, slope).to(z.dtype)
+    def step(self, point: Tensor, eta: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the step of Fisher scoring and by how much it promises to gain, in nats."""
+        precision, slope, _ = self._normal_equations(*self._parts(point), eta)
+        step = torch.linalg.solve(precision, slope)
+        return step.to(point.dtype), 0.5 * (step * slope).sum(dim=1)
 
-    def posterior(self, z: Tensor, b: Tensor, eta: Tensor, settled: Tensor) -> Inferred:
+    def posterior(self, point: Tensor, eta: Tensor, settled: Tensor) -> Inferred:
         """Return the Gaussian about the mode."""
+        z, b = self._parts(point)
         precision, _, told = self._normal_equations(z, b, eta)
         covariance = torch.linalg.inv(precision).to(z.dtype)
         n_latent = z.shape[1]
