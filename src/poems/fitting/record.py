@@ -119,19 +119,10 @@ def read_record(path: str | Path) -> tuple[Record, Arrays]:
         If the file is missing, damaged, or its record is not one of a model.
     """
     arrays, raw = read_state(path)
-    _as_it_was(raw)
     try:
         return Record.model_validate(raw), arrays
     except ValidationError as error:
         raise unreadable(path, error) from error
-
-
-def _as_it_was(raw: Any) -> None:
-    """Say of a model from before there were exact posteriors that its latents are the encoders'."""
-    settings = raw.get("settings") if isinstance(raw, dict) else None
-    model = settings.get("model") if isinstance(settings, dict) else None
-    if isinstance(model, dict) and "inference" not in model:
-        model |= {"inference": "amortised", "background": 0}
 
 
 def read_stored(path: str | Path) -> StoredModel:

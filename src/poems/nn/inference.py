@@ -28,8 +28,8 @@ from poems.scaling.batch import Batch
 # Steps at most; a sample has arrived if a step promises less than the one gain, in nats, or if no
 # length of it gains more than the other.
 _STEPS = 20
-_ENOUGH = 1e-3
-_NOTHING = 1e-5
+_ENOUGH = 1e-5
+_NOTHING = 1e-6
 # A step is tried at full length and this many times at half the length before.
 _HALVINGS = 10
 # Numbers that slopes of some samples may take.

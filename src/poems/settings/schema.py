@@ -106,15 +106,15 @@ class ModelSettings(_Group):
     )
 
     inference: Literal["exact", "amortised"] = Field(
-        "exact",
-        description="Latents of a trained model: exact, by what the decoders say of the measured "
-        "entries, or as the encoders answer.",
+        "amortised",
+        description="Latents of a trained model: as the encoders answer, or exact, by what the "
+        "decoders say of the measured entries.",
     )
     background: int | None = Field(
         None,
         ge=0,
-        description="Dense background factors at most, beside the sparse ones (none: as many as "
-        "the data support; 0: without).",
+        description="Dense background factors at most, beside the sparse ones, with exact "
+        "inference (none: as many as the data support; 0: without).",
     )
 
     def likelihoods_of(self, views: Sequence[str]) -> list[str]:
@@ -323,8 +323,6 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "decoder_dropout": 0.2,
             "normalise": False,
             "start": "random",
-            "inference": "amortised",
-            "background": 0,
         },
         "sparsity": {
             "proximal": False,
