@@ -86,7 +86,8 @@ def predicted_by(model: FittedPoems) -> Predict:
 
     @torch.no_grad()
     def predict(batch: Batch) -> Mapping[str, Tensor]:
-        return model.module.predict(estimate_samples(model.module, batch).loc)
+        found = estimate_samples(model.module, batch)
+        return model.module.predict(found.loc, found.background)
 
     return predict
 

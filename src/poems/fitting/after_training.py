@@ -4,18 +4,53 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch import Tensor
+
 from poems.diagnosis.check import Diagnosis
 from poems.findings import Finding
 from poems.fitting.diagnosing import diagnose_tables, diagnosed
 from poems.fitting.embeddings import network_embedding
 from poems.fitting.failures import failure
 from poems.fitting.result import FittedPoems
+from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
+from poems.scaling.disk.subset import MOST_SAMPLES, bounded, random_rows
+from poems.settings.schema import ModelSettings
+from poems.training.background import fit_background
 from poems.training.interrupts import hold_again, interrupts_let_through
 
 # Networks hold a number for every two samples: beyond this they take gigabytes and minutes.
 LARGEST_NETWORK = 5000
+
+
+def learn_background(
+    module: POEMS, data: Batch | BackedBatches, options: ModelSettings, seed: int
+) -> tuple[Finding, ...]:
+    """Find the background of a trained model and set it; a fault here costs the background."""
+    if options.inference != "exact" or options.background == 0:
+        return ()
+    before = module.background
+    try:
+        some = data if len(data) <= MOST_SAMPLES else data.take(_some(len(data), seed))
+        batch, findings = bounded(some, seed, "the background", "samples")
+        with interrupts_let_through():
+            fit_background(module, batch, options.background)
+        return findings
+    except KeyboardInterrupt:
+        if not hold_again():
+            raise
+        text = "the fit was interrupted before its background factors were found: it has none"
+        missing = Finding("warning", "background-interrupted", text)
+    # Broad on purpose: any fault here, of any library, would throw away the training.
+    except Exception as error:
+        missing = failure("the model has no background factors", error, code="background-failed")
+    module.background = before
+    return (missing,)
+
+
+def _some(n_samples: int, seed: int) -> Tensor:
+    return random_rows(n_samples, MOST_SAMPLES, seed)
 
 
 def with_diagnosis(

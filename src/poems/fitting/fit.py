@@ -19,10 +19,16 @@ from poems._version import __version__
 from poems.data import MultiOmics, quality_findings, read
 from poems.errors import DataError, SettingsError
 from poems.findings import Finding, count, name_some
-from poems.fitting.after_training import with_diagnosis, with_network
+from poems.fitting.after_training import learn_background, with_diagnosis, with_network
 from poems.fitting.approximations import approximations, unwatched
+from poems.fitting.projection import unsettled
 from poems.fitting.result import FittedPoems
-from poems.nn.estimates import estimate_backed_features, estimate_features, estimate_samples
+from poems.nn.estimates import (
+    estimate_backed_features,
+    estimate_features,
+    estimate_samples,
+    explained_in_all,
+)
 from poems.nn.model import POEMS
 from poems.nn.precision import require_precision
 from poems.nn.profiling import NO_PROFILE, Profile
@@ -34,7 +40,7 @@ from poems.settings.arguments import require_whole
 from poems.settings.parts import STARTS
 from poems.settings.schema import LARGEST_SEED, Settings, settings_from_mapping
 from poems.training.checkpoints import Checkpoints
-from poems.training.loop import FEWEST_FEATURES, Callback, Training, train
+from poems.training.loop import FEWEST_FEATURES, Callback, Status, Training, train
 from poems.training.progress import progress_bar
 
 logger = logging.getLogger(__name__)
@@ -256,13 +262,18 @@ def _start(
 def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoems:
     """Compute the tables of a trained model, leaving the model itself alone."""
     frozen = copy.deepcopy(module).cpu().requires_grad_(False).eval()
+    findings = prepared.findings
+    # A checkpoint does without a background: it is written again and again.
+    if training.status is not Status.UNFINISHED:
+        noted = learn_background(frozen, prepared.data, prepared.settings.model, prepared.seed)
+        findings = (*findings, *noted)
     samples = estimate_samples(frozen, prepared.data)
+    findings = (*findings, *unsettled(samples))
     features = (
         estimate_backed_features(frozen, prepared.data, samples.loc, prepared.seed)
         if isinstance(prepared.data, BackedBatches)
         else estimate_features(frozen, prepared.data, samples.loc)
     )
-    findings = prepared.findings
     if training.dropped:
         dropped = Finding(
             "note",
@@ -284,7 +295,7 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
         preprocessing=prepared.preprocessing,
         module=frozen,
         sample_estimates=samples,
-        feature_estimates=features,
+        feature_estimates=replace(features, total=explained_in_all(frozen, prepared.data, samples)),
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from poems.data import MultiOmics
 from poems.data.disk.view import require_in_memory
 from poems.errors import SettingsError
-from poems.findings import Finding
+from poems.findings import Finding, count
 from poems.fitting.embeddings import decoded_embedding, gram_embedding
 from poems.nn.estimates import SampleEstimates, estimate_samples
 from poems.scaling.preprocessing import prepare
@@ -29,7 +29,8 @@ class Projection:
     ``latent`` and ``latent_variance``: (n_samples, n_active); ``gates``:
     (n_samples, n_views); ``component_probabilities``: (n_samples,
     n_components), or ``None`` for a prior without components. ``findings`` say
-    what was absent or unknown.
+    what was absent or unknown. Of exact posteriors also ``background``, the scores of the
+    background factors, and ``precision_shares`` of the views (n_samples, n_views).
     """
 
     latent: pd.DataFrame
@@ -37,6 +38,8 @@ class Projection:
     gates: pd.DataFrame
     component_probabilities: pd.DataFrame | None
     findings: tuple[Finding, ...]
+    background: pd.DataFrame | None = None
+    precision_shares: pd.DataFrame | None = None
 
 
 def project(fitted: FittedPoems, cohort: MultiOmics) -> Projection:
@@ -50,8 +53,22 @@ def project(fitted: FittedPoems, cohort: MultiOmics) -> Projection:
             estimates.gates.numpy(), index=cohort.samples, columns=list(fitted.view_names)
         ),
         component_probabilities=component_frame(estimates, cohort.samples),
-        findings=(*cohort.findings, *findings),
+        findings=(*cohort.findings, *findings, *unsettled(estimates)),
+        background=background_frame(estimates, cohort.samples),
+        precision_shares=shares_frame(fitted, estimates, cohort.samples),
     )
+
+
+def unsettled(estimates: SampleEstimates) -> tuple[Finding, ...]:
+    """Say how many samples' posteriors had not come to rest, if any."""
+    n = estimates.unsettled
+    if not n:
+        return ()
+    text = (
+        f"the posterior of {count(n, 'sample')} of {len(estimates.loc)} was still moving after the "
+        "last step of inference: take their latents with care"
+    )
+    return (Finding("note", "inference-unsettled", text),)
 
 
 def embedding(fitted: FittedPoems, metric: Metric) -> pd.DataFrame:
@@ -80,24 +97,43 @@ def embedding(fitted: FittedPoems, metric: Metric) -> pd.DataFrame:
 def reconstruct(fitted: FittedPoems, cohort: MultiOmics | None) -> dict[str, pd.DataFrame]:
     """Compute what :meth:`FittedPoems.reconstruct` returns."""
     if cohort is None:
-        loc, samples = fitted.sample_estimates.loc, fitted.samples
+        estimates, samples = fitted.sample_estimates, fitted.samples
     else:
         require_in_memory(cohort, "reconstruct()")
         batch, _ = fitted.preprocessing.apply(cohort)
-        loc, samples = estimate_samples(fitted.module, batch).loc, cohort.samples
+        estimates, samples = estimate_samples(fitted.module, batch), cohort.samples
     return {
         name: pd.DataFrame(
             fitted.preprocessing.views[name].invert(eta.numpy()),
             index=samples,
             columns=fitted.features(name),
         )
-        for name, eta in fitted.module.predict(loc).items()
+        for name, eta in fitted.module.predict(estimates.loc, estimates.background).items()
     }
 
 
 def factor_frame(fitted: FittedPoems, values: Tensor, index: pd.Index) -> pd.DataFrame:
     """Label the active columns of values (n, n_latent)."""
     return pd.DataFrame(values.numpy()[:, fitted.active], index=index, columns=fitted.factor_names)
+
+
+def background_frame(estimates: SampleEstimates, samples: pd.Index) -> pd.DataFrame | None:
+    """Label the scores of the background factors, if posteriors are exact."""
+    if estimates.background is None:
+        return None
+    scores = estimates.background.numpy().copy()
+    columns = [f"background_{i + 1}" for i in range(scores.shape[1])]
+    return pd.DataFrame(scores, index=samples, columns=columns)
+
+
+def shares_frame(
+    fitted: FittedPoems, estimates: SampleEstimates, samples: pd.Index
+) -> pd.DataFrame | None:
+    """Label the views' shares in the precision of the latents, if posteriors are exact."""
+    if estimates.shares is None:
+        return None
+    shares = estimates.shares.numpy().copy()
+    return pd.DataFrame(shares, index=samples, columns=list(fitted.view_names))
 
 
 def component_frame(estimates: SampleEstimates, samples: pd.Index) -> pd.DataFrame | None:

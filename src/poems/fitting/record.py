@@ -30,6 +30,7 @@ class ViewRecord(BaseModel):
     features: list[str]
     log1p: bool
     r2: float
+    total: float | None = None
 
 
 class Record(BaseModel):
@@ -49,13 +50,24 @@ class Record(BaseModel):
 
 @dataclass(frozen=True)
 class ViewSummary:
-    """A view of a model: sizes, share of variance explained, mean gate where it was measured."""
+    """A view of a model: sizes, share of variance explained, mean gate where it was measured.
+
+    ``total`` is the share that factors and background explain together.
+    """
 
     name: str
     n_features: int
     n_nonzero: int
     r2: float
     mean_gate: float
+    total: float | None = None
+
+    def __str__(self) -> str:
+        more = "" if self.total is None else f" ({self.total:.2f} with the background)"
+        return (
+            f"{self.name}: {self.n_features} features, {self.n_nonzero} non-zero loadings, "
+            f"R² {self.r2:.2f}{more}, mean gate where measured {self.mean_gate:.2f}"
+        )
 
 
 @dataclass(frozen=True)
@@ -80,11 +92,7 @@ class ModelSummary:
             f"FittedPoems: {self.n_samples} samples, {self.n_active} active factors of "
             f"{self.n_latent}. {self.status}"
         ]
-        lines += [
-            f"  {view.name}: {view.n_features} features, {view.n_nonzero} non-zero loadings, "
-            f"R² {view.r2:.2f}, mean gate where measured {view.mean_gate:.2f}"
-            for view in self.views
-        ]
+        lines += [f"  {view}" for view in self.views]
         return "\n".join(lines)
 
 
@@ -163,6 +171,7 @@ def _summary(record: Record, arrays: Arrays) -> ModelSummary:
             int(np.count_nonzero((size * spread)[:, active])),
             view.r2,
             _mean_of_measured(gates[:, i]),
+            view.total,
         )
         for i, (view, size) in enumerate(zip(record.views, sizes, strict=True))
     )

@@ -20,11 +20,13 @@ from poems.errors import DataError
 from poems.findings import Finding, name_some
 from poems.fitting.projection import (
     Projection,
+    background_frame,
     component_frame,
     embedding,
     factor_frame,
     project,
     reconstruct,
+    shares_frame,
 )
 from poems.fitting.record import ModelSummary, ViewSummary
 from poems.nn.estimates import FeatureEstimates, SampleEstimates
@@ -104,6 +106,7 @@ class FittedPoems:
                 int(np.count_nonzero(self.loadings[name])),
                 float(self.r2[name]),
                 float(weights[name]),
+                self.feature_estimates.total.get(name),
             )
             for name in self.view_names
         )
@@ -234,6 +237,45 @@ class FittedPoems:
     def r2(self) -> pd.Series:
         """Share of each view's variance that the decoder explains on the training samples."""
         return pd.Series(dict(self.feature_estimates.r2), name="r2", dtype=float)
+
+    @property
+    def total_r2(self) -> pd.Series:
+        """Share of each view's variance that factors and background explain together."""
+        total = {**self.feature_estimates.r2, **self.feature_estimates.total}
+        return pd.Series(total, name="total_r2", dtype=float)
+
+    @cached_property
+    def background(self) -> pd.DataFrame:
+        """Scores of the dense background factors, (n_samples, n_background).
+
+        They stand for what many features share and sparse factors do not say: depth, purity,
+        batches, or structure that is not sparse. They are no biomarkers.
+        """
+        found = background_frame(self.sample_estimates, self.samples)
+        return pd.DataFrame(index=self.samples) if found is None else found
+
+    @cached_property
+    def background_loadings(self) -> dict[str, pd.DataFrame]:
+        """Linear effects of the background factors, view to (n_features, n_background).
+
+        On the preprocessed scale, of a move by one standard deviation of the factor's prior.
+        """
+        background = self.module.background
+        parts = background.loadings.split(list(background.sizes))
+        columns = [f"background_{i + 1}" for i in range(background.n_background)]
+        return {
+            name: pd.DataFrame(part.numpy().copy(), index=self.features(name), columns=columns)
+            for name, part in zip(self.view_names, parts, strict=True)
+        }
+
+    @cached_property
+    def precision_shares(self) -> pd.DataFrame | None:
+        """Share of each view in what is known of a sample's latents; rows sum to 1.
+
+        Of the trace of the posterior precision, without the prior's; ``None`` for
+        ``inference="amortised"``.
+        """
+        return shares_frame(self, self.sample_estimates, self.samples)
 
     @cached_property
     def component_probabilities(self) -> pd.DataFrame | None:

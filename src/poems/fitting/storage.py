@@ -15,6 +15,7 @@ from poems.diagnosis.check import Diagnosis
 from poems.files.tensors import write_state
 from poems.fitting.record import Arrays, Record, ViewRecord, read_record, unreadable
 from poems.fitting.result import FittedPoems
+from poems.nn.background import Background
 from poems.nn.estimates import FeatureEstimates, SampleEstimates
 from poems.nn.model import POEMS
 from poems.scaling.preprocessing import Preprocessing
@@ -34,7 +35,7 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
     }
     for field in fields(samples):
         value = getattr(samples, field.name)
-        if value is not None:
+        if isinstance(value, torch.Tensor):
             tensors[f"samples.{field.name}"] = value.numpy()
     if fitted.network is not None:
         tensors["samples.network"] = fitted.network.numpy()
@@ -58,6 +59,7 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
                 features=list(map(str, scaling.features)),
                 log1p=scaling.log1p,
                 r2=features.r2[name],
+                total=features.total.get(name),
             )
             for name, scaling in fitted.preprocessing.views.items()
         ],
@@ -107,11 +109,14 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
             {name: torch.empty(len(scaling.features)) for name, scaling in scalings.items()},
             record.settings,
         )
+        module.background = Background(module.background.sizes, _n_background(tensors))
     state = {
         name.removeprefix("module."): _tensor(tensors, name, value.shape)
         for name, value in tensors.items()
         if name.startswith("module.")
     }
+    if "background.loadings" not in state:
+        state |= {f"background.{k}": v for k, v in _no_background(module).state_dict().items()}
     module.load_state_dict(state, strict=True, assign=True)
     module.requires_grad_(False).eval()
 
@@ -128,6 +133,8 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
         variance=_tensor(tensors, "samples.variance", (n_samples, n_latent)),
         gates=_tensor(tensors, "samples.gates", (n_samples, len(names))),
         components=components,
+        background=_optional(tensors, "samples.background", (n_samples, _n_background(tensors))),
+        shares=_optional(tensors, "samples.shares", (n_samples, len(names))),
     )
     by_view: Mapping[str, tuple[int, int]] = {
         view.name: (len(view.features), n_latent) for view in record.views
@@ -137,6 +144,7 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
         size={v: _tensor(tensors, f"features.size.{i}", by_view[v]) for i, v in enumerate(names)},
         gram=_tensor(tensors, "features.gram", (n_latent, n_latent)),
         r2={view.name: view.r2 for view in record.views},
+        total={view.name: view.total for view in record.views if view.total is not None},
     )
     history = pd.DataFrame(record.history)
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
@@ -156,6 +164,20 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
         diagnosis=None if record.diagnosis is None else Diagnosis(tuple(record.diagnosis)),
         principal_axes=_principal_axes(tensors, by_view),
     )
+
+
+def _n_background(tensors: Arrays) -> int:
+    """Return the number of background factors; 0 in files of before there were any."""
+    loadings = tensors.get("module.background.loadings")
+    return 0 if loadings is None else int(loadings.shape[-1])
+
+
+def _no_background(module: POEMS) -> Background:
+    return Background(module.background.sizes, 0)
+
+
+def _optional(tensors: Arrays, name: str, shape: tuple[int, ...]) -> torch.Tensor | None:
+    return _tensor(tensors, name, shape) if name in tensors else None
 
 
 def _principal_axes(

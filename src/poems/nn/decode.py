@@ -27,7 +27,7 @@ from torch.autograd import Function
 from poems.errors import SettingsError
 from poems.nn.compilers import compiled_for, has_triton
 from poems.nn.joint import view_of_features
-from poems.nn.kernels.blockwise import blockwise_decode, blockwise_jacobian
+from poems.nn.kernels.blockwise import blockwise_decode, blockwise_jacobian, blockwise_slopes
 from poems.nn.kernels.reference import reference_decode
 from poems.nn.norms import held
 
@@ -176,6 +176,27 @@ def decoder_jacobian(
         )
         return jacobian
     return blockwise_jacobian(z, W, A, u)
+
+
+@torch.no_grad()
+def decoder_slopes(
+    z: Tensor, W: Tensor, A: Tensor, u: Tensor, *, kernel: Kernel = "auto"
+) -> tuple[Tensor, Tensor]:
+    """Compute one view's Jacobian d eta / d z of each sample.
+
+    Arguments are those of :func:`decoder_jacobian`.
+
+    Returns
+    -------
+    Positions of the features with a non-zero loading, (n_driven,), and their derivatives, of
+    shape (n_samples, n_driven, n_latent).
+    """
+    driven = (W != 0).any(dim=1).nonzero()[:, 0]
+    chosen = choose_kernel(W) if kernel == "auto" else kernel
+    if chosen == "sparse" and z.device.type == "cpu":
+        slopes: Tensor = _sparse_kernel(z.device).sparse_slopes(z, W[driven], A, u[driven])
+        return driven, slopes
+    return driven, blockwise_slopes(z, W[driven], A, u[driven])
 
 
 def _sparse_kernel(device: torch.device) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from poems.nn.decode import ALL, NONE, Kernel, Turns, decode, decoder_jacobian
+from poems.nn.decode import ALL, NONE, Kernel, Turns, decode, decoder_jacobian, decoder_slopes
 from poems.nn.distributions import spike_slab
 from poems.nn.joint import joint
 from poems.nn.norms import held
@@ -73,6 +73,18 @@ class Decoder(nn.Module):
             size += jacobian.abs() / len(z)
             gram += jacobian.T @ jacobian / len(z)
         return mean, size, gram
+
+    @torch.no_grad()
+    def slopes(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute d eta / d z of each sample, for the features that depend on z.
+
+        Returns
+        -------
+        Positions of these features, (n_driven,), by default all; and the derivatives, of
+        shape (n_samples, n_driven, n_latent).
+        """
+        derivatives = torch.func.jacrev(lambda row: self(row[None])[0])
+        return torch.arange(self.n_features), torch.stack([derivatives(row) for row in z])
 
     def inclusion(self) -> Tensor:
         """Probability that a factor reaches a feature, (n_features, n_latent): ones by default."""
@@ -185,6 +197,10 @@ class SparseDecoder(Decoder):
         """Mean, mean size and Gram matrix of d eta / d z over samples (see kernels)."""
         return decoder_jacobian(z, self.loadings, *self.weights(), kernel=self.kernel)
 
+    def slopes(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Derivatives of each sample, for the features with a non-zero loading."""
+        return decoder_slopes(z, self.loadings, *self.weights(), kernel=self.kernel)
+
     def driven_by(self, dimension: int) -> Tensor:
         """Positions of the features with a non-zero loading."""
         return self.loadings[:, dimension].nonzero().squeeze(1)
@@ -242,6 +258,14 @@ class DenseDecoder(Decoder):
         """Predict (n_samples, n_features) from z (n_samples, n_latent)."""
         eta: Tensor = self.out(self.dropout(torch.relu(self.hidden(z))))
         return eta
+
+    @torch.no_grad()
+    def slopes(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Derivatives of each sample, for all features."""
+        active = (self.hidden(z) > 0).to(z.dtype)
+        return torch.arange(self.n_features), self.out.weight @ (
+            active[:, :, None] * self.hidden.weight
+        )
 
     @torch.no_grad()
     def jacobian(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:

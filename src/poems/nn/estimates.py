@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from poems.nn.inference import infer
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch, SampleSource
 from poems.scaling.disk.subset import MOST_SAMPLES, random_rows
@@ -18,13 +19,19 @@ class SampleEstimates:
     """What the model says of each sample.
 
     ``loc`` and ``variance``: (n_samples, n_latent); ``gates``: (n_samples,
-    n_views); ``components``: (n_samples, n_components) or ``None``.
+    n_views); ``components``: (n_samples, n_components) or ``None``. Of exact posteriors
+    also ``background``, the scores of the background factors: (n_samples, n_background);
+    ``shares`` of the views in the precision of the latents: (n_samples, n_views); and
+    ``unsettled``, the number of samples whose posterior was still moving.
     """
 
     loc: Tensor
     variance: Tensor
     gates: Tensor
     components: Tensor | None
+    background: Tensor | None = None
+    shares: Tensor | None = None
+    unsettled: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +41,15 @@ class FeatureEstimates:
     ``slope``: E d eta_j / d z_k and ``size``: E |d eta_j / d z_k|, view name to
     (n_features, n_latent); ``gram``: sum over views of E J^T J / n_features,
     of shape (n_latent, n_latent); ``r2``: view name to the share of the
-    measured entries' variance that the decoder explains.
+    measured entries' variance that the decoder explains; ``total``: the same with
+    the background, empty where there is none.
     """
 
     slope: Mapping[str, Tensor]
     size: Mapping[str, Tensor]
     gram: Tensor
     r2: Mapping[str, float]
+    total: Mapping[str, float] = field(default_factory=dict)
 
     def driven(self) -> Tensor:
         """Which latent dimensions drive a feature of any view: booleans of shape (n_latent,)."""
@@ -49,22 +58,47 @@ class FeatureEstimates:
 
 @torch.no_grad()
 def estimate_samples(model: POEMS, data: SampleSource) -> SampleEstimates:
-    """Compute latents, gates and component probabilities, dropout off."""
+    """Compute latents, gates and component probabilities, dropout off.
+
+    Latents by the model's way of inference; gates are what the encoders' answers get.
+    """
     model.eval()
-    loc, variance, gates, components = [], [], [], []
-    for part in data.chunks():
-        encoded = model.encode(part)
-        loc.append(encoded.posterior.mean)
-        variance.append(encoded.posterior.variance)
-        gates.append(encoded.gates)
-        probabilities = model.prior.component_probabilities(loc[-1])
-        if probabilities is not None:
-            components.append(probabilities)
+    parts = [_estimate(model, part) for part in data.chunks()]
+
+    def together(name: str) -> Tensor | None:
+        found = [getattr(part, name) for part in parts]
+        return None if found[0] is None else torch.cat(found)
+
+    loc, variance, gates = (torch.cat([getattr(p, n) for p in parts]) for n in _ALWAYS)
     return SampleEstimates(
-        torch.cat(loc),
-        torch.cat(variance),
-        torch.cat(gates),
-        torch.cat(components) if components else None,
+        loc,
+        variance,
+        gates,
+        components=together("components"),
+        background=together("background"),
+        shares=together("shares"),
+        unsettled=sum(part.unsettled for part in parts),
+    )
+
+
+_ALWAYS = ("loc", "variance", "gates")
+
+
+def _estimate(model: POEMS, part: Batch) -> SampleEstimates:
+    encoded = model.encode(part)
+    loc, variance = encoded.posterior.mean, encoded.posterior.variance
+    if model.inference == "amortised":
+        components = model.prior.component_probabilities(loc)
+        return SampleEstimates(loc, variance, encoded.gates, components)
+    found = infer(model, part, start=loc)
+    return SampleEstimates(
+        found.loc,
+        found.variance,
+        encoded.gates,
+        model.prior.component_probabilities(found.loc),
+        background=found.background,
+        shares=found.shares,
+        unsettled=int((~found.settled).sum()),
     )
 
 
@@ -113,6 +147,28 @@ def estimate_backed_features(
         slope[name], size[name], view_gram = model.decoder(i).jacobian(some)
         gram += view_gram / slope[name].shape[0]
     return FeatureEstimates(slope, size, gram, backed_shares(model, data, loc))
+
+
+@torch.no_grad()
+def explained_in_all(
+    model: POEMS, data: SampleSource, samples: SampleEstimates
+) -> dict[str, float]:
+    """Compute R squared of each view by factors and background; empty without a background."""
+    if samples.background is None or not samples.background.shape[1]:
+        return {}
+    sums = {name: _Sums.zero(width) for name, width in data.n_features.items()}
+    first = 0
+    for chunk in data.chunks():
+        rows = slice(first, first + len(chunk))
+        first += len(chunk)
+        predicted = model.predict(samples.loc[rows], samples.background[rows])
+        for i, (name, eta) in enumerate(predicted.items()):
+            there = chunk.measured[:, i]
+            if there.any():
+                observed = chunk.observed[name]
+                mask = None if observed is None else observed[there]
+                sums[name].add(chunk.values[name][there], eta[there], mask)
+    return {name: each.share(None) for name, each in sums.items()}
 
 
 @torch.no_grad()

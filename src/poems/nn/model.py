@@ -9,6 +9,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from poems.nn.background import Background
 from poems.nn.decode import ALL, Turns
 from poems.nn.decoder import Decoder, SparseDecoder, decode_views, joint_weights
 from poems.nn.distributions.posteriors import Posterior, tempered
@@ -55,6 +56,7 @@ class POEMS(nn.Module):
         self.views = tuple(variances)
         self.n_latent = model.n_latent
         self.precision = settings.training.precision
+        self.inference = model.inference
         self.fuse = FUSIONS.find(model.fusion)
         # Lists in the order of the views, for a view may have any name and modules may not.
         sizes = [len(variance) for variance in variances.values()]
@@ -74,6 +76,8 @@ class POEMS(nn.Module):
                 model.likelihoods_of(self.views), variances.values(), strict=True
             )
         )
+
+        self.background = Background(sizes, 0)
 
     def decoder(self, view: int) -> Decoder:
         """Return a view's decoder."""
@@ -198,10 +202,19 @@ class POEMS(nn.Module):
         parts = torch.split(self.decode_jointly(z, turns), sizes, dim=1)
         return dict(zip(self.views, parts, strict=True))
 
-    def predict(self, z: Tensor) -> dict[str, Tensor]:
-        """Predict the values of every view, their means: name to (n_samples, n_features)."""
-        decoded = self.decode(z).items()
-        return {name: self.likelihood(i).mean(eta) for i, (name, eta) in enumerate(decoded)}
+    def predict(self, z: Tensor, background: Tensor | None = None) -> dict[str, Tensor]:
+        """Predict the values of every view, their means: name to (n_samples, n_features).
+
+        With what the background adds, where its scores (n_samples, n_background) are given.
+        """
+        eta = self.decode_jointly(z)
+        if background is not None and background.shape[1]:
+            eta = eta + self.background.predict(background)
+        parts = eta.split(list(self.background.sizes), dim=1)
+        return {
+            name: self.likelihood(i).mean(own)
+            for i, (name, own) in enumerate(zip(self.views, parts, strict=True))
+        }
 
     def predict_view(self, view: int, z: Tensor) -> Tensor:
         """Predict the values of one view, of shape (n_samples, n_features)."""

@@ -42,6 +42,17 @@ class Prior(nn.Module):
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density of z, summed over the last dimension."""
 
+    def quadratic(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return loc and precision, shaped as z, of Gaussians that stand for the prior near z.
+
+        What raises the Gaussian's density from z should raise the prior's. By default the
+        tangent of log p(z) with a precision of one.
+        """
+        with torch.enable_grad():
+            at = z.detach().requires_grad_()
+            (slope,) = torch.autograd.grad(self.log_prob(at).sum(), at)
+        return z + slope, torch.ones_like(z)
+
     def kl(self, posterior: Posterior, z: Tensor, weights: Tensor) -> Tensor:
         """KL(q || p) a sample, estimated from draws z and their weights."""
         return kl_to_prior(posterior, z, weights, self.log_prob)
@@ -73,6 +84,10 @@ class NormalPrior(Prior):
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density of z, summed over the last dimension."""
         return -0.5 * (z.square() + LOG_2PI).sum(dim=-1)
+
+    def quadratic(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The prior itself."""
+        return torch.zeros_like(z), torch.ones_like(z)
 
     def kl(self, posterior: Posterior, z: Tensor, weights: Tensor) -> Tensor:
         """KL(q || p) a sample, in closed form where there is one."""
@@ -113,6 +128,12 @@ class MixturePrior(Prior):
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density of z, summed over the last dimension."""
         return torch.logsumexp(self._joint(z), dim=-1)
+
+    def quadratic(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The components' Gaussians, as probable as each is at z: the lower bound of EM."""
+        shares = torch.softmax(self._joint(z), dim=-1)
+        precision = shares @ self.variance.reciprocal()
+        return (shares @ (self.loc / self.variance)) / precision, precision
 
     def component_probabilities(self, z: Tensor) -> Tensor | None:
         """Probability of each component given z: (n_samples, n_components)."""

@@ -105,6 +105,18 @@ class ModelSettings(_Group):
         "gaussian for the others).",
     )
 
+    inference: Literal["exact", "amortised"] = Field(
+        "amortised",
+        description="Latents of a trained model: as the encoders answer, or exact, by what the "
+        "decoders say of the measured entries.",
+    )
+    background: int | None = Field(
+        None,
+        ge=0,
+        description="Dense background factors at most, beside the sparse ones, with exact "
+        "inference (none: as many as the data support; 0: without).",
+    )
+
     def likelihoods_of(self, views: Sequence[str]) -> list[str]:
         """Return the name of each view's likelihood.
 

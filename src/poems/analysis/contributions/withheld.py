@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from poems.analysis.subtypes.assignment import SubtypeModel
+from poems.nn.estimates import SampleEstimates, estimate_samples
+from poems.scaling.batch import Batch
 from poems.scaling.preprocessing import prepare
 
 if TYPE_CHECKING:
     from poems.data import MultiOmics
     from poems.findings import Finding
     from poems.fitting.result import FittedPoems
-    from poems.nn.distributions.posteriors import Posterior
-    from poems.scaling.batch import Batch
 
 COLUMNS: Final = [
     "sample",
@@ -79,11 +79,10 @@ class Withheld:
 def withhold_views(
     model: FittedPoems, cohort: MultiOmics, subtype_model: SubtypeModel, subtypes: pd.Series
 ) -> Withheld:
-    """Encode each sample again without each of its views, and see what changes.
+    """Infer each sample again without each of its views, and see what changes.
 
-    The model sees a view that is withheld as one that was not measured: the
-    gate divides the weights among the others anew. A sample with one view is
-    passed over.
+    The model sees a view that is withheld as one that was not measured. A sample with one
+    view is passed over.
 
     Parameters
     ----------
@@ -110,15 +109,15 @@ def withhold_views(
     for chunk in data.chunks():
         samples = cohort.samples[first : first + len(chunk)]
         first += len(chunk)
-        loc, log_precision = model.module.experts(chunk)
-        gates = model.module.gate(loc, chunk.measured)
-        latent, variance = _tables(model, model.module.fuse(loc, log_precision, gates), samples)
+        estimates = estimate_samples(model.module, chunk)
+        gates = estimates.gates
+        latent, variance = _tables(model, estimates, samples)
         before = subtype_model.probabilities(latent, variance)
         nearest = before.idxmax(axis=1).astype(object)
         found = subtypes.reindex(samples).astype(object)
         found = found.where(found.isin(before.columns), nearest)
-        for view, rows, posterior in _without_each(model, chunk, loc, log_precision):
-            own, own_variance = _tables(model, posterior, samples[rows])
+        for view, rows, others in _without_each(model, chunk):
+            own, own_variance = _tables(model, others, samples[rows])
             after = subtype_model.probabilities(own, own_variance)
             likeliest = after.idxmax(axis=1).astype(object)
             at = before.columns.get_indexer(pd.Index(found.iloc[rows]))
@@ -157,28 +156,22 @@ def withhold_views(
 
 
 def _without_each(
-    model: FittedPoems, chunk: Batch, loc: Tensor, log_precision: Tensor
-) -> Iterator[tuple[str, npt.NDArray[np.intp], Posterior]]:
-    """Yield each view, the samples that have it and another one, and what the others say of them.
-
-    The other experts are what they were; only the gate and the fusion are done again.
-    """
+    model: FittedPoems, chunk: Batch
+) -> Iterator[tuple[str, npt.NDArray[np.intp], SampleEstimates]]:
+    """Yield each view, the samples that have it and another one, and what the others say."""
     several = chunk.measured.sum(dim=1) > 1
     for i, view in enumerate(model.view_names):
         rows = (chunk.measured[:, i] & several).nonzero().squeeze(1)
-        if not len(rows):
-            continue
-        measured = chunk.measured[rows].clone()
-        measured[:, i] = False
-        # As for a view that was not measured, its expert is zero.
-        own_loc, own_log = loc[:, rows].clone(), log_precision[:, rows].clone()
-        own_loc[i], own_log[i] = 0.0, 0.0
-        gates = model.module.gate(own_loc, measured)
-        yield view, rows.numpy(), model.module.fuse(own_loc, own_log, gates)
+        if len(rows):
+            part = chunk.take(rows)
+            measured = part.measured.clone()
+            measured[:, i] = False
+            without = Batch(part.values, part.observed, measured)
+            yield view, rows.numpy(), estimate_samples(model.module, without)
 
 
 def _tables(
-    model: FittedPoems, posterior: Posterior, samples: pd.Index
+    model: FittedPoems, estimates: SampleEstimates, samples: pd.Index
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return means and variances of the active factors, as in the model's tables."""
 
@@ -186,7 +179,7 @@ def _tables(
         own: npt.NDArray[Any] = values.numpy()[:, model.active].astype(np.float64)
         return pd.DataFrame(own, index=samples, columns=model.factor_names)
 
-    return table(posterior.mean * model.orientation), table(posterior.variance)
+    return table(estimates.loc * model.orientation), table(estimates.variance)
 
 
 def _spread(model: FittedPoems) -> npt.NDArray[np.float64]:

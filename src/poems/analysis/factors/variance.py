@@ -13,6 +13,7 @@ from torch import Tensor
 
 from poems.data import MultiOmics, read
 from poems.findings import Finding
+from poems.nn.estimates import estimate_samples
 from poems.scaling.preprocessing import prepare
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def variance_explained(
     centre = model.sample_estimates.loc.mean(dim=0)
     sums = {name: _Sums(np.zeros(len(dimensions))) for name in names}
     for chunk in data.chunks():
-        z = model.module.encode(chunk).posterior.mean
+        z = estimate_samples(model.module, chunk).loc
         for i, name in enumerate(names):
             rows = chunk.measured[:, i]
             if rows.any():

@@ -16,6 +16,7 @@ hidden layer at all: they predict b_j, and their gradient has a closed form.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -179,17 +180,30 @@ def blockwise_jacobian(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> tuple[Tens
     gram
         mean_n J_n^T J_n, of shape (n_latent, n_latent).
     """
-    n, h = z.shape[0], A.shape[0]
+    n = z.shape[0]
     mean = torch.zeros_like(W)
     mean_abs = torch.zeros_like(W)
     gram = z.new_zeros(W.shape[1], W.shape[1])
-    zt = z.T.contiguous()
-    for block in hidden_blocks(W.shape[0], n, h):
-        active = (_hidden(W[block], A, zt) > 0).to(z.dtype)
-        slopes = (active * u[block].unsqueeze(2)).transpose(1, 2) @ A
-        jacobian = slopes * W[block].unsqueeze(1)
+    for block, jacobian in _jacobians(z, W, A, u):
         mean[block] = jacobian.mean(dim=1)
         mean_abs[block] = jacobian.abs().mean(dim=1)
         flat = jacobian.reshape(-1, W.shape[1])
         gram += flat.T @ flat / n
     return mean, mean_abs, gram
+
+
+def blockwise_slopes(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> Tensor:
+    """Compute the decoder's Jacobian of each sample, (n_samples, n_features, n_latent)."""
+    slopes = z.new_empty(len(z), *W.shape)
+    for block, jacobian in _jacobians(z, W, A, u):
+        slopes[:, block] = jacobian.transpose(0, 1)
+    return slopes
+
+
+def _jacobians(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yield blocks of features with their derivatives, (n_block, n_samples, n_latent)."""
+    zt = z.T.contiguous()
+    for block in hidden_blocks(W.shape[0], z.shape[0], A.shape[0]):
+        active = (_hidden(W[block], A, zt) > 0).to(z.dtype)
+        slopes = (active * u[block].unsqueeze(2)).transpose(1, 2) @ A
+        yield block, slopes * W[block].unsqueeze(1)

@@ -166,6 +166,17 @@ def sparse_jacobian(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> tuple[Tensor,
     return total, absolute, products
 
 
+def sparse_slopes(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> Tensor:
+    """Compute one view's derivatives of each sample, (n_samples, n_features, n_latent)."""
+    b, view = W.new_zeros(len(W)), torch.zeros(len(W), dtype=torch.long)
+    _, kept = sparse_forward(z, W, A[None], u, b, view)
+    features, factors = W.nonzero(as_tuple=True)
+    slopes = z.new_zeros(len(z), *W.shape)
+    own = torch.from_numpy(kept.slopes[: len(features), : len(z)])
+    slopes[:, features, factors] = (own * W[features, factors][:, None]).T
+    return slopes
+
+
 def _padded(x: Tensor) -> Array:
     """Copy into an array whose last dimension is whole vectors, with zeros at its end."""
     given = x.detach().numpy()

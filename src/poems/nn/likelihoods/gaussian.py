@@ -31,6 +31,7 @@ class GaussianLikelihood(Likelihood):
         Variance of each feature over the training samples, of shape (n_features,).
     """
 
+    additive = True
     feature_variance: Tensor
 
     def __init__(self, variance: Tensor) -> None:

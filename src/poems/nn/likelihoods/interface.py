@@ -35,6 +35,9 @@ class Likelihood(nn.Module):
 
     #: A value that :meth:`log_prob` takes, put where none was measured; it counts for nothing.
     placeholder: ClassVar[float] = 0.0
+    #: Whether values are eta and noise of one variance a feature, which is what dense background
+    #: factors are added to.
+    additive: ClassVar[bool] = False
 
     def __init__(self, variance: Tensor) -> None:
         super().__init__()

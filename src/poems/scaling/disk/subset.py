@@ -31,7 +31,9 @@ def random_rows(n_samples: int, most: int, seed: int) -> Tensor:
     return torch.randperm(n_samples, generator=generator)[:most].sort().values
 
 
-def bounded(data: Batch | BackedBatches, seed: int, what: str) -> tuple[Batch, tuple[Finding, ...]]:
+def bounded(
+    data: Batch | BackedBatches, seed: int, what: str, samples: str = "held-out samples"
+) -> tuple[Batch, tuple[Finding, ...]]:
     """Return samples in memory: all of them if they fit, a random subset with a finding if not.
 
     Parameters
@@ -42,6 +44,8 @@ def bounded(data: Batch | BackedBatches, seed: int, what: str) -> tuple[Batch, t
         Of the subset.
     what
         What is computed from them, for the finding.
+    samples
+        What they are, for it too.
     """
     if isinstance(data, Batch):
         return data, ()
@@ -49,8 +53,7 @@ def bounded(data: Batch | BackedBatches, seed: int, what: str) -> tuple[Batch, t
     if len(data) <= most:
         return data.load(), ()
     text = (
-        f"{what} rests on a random subset of {most} of {len(data)} held-out samples, which fit "
-        "into memory"
+        f"{what} rests on a random subset of {most} of {len(data)} {samples}, which fit into memory"
     )
     rows = random_rows(len(data), most, seed)
     return data.take(rows).load(), (Finding("note", "held-out-subset", text),)

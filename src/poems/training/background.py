@@ -1,0 +1,217 @@
+"""The background of a trained model: dense factors of what its sparse factors leave unsaid.
+
+Variational Bayes for a group factor analysis of the residuals (Virtanen et al. 2012; Klami et al.
+2015), the decoders held as they are:
+
+    x_nj - eta_j(z_n) = offset_j + B_j . b_n + noise,   b_n ~ N(0, I),
+    B_jk ~ N(0, 1 / alpha_vk),   noise_nj ~ N(0, sigma_j^2).
+
+alpha_vk, the precision of a view's loadings of a factor, is learned. It grows without end where
+the view has no part in the factor, so that factors become shared, private or nobody's by
+themselves; the last are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from poems.nn.background import Background
+from poems.nn.inference import Inferred, conditional_scores, infer
+from poems.nn.model import POEMS
+from poems.scaling.batch import Batch
+from poems.training.starts.linear import principal_scores
+
+# Background factors at most, and samples that each takes at the least.
+_MOST = 64
+_SAMPLES_EACH = 3
+# Turns of background and latents; rounds of a turn, at most.
+_TURNS, _ROUNDS = 3, 20
+# Steps of the latents in a turn: they are inferred to the end when the background stands.
+_STEPS = 3
+# Rounds of a turn end when a feature's log noise variance changes by less than this on average.
+_SETTLED = 2e-3
+# Steps for loadings of a view with missing entries in each round; one is exact without.
+_STEPS_WITH_GAPS = 3
+# The noise's prior: degrees of freedom, and its scale as a share of the feature's variance.
+_NOISE_DF, _NOISE_SHARE = 3.0, 0.5
+
+
+@torch.no_grad()
+def fit_background(model: POEMS, batch: Batch, most: int | None = None) -> Inferred:
+    """Find the background of a trained model, set it, and return what is known of the samples.
+
+    Latents and background take turns, for what a background factor says of a sample may be what
+    a sparse factor would say, and the latents are inferred with it.
+
+    Parameters
+    ----------
+    model
+        The trained model, in evaluation mode; its background is replaced.
+    batch
+        The training samples, or as many of them as are to learn from.
+    most
+        Background factors at most, by default one for three samples and 64 in all, of which
+        those stay that the data support; 0 for none. There are none where a view's noise is
+        not additive (:attr:`poems.nn.likelihoods.Likelihood.additive`).
+    """
+    model.background = Background(tuple(batch.n_features.values()), 0)
+    found = infer(model, batch, steps=_STEPS)
+    limit = min(_MOST, len(batch) // _SAMPLES_EACH) if most is None else most
+    if not limit or not all(model.likelihood(i).additive for i in range(len(model.views))):
+        return found
+    state = _start(_Residuals(batch, model.decode_jointly(found.loc)), limit)
+    for _ in range(_TURNS):
+        residuals = _Residuals(batch, model.decode_jointly(found.loc))
+        for _ in range(_ROUNDS):
+            if not state.scores.shape[1] or _round(residuals, state) < _SETTLED:
+                break
+        model.background = state.background(residuals)
+        found = infer(model, batch, found.with_background(state.scores), steps=_STEPS)
+        state.scores, state.scatter = found.background, found.scatter
+    return found
+
+
+class _Residuals:
+    """What the factors leave, zero where nothing was measured, and how much there is of it."""
+
+    def __init__(self, batch: Batch, eta: Tensor) -> None:
+        self.batch = batch
+        self.sizes = tuple(batch.n_features.values())
+        view = torch.repeat_interleave(torch.arange(len(self.sizes)), torch.tensor(self.sizes))
+        there = batch.measured[:, view]
+        observed = batch.observed_jointly()
+        self.there = there if observed is None else there & observed
+        self.values = (batch.joined() - eta).masked_fill(~self.there, 0.0)
+        self.counts = self.there.to(eta.dtype).sum(dim=0).clamp_min(1.0)
+        x = batch.joined().masked_fill(~self.there, 0.0)
+        mean = x.sum(dim=0) / self.counts
+        self.variance = (x.square().sum(dim=0) / self.counts - mean.square()).clamp_min(1e-6)
+
+    def views(self) -> Iterator[tuple[int, slice, bool]]:
+        """Each view's number, its features, and whether a measured sample lacks some of them."""
+        first = 0
+        for i, size in enumerate(self.sizes):
+            there = slice(first, first + size)
+            yield i, there, self.batch.observed[list(self.batch.values)[i]] is not None
+            first += size
+
+    def centred(self, offset: Tensor) -> Tensor:
+        """Residuals about offsets of shape (n_features,)."""
+        return (self.values - offset).masked_fill(~self.there, 0.0)
+
+
+@dataclass(eq=False)
+class _State:
+    """What is believed of the background: means, and what varies about them."""
+
+    scores: Tensor
+    scatter: Tensor
+    loadings: Tensor
+    offset: Tensor
+    noise: Tensor
+    alpha: Tensor
+    uncertainty: Tensor
+
+    def background(self, residuals: _Residuals) -> Background:
+        """Return it for a model."""
+        made = Background(residuals.sizes, self.loadings.shape[1])
+        made.loadings, made.offset = self.loadings.clone(), self.offset.clone()
+        made.precision, made.uncertainty = 1.0 / self.noise, self.uncertainty.clone()
+        return made
+
+    def keep(self, factors: Tensor) -> None:
+        """Leave out all background factors but some (booleans of shape (n_background,))."""
+        if factors.all():
+            return
+        self.scores, self.loadings = self.scores[:, factors], self.loadings[:, factors]
+        self.alpha = self.alpha[:, factors]
+        self.scatter = self.scatter[:, factors][:, :, factors]
+        self.uncertainty = self.uncertainty[:, factors][:, :, factors]
+
+
+def _start(residuals: _Residuals, most: int) -> _State:
+    """Begin at the principal components of the residuals, each feature divided by its deviation."""
+    offset = residuals.values.sum(dim=0) / residuals.counts
+    centred = residuals.centred(offset)
+    left = centred.square().sum(dim=0) / residuals.counts
+    white = centred / left.sqrt().clamp_min(1e-6)
+    n_samples, n_features = white.shape
+    kept = min(most, n_samples - 1, n_features)
+    scores = principal_scores([white], kept)[0].to(white.dtype)
+    loadings = centred.T @ scores / residuals.counts[:, None]
+    noise = (left - loadings.square().sum(dim=1)).clamp_min(0.05 * left).clamp_min(1e-6)
+    alpha = torch.stack(
+        [
+            1.0 / loadings[rows].square().mean(dim=0).clamp_min(1e-9)
+            for _, rows, _ in residuals.views()
+        ]
+    )
+    return _State(
+        scores=scores,
+        scatter=scores.new_zeros(n_samples, kept, kept),
+        loadings=loadings,
+        offset=offset,
+        noise=noise,
+        alpha=alpha,
+        uncertainty=scores.new_zeros(len(alpha), kept, kept),
+    )
+
+
+def _round(residuals: _Residuals, state: _State) -> float:
+    """Update loadings, precisions and noise, then the scores; return by how much noise changed."""
+    before = state.noise.log()
+    told = [_update_view(residuals, state, *each) for each in residuals.views()]
+    # A factor whose loadings are within a standard error of zero in every view is nobody's.
+    state.keep((torch.stack(told) > 1.0).any(dim=0))
+    state.offset = residuals.values - state.scores @ state.loadings.T
+    state.offset = state.offset.masked_fill(~residuals.there, 0.0).sum(dim=0) / residuals.counts
+    state.scores, state.scatter = conditional_scores(
+        state.background(residuals), residuals.batch, residuals.centred(state.offset)
+    )
+    return float((state.noise.log() - before).abs().mean())
+
+
+def _update_view(
+    residuals: _Residuals, state: _State, view: int, rows: slice, gaps: bool
+) -> Tensor:
+    """Update what concerns one view; return its loadings' mean square in standard errors.
+
+    With M = sum_n E[b_n b_n'] over the samples that have it, the loadings of feature j have the
+    posterior covariance (M / sigma_j^2 + diag(alpha))^-1, for all features at once from the
+    eigenvectors of alpha^-1/2 M alpha^-1/2. Where entries are missing these covariances are those
+    of complete data, and the means move by steps that never lose (minorise-maximise).
+    """
+    measured = residuals.batch.measured[:, view]
+    scores, n_rows = state.scores[measured].double(), int(measured.sum())
+    of_scores = state.scatter[measured].double().sum(dim=0)
+    root = state.alpha[view].double().rsqrt()
+    values, vectors = torch.linalg.eigh(root[:, None] * (scores.T @ scores + of_scores) * root)
+    values, axes = values.clamp_min(0.0), root[:, None] * vectors
+    tau = (1.0 / state.noise[rows]).double()[:, None]
+    shrunk = 1.0 / (1.0 + tau * values)
+    share = (residuals.counts[rows] / n_rows).double()[:, None]
+    target = residuals.centred(state.offset)[measured][:, rows].double()
+    there = residuals.there[measured][:, rows]
+    loadings = state.loadings[rows].double()
+    for _ in range(_STEPS_WITH_GAPS if gaps else 1):
+        error = (target - scores @ loadings.T).masked_fill(~there, 0.0)
+        slope = tau * (error.T @ scores - share * (loadings @ of_scores))
+        slope -= state.alpha[view].double() * loadings
+        loadings = loadings + (slope @ axes) * shrunk @ axes.T
+    error = (target - scores @ loadings.T).masked_fill(~there, 0.0)
+    doubt = shrunk @ axes.square().T
+    squares = error.square().sum(dim=0)
+    squares += share[:, 0] * ((loadings @ of_scores) * loadings).sum(dim=1)
+    squares += share[:, 0] * (shrunk @ values)
+    prior = _NOISE_DF * _NOISE_SHARE * residuals.variance[rows].double()
+    noise = (squares + prior) / (residuals.counts[rows].double() + _NOISE_DF + 2.0)
+    dtype = state.noise.dtype
+    state.loadings[rows] = loadings.to(dtype)
+    state.alpha[view] = (1.0 / (loadings.square() + doubt).mean(dim=0)).to(dtype)
+    state.noise[rows] = noise.to(dtype)
+    state.uncertainty[view] = ((axes * (shrunk / noise[:, None]).sum(dim=0)) @ axes.T).to(dtype)
+    return (tau * residuals.counts[rows].double()[:, None] * loadings.square()).mean(dim=0)

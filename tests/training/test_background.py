@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from poems.nn.inference import infer
+from poems.nn.model import POEMS
+from poems.scaling.batch import Batch
+from poems.settings.schema import Settings
+from poems.training.background import fit_background
+
+SIZES = {"a": 120, "b": 80}
+
+
+def a_model() -> POEMS:
+    """A model whose factors drive nothing, so that all there is is the background's."""
+    torch.manual_seed(0)
+    model = POEMS(
+        {name: torch.ones(n) for name, n in SIZES.items()}, Settings().updated(n_latent=2)
+    )
+    with torch.no_grad():
+        for _, decoder in model.sparse_decoders():
+            decoder.loadings.zero_()
+    return model.eval()
+
+
+def planted(seed: int, *, n: int = 150, missing: float = 0.0) -> tuple[Batch, torch.Tensor]:
+    """One shared dense factor, one private to each view; return the samples and the signal."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.randn(n, 3, generator=generator)
+    signal = []
+    for view, size in enumerate(SIZES.values()):
+        loadings = torch.randn(3, size, generator=generator)
+        loadings[2 - view] = 0.0
+        signal.append(scores @ loadings)
+    values = {
+        name: part + 0.7 * torch.randn(part.shape, generator=generator)
+        for name, part in zip(SIZES, signal, strict=True)
+    }
+    observed: dict[str, torch.Tensor | None] = dict.fromkeys(SIZES)
+    if missing:
+        observed["a"] = torch.rand(n, SIZES["a"], generator=generator) > missing
+    measured = torch.ones(n, 2, dtype=torch.bool)
+    return Batch(values, observed, measured), torch.cat(signal, dim=1)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_dense_factors_are_found_with_their_number_and_views(missing: float) -> None:
+    right = private = 0
+    for seed in range(5):
+        model = a_model()
+        batch, signal = planted(seed, missing=missing)
+        found = fit_background(model, batch)
+        predicted = model.background.predict(found.background)
+        explained = 1.0 - (signal - predicted).square().sum() / signal.square().sum()
+        assert explained > 0.95
+        right += 3 <= model.background.n_background <= 4
+        sizes = torch.stack(
+            [
+                part.square().mean(dim=0)
+                for part in model.background.loadings.split(list(SIZES.values()))
+            ]
+        )
+        shares = sizes / sizes.sum(dim=0)
+        private += int((shares.min(dim=0).values < 0.1).sum() >= 2)
+    assert right >= 4
+    assert private >= 4
+
+
+def test_what_is_left_in_noise_explains_next_to_nothing() -> None:
+    for seed in range(10):
+        generator = torch.Generator().manual_seed(seed)
+        values = {name: torch.randn(100, n, generator=generator) for name, n in SIZES.items()}
+        batch = Batch(values, dict.fromkeys(SIZES), torch.ones(100, 2, dtype=torch.bool))
+        model = a_model()
+        fit_background(model, batch)
+        background = model.background
+        assert background.n_background <= 5
+        assert background.loadings.square().sum(dim=1).mean() < 0.04
+
+
+def test_zero_asks_for_none() -> None:
+    model = a_model()
+    batch, _ = planted(0)
+    found = fit_background(model, batch, 0)
+    assert model.background.n_background == 0
+    assert found.background.shape == (150, 0)
+
+
+def test_intervals_of_new_entries_cover() -> None:
+    model = a_model()
+    batch, _ = planted(1)
+    training = batch.take(torch.arange(110))
+    fit_background(model, training)
+    new = batch.take(torch.arange(110, 150))
+    hidden = Batch(
+        new.values, new.observed, torch.tensor([[True, False]]).expand(40, 2).contiguous()
+    )
+    found = infer(model, hidden)
+    background = model.background
+    rows = slice(SIZES["a"], None)
+    predicted = background.predict(found.background)[:, rows]
+    B = background.loadings[rows]
+    variance = torch.einsum("da,nab,db->nd", B, found.scatter, B) + 1.0 / background.precision[rows]
+    inside = ((new.values["b"] - predicted).abs() < 1.645 * variance.sqrt()).float().mean()
+    assert 0.85 < inside < 0.95
