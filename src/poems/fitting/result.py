@@ -261,7 +261,7 @@ class FittedPoems:
         On the preprocessed scale, of a move by one standard deviation of the factor's prior.
         """
         background = self.module.background
-        parts = background.loadings.split(list(background.sizes))
+        parts = torch.split(background.loadings, list(background.sizes))
         columns = [f"background_{i + 1}" for i in range(background.n_background)]
         return {
             name: pd.DataFrame(part.numpy().copy(), index=self.features(name), columns=columns)

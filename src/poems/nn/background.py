@@ -54,8 +54,6 @@ class Background(nn.Module):
 
     def grams(self) -> Tensor:
         """Return B' diag(precision) B of each view: (n_views, n_background, n_background)."""
-        weighted = self.loadings * self.precision[:, None]
-        parts = zip(
-            torch.split(weighted, self.sizes), torch.split(self.loadings, self.sizes), strict=True
-        )
+        weighted, sizes = self.loadings * self.precision[:, None], list(self.sizes)
+        parts = zip(torch.split(weighted, sizes), torch.split(self.loadings, sizes), strict=True)
         return torch.stack([left.T @ right for left, right in parts])

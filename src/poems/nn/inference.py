@@ -116,7 +116,7 @@ def _blocks(model: POEMS, batch: Batch, start: Inferred) -> Iterator[tuple[Batch
     if len(batch) <= most:
         yield batch, start
         return
-    for rows in torch.arange(len(batch)).split(most):
+    for rows in torch.split(torch.arange(len(batch)), most):
         yield batch.take(rows), Inferred(*(getattr(start, name)[rows] for name in _FIELDS))
 
 
@@ -211,13 +211,12 @@ class _Entries:
             shares = self.measured.to(B.dtype)
             known = shares @ background.grams().flatten(1)
         else:
-            views = self.there.split(self.sizes, dim=1)
+            views = torch.split(self.there, self.sizes, dim=1)
             shares = torch.stack([part.to(B.dtype).mean(dim=1) for part in views], dim=1)
             known = B.new_zeros(len(shares), n_background**2)
             weighted = B * background.precision[:, None]
-            for rows in torch.arange(len(B)).split(
-                max(1, _MOST_PRODUCTS // max(1, n_background**2))
-            ):
+            most = max(1, _MOST_PRODUCTS // max(1, n_background**2))
+            for rows in torch.split(torch.arange(len(B)), most):
                 products = weighted[rows, :, None] * B[rows, None, :]
                 known += self.there[:, rows].to(B.dtype) @ products.flatten(1)
         doubt = torch.einsum("nv,vab->nab", shares, background.uncertainty)
@@ -262,7 +261,11 @@ class _Problem:
         parts = [
             compute(self.model.likelihood(i), x, own)
             for i, (x, own) in enumerate(
-                zip(self.x.split(self.sizes, dim=1), eta.split(self.sizes, dim=1), strict=True)
+                zip(
+                    torch.split(self.x, self.sizes, dim=1),
+                    torch.split(eta, self.sizes, dim=1),
+                    strict=True,
+                )
             )
         ]
         return torch.cat(parts, dim=1).masked_fill(~self.there, 0.0)

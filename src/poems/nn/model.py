@@ -210,7 +210,7 @@ class POEMS(nn.Module):
         eta = self.decode_jointly(z)
         if background is not None and background.shape[1]:
             eta = eta + self.background.predict(background)
-        parts = eta.split(list(self.background.sizes), dim=1)
+        parts = torch.split(eta, list(self.background.sizes), dim=1)
         return {
             name: self.likelihood(i).mean(own)
             for i, (name, own) in enumerate(zip(self.views, parts, strict=True))
