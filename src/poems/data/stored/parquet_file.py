@@ -60,7 +60,7 @@ def read_file(file: Any, where: str) -> Any:
 def _wrong_notes(notes: bytes, names: list[str], n_rows: int) -> str:
     """Say what is wrong with the notes of pandas, if anything."""
     try:
-        found = json.loads(notes)
+        found = json.loads(notes.decode("utf-8"))
     except (ValueError, RecursionError):
         return "they are not JSON"
     if not isinstance(found, dict):
