@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,29 @@ def test_more_values_than_compression_can_explain_are_refused(
 
     with pytest.raises(ReadError, match=f"{place} claims 0.0 GB of values in .*compression"):
         read(write(tmp_path, ".h5ad", dense(), packed_twice), backed)
+
+
+@both_ways
+def test_one_string_in_the_place_of_many_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backed: bool
+) -> None:
+    """Strings are kept by their address, which compresses well: a few kB may claim gigabytes."""
+    monkeypatch.setattr("poems.data.stored.hdf5_look.values._SMALL", 1 << 20)
+    monkeypatch.setattr("poems.data.stored.hdf5.HELPER", Helper("raise SystemExit"))
+    n = 2000
+
+    def repeat(file: h5py.File, _: str) -> None:
+        kind = h5py.string_dtype()
+        file.create_dataset("one", data=["x" * 10_000], dtype=kind)
+        put(file, "obs/note", np.array(["x"] * n, dtype=object), chunks=(n,), compression="gzip")
+        file.flush()
+        content = Path(file.filename).read_bytes()
+        start = file["one"].id.get_offset()
+        packed = zlib.compress(content[start : start + 16] * n)
+        file["obs/note"].id.write_direct_chunk((0,), packed)
+
+    with pytest.raises(ReadError, match=r"obs/note claims 0\.0 GB of values in"):
+        read(write(tmp_path, ".h5ad", dense(), repeat), backed)
 
 
 def arrays(**parts: Any) -> Change:

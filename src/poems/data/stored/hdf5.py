@@ -13,7 +13,7 @@ from poems.errors import ReadError
 
 _MARK = b"\x89HDF\r\n\x1a\n"
 # Seconds for any file, and bytes a second beyond: names are read, matrices are not.
-_SECONDS, _BYTES_PER_SECOND = 8.0, 20e6
+_SECONDS, _BYTES_PER_SECOND = 6.0, 20e6
 
 
 def inspect_hdf5(path: Path, *, whole: bool = False) -> int:

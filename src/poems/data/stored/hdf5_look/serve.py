@@ -13,7 +13,7 @@ from .links import Refused
 from .values import look
 
 # Bytes of memory that the names and the index of chunks of a file may take.
-_MEMORY = 2 << 30
+_MEMORY = 1 << 30
 _IDLE = 20.0
 STARTED = b"started\n"
 

@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .links import Links, Refused
 
 # Deflate, which packs best of the common ones, cannot do better than 1032.
 _RATIO, _SMALL = 1100, 1 << 28
 _ELEMENTS = 100_000
+# Strings that are read at once, and how many times the size of the file they may take.
+_STRINGS, _STRING_RATIO = 1 << 16, 4
 # Where MuData of this program keep the order of their samples.
 _ORDER = "poems_samples"
 
@@ -116,9 +120,24 @@ def _require_values(array: Any, path: Path) -> int:
         stored = int(array.id.get_storage_size())
     if claimed > _SMALL and claimed > _RATIO * stored:
         raise _bomb(where, claimed, stored)
-    if h5py.check_string_dtype(array.dtype) is not None or array.dtype.kind == "O":
-        array[()]  # strings lie scattered over the file: where they are damaged shows here
+    if array.dtype.kind in "OV":
+        claimed += _strings(array, where, size)
     return int(claimed)
+
+
+def _strings(array: Any, where: str, size: int) -> int:
+    """Read strings, which lie scattered over the file: where they are damaged shows here.
+
+    They are never compressed, so there cannot be many more than the file has bytes.
+    """
+    total = 0
+    for start in range(0, array.shape[0] if array.shape else 1, _STRINGS):
+        read = array[start : start + _STRINGS] if array.shape else array[()]
+        # Rows of an old table, and references to other places, have no length of their own.
+        total += sum(len(each) for each in np.ravel(read) if isinstance(each, bytes))
+        if total > _SMALL and total > _STRING_RATIO * size:
+            raise _bomb(where, total, size)
+    return total
 
 
 def _chunks(array: Any, where: str, size: int) -> int:
