@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hdf5_files import Change, D, N, csr, dense, put, read, write
 
 import poems
 from poems import DataError, ReadError
+from poems.data.stored.helper import Helper
 
 both_ways = pytest.mark.parametrize("backed", [False, True], ids=["memory", "backed"])
 both_files = pytest.mark.parametrize("ending", [".h5ad", ".h5mu"])
@@ -212,9 +214,9 @@ def obs_is_values(file: h5py.File, root: str) -> None:
     ("change", "text"),
     [
         (never_written, "never written"),
-        (some_chunks, "1 chunk of 3 are missing"),
+        (some_chunks, "1 of 3 chunks are missing"),
         (codes_never_written, "obs/grp/codes: its values were never written"),
-        (large_claim, "chunks of 600000 are missing"),
+        (large_claim, "600000 of 600000 chunks are missing"),
         (empty_place, "without a shape"),
         (group_of_another_kind, "stored as 'dict'"),
         (other_shape, r"X has shape \(12, 6\), but there are 12 names of samples and 5"),
@@ -239,7 +241,9 @@ def test_what_the_file_claims_and_does_not_hold_is_refused(
 def test_more_values_than_compression_can_explain_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backed: bool, place: str
 ) -> None:
-    monkeypatch.setattr("poems.data.stored.hdf5._SMALL", 1 << 20)
+    monkeypatch.setattr("poems.data.stored.hdf5_look.values._SMALL", 1 << 20)
+    # Looked at in this process, where the limit is another.
+    monkeypatch.setattr("poems.data.stored.hdf5.HELPER", Helper("raise SystemExit"))
 
     def packed_twice(file: h5py.File, root: str) -> None:
         zeros = np.zeros((2000, 2000) if place == "X" else 4_000_000)
@@ -256,6 +260,29 @@ def test_more_values_than_compression_can_explain_are_refused(
 
     with pytest.raises(ReadError, match=f"{place} claims 0.0 GB of values in .*compression"):
         read(write(tmp_path, ".h5ad", dense(), packed_twice), backed)
+
+
+@both_ways
+def test_one_string_in_the_place_of_many_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backed: bool
+) -> None:
+    """Strings are kept by their address, which compresses well: a few kB may claim gigabytes."""
+    monkeypatch.setattr("poems.data.stored.hdf5_look.values._SMALL", 1 << 20)
+    monkeypatch.setattr("poems.data.stored.hdf5.HELPER", Helper("raise SystemExit"))
+    n = 2000
+
+    def repeat(file: h5py.File, _: str) -> None:
+        kind = h5py.string_dtype()
+        file.create_dataset("one", data=["x" * 10_000], dtype=kind)
+        put(file, "obs/note", np.array(["x"] * n, dtype=object), chunks=(n,), compression="gzip")
+        file.flush()
+        content = Path(file.filename).read_bytes()
+        start = file["one"].id.get_offset()
+        packed = zlib.compress(content[start : start + 16] * n)
+        file["obs/note"].id.write_direct_chunk((0,), packed)
+
+    with pytest.raises(ReadError, match=r"obs/note claims 0\.0 GB of values in"):
+        read(write(tmp_path, ".h5ad", dense(), repeat), backed)
 
 
 def arrays(**parts: Any) -> Change:

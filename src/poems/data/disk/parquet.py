@@ -101,7 +101,7 @@ def open_parquet(path: Path) -> tuple[ParquetTable, pd.Index, pd.Index, tuple[Fi
         text = f"{path} was saved without an index; its first column '{names[0]}' names the rows"
         findings = (Finding("note", "first-column-index", text),)
     if index:
-        rows = guarded(str(path), lambda: file.read(columns=index)).column(0).to_pandas()
+        rows = guarded(str(path), lambda: file.read(columns=index).column(0).to_pandas())
         samples = pd.Index(rows.to_numpy(dtype=object))
     else:
         samples = pd.RangeIndex(file.metadata.num_rows)

@@ -1,24 +1,19 @@
-"""Looking through an HDF5 file before anything in it is read: links, sizes, places of values."""
+"""The way into every HDF5 file: its structure is looked through before anything is read."""
 
 from __future__ import annotations
 
-import math
+import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from poems.data.files import existing_file
-from poems.data.stored.child import outcome, run_apart
-from poems.data.stored.links import Links
+from poems.data.stored.hdf5_look.serve import answer
+from poems.data.stored.helper import HELPER, CrashError, NoHelperError
 from poems.errors import ReadError
-from poems.findings import count
 
-# Deflate, which packs best of the common ones, cannot do better than 1032.
-_RATIO, _SMALL = 1100, 1 << 28
-_ELEMENTS = 100_000
-# Where MuData of this program keep the order of their samples.
-_ORDER = "poems_samples"
+_MARK = b"\x89HDF\r\n\x1a\n"
+# Seconds for any file, and bytes a second beyond: names are read, matrices are not.
+_SECONDS, _BYTES_PER_SECOND = 6.0, 20e6
 
 
 def inspect_hdf5(path: Path, *, whole: bool = False) -> int:
@@ -27,7 +22,8 @@ def inspect_hdf5(path: Path, *, whole: bool = False) -> int:
     Refused are links and values in other files, virtual datasets, links that
     lead nowhere or in circles, values that are not there (never written,
     chunks missing, beyond the end of the file), and sizes that the bytes there
-    cannot hold. Matrices are not read; names and annotations are.
+    cannot hold. Matrices are not read; names and annotations are. Where no
+    process can be started, this one looks.
 
     Parameters
     ----------
@@ -46,145 +42,49 @@ def inspect_hdf5(path: Path, *, whole: bool = False) -> int:
     ReadError
         If the file is missing, not HDF5, damaged, or takes values from others.
     """
-    import h5py
-
-    if not h5py.is_hdf5(existing_file(path)):
+    if not _is_hdf5(existing_file(path)):
         raise ReadError(f"{path} is not an HDF5 file, as .h5ad and .h5mu must be")
-    return run_apart(_look_at_all if whole else _look, path)
+    found = json.loads(_answer(path, whole))
+    if isinstance(found, str):
+        raise ReadError(found)
+    return int(found)
 
 
-def _look_at_all(path: Path) -> int:
-    return _look(path, whole=True)
-
-
-def _look(path: Path, *, whole: bool = False) -> int:
-    import h5py
-
+def _answer(path: Path, whole: bool) -> bytes:
+    seconds = _SECONDS + path.stat().st_size / _BYTES_PER_SECOND
+    plugins = "hdf5plugin" in sys.modules  # filters that the caller has
+    question = {"path": str(path), "whole": whole, "plugins": plugins, "seconds": seconds}
     try:
-        file = h5py.File(path, "r")
+        HELPER.start()
+        # Needed afterwards, and takes longer than the other process needs to start.
+        import anndata  # noqa: F401
+
+        return HELPER.ask(question, seconds)
+    except NoHelperError:
+        # Better unprotected against faults of the library than not to read a sound file.
+        return answer({**question, "seconds": None})
+    except CrashError:
+        raise ReadError(
+            f"{path} is damaged in a way that crashes the HDF5 library; copy it again, or write "
+            "it again"
+        ) from None
+    except TimeoutError:
+        raise ReadError(
+            f"{path} is damaged: its structure was not to the end after {seconds:.0f} seconds, so "
+            "it may run in circles; copy it again, or write it again"
+        ) from None
+
+
+def _is_hdf5(path: Path) -> bool:
+    """Look for the mark of HDF5, which may stand behind a block of another's at a power of 2."""
+    size, at = path.stat().st_size, 0
+    try:
+        with path.open("rb") as file:
+            while at < size:
+                file.seek(at)
+                if file.read(len(_MARK)) == _MARK:
+                    return True
+                at = max(512, 2 * at)
     except OSError as error:
-        raise ReadError(f"{path} is a damaged HDF5 file: {error}") from None
-    with file:
-        Links(file, str(path)).check()
-        total = 0
-        for n, element in enumerate(_below(file) if whole else _wanted(file, str(path))):
-            if n > _ELEMENTS:
-                raise ReadError(
-                    f"{path} holds more than {_ELEMENTS} columns and arrays of annotations; keep "
-                    "in obs what is needed, and write it again"
-                )
-            _ = dict(element.attrs)
-            if isinstance(element, h5py.Dataset):
-                total += _require_values(element, path)
-        size = path.stat().st_size
-        if total > _SMALL and total > _RATIO * size:
-            raise _bomb(str(path), total, size)
-        return total
-
-
-def _wanted(file: Any, where: str) -> Iterator[Any]:
-    """Yield the groups and datasets that are going to be read."""
-    import h5py
-
-    yield file
-    tables = [file]
-    if "mod" in file and "X" not in file:
-        if not isinstance(file["mod"], h5py.Group):
-            raise ReadError(f"{where}, mod is not a group of views; write the file again")
-        yield file["mod"]
-        tables += file["mod"].values()
-    if isinstance(file.get("uns"), h5py.Group) and _ORDER in file["uns"]:
-        yield from _below(file["uns"][_ORDER])
-    for table in tables:
-        if isinstance(table, h5py.Group):
-            yield table
-            for name in ("X", "obs", "var"):
-                if name in table:
-                    yield from _below(table[name])
-
-
-def _below(element: Any) -> Iterator[Any]:
-    yield element
-    if hasattr(element, "keys"):
-        for name in element:
-            yield from _below(element[name])
-
-
-def _require_values(array: Any, path: Path) -> int:
-    """Return how many bytes a dataset claims, once it is sure that they can be there."""
-    import h5py
-
-    where = f"{path}, {_plain(array.name)}"
-    if array.shape is None:
-        return 0
-    claimed = math.prod(array.shape) * int(array.dtype.itemsize)
-    if not claimed:
-        return 0
-    plist = array.id.get_create_plist()
-    for i in range(plist.get_nfilters()):
-        code = plist.get_filter(i)[0]
-        if not h5py.h5z.filter_avail(code):
-            raise ReadError(
-                f"{where} is packed with filter {code}, which is not installed; write it again "
-                "with compression='gzip', or install hdf5plugin and import it first"
-            )
-    size = path.stat().st_size
-    if plist.get_layout() == h5py.h5d.CHUNKED:
-        stored = _chunks(array, where, size)
-    elif plist.get_layout() == h5py.h5d.CONTIGUOUS:
-        at, stored = array.id.get_offset(), int(array.id.get_storage_size())
-        if at is None or not stored:  # the offset is relative to what stands before the file
-            raise _absent(where, "its values were never written")
-        if stored < claimed or at + stored > size:
-            raise _absent(where, "its values reach beyond the end of the file")
-    else:
-        stored = int(array.id.get_storage_size())
-    if claimed > _SMALL and claimed > _RATIO * stored:
-        raise _bomb(where, claimed, stored)
-    if h5py.check_string_dtype(array.dtype) is not None or array.dtype.kind == "O":
-        array[()]  # strings lie scattered over the file: where they are damaged shows here
-    return int(claimed)
-
-
-def _chunks(array: Any, where: str, size: int) -> int:
-    """Return the bytes of the chunks of a dataset, all of which are in the file."""
-    expected = math.prod(-(-n // each) for n, each in zip(array.shape, array.chunks, strict=True))
-    there = int(array.id.get_num_chunks())
-    if there < expected:
-        raise _absent(where, f"{count(expected - there, 'chunk')} of {expected} are missing")
-    if not hasattr(array.id, "chunk_iter"):  # HDF5 before 1.14
-        return int(array.id.get_storage_size())
-    stored, furthest = 0, 0
-
-    def see(chunk: Any) -> None:
-        nonlocal stored, furthest
-        stored += chunk.size
-        furthest = max(furthest, chunk.byte_offset + chunk.size)
-
-    array.id.chunk_iter(see)
-    if furthest > size or stored > size:
-        raise _absent(where, "its chunks reach beyond the end of the file, or share their bytes")
-    return stored
-
-
-def _absent(where: str, what: str) -> ReadError:
-    return ReadError(
-        f"{where}: {what}, and would be read as zeros; the file was cut or not written to the "
-        "end, so copy it again or write it again"
-    )
-
-
-def _bomb(where: str, claimed: int, stored: int) -> ReadError:
-    return ReadError(
-        f"{where} claims {claimed / 1e9:.1f} GB of values in {stored / 1e3:.0f} kB, more than "
-        "compression can explain; if most of them are zeros, write X as a sparse matrix"
-    )
-
-
-def _plain(name: Any) -> str:
-    return str(name).lstrip("/") or "/"
-
-
-if __name__ == "__main__":
-    chosen = {look.__name__: look for look in (_look, _look_at_all)}[sys.argv[1]]
-    sys.stdout.buffer.write(outcome(chosen, Path(sys.argv[2])))
+        raise ReadError(f"{path} cannot be opened: {error.strerror}") from None
+    return False

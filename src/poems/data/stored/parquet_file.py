@@ -25,12 +25,14 @@ def open_file(path: Path) -> Any:
     try:
         file = pyarrow.parquet.ParquetFile(path)
         names = list(file.schema_arrow.names)
-        notes = (file.schema_arrow.metadata or {}).get(b"pandas")
+        # They stand in a file twice, and either may be used.
+        kept = (file.schema_arrow.metadata, file.metadata.metadata)
+        notes = {each[b"pandas"] for each in kept if each and b"pandas" in each}
         n_rows = int(file.metadata.num_rows)
     except Exception as error:  # pyarrow raises many kinds on damaged files
         raise ReadError(f"{path} is not a readable Parquet file: {_first_line(error)}") from None
-    if notes is not None:
-        wrong = _wrong_notes(notes, names, n_rows)
+    for each in sorted(notes):
+        wrong = _wrong_notes(each, names, n_rows)
         if wrong:
             raise ReadError(
                 f"{path}: the notes that pandas keeps in a Parquet file are damaged: {wrong}; "
@@ -60,7 +62,7 @@ def read_file(file: Any, where: str) -> Any:
 def _wrong_notes(notes: bytes, names: list[str], n_rows: int) -> str:
     """Say what is wrong with the notes of pandas, if anything."""
     try:
-        found = json.loads(notes)
+        found = json.loads(notes.decode("utf-8"))
     except (ValueError, RecursionError):
         return "they are not JSON"
     if not isinstance(found, dict):

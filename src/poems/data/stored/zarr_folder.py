@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from poems.errors import ReadError
-from poems.findings import count
 
 _MOST_FILES, _DEEPEST = 5_000_000, 32
 _LARGEST_CHUNK = 1 << 31
@@ -60,7 +59,7 @@ def require_chunks(array: Any, where: str) -> None:
     expected, there = _chunks(array, where)
     if there < expected:
         raise ReadError(
-            f"{where}: {count(expected - there, 'chunk')} of {expected} are missing, and would be "
+            f"{where}: {expected - there} of {expected} chunks are missing, and would be "
             "read as zeros; copy the folder again, or if these values are zeros, write it with "
             "zarr.config.set({'array.write_empty_chunks': True}), or as a sparse matrix"
         )

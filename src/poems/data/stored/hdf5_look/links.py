@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from poems.errors import ReadError
-
 _DEEPEST, _MOST = 32, 250_000
+
+
+class Refused(Exception):  # noqa: N818 - becomes a ReadError with the same text
+    """A file is not to be read; the text says why."""
 
 
 class Links:
@@ -34,7 +36,7 @@ class Links:
 
         Raises
         ------
-        ReadError
+        Refused
             If a link leads to another file, nowhere or in a circle, if values
             lie in other files, or if there are too many links.
         """
@@ -122,14 +124,14 @@ class Links:
                 open_.add(child)
                 stack.append((child, iter(self._below[child])))
 
-    def _other_file(self, path: str, what: str) -> ReadError:
+    def _other_file(self, path: str, what: str) -> Refused:
         return self._error(
             path, what, "poems reads no file but the one it was given, so copy the values into it"
         )
 
-    def _error(self, path: str, what: str, remedy: str) -> ReadError:
+    def _error(self, path: str, what: str, remedy: str) -> Refused:
         place = f"{self._where}, {path}" if path else self._where
-        return ReadError(f"{place} {what}; {remedy}")
+        return Refused(f"{place} {what}; {remedy}")
 
 
 def _address(group: Any, name: bytes) -> int:
