@@ -297,6 +297,7 @@ class _Problem:
             variance=covariance.diagonal(dim1=1, dim2=2)[:, :n_latent],
             background=b,
             scatter=covariance[:, n_latent:, n_latent:],
+            # A sample of which no view tells anything has shares of 0.
             shares=told / told.sum(dim=1, keepdim=True).clamp_min(1e-12),
             settled=settled,
         )

@@ -86,9 +86,11 @@ class _Residuals:
         observed = batch.observed_jointly()
         self.there = there if observed is None else there & observed
         self.values = (batch.joined() - eta).masked_fill(~self.there, 0.0)
+        # A feature that no sample has has sums of 0, and means of 0 whatever they are divided by.
         self.counts = self.there.to(eta.dtype).sum(dim=0).clamp_min(1.0)
         x = batch.joined().masked_fill(~self.there, 0.0)
         mean = x.sum(dim=0) / self.counts
+        # Not below 0 but by rounding; a constant feature has residuals of next to nothing.
         self.variance = (x.square().sum(dim=0) / self.counts - mean.square()).clamp_min(1e-6)
 
     def views(self) -> Iterator[tuple[int, slice, bool]]:
@@ -138,12 +140,15 @@ def _start(residuals: _Residuals, most: int) -> _State:
     offset = residuals.values.sum(dim=0) / residuals.counts
     centred = residuals.centred(offset)
     left = centred.square().sum(dim=0) / residuals.counts
+    # A feature without residuals stays at 0.
     white = centred / left.sqrt().clamp_min(1e-6)
     n_samples, n_features = white.shape
     kept = min(most, n_samples - 1, n_features)
     scores = principal_scores([white], kept)[0].to(white.dtype)
     loadings = centred.T @ scores / residuals.counts[:, None]
+    # A start alone, as in the start of loadings: the first round updates it.
     noise = (left - loadings.square().sum(dim=1)).clamp_min(0.05 * left).clamp_min(1e-6)
+    # Where all loadings are 0 the precision is merely large.
     alpha = torch.stack(
         [
             1.0 / loadings[rows].square().mean(dim=0).clamp_min(1e-9)
@@ -190,6 +195,7 @@ def _update_view(
     of_scores = state.scatter[measured].double().sum(dim=0)
     root = state.alpha[view].double().rsqrt()
     values, vectors = torch.linalg.eigh(root[:, None] * (scores.T @ scores + of_scores) * root)
+    # Of a matrix of squares: below 0 by rounding alone.
     values, axes = values.clamp_min(0.0), root[:, None] * vectors
     tau = (1.0 / state.noise[rows]).double()[:, None]
     shrunk = 1.0 / (1.0 + tau * values)

@@ -109,6 +109,7 @@ class Helper:
 
         listener = threading.Thread(target=listen, daemon=True)
         try:
+            # It has ended: the answer is missing, and that is said.
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(question)
                 process.stdin.flush()
@@ -131,6 +132,7 @@ class Helper:
             return
         process.kill()
         for pipe in (process.stdin, process.stdout):
+            # What was still to be written to a process that was ended is of no use.
             with contextlib.suppress(OSError):
                 pipe.close() if pipe is not None else None
         process.wait()
