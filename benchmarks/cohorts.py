@@ -10,7 +10,7 @@ from pathlib import Path
 
 from poems_benchmark.cohorts import CohortSpec, read_cohort_specs, view_files
 
-__all__ = ["DESCRIPTIONS", "labelled", "view_files"]
+__all__ = ["DESCRIPTIONS", "labelled", "more", "view_files"]
 
 DESCRIPTIONS = Path(__file__).with_name("cohorts.toml")
 
@@ -18,3 +18,8 @@ DESCRIPTIONS = Path(__file__).with_name("cohorts.toml")
 def labelled(data: Path) -> tuple[CohortSpec, ...]:
     """Return the described cohorts that have labels; read one with `read_benchmark_cohort`."""
     return tuple(spec for spec in read_cohort_specs(DESCRIPTIONS, data) if spec.labels)
+
+
+def more(data: Path) -> tuple[CohortSpec, ...]:
+    """Return the cohorts that played no part in choosing any default."""
+    return read_cohort_specs(DESCRIPTIONS.with_name("more_cohorts.toml"), data)

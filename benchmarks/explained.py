@@ -3,8 +3,8 @@
     python benchmarks/explained.py DATA_DIR [--only NAME,…] [--splits 5] [--out FILE.csv]
 
 R squared on standardised features, the mean over the views of each cohort of
-benchmarks/cohorts.toml with two views or more and 80 complete samples (the others are left
-out, and so are incomplete samples):
+benchmarks/cohorts.toml and more_cohorts.toml with two views or more and 80 complete samples (the
+others are left out, and so are incomplete samples):
 
 - held out: a fifth of the samples, from all their views;
 - across: a view of that fifth, from its other views;
@@ -27,7 +27,7 @@ import pandas as pd
 import torch
 
 import poems
-from cohorts import labelled
+from cohorts import labelled, more
 from poems.data.container import MultiOmics, View
 from poems.evaluation.held_out import (
     Predict,
@@ -54,7 +54,7 @@ ROUNDS = 30
 
 def cohorts(data: Path, only: set[str]) -> Iterator[tuple[CohortSpec, MultiOmics]]:
     """Complete samples of the cohorts that have enough of them."""
-    for spec in labelled(data):
+    for spec in (*labelled(data), *more(data)):
         if only and spec.name not in only:
             continue
         cohort = read_benchmark_cohort(spec)

@@ -112,7 +112,7 @@ def test_values_out_of_range_are_refused_by_name(changes: dict[str, object], mes
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        SettingsError, match=r"no setting 'latents'; there are batch_size, .*winsorise"
+        SettingsError, match=r"no setting 'latents'; there are background, batch_size, .*winsorise"
     ):
         Settings().updated(latents=3)
     with pytest.raises(SettingsError, match=r"model\.latents: Extra inputs are not permitted"):
