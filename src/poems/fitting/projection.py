@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, get_args
 
 import pandas as pd
 import torch
-from torch import Tensor
 
 from poems.data import MultiOmics
 from poems.data.disk.view import require_in_memory
 from poems.errors import SettingsError
 from poems.findings import Finding, count
 from poems.fitting.embeddings import decoded_embedding, gram_embedding
+from poems.fitting.tables import (
+    background_frame,
+    component_frame,
+    factor_frame,
+    shares_frame,
+)
 from poems.nn.estimates import SampleEstimates, estimate_samples
 from poems.scaling.preprocessing import prepare
 from poems.settings.schema import Metric
@@ -110,36 +115,3 @@ def reconstruct(fitted: FittedPoems, cohort: MultiOmics | None) -> dict[str, pd.
         )
         for name, eta in fitted.module.predict(estimates.loc, estimates.background).items()
     }
-
-
-def factor_frame(fitted: FittedPoems, values: Tensor, index: pd.Index) -> pd.DataFrame:
-    """Label the active columns of values (n, n_latent)."""
-    return pd.DataFrame(values.numpy()[:, fitted.active], index=index, columns=fitted.factor_names)
-
-
-def background_frame(estimates: SampleEstimates, samples: pd.Index) -> pd.DataFrame | None:
-    """Label the scores of the background factors, if posteriors are exact."""
-    if estimates.background is None:
-        return None
-    scores = estimates.background.numpy().copy()
-    columns = [f"background_{i + 1}" for i in range(scores.shape[1])]
-    return pd.DataFrame(scores, index=samples, columns=columns)
-
-
-def shares_frame(
-    fitted: FittedPoems, estimates: SampleEstimates, samples: pd.Index
-) -> pd.DataFrame | None:
-    """Label the views' shares in the precision of the latents, if posteriors are exact."""
-    if estimates.shares is None:
-        return None
-    shares = estimates.shares.numpy().copy()
-    return pd.DataFrame(shares, index=samples, columns=list(fitted.view_names))
-
-
-def component_frame(estimates: SampleEstimates, samples: pd.Index) -> pd.DataFrame | None:
-    """Label the component probabilities, if there are any."""
-    if estimates.components is None:
-        return None
-    values = estimates.components.numpy().copy()
-    columns = [f"component_{i + 1}" for i in range(values.shape[1])]
-    return pd.DataFrame(values, index=samples, columns=columns)

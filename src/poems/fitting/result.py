@@ -18,17 +18,16 @@ from poems.data.disk.view import require_in_memory
 from poems.diagnosis.check import Diagnosis
 from poems.errors import DataError
 from poems.findings import Finding, name_some
-from poems.fitting.projection import (
-    Projection,
+from poems.fitting.projection import Projection, embedding, project, reconstruct
+from poems.fitting.record import ModelSummary, ViewSummary
+from poems.fitting.tables import (
     background_frame,
+    background_loading_frames,
     component_frame,
-    embedding,
     factor_frame,
-    project,
-    reconstruct,
+    loading_frames,
     shares_frame,
 )
-from poems.fitting.record import ModelSummary, ViewSummary
 from poems.nn.estimates import FeatureEstimates, SampleEstimates
 from poems.nn.model import POEMS
 from poems.scaling.preprocessing import Preprocessing
@@ -196,13 +195,7 @@ class FittedPoems:
         sign is that of the mean derivative. The raw weights W are in
         :attr:`weights`.
         """
-        tables = {}
-        for name in self.view_names:
-            size, slope = self.feature_estimates.size[name], self.feature_estimates.slope[name]
-            effects = torch.copysign(size, slope) * (self.orientation * self._spread)
-            # Adding zero turns a negative zero into zero.
-            tables[name] = factor_frame(self, effects + 0.0, self.features(name))
-        return tables
+        return loading_frames(self, self._spread)
 
     @cached_property
     def weights(self) -> dict[str, pd.DataFrame]:
@@ -260,13 +253,7 @@ class FittedPoems:
 
         On the preprocessed scale, of a move by one standard deviation of the factor's prior.
         """
-        background = self.module.background
-        parts = torch.split(background.loadings, list(background.sizes))
-        columns = [f"background_{i + 1}" for i in range(background.n_background)]
-        return {
-            name: pd.DataFrame(part.numpy().copy(), index=self.features(name), columns=columns)
-            for name, part in zip(self.view_names, parts, strict=True)
-        }
+        return background_loading_frames(self)
 
     @cached_property
     def precision_shares(self) -> pd.DataFrame | None:

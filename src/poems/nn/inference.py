@@ -172,56 +172,41 @@ def conditional_scores(
     n_background).
     """
     told = (residuals * background.precision) @ background.loadings
-    entries = _Entries(batch)
-    if entries.whole:
+    if batch.observed_jointly() is None:
         # Samples with the same views have the same precision.
         patterns, which = torch.unique(batch.measured, dim=0, return_inverse=True)
-        some = Batch(
-            {name: x[:0].new_zeros(len(patterns), x.shape[1]) for name, x in batch.values.items()},
-            batch.observed,
-            patterns,
-        )
-        precision, _ = _Entries(some).background_precision(background)
+        precision, _ = _background_precision(background, patterns, None)
         scatter = torch.linalg.inv(precision.double()).to(told.dtype)[which]
     else:
-        precision, _ = entries.background_precision(background)
+        precision, _ = _background_precision(background, batch.measured, batch.entries())
         scatter = torch.linalg.inv(precision.double()).to(told.dtype)
     return (scatter @ told[..., None])[..., 0], scatter
 
 
-class _Entries:
-    """Which entries of some samples were measured."""
+def _background_precision(
+    background: Background, measured: Tensor, there: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return the precision of b given the latents, and what of it is doubt of the loadings.
 
-    def __init__(self, batch: Batch) -> None:
-        self.measured = batch.measured
-        self.sizes = list(batch.n_features.values())
-        view = torch.repeat_interleave(torch.arange(len(self.sizes)), torch.tensor(self.sizes))
-        observed = batch.observed_jointly()
-        self.whole = observed is None
-        there = batch.measured[:, view.to(batch.measured.device)]
-        self.there = there if observed is None else there & observed
-
-    def background_precision(self, background: Background) -> tuple[Tensor, Tensor]:
-        """Return the precision of b given the latents, and what of it is doubt of the loadings.
-
-        Both of shape (n_samples, n_background, n_background), of each sample.
-        """
-        B, n_background = background.loadings, background.n_background
-        if self.whole:
-            shares = self.measured.to(B.dtype)
-            known = shares @ background.grams().flatten(1)
-        else:
-            views = torch.split(self.there, self.sizes, dim=1)
-            shares = torch.stack([part.to(B.dtype).mean(dim=1) for part in views], dim=1)
-            known = B.new_zeros(len(shares), n_background**2)
-            weighted = B * background.precision[:, None]
-            most = max(1, _MOST_PRODUCTS // max(1, n_background**2))
-            for rows in torch.split(torch.arange(len(B)), most):
-                products = weighted[rows, :, None] * B[rows, None, :]
-                known += self.there[:, rows].to(B.dtype) @ products.flatten(1)
-        doubt = torch.einsum("nv,vab->nab", shares, background.uncertainty)
-        unit = torch.eye(n_background, dtype=B.dtype, device=B.device)
-        return known.view(doubt.shape) + doubt + unit, doubt
+    Both of shape (n_samples, n_background, n_background). ``there`` says which entries are, if
+    measured samples lack some.
+    """
+    B, n_background = background.loadings, background.n_background
+    if there is None:
+        shares = measured.to(B.dtype)
+        known = shares @ background.grams().flatten(1)
+    else:
+        views = torch.split(there, list(background.sizes), dim=1)
+        shares = torch.stack([part.to(B.dtype).mean(dim=1) for part in views], dim=1)
+        known = B.new_zeros(len(shares), n_background**2)
+        weighted = B * background.precision[:, None]
+        most = max(1, _MOST_PRODUCTS // max(1, n_background**2))
+        for rows in torch.split(torch.arange(len(B)), most):
+            products = weighted[rows, :, None] * B[rows, None, :]
+            known += there[:, rows].to(B.dtype) @ products.flatten(1)
+    doubt = torch.einsum("nv,vab->nab", shares, background.uncertainty)
+    unit = torch.eye(n_background, dtype=B.dtype, device=B.device)
+    return known.view(doubt.shape) + doubt + unit, doubt
 
 
 class _Problem:
@@ -229,11 +214,14 @@ class _Problem:
 
     def __init__(self, model: POEMS, batch: Batch) -> None:
         self.model, self.background = model, model.background
-        entries = _Entries(batch)
-        self.sizes, self.there = entries.sizes, entries.there
+        self.sizes, self.there = list(batch.n_features.values()), batch.entries()
         # What was not measured may be no number at all.
         self.x = batch.joined().masked_fill(~self.there, 0.0)
-        self._of_background, self._doubt = entries.background_precision(self.background)
+        self._of_background, self._doubt = _background_precision(
+            self.background,
+            batch.measured,
+            None if batch.observed_jointly() is None else self.there,
+        )
 
     def _parts(self, point: Tensor) -> tuple[Tensor, Tensor]:
         return point[:, : self.model.n_latent], point[:, self.model.n_latent :]

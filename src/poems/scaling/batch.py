@@ -120,6 +120,16 @@ class Batch:
         ]
         return torch.cat(parts, dim=1)
 
+    def entries(self) -> Tensor:
+        """Tell which entries of all rows are there, those of unmeasured views are not.
+
+        Booleans of shape (n_samples, n_features), the views' features one after the other.
+        """
+        sizes = torch.tensor([x.shape[1] for x in self.values.values()])
+        measured = self.measured.repeat_interleave(sizes.to(self.measured.device), dim=1)
+        observed = self.observed_jointly()
+        return measured if observed is None else measured & observed
+
     def present(self) -> Tensor | None:
         """Tell which features, of all views, belong to a view that any sample has.
 

@@ -81,10 +81,7 @@ class _Residuals:
     def __init__(self, batch: Batch, eta: Tensor) -> None:
         self.batch = batch
         self.sizes = tuple(batch.n_features.values())
-        view = torch.repeat_interleave(torch.arange(len(self.sizes)), torch.tensor(self.sizes))
-        there = batch.measured[:, view]
-        observed = batch.observed_jointly()
-        self.there = there if observed is None else there & observed
+        self.there = batch.entries()
         self.values = (batch.joined() - eta).masked_fill(~self.there, 0.0)
         # A feature that no sample has has sums of 0, and means of 0 whatever they are divided by.
         self.counts = self.there.to(eta.dtype).sum(dim=0).clamp_min(1.0)
