@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from poems.nn.decoder import SparseDecoder
-from poems.nn.joint import lay_buffers_jointly
-from poems.nn.loadings_prior import joint_buffers, penalty_rates, update_priors
+from poems.nn.loadings_prior import penalty_rates, update_priors
 from poems.settings.schema import ModelSettings, SparsitySettings
 
 
@@ -62,21 +61,13 @@ def test_without_a_slab_every_loading_has_the_rate_of_its_feature() -> None:
     torch.testing.assert_close(decoder.inclusion(), (decoder.loadings != 0).float())
 
 
-@pytest.mark.parametrize("compiled", [True, False])
-@pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("density_ratio", [True, False])
-def test_views_have_each_their_own_prior(
-    compiled: bool, together: bool, density_ratio: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("poems.nn.compilers.has_compiler", lambda: compiled)
+def test_views_have_each_their_own_prior(density_ratio: bool) -> None:
     decoders = [sparse(n, density_ratio=density_ratio, theta_b=0.5).double() for n in (9, 4)]
     for decoder in decoders:
         with torch.no_grad():
             decoder.loadings[torch.rand(decoder.loadings.shape) < 0.6] = 0.0
         decoder.theta_logit.normal_()
-    if together:
-        for buffers in joint_buffers(decoders):
-            lay_buffers_jointly(buffers)
     noise, n_measured = (torch.rand(13, dtype=torch.float64) + x for x in (0.1, 20.0))
     before = [decoder.theta_logit.clone() for decoder in decoders]
     update_priors(decoders, 0.7, noise, n_measured)
@@ -104,11 +95,7 @@ def probabilities(decoder: SparseDecoder, theta_logit: Tensor, density_ratio: bo
     return slab / (slab + (1 - theta) * height * torch.exp(-spike * size))
 
 
-@pytest.mark.parametrize("compiled", [True, False])
-def test_loadings_beyond_all_doubt_have_finite_rates(
-    compiled: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("poems.nn.compilers.has_compiler", lambda: compiled)
+def test_loadings_beyond_all_doubt_have_finite_rates() -> None:
     decoder = sparse(2)
     with torch.no_grad():
         decoder.loadings.copy_(torch.tensor([[0.0, 1e-3, 1e3], [0.0, -1e3, 1.0]]))

@@ -26,10 +26,10 @@ from torch.autograd import Function
 
 from poems.errors import SettingsError
 from poems.nn.compilers import compiled_for, has_triton
-from poems.nn.joint import view_of_features
 from poems.nn.kernels.blockwise import blockwise_decode, blockwise_jacobian, blockwise_slopes
 from poems.nn.kernels.reference import reference_decode
 from poems.nn.norms import held
+from poems.nn.views import view_of_features
 
 Kernel = Literal["auto", "reference", "blockwise", "sparse"]
 

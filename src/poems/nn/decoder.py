@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from poems.nn.decode import ALL, NONE, Kernel, Turns, decode, decoder_jacobian, decoder_slopes
 from poems.nn.distributions import spike_slab
-from poems.nn.joint import joint
 from poems.nn.norms import held
 from poems.settings.schema import ModelSettings, SparsitySettings
 
@@ -282,12 +281,6 @@ class DenseDecoder(Decoder):
         return mean, mean_abs, gram
 
 
-def joint_weights(decoders: Sequence[SparseDecoder]) -> list[list[nn.Parameter]]:
-    """The decoders' W, A, u and b, each to be used as one tensor (:mod:`poems.nn.joint`)."""
-    rows = [[d.loadings, d.mixing, d.heads, d.bias] for d in decoders]
-    return [list(parts) for parts in zip(*rows, strict=True)]
-
-
 def decode_views(decoders: Sequence[Decoder], z: Tensor, turns: Turns = ALL) -> Tensor:
     """Predict the features of several views, sparse decoders all at once.
 
@@ -306,14 +299,12 @@ def _predicts_as_usual(decoder: SparseDecoder) -> bool:
 
 
 def _decode_jointly(sparse: Sequence[SparseDecoder], z: Tensor, turns: Turns) -> Tensor:
-    W, A, u, b = (joint(parts) for parts in joint_weights(sparse))
-    A = A.view(len(sparse), -1, A.shape[1])
     return decode(
         z,
-        W,
-        A,
-        u,
-        b,
+        torch.cat([decoder.loadings for decoder in sparse]),
+        torch.stack([decoder.mixing for decoder in sparse]),
+        torch.cat([decoder.heads for decoder in sparse]),
+        torch.cat([decoder.bias for decoder in sparse]),
         [len(decoder.loadings) for decoder in sparse],
         kernel=sparse[0].kernel,
         turns=turns,

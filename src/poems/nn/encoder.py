@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
 
 import torch
 from torch import Tensor, nn
 
-from poems.nn.dropout import Dropout, rectified
-from poems.nn.joint import joint
+from poems.nn.dropout import Dropout
 
 # Log precisions are bounded smoothly to +- this, so that exp() cannot overflow.
 _LOG_PRECISION_BOUND = 12.0
@@ -50,22 +49,6 @@ class Encoder(nn.Module):
         return loc[0], log_precision[0]
 
 
-def joint_layers(encoders: Sequence[Encoder]) -> list[list[nn.Parameter]]:
-    """Weights and biases of the layers after the first, each to be used as one tensor.
-
-    In turns, from the second layer to the heads; see :mod:`poems.nn.joint`.
-    """
-    if not encoders[0].linear_layers:
-        return []
-    layers = list(zip(*(encoder.linear_layers[1:] for encoder in encoders), strict=True))
-    heads = [part for encoder in encoders for part in (encoder.loc, encoder.log_precision)]
-    return [
-        parts
-        for layer in (*layers, heads)
-        for parts in ([part.weight for part in layer], [part.bias for part in layer])
-    ]
-
-
 def encode_views(
     encoders: Sequence[Encoder],
     inputs: Sequence[Tensor],
@@ -95,11 +78,8 @@ def encode_views(
     if encoders[0].linear_layers:
         first = [_by_samples(encoder.linear_layers[0], x) for encoder, x in pairs]
         h = _in_place(first, rows, len(measured))
-        layers = [joint(parts) for parts in joint_layers(encoders)]
-        for weight, bias in zip(layers[::2], layers[1::2], strict=True):
-            h = rectified(h, encoders[0].dropout)
-            weight = weight.view(len(encoders), -1, weight.shape[1])
-            h = torch.baddbmm(bias.view(len(encoders), -1, 1), weight, h)
+        for weight, bias in _stacked_layers(encoders):
+            h = torch.baddbmm(bias[..., None], weight, encoders[0].dropout(h.relu_()))
     else:
         heads = [
             torch.cat([_by_samples(encoder.loc, x), _by_samples(encoder.log_precision, x)])
@@ -112,6 +92,21 @@ def encode_views(
         both = both * measured.T[..., None]
     loc, raw = both.chunk(2, dim=2)
     return loc, _LOG_PRECISION_BOUND * torch.tanh(raw / _LOG_PRECISION_BOUND)
+
+
+def _stacked_layers(encoders: Sequence[Encoder]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Weights (n_views, n_out, n_in) and biases (n_views, n_out) of the layers after the first.
+
+    The last is that of both heads, loc's units before those of log_precision.
+    """
+    for layers in zip(*(encoder.linear_layers[1:] for encoder in encoders), strict=True):
+        yield (
+            torch.stack([layer.weight for layer in layers]),
+            torch.stack([layer.bias for layer in layers]),
+        )
+    heads = [head for encoder in encoders for head in (encoder.loc, encoder.log_precision)]
+    weight, bias = torch.cat([h.weight for h in heads]), torch.cat([h.bias for h in heads])
+    yield weight.view(len(encoders), -1, weight.shape[1]), bias.view(len(encoders), -1)
 
 
 def _by_samples(layer: nn.Linear, x: Tensor) -> Tensor:

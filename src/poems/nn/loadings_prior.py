@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from poems.nn.compilers import compiled_for
 from poems.nn.decoder import SparseDecoder
 from poems.nn.distributions import spike_slab
-from poems.nn.joint import joint, spread, view_of_features
-
-
-def joint_buffers(decoders: Sequence[SparseDecoder]) -> list[list[Tensor]]:
-    """What the prior keeps of each view, to be used as one tensor (:mod:`poems.nn.joint`)."""
-    return [[d.lambda_spike for d in decoders], [d.theta_logit for d in decoders]]
+from poems.nn.views import view_of_features
 
 
 @torch.no_grad()
@@ -45,32 +38,15 @@ def update_priors(
         candidates = _candidates(sizes, n_latent, standard_error.dtype, standard_error.device)
         scale = sparsity.lambda_spike_scale
         full = spike_slab.universal_spike_rate(n_measured, standard_error, candidates, scale)
-    spikes, thetas = joint_buffers(decoders)
-    spike = joint(spikes)
     # While the ramp rises, the spike is at first no narrower than the slab: the model of one
     # Laplace.
-    spike.copy_((ramp * full).clamp_min_(sparsity.lambda_slab))
-    spread(spike, spikes)
-    if sparsity.slab and compiled_for(standard_error.device):
-        # Imported where it is needed: numba takes a moment.
-        from poems.nn.kernels.spike_slab import update_theta
-
-        theta = joint(thetas)
-        update_theta(
-            _loadings(decoders).numpy(),
-            theta.view(-1, n_latent).numpy(),
-            spike.numpy(),
-            view_of_features(sizes, standard_error.device).numpy(),
-            np.asarray(sizes),
-            sparsity.lambda_slab,
-            sparsity.density_ratio,
-            sparsity.theta_b,
-        )
-        spread(theta, thetas)
-        return
-    for decoder, size in zip(decoders, sizes, strict=True):
-        b = sparsity.theta_b * size
-        decoder.theta_logit.copy_(spike_slab.theta_logit_update(decoder.inclusion(), 1.0, b))
+    spike = (ramp * full).clamp_min_(sparsity.lambda_slab)
+    for decoder, own in zip(decoders, torch.split(spike, sizes), strict=True):
+        decoder.lambda_spike.copy_(own)
+    inclusion = torch.split(_inclusion(decoders, _loadings(decoders), spike), sizes)
+    for decoder, own in zip(decoders, inclusion, strict=True):
+        b = sparsity.theta_b * len(own)
+        decoder.theta_logit.copy_(spike_slab.theta_logit_update(own, 1.0, b))
 
 
 @torch.no_grad()
@@ -80,30 +56,27 @@ def penalty_rates(decoders: Sequence[SparseDecoder], divisor: float = 1.0) -> Te
     Of shape (n_features, n_latent), the views in their order.
     """
     sparsity, W = decoders[0].sparsity, _loadings(decoders)
-    spikes, thetas = joint_buffers(decoders)
-    spike, theta = joint(spikes), joint(thetas).view(len(decoders), -1)
+    spike = torch.cat([decoder.lambda_spike for decoder in decoders])
     if not sparsity.slab:
         return (spike / divisor)[:, None].expand_as(W)
-    view = view_of_features(_sizes(decoders), W.device)
-    if compiled_for(W.device):
-        from poems.nn.kernels.spike_slab import penalty_rates as compiled_rates
+    inclusion = _inclusion(decoders, W, spike)
+    return spike_slab.penalty_rate(inclusion, spike, sparsity.lambda_slab).div_(divisor)
 
-        rates = torch.empty_like(W)
-        compiled_rates(
-            W.numpy(),
-            theta.numpy(),
-            spike.numpy(),
-            view.numpy(),
-            rates.numpy(),
-            sparsity.lambda_slab,
-            sparsity.density_ratio,
-            divisor,
-        )
-        return rates
+
+def _inclusion(decoders: Sequence[SparseDecoder], W: Tensor, spike: Tensor) -> Tensor:
+    """As :meth:`SparseDecoder.inclusion`, of all views: (n_features, n_latent)."""
+    sparsity = decoders[0].sparsity
+    if not sparsity.slab:
+        return (W != 0).to(W.dtype)
+    theta = torch.stack([decoder.theta_logit for decoder in decoders])
     log_odds = spike_slab.inclusion_log_odds(
-        W, theta[view], spike, sparsity.lambda_slab, density_ratio=sparsity.density_ratio
+        W,
+        theta[view_of_features(_sizes(decoders), W.device)],
+        spike,
+        sparsity.lambda_slab,
+        density_ratio=sparsity.density_ratio,
     )
-    return spike_slab.penalty_rate(log_odds.sigmoid_(), spike, sparsity.lambda_slab) / divisor
+    return log_odds.sigmoid_()
 
 
 @lru_cache(maxsize=16)
@@ -116,7 +89,7 @@ def _candidates(
 
 
 def _loadings(decoders: Sequence[SparseDecoder]) -> Tensor:
-    return joint([decoder.loadings for decoder in decoders]).detach()
+    return torch.cat([decoder.loadings.detach() for decoder in decoders])
 
 
 def _sizes(decoders: Sequence[SparseDecoder]) -> tuple[int, ...]:

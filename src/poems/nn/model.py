@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from poems.nn.background import Background
 from poems.nn.decode import ALL, Turns
-from poems.nn.decoder import Decoder, SparseDecoder, decode_views, joint_weights
+from poems.nn.decoder import Decoder, SparseDecoder, decode_views
 from poems.nn.distributions.posteriors import Posterior, tempered
-from poems.nn.encoder import Encoder, encode_views, joint_layers
+from poems.nn.encoder import Encoder, encode_views
 from poems.nn.likelihoods.interface import Likelihood
-from poems.nn.loadings_prior import joint_buffers
 from poems.nn.precision import products_in
 from poems.nn.prior import Prior
 from poems.scaling.batch import Batch
@@ -89,29 +87,6 @@ class POEMS(nn.Module):
         """Return the decoders with a prior on their loadings, by view."""
         decoders = [(name, self.decoder(i)) for i, name in enumerate(self.views)]
         return [(name, d) for name, d in decoders if isinstance(d, SparseDecoder)]
-
-    def _of_likelihoods(self, kind: Literal["parameters", "buffers"]) -> list[list[Tensor]]:
-        """What the likelihoods of one class keep of each feature, by its name."""
-        groups: dict[tuple[type[Likelihood], str, torch.Size], list[Tensor]] = {}
-        for i in range(len(self.views)):
-            likelihood = self.likelihood(i)
-            named = getattr(likelihood, f"named_{kind}")()
-            for name, value in named:
-                if value.shape[:1] == (likelihood.n_features,):
-                    groups.setdefault((type(likelihood), name, value.shape[1:]), []).append(value)
-        return list(groups.values())
-
-    def joint_buffers(self) -> list[list[Tensor]]:
-        """Buffers of different views that are used as one tensor."""
-        decoders = [decoder for _, decoder in self.sparse_decoders()]
-        return [*(joint_buffers(decoders) if decoders else []), *self._of_likelihoods("buffers")]
-
-    def joint_parameters(self) -> list[list[nn.Parameter]]:
-        """Parameters of different views that are used as one tensor, see :mod:`poems.nn.joint`."""
-        encoders = [encoder for encoder in self.encoders if isinstance(encoder, Encoder)]
-        decoders = [decoder for _, decoder in self.sparse_decoders()]
-        noise = cast("list[list[nn.Parameter]]", self._of_likelihoods("parameters"))
-        return [*joint_layers(encoders), *joint_weights(decoders), *noise]
 
     @torch.no_grad()
     def driving(self) -> Tensor:

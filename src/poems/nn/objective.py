@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from poems.nn.decode import ALL, Turns
-from poems.nn.joint import joint
 from poems.nn.likelihoods.interface import Likelihood
 from poems.nn.likelihoods.terms import likelihood_terms
 from poems.nn.loadings_prior import penalty_rates
@@ -104,7 +103,7 @@ def elbo_terms(
         if decoders := [decoder for _, decoder in model.sparse_decoders()]:
             rates = penalty_rates(decoders, divisor)
             with torch.set_grad_enabled(torch.is_grad_enabled() and not proximal):
-                loadings = joint([decoder.loadings for decoder in decoders])
+                loadings = torch.cat([decoder.loadings for decoder in decoders])
                 penalty = torch.dot(rates.flatten(), loadings.abs().flatten())
         noise = noise / divisor
 

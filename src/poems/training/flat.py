@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from poems.nn.joint import lay_jointly
 
-
-def flatten_parameters(groups: Sequence[Sequence[nn.Parameter]]) -> nn.Parameter:
+def flatten_parameters(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
     """Move parameters into one tensor, of which they and their gradients become views.
 
     What is done to the tensor or its gradient is done to all of them: a step of an
@@ -19,9 +17,8 @@ def flatten_parameters(groups: Sequence[Sequence[nn.Parameter]]) -> nn.Parameter
 
     Parameters
     ----------
-    groups
-        Parameters of one dtype and device. Those of a group are used as one tensor
-        (:func:`poems.nn.joint.joint`), so they differ in the first dimension alone.
+    parameters
+        Of one dtype and device.
 
     Returns
     -------
@@ -30,17 +27,15 @@ def flatten_parameters(groups: Sequence[Sequence[nn.Parameter]]) -> nn.Parameter
     Examples
     --------
     >>> layer = nn.Linear(2, 1)
-    >>> flat = flatten_parameters([[p] for p in layer.parameters()])
+    >>> flat = flatten_parameters(list(layer.parameters()))
     >>> _ = layer(torch.ones(1, 2)).backward()
     >>> flat.grad
     tensor([1., 1., 1.])
     """
-    values = torch.cat([p.detach().reshape(-1) for group in groups for p in group])
-    flat = nn.Parameter(values)
-    flat.grad = torch.zeros_like(values)
-    start = 0
-    for group in groups:
-        part = slice(start, start + sum(p.numel() for p in group))
-        lay_jointly(group, values[part], flat.grad[part])
-        start = part.stop
+    flat = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in parameters]))
+    flat.grad = torch.zeros_like(flat)
+    sizes = [p.numel() for p in parameters]
+    places = zip(torch.split(flat.detach(), sizes), torch.split(flat.grad, sizes), strict=True)
+    for parameter, (values, gradient) in zip(parameters, places, strict=True):
+        parameter.data, parameter.grad = values.view_as(parameter), gradient.view_as(parameter)
     return flat

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from poems.errors import TrainingError
-from poems.nn.joint import lay_buffers_jointly
 from poems.nn.loadings_prior import update_priors
 from poems.nn.model import POEMS
 from poems.nn.objective import Terms, elbo_terms
@@ -111,8 +110,6 @@ def train(
     """
     options = settings.training
     optimizer = Optimizer(model, settings)
-    for buffers in model.joint_buffers():
-        lay_buffers_jointly(buffers)
     rule: StoppingRule = Never() if options.stopping == "none" else Plateau(options.patience)
     stopped = Status.STOPPED_EARLY if held_out is not None else Status.CONVERGED
     schedules = _Schedules(model, data, settings)

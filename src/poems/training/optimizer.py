@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -43,16 +42,14 @@ class Optimizer:
         loadings = [decoder.loadings for _, decoder in model.sparse_decoders()]
         decayed_parts = [*model.encoders.parameters(), *model.gate.parameters()]
         apart = {id(p) for p in decayed_parts}
-        groups = model.joint_parameters()
         self._flat: list[nn.Parameter] = []
         self._proximal: ProximalAdam | None = None
         if settings.sparsity.proximal and loadings:
             apart |= {id(p) for p in loadings}
-            self._flat.append(flatten_parameters([loadings]))
+            self._flat.append(flatten_parameters(loadings))
             self._proximal = ProximalAdam(self._flat[0].detach().view(-1, model.n_latent))
         others = [p for p in model.parameters() if id(p) not in apart]
-        ordered = [*_grouped(decayed_parts, groups), *_grouped(others, groups)]
-        self._flat.append(flatten_parameters(ordered))
+        self._flat.append(flatten_parameters([*decayed_parts, *others]))
         n_decayed = sum(p.numel() for p in decayed_parts)
         self._adam = FlatAdamW(self._flat[-1], n_decayed, options.weight_decay)
         # Kept, for they stay where they are: backward passes add to them in place.
@@ -112,13 +109,3 @@ class Optimizer:
                 )
             self._n_steps += 1
         return norm
-
-
-def _grouped(
-    parameters: Sequence[nn.Parameter], groups: Sequence[Sequence[nn.Parameter]]
-) -> list[Sequence[nn.Parameter]]:
-    """The groups that are among the parameters, and the others, each a group of its own."""
-    among = {id(p) for p in parameters}
-    chosen = [group for group in groups if all(id(p) in among for p in group)]
-    taken = {id(p) for group in chosen for p in group}
-    return [*chosen, *([p] for p in parameters if id(p) not in taken)]

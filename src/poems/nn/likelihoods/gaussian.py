@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from poems.nn.compilers import compiled_for
 from poems.nn.distributions.posteriors import LOG_2PI
-from poems.nn.joint import joint, view_of_features
+from poems.nn.views import view_of_features
 from poems.nn.likelihoods.interface import Likelihood
 
 # Degrees of freedom and scale of the scaled-inverse-chi-square prior on each
@@ -104,8 +104,8 @@ class GaussianLikelihood(Likelihood):
     ) -> tuple[Tensor, Tensor]:
         """The terms of all Gaussian views at once, derivatives by hand."""
         own = [each for each in likelihoods if isinstance(each, GaussianLikelihood)]
-        log_scale = joint([likelihood.log_scale for likelihood in own])
-        variance = joint([likelihood.feature_variance for likelihood in own])
+        log_scale = torch.cat([likelihood.log_scale for likelihood in own])
+        variance = torch.cat([likelihood.feature_variance for likelihood in own])
         sizes = tuple(likelihood.n_features for likelihood in own)
         nll: Tensor
         prior: Tensor
