@@ -41,10 +41,10 @@ def update_priors(
     # While the ramp rises, the spike is at first no narrower than the slab: the model of one
     # Laplace.
     spike = (ramp * full).clamp_min_(sparsity.lambda_slab)
-    for decoder, own in zip(decoders, torch.split(spike, sizes), strict=True):
+    for decoder, own in zip(decoders, torch.split(spike, list(sizes)), strict=True):
         decoder.lambda_spike.copy_(own)
-    inclusion = torch.split(_inclusion(decoders, _loadings(decoders), spike), sizes)
-    for decoder, own in zip(decoders, inclusion, strict=True):
+    inclusion = _inclusion(decoders, _loadings(decoders), spike)
+    for decoder, own in zip(decoders, torch.split(inclusion, list(sizes)), strict=True):
         b = sparsity.theta_b * len(own)
         decoder.theta_logit.copy_(spike_slab.theta_logit_update(own, 1.0, b))
 

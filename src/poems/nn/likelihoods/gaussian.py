@@ -13,8 +13,8 @@ from torch.autograd.function import once_differentiable
 
 from poems.nn.compilers import compiled_for
 from poems.nn.distributions.posteriors import LOG_2PI
-from poems.nn.views import view_of_features
 from poems.nn.likelihoods.interface import Likelihood
+from poems.nn.views import view_of_features
 
 # Degrees of freedom and scale of the scaled-inverse-chi-square prior on each
 # feature's noise variance; the scale is a share of the feature's own variance.
