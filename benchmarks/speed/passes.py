@@ -39,17 +39,12 @@ ASKED_BY = {
     "gaussian": ("poems.nn.likelihoods.gaussian",),
     "adam": ("poems.training.adam",),
     "proximal": ("poems.training.proximal",),
-    "spike-slab": ("poems.nn.loadings_prior",),
-    "dropout": ("poems.nn.dropout",),
 }
-ASKED_BY["the four above"] = (*ASKED_BY["adam"], *ASKED_BY["proximal"], *ASKED_BY["spike-slab"],
-                              *ASKED_BY["dropout"])  # fmt: skip
-# Who uses parameters of several views as one.
-JOINING = ("poems.nn.decoder", "poems.nn.encoder", "poems.nn.likelihoods.gaussian",
-           "poems.nn.loadings_prior", "poems.nn.objective")  # fmt: skip
+# Of one file, and of a few per cent each.
+ASKED_BY["adam and proximal"] = (*ASKED_BY["adam"], *ASKED_BY["proximal"])
 VECTORS = "vectors"
 ALL_ON = "all"
-PASSES = (*ASKED_BY, "norms", "joint", VECTORS)
+PASSES = (*ASKED_BY, "norms", VECTORS)
 
 
 @contextmanager
@@ -60,18 +55,10 @@ def without(name: str) -> Iterator[None]:
     ]
     if name == "norms":
         patches.append(patch("poems.nn.kernels.sparse.OPTIONS", ("keep",)))
-    if name == "joint":
-        patches += [patch(f"{module}.joint", _copied) for module in JOINING]
     with ExitStack() as stack:
         for each in patches:
             stack.enter_context(each)
         yield
-
-
-def _copied(parts: Any) -> Any:
-    import torch
-
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def plain_vectors() -> None:
