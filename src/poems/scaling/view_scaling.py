@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from poems.data.container import View
-from poems.data.disk.sorted_columns import WINSORISE_ROUNDS, WINSORISE_TOLERANCE
+from poems.data.winsorising import Clipped, Limits, winsorising_limits
 from poems.errors import DataError
 from poems.findings import Finding, name_some
 from poems.settings.schema import PreprocessingSettings
@@ -60,6 +61,36 @@ class ViewScaling:
         return np.expm1(x) if self.log1p else x
 
 
+class Statistics(Protocol):
+    """What scaling is learned from: some features of a view, on the samples that have it.
+
+    Arrays are of shape (n_features,); "clipped" is at the limits of winsorising.
+    """
+
+    @property
+    def limits(self) -> Limits:
+        """Limits of winsorising."""
+
+    def take(self, columns: npt.NDArray[np.intp]) -> Statistics:
+        """Return those of some of the features."""
+
+    def clipped_variance(self) -> Array:
+        """Variance of the clipped values."""
+
+    def clipped_range(self) -> tuple[Array, Array]:
+        """Least and largest of the clipped values."""
+
+    def moments(self) -> tuple[Array, Array]:
+        """Mean and standard deviation of the clipped values.
+
+        Where the limits could not settle, those before clipping: taken after it, a value that
+        nearly all others differ from would be stretched out again.
+        """
+
+    def scaled(self, offset: Array, scale: Array) -> tuple[Array, Array]:
+        """Mean and variance of ``(clipped - offset) / scale``."""
+
+
 def fit_scaling(
     name: str, view: View, settings: PreprocessingSettings
 ) -> tuple[ViewScaling, list[Finding]]:
@@ -70,43 +101,88 @@ def fit_scaling(
     DataError
         If no feature is usable, or log1p meets values below zero.
     """
-    findings: list[Finding] = []
     x = view.values[view.measured].astype(np.float64)
-    log1p = name in settings.log1p
-    if log1p:
+    if name in settings.log1p:
         x = _log1p(x, name)
     kept = np.flatnonzero(_varies(x))
-    findings += left_out_findings(name, view.features, kept)
-    limits = _limits(x[:, kept], settings.winsorise)
+    findings = list(left_out_findings(name, view.features, kept))
+    x = x[:, kept]
+    limits = _limits(x, settings.winsorise)
     # The winsorising that was asked for; how many values it moves is a finding.
-    clipped = np.clip(x[:, kept], limits.lower, limits.upper)
-    if settings.most_variable is not None and len(kept) > settings.most_variable:
-        most = np.argsort(-np.nanvar(clipped, axis=0), kind="stable")[: settings.most_variable]
+    statistics = _Values(x, np.clip(x, limits.lower, limits.upper), limits)
+    scaling, more = scaling_from(name, view.features[kept], statistics, settings)
+    return scaling, [*findings, *more]
+
+
+def scaling_from(
+    name: str, features: pd.Index, statistics: Statistics, settings: PreprocessingSettings
+) -> tuple[ViewScaling, list[Finding]]:
+    """Learn a view's scaling from the statistics of its usable features.
+
+    Parameters
+    ----------
+    name
+        The view's.
+    features
+        Those that vary.
+    statistics
+        Theirs, wherever the values are.
+    settings
+        Which of them are kept, and what they are scaled to.
+    """
+    findings = []
+    if settings.most_variable is not None and len(features) > settings.most_variable:
+        variance = statistics.clipped_variance()
+        most = np.argsort(-variance, kind="stable")[: settings.most_variable]
         most.sort()
-        findings.append(most_variable_finding(name, view.features[kept[most]], len(kept)))
-        kept, clipped, limits = kept[most], clipped[:, most], limits.take(most)
+        findings.append(_most_variable_finding(name, features[most], len(features)))
+        features, statistics = features[most], statistics.take(most)
     if settings.scale == "standard":
-        # Where the limits could not settle, the deviation is that before clipping: taken
-        # after it, a value that nearly all others differ from would be stretched out again.
-        basis = np.where(limits.settled, clipped, x[:, kept])
-        offset, scale = np.nanmean(basis, axis=0), np.nanstd(basis, axis=0)
+        offset, scale = statistics.moments()
     elif settings.scale == "minmax":
-        offset = np.nanmin(clipped, axis=0)
-        scale = np.nanmax(clipped, axis=0) - offset
+        offset, largest = statistics.clipped_range()
+        scale = largest - offset
     else:
-        offset, scale = np.zeros(len(kept)), np.ones(len(kept))
-    scaled = (clipped - offset) / scale
+        offset, scale = np.zeros(len(features)), np.ones(len(features))
+    fill, variance = statistics.scaled(offset, scale)
+    limits = statistics.limits
     scaling = ViewScaling(
-        features=view.features[kept],
-        log1p=log1p,
+        features=features,
+        log1p=name in settings.log1p,
         lower=limits.lower,
         upper=limits.upper,
         offset=offset,
         scale=scale,
-        fill=np.nanmean(scaled, axis=0),
-        variance=np.nanvar(scaled, axis=0),
+        fill=fill,
+        variance=variance,
     )
     return scaling, findings
+
+
+@dataclass(frozen=True, eq=False)
+class _Values:
+    """Statistics of values in memory, before and after clipping: (n_samples, n_features)."""
+
+    x: Array
+    clipped: Array
+    limits: Limits
+
+    def take(self, columns: npt.NDArray[np.intp]) -> _Values:
+        return _Values(self.x[:, columns], self.clipped[:, columns], self.limits.take(columns))
+
+    def clipped_variance(self) -> Array:
+        return np.nanvar(self.clipped, axis=0)
+
+    def clipped_range(self) -> tuple[Array, Array]:
+        return np.nanmin(self.clipped, axis=0), np.nanmax(self.clipped, axis=0)
+
+    def moments(self) -> tuple[Array, Array]:
+        basis = np.where(self.limits.settled, self.clipped, self.x)
+        return np.nanmean(basis, axis=0), np.nanstd(basis, axis=0)
+
+    def scaled(self, offset: Array, scale: Array) -> tuple[Array, Array]:
+        scaled = (self.clipped - offset) / scale
+        return np.nanmean(scaled, axis=0), np.nanvar(scaled, axis=0)
 
 
 def left_out_findings(
@@ -133,7 +209,7 @@ def left_out_findings(
         yield Finding("warning", "features-left-out", text, name, left_out)
 
 
-def most_variable_finding(name: str, most: pd.Index, n_features: int) -> Finding:
+def _most_variable_finding(name: str, most: pd.Index, n_features: int) -> Finding:
     """Say which features were kept as the most variable ones."""
     text = f"the {len(most)} most variable of {n_features} features were kept"
     return Finding("note", "most-variable", text, name, tuple(map(str, most)))
@@ -162,18 +238,6 @@ def _varies(x: Array) -> npt.NDArray[np.bool_]:
     return varies
 
 
-@dataclass(frozen=True)
-class _Limits:
-    """Limits of each feature, and whether they settled; all (n_features,)."""
-
-    lower: Array
-    upper: Array
-    settled: npt.NDArray[np.bool_]
-
-    def take(self, columns: npt.NDArray[np.intp]) -> _Limits:
-        return _Limits(self.lower[columns], self.upper[columns], self.settled[columns])
-
-
 def _log1p(x: Array, name: str) -> Array:
     """Take log(1 + x), refusing values below zero."""
     below = x < 0
@@ -182,45 +246,46 @@ def _log1p(x: Array, name: str) -> Array:
     return np.log1p(x)
 
 
-def _limits(x: Array, n_sd: float | None) -> _Limits:
-    """Find limits ``n_sd`` standard deviations from the mean of each feature.
-
-    An outlier inflates the very standard deviation that it is judged by, so the
-    limits are found anew from the clipped values until they settle. Where a
-    share of more than about 1 - 1 / n_sd^2 of the entries are equal (a rare
-    mutation) they never do: they would close in on that value and take the
-    feature with them. Such a feature gets the limits of the first round.
-    """
+def _limits(x: Array, n_sd: float | None) -> Limits:
+    """Find the limits of winsorising; those of the first round where they do not settle."""
     n_features = x.shape[1]
     if n_sd is None:
         unlimited = np.full(n_features, np.inf)
-        return _Limits(-unlimited, unlimited, np.ones(n_features, dtype=bool))
-    mean, sd = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
-    first = (mean - n_sd * sd, mean + n_sd * sd)
-
-    # About the median, so that entries equal to it are exact zeros throughout, as those that are
-    # missing are: numpy's functions for data with gaps would be most of the work in many rounds.
-    centre, there = np.nanmedian(x, axis=0), ~np.isnan(x)
-    x, counts = np.where(there, x - centre, 0.0), there.sum(axis=0)
-    lower, upper = np.full(n_features, -np.inf), np.full(n_features, np.inf)
-    open_ = np.arange(n_features)
-    settled = np.zeros(n_features, dtype=bool)
-    for _ in range(WINSORISE_ROUNDS):
-        mean = x.sum(axis=0) / counts[open_]
-        deviations = np.where(there, x - mean, 0.0)
-        sd = np.sqrt(np.square(deviations).sum(axis=0) / counts[open_])
-        lower[open_] = np.maximum(lower[open_], mean - n_sd * sd)
-        upper[open_] = np.minimum(upper[open_], mean + n_sd * sd)
-        furthest = np.abs(deviations).max(axis=0)
-        settled[open_] = furthest <= n_sd * sd * (1.0 + WINSORISE_TOLERANCE)
-        beyond = furthest > n_sd * sd
-        open_, x, there = open_[beyond], x[:, beyond], there[:, beyond]
-        if not open_.size:
-            break
-        # A round of winsorising; values still missing are marked in `there`.
-        x = np.where(there, x.clip(lower[open_], upper[open_]), 0.0)
-    return _Limits(
-        np.where(settled, lower + centre, first[0]),
-        np.where(settled, upper + centre, first[1]),
-        settled,
+        return Limits(-unlimited, unlimited, np.ones(n_features, dtype=bool))
+    mean, reach = np.nanmean(x, axis=0), n_sd * np.nanstd(x, axis=0)
+    centre = np.nanmedian(x, axis=0)
+    found = winsorising_limits(_AboutMedian(x, centre), n_sd, n_features, np.arange(n_features))
+    return Limits(
+        np.where(found.settled, found.lower + centre, mean - reach),
+        np.where(found.settled, found.upper + centre, mean + reach),
+        found.settled,
     )
+
+
+class _AboutMedian:
+    """Values about each feature's median, narrowed to what winsorising still asks for.
+
+    So that entries equal to the median are exact zeros throughout, as those that are
+    missing are: numpy's functions for data with gaps would be most of the work in many rounds.
+    """
+
+    def __init__(self, x: Array, centre: Array) -> None:
+        self._there = ~np.isnan(x)
+        self._x = np.where(self._there, x - centre, 0.0)
+        self._counts = self._there.sum(axis=0)
+        self._columns = np.arange(x.shape[1])
+
+    def clip(self, lower: Array, upper: Array, columns: npt.NDArray[np.intp]) -> Clipped:
+        """Describe some features clipped at limits."""
+        # Nothing is clipped in the first round.
+        if np.isfinite(lower).any():
+            here = np.searchsorted(self._columns, columns)
+            self._there = self._there[:, here]
+            # A round of winsorising; values still missing are marked in `there`.
+            self._x = np.where(self._there, self._x[:, here].clip(lower, upper), 0.0)
+            self._columns = columns
+        counts = self._counts[columns]
+        mean = self._x.sum(axis=0) / counts
+        deviations = np.where(self._there, self._x - mean, 0.0)
+        sd = np.sqrt(np.square(deviations).sum(axis=0) / counts)
+        return Clipped(mean, sd, np.abs(deviations).max(axis=0))

@@ -7,29 +7,14 @@ the mean and variance of a column clipped at any limits take one binary search.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
 
-# Rounds of winsorising, and how close to the limit (as a share of it) the furthest value has to
-# come for the limits to count as settled.
-WINSORISE_ROUNDS: Final = 100
-WINSORISE_TOLERANCE: Final = 1e-3
+from poems.data.winsorising import Clipped, Limits, winsorising_limits
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Limits:
-    """Limits of each column and whether they settled; all of shape (n_columns,)."""
-
-    lower: Floats
-    upper: Floats
-    settled: Bools
 
 
 class SortedColumns:
@@ -123,37 +108,27 @@ class SortedColumns:
         return mean + self.centre, variance
 
     def limits(self, n_sd: float | None) -> Limits:
-        """Find limits ``n_sd`` standard deviations from the mean, anew until they settle.
-
-        As :func:`poems.scaling.view_scaling.fit_scaling` does from the values themselves.
-        """
+        """Find the limits of winsorising; those of the first round where they do not settle."""
         n_columns = len(self.end)
         unlimited = np.full(n_columns, np.inf)
         if n_sd is None:
             return Limits(-unlimited, unlimited, np.ones(n_columns, dtype=np.bool_))
-        lower, upper = -unlimited, unlimited.copy()
-        settled = np.zeros(n_columns, dtype=np.bool_)
-        open_ = np.flatnonzero(self.n > 0)
-        least, most = self.lowest - self.centre, self.highest - self.centre
-        for _ in range(WINSORISE_ROUNDS):
-            mean, variance = self._clipped(lower[open_], upper[open_], open_)
-            reach = n_sd * np.sqrt(variance)
-            furthest = np.maximum(
-                np.minimum(most[open_], upper[open_]) - mean,
-                mean - np.maximum(least[open_], lower[open_]),
-            )
-            lower[open_] = np.maximum(lower[open_], mean - reach)
-            upper[open_] = np.minimum(upper[open_], mean + reach)
-            settled[open_] = furthest <= reach * (1.0 + WINSORISE_TOLERANCE)
-            open_ = open_[furthest > reach]
-            if not open_.size:
-                break
+        found = winsorising_limits(self, n_sd, n_columns, np.flatnonzero(self.n > 0))
         reach = n_sd * np.sqrt(self.variance)
         return Limits(
-            np.where(settled, lower + self.centre, self.mean - reach),
-            np.where(settled, upper + self.centre, self.mean + reach),
-            settled,
+            np.where(found.settled, found.lower + self.centre, self.mean - reach),
+            np.where(found.settled, found.upper + self.centre, self.mean + reach),
+            found.settled,
         )
+
+    def clip(self, lower: Floats, upper: Floats, columns: npt.NDArray[np.intp]) -> Clipped:
+        """Describe some columns clipped at limits, all about the columns' medians."""
+        mean, variance = self._clipped(lower, upper, columns)
+        least, most = self.lowest - self.centre, self.highest - self.centre
+        furthest = np.maximum(
+            np.minimum(most[columns], upper) - mean, mean - np.maximum(least[columns], lower)
+        )
+        return Clipped(mean, np.sqrt(variance), furthest)
 
     def _clipped(self, lower: Floats, upper: Floats, columns: Counts) -> tuple[Floats, Floats]:
         """Mean and variance about the centre of some columns, clipped at limits about it."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
-from poems.data.disk.summary import summarise
+import numpy as np
+import numpy.typing as npt
+
+from poems.data.disk.summary import Summary, summarise
 from poems.data.disk.view import BackedView
+from poems.data.winsorising import Limits
 from poems.findings import Finding
 from poems.scaling.view_scaling import (
+    Array,
     ViewScaling,
     left_out_findings,
-    most_variable_finding,
     require_not_negative,
+    scaling_from,
 )
 from poems.settings.schema import PreprocessingSettings
 
@@ -29,38 +34,47 @@ def fit_backed_scaling(
     DataError
         If no feature is usable, or log1p meets values below zero.
     """
-    log1p = name in settings.log1p
-    found = summarise(view, log1p=log1p, n_sd=settings.winsorise).features
-    if log1p:
+    found = summarise(view, log1p=name in settings.log1p, n_sd=settings.winsorise).features
+    if name in settings.log1p:
         require_not_negative(name, int(found.n_below_zero.sum()), float(np.nanmin(found.lowest)))
     kept = np.flatnonzero(found.varies)
     findings = list(left_out_findings(name, view.features, kept))
-    variance = found.clipped_variance
-    if settings.most_variable is not None and len(kept) > settings.most_variable:
-        most = kept[np.argsort(-variance[kept], kind="stable")[: settings.most_variable]]
-        most.sort()
-        findings.append(most_variable_finding(name, view.features[most], len(kept)))
-        kept = most
-    lower, upper = found.lower[kept], found.upper[kept]
-    mean, variance = found.clipped_mean[kept], variance[kept]
-    if settings.scale == "standard":
-        settled = found.settled[kept]
-        offset = np.where(settled, mean, found.mean[kept])
-        scale = np.sqrt(np.where(settled, variance, found.variance[kept]))
-    elif settings.scale == "minmax":
-        # Least and largest value after the winsorising that was asked for.
-        offset = np.clip(found.lowest[kept], lower, upper)
-        scale = np.clip(found.highest[kept], lower, upper) - offset
-    else:
-        offset, scale = np.zeros(len(kept)), np.ones(len(kept))
-    scaling = ViewScaling(
-        features=view.features[kept],
-        log1p=log1p,
-        lower=lower,
-        upper=upper,
-        offset=offset,
-        scale=scale,
-        fill=(mean - offset) / scale,
-        variance=variance / scale**2,
-    )
-    return scaling, findings
+    scaling, more = scaling_from(name, view.features[kept], _Summarised(found, kept), settings)
+    return scaling, [*findings, *more]
+
+
+@dataclass(frozen=True, eq=False)
+class _Summarised:
+    """Statistics of some columns of a summary."""
+
+    of: Summary
+    columns: npt.NDArray[np.intp]
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.of.lower, self.of.upper, self.of.settled).take(self.columns)
+
+    def take(self, columns: npt.NDArray[np.intp]) -> _Summarised:
+        return _Summarised(self.of, self.columns[columns])
+
+    def clipped_variance(self) -> Array:
+        return self.of.clipped_variance[self.columns]
+
+    def clipped_range(self) -> tuple[Array, Array]:
+        limits = self.limits
+        # The winsorising that was asked for.
+        lowest, highest = (
+            np.clip(extreme[self.columns], limits.lower, limits.upper)
+            for extreme in (self.of.lowest, self.of.highest)
+        )
+        return lowest, highest
+
+    def moments(self) -> tuple[Array, Array]:
+        settled = self.of.settled
+        mean = np.where(settled, self.of.clipped_mean, self.of.mean)
+        variance = np.where(settled, self.of.clipped_variance, self.of.variance)
+        return mean[self.columns], np.sqrt(variance[self.columns])
+
+    def scaled(self, offset: Array, scale: Array) -> tuple[Array, Array]:
+        mean = self.of.clipped_mean[self.columns]
+        return (mean - offset) / scale, self.clipped_variance() / scale**2
