@@ -115,6 +115,9 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
         for name, value in tensors.items()
         if name.startswith("module.")
     }
+    if "feature_weights" not in state:
+        # A file of before features were weighted.
+        state["feature_weights"] = torch.ones(module.feature_weights.shape)
     if "background.loadings" not in state:
         state |= {f"background.{k}": v for k, v in _no_background(module).state_dict().items()}
     module.load_state_dict(state, strict=True, assign=True)
