@@ -4,8 +4,8 @@ The encoder proposes, the decoders decide. From the encoder's answer
 
     log p(x, z, b) = log p(z) - |b|^2 / 2 + sum_j w_j log p(x_j | eta_j(z) + offset_j + B_j . b),
 
-the sum over the measured entries, w_j how much a feature counts, is raised by Fisher scoring, which is Gauss-Newton where noise
-is Gaussian: each view's expert is its likelihood linearised where the sample is, of precision
+the sum over the measured entries, w_j how much a feature counts, is raised by Fisher scoring, which
+is Gauss-Newton where noise is Gaussian: each view's expert is its likelihood linearised where the sample is, of precision
 J' I J with J the slopes of eta and I the information of an entry, multiplied with the other
 experts and with the prior. Steps are halved until nothing is lost. The posterior's covariance is
 the inverse of the product's precision, in which the background factors b (see
@@ -201,11 +201,11 @@ def _background_precision(
     else:
         views = torch.split(there, list(background.sizes), dim=1)
         counts = torch.split(weights, list(background.sizes))
-        shares = [
+        of_views = [
             part.to(B.dtype) @ count / count.sum()
             for part, count in zip(views, counts, strict=True)
         ]
-        shares = torch.stack(shares, dim=1)
+        shares = torch.stack(of_views, dim=1)
         known = B.new_zeros(len(shares), n_background**2)
         weighted = B * (weights * background.precision)[:, None]
         most = max(1, _MOST_PRODUCTS // max(1, n_background**2))

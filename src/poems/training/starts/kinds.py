@@ -2,7 +2,8 @@
 
 A start is a function of the training samples, the number of latents and, by view, how much each
 feature counts, that returns, for the views of which it says anything, a :class:`LinearStart`;
-decoders without loadings pass it over. To add one, write the function and register it in :data:`poems.settings.parts.STARTS`.
+decoders without loadings pass it over. To add one, write the function and register it in
+:data:`poems.settings.parts.STARTS`.
 """
 
 from __future__ import annotations
