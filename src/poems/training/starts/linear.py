@@ -193,11 +193,10 @@ def sparse_linear_start(
         mean = values[rows].mean(dim=0)
         blocks[name] = torch.where(rows[:, None], values - mean, 0.0)
     rank = min(n_latent, len(batch) - 1, sum(x.shape[1] for x in blocks.values()))
-    # In the precision of the values, which takes no more memory than they do.
-    roots = {
-        name: root_weights(x.shape[1], (weights or {}).get(name)) for name, x in blocks.items()
-    }
-    seen = [x if weights is None else x * roots[name].to(x) for name, x in blocks.items()]
+    seen = [
+        x if weights is None else x * root_weights(x.shape[1], weights[name]).to(x)
+        for name, x in blocks.items()
+    ]
     scores, stacked = principal_scores(seen, rank)
     variances = [x.double().square().mean(dim=0) / x.shape[1] for x in seen]
     kept = n_started(stacked, torch.cat(variances), len(batch))
