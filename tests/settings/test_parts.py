@@ -127,7 +127,8 @@ def test_decoders_know_their_derivatives_and_whom_they_drive(name: str) -> None:
 
 @pytest.mark.parametrize("name", names(STARTS))
 def test_starts_say_effects_and_what_they_leave_of_every_feature(name: str, batch: Batch) -> None:
-    for view, found in STARTS.find(name)(batch, 3, alike).items():
+    weights = {view: torch.rand(width) + 0.1 for view, width in batch.n_features.items()}
+    for view, found in STARTS.find(name)(batch, 3, weights).items():
         width = batch.n_features[view]
         assert found.effects.shape == (width, 3)
         assert found.residual.shape == (width,)
