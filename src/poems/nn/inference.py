@@ -5,11 +5,11 @@ The encoder proposes, the decoders decide. From the encoder's answer
     log p(x, z, b) = log p(z) - |b|^2 / 2 + sum_j w_j log p(x_j | eta_j(z) + offset_j + B_j . b),
 
 the sum over the measured entries, w_j how much a feature counts, is raised by Fisher scoring, which
-is Gauss-Newton where noise is Gaussian: each view's expert is its likelihood linearised where the sample is, of precision
-J' I J with J the slopes of eta and I the information of an entry, multiplied with the other
-experts and with the prior. Steps are halved until nothing is lost. The posterior's covariance is
-the inverse of the product's precision, in which the background factors b (see
-:class:`poems.nn.background.Background`) are averaged over.
+is Gauss-Newton where noise is Gaussian: each view's expert is its likelihood linearised where the
+sample is, of precision J' I J with J the slopes of eta and I the weighted information of an entry,
+multiplied with the other experts and with the prior. Steps are halved until nothing is lost. The
+posterior's covariance is the inverse of the product's precision, in which the background factors b
+(see :class:`poems.nn.background.Background`) are averaged over.
 """
 
 from __future__ import annotations
