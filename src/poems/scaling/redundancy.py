@@ -166,9 +166,10 @@ class _Columns:
 
     def _levels(self, n: Tensor) -> Tensor:
         """From which correlation on features are alike that share n samples; like n."""
-        # Three samples or fewer tell nothing of a correlation: no two features are alike then.
+        # Of four samples or fewer Fisher's transform is not normal, and chance makes any
+        # correlation: no two features are alike then.
         chance = torch.tanh(self._chance / (n - 3.0).clamp_min(1e-9).sqrt())
-        return torch.where(n > 3.0, chance.clamp_min(ALIKE), 2.0)
+        return torch.where(n > 4.0, chance.clamp_min(ALIKE), 2.0)
 
     def alike(self, some: slice, others: slice | Tensor) -> Tensor:
         """Tell which features are alike: booleans of shape (n_some, n_others)."""
