@@ -198,4 +198,4 @@ def test_the_background_of_copies_is_that_of_the_features_themselves() -> None:
     (n_one, one, precision), (n_many, many, other) = found
     assert n_one == n_many >= 2
     torch.testing.assert_close(many, one, atol=0.02, rtol=0)
-    torch.testing.assert_close(other, precision, rtol=0.02, atol=0)
+    torch.testing.assert_close(other, precision, rtol=0.05, atol=0)
