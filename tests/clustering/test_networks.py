@@ -223,8 +223,10 @@ def test_samples_that_lack_the_same_views_are_not_drawn_together() -> None:
 def test_distances_and_coordinates_do_not_depend_on_how_features_are_cut() -> None:
     rng = np.random.default_rng(0)
     x, there = rng.normal(size=(30, 12)), rng.random((30, 12)) < 0.9
-    blocks = [(x[:, some], there[:, some]) for some in (slice(0, 5), slice(5, 12))]
-    whole = pairwise_distances(x, there)
+    weights = rng.random(12) + 0.1
+    cuts = (slice(0, 5), slice(5, 12))
+    blocks = [(x[:, some], there[:, some], weights[some]) for some in cuts]
+    whole = pairwise_distances(x, there, weights)
     np.testing.assert_allclose(summed_distances(blocks), whole, atol=1e-12)
     latent = rng.normal(size=(30, 3))
     for latents in (latent, None):

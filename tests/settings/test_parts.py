@@ -127,7 +127,8 @@ def test_decoders_know_their_derivatives_and_whom_they_drive(name: str) -> None:
 
 @pytest.mark.parametrize("name", names(STARTS))
 def test_starts_say_effects_and_what_they_leave_of_every_feature(name: str, batch: Batch) -> None:
-    for view, found in STARTS.find(name)(batch, 3).items():
+    weights = {view: torch.rand(width) + 0.1 for view, width in batch.n_features.items()}
+    for view, found in STARTS.find(name)(batch, 3, weights).items():
         width = batch.n_features[view]
         assert found.effects.shape == (width, 3)
         assert found.residual.shape == (width,)
@@ -162,9 +163,10 @@ def test_a_part_from_outside_is_what_is_fitted_and_loaded(
 def test_a_start_from_outside_is_where_training_begins(incomplete: MultiOmics) -> None:
     begun: list[int] = []
 
-    def start(data: Any, n_latent: int) -> Any:
+    def start(data: Any, n_latent: int, weights: Any) -> Any:
         begun.append(len(data))
-        return first_feature(data, n_latent)
+        assert {name: len(own) for name, own in weights.items()} == data.n_features
+        return first_feature(data, n_latent, weights)
 
     STARTS.register("counted", start)
     model = poems.fit(incomplete, start="counted", epochs=1, n_latent=3, progress=False)

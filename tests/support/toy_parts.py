@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +89,9 @@ class CurvedDecoder(Decoder):
         return eta
 
 
-def first_feature(data: SampleSource, n_latent: int) -> dict[str, LinearStart]:
+def first_feature(
+    data: SampleSource, n_latent: int, weights: Mapping[str, Tensor]
+) -> dict[str, LinearStart]:
     """Start with every factor on the first feature of each view alone."""
     found = {}
     for name, width in data.n_features.items():

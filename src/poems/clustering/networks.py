@@ -33,7 +33,7 @@ _FLATTENED_AT = 1.5
 
 def network_coordinates(
     latents: Floats | None,
-    views: Sequence[tuple[Floats, Bools]],
+    views: Sequence[tuple[Floats, Bools] | tuple[Floats, Bools, Floats]],
     *,
     n_coordinates: int = 11,
     rounds: int = FUSION_ROUNDS,
@@ -53,8 +53,9 @@ def network_coordinates(
         Posterior means of the active factors, of shape (n_samples, n_active),
         or ``None`` for a network of the views alone.
     views
-        A pair a view: values of shape (n_samples, n_features) on a common
-        scale, and which of them are there, a boolean array of that shape.
+        For each view: values of shape (n_samples, n_features) on a common
+        scale, which of them are there, a boolean array of that shape, and, if not alike, how
+        much each feature counts, of shape (n_features,).
     n_coordinates
         Coordinates wanted; at most n_samples are returned.
     rounds
@@ -125,7 +126,7 @@ def neighbours(n_samples: int) -> int:
     return max(1, min(20, max(5, n_samples // 10), n_samples - 1))
 
 
-def pairwise_distances(values: Floats, there: Bools) -> Floats:
+def pairwise_distances(values: Floats, there: Bools, weights: Floats | None = None) -> Floats:
     """Compute Euclidean distances over the features that both samples have.
 
     Squares are averaged over the common features, so that samples which share
@@ -136,23 +137,35 @@ def pairwise_distances(values: Floats, there: Bools) -> Floats:
     ----------
     values, there
         Of shape (n_samples, n_features); entries not there are not read.
+    weights
+        How much each feature counts in the average, (n_features,), or ``None`` for alike.
+
+    Examples
+    --------
+    >>> x, there = np.array([[0.0, 0.0], [2.0, 6.0]]), np.ones((2, 2), dtype=bool)
+    >>> pairwise_distances(x, there, np.array([1.0, 0.0]))[0, 1].item()
+    2.0
     """
-    return summed_distances([(values, there)])
+    counts = np.ones(values.shape[1]) if weights is None else weights
+    return summed_distances([(values, there, counts)])
 
 
-def summed_distances(blocks: Iterable[tuple[Floats, Bools]]) -> Floats:
-    """Compute :func:`pairwise_distances` from blocks of features, one after the other."""
+def summed_distances(blocks: Iterable[tuple[Floats, Bools, Floats]]) -> Floats:
+    """Compute :func:`pairwise_distances` from blocks of features, one after the other.
+
+    A block is what that takes.
+    """
     common: Floats = np.zeros(())
     left, product = common, common
-    for values, there in blocks:
-        x = np.where(there, values, 0.0)
+    for values, there, weights in blocks:
+        x = np.where(there, values * np.sqrt(weights), 0.0)
         product = product + x @ x.T
         if there.all():
-            common = common + float(x.shape[1])
+            common = common + weights.sum()
             left = left + (x**2).sum(axis=1, keepdims=True)
             continue
         mask = there.astype(np.float64)
-        common = common + mask @ mask.T
+        common = common + (mask * weights) @ mask.T
         left = left + x**2 @ mask.T
     # Distances of samples to themselves and to copies are 0 but for rounding.
     squares = np.maximum(left + left.T - 2.0 * product, 0.0)

@@ -16,7 +16,7 @@ STILL_FALLING: Final = 0.01
 
 
 def convergence_checks(
-    status: str, history: pd.DataFrame, *, n_terms: int, kl_weight: float, sparse: bool
+    status: str, history: pd.DataFrame, *, n_terms: float, kl_weight: float, sparse: bool
 ) -> tuple[Check, ...]:
     """Judge how training ended.
 
@@ -27,8 +27,8 @@ def convergence_checks(
     history
         Terms of the objective, a row an epoch.
     n_terms
-        Number of features that the objective sums over: those of all views, or
-        one where it is a mean.
+        Number of features that the objective sums over: as many as those of all views count
+        for, or one where it is a mean.
     kl_weight
         Weight of the KL term once it is warmed up.
     sparse
@@ -87,7 +87,7 @@ def _sparsity_incomplete(history: pd.DataFrame) -> Check:
 
 
 def _still_falling(
-    status: str, history: pd.DataFrame, n_terms: int, kl_weight: float, *, sparse: bool
+    status: str, history: pd.DataFrame, n_terms: float, kl_weight: float, *, sparse: bool
 ) -> Check:
     """Was the objective, with every term at full strength, still falling at the end?"""
     settled = history["kl_weight"] >= kl_weight

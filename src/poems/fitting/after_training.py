@@ -110,4 +110,5 @@ def _networked(fitted: FittedPoems, data: Batch | BackedBatches) -> FittedPoems:
         )
         return replace(fitted, findings=(*fitted.findings, left_out))
     own = fitted.sample_estimates.loc[:, fitted.feature_estimates.driven()]
-    return replace(fitted, network=network_embedding(own, data))
+    weights = fitted.module.weights_of_views()
+    return replace(fitted, network=network_embedding(own, data, weights))

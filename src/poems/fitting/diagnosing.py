@@ -222,18 +222,25 @@ def _checks_of_tables(fitted: FittedPoems, n_supported: int | None) -> tuple[Che
     sparse = settings.model.decoder == "sparse"
     n_latent = settings.model.n_latent
     told = information(samples.loc[:, active].numpy(), samples.variance[:, active].numpy())
-    errors = (error.numpy() for error in fitted.module.standard_errors())
+    errors = (
+        (error / counts.sqrt()).numpy()
+        for error, counts in zip(
+            fitted.module.standard_errors(),
+            fitted.module.weights_of_views().values(),
+            strict=True,
+        )
+    )
     justified = justified_variance(
         {name: size[:, active].numpy() for name, size in fitted.feature_estimates.size.items()},
         dict(zip(fitted.view_names, errors, strict=True)),
         samples.gates.numpy() > 0,
     )
     variance = samples.variance[:, active].double().mean(dim=0).numpy()
-    n_features = sum(len(fitted.features(name)) for name in fitted.view_names)
+    weights = fitted.module.feature_weights
     training = convergence_checks(
         fitted.status,
         fitted.history,
-        n_terms=1 if settings.training.reduction == "mean" else n_features,
+        n_terms=1 if settings.training.reduction == "mean" else float(weights.sum()),
         kl_weight=settings.training.kl_weight,
         sparse=sparse,
     )

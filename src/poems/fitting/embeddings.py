@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,7 +66,11 @@ def decoded_embedding(module: POEMS, loc: Tensor, n_components: int) -> Tensor:
 
 
 def network_embedding(
-    latents: Tensor | None, batch: Batch | BackedBatches, *, rounds: int = FUSION_ROUNDS
+    latents: Tensor | None,
+    batch: Batch | BackedBatches,
+    weights: Mapping[str, Tensor] | None = None,
+    *,
+    rounds: int = FUSION_ROUNDS,
 ) -> Tensor:
     """Compute coordinates in the fused network of latents and views.
 
@@ -76,30 +81,42 @@ def network_embedding(
         ``None`` for a network of the views alone.
     batch
         The same samples' preprocessed views.
+    weights
+        How much each feature of a view counts in the distances of its samples, (n_features,);
+        ``None`` for alike.
     rounds
         Rounds in which the networks are fused.
     """
     points = None if latents is None else latents.double().numpy()
+    counts = {
+        name: np.ones(width) if weights is None else weights[name].double().numpy()
+        for name, width in batch.n_features.items()
+    }
     if isinstance(batch, BackedBatches):
-        return _backed_network(points, batch, rounds)
+        return _backed_network(points, batch, counts, rounds)
     views = []
     for i, (name, values) in enumerate(batch.values.items()):
         there = batch.measured[:, i, None].expand_as(values)
         observed = batch.observed[name]
         if observed is not None:
             there = there & observed
-        views.append((values.double().numpy(), there.numpy()))
+        views.append((values.double().numpy(), there.numpy(), counts[name]))
     return torch.from_numpy(network_coordinates(points, views, rounds=rounds)).float()
 
 
-def _backed_network(latents: Floats | None, data: BackedBatches, rounds: int) -> Tensor:
+def _backed_network(
+    latents: Floats | None, data: BackedBatches, counts: Mapping[str, Floats], rounds: int
+) -> Tensor:
     """The same from views on disk: distances between samples are summed over features."""
 
-    def blocks(name: str, measured: Tensor) -> Iterator[tuple[Floats, Bools]]:
+    def blocks(name: str, measured: Tensor) -> Iterator[tuple[Floats, Bools, Floats]]:
+        first = 0
         for values, gaps in data.columns(name):
             there = measured[:, None].expand_as(values)
             there = there if gaps is None else there & ~gaps
-            yield values.double().numpy(), there.numpy()
+            last = first + values.shape[1]
+            yield values.double().numpy(), there.numpy(), counts[name][first:last]
+            first = last
 
     distances = (
         summed_distances(blocks(name, data.measured[:, i]))

@@ -36,6 +36,7 @@ from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.subset import bounded
 from poems.scaling.preprocessing import Preprocessing, fit_preprocessing, prepare
+from poems.scaling.redundancy import redundancy, redundancy_findings
 from poems.settings.arguments import require_whole
 from poems.settings.parts import STARTS
 from poems.settings.schema import LARGEST_SEED, Settings, settings_from_mapping
@@ -130,11 +131,12 @@ def fit(
 
     with _reproducible(seed, threads):
         with profile.span("start"):
-            module, training_part, held_out = _start(prepared, place, watched)
+            module, training_part, held_out, noted = _start(prepared, place, watched)
         prepared = replace(
             prepared,
             findings=(
                 *prepared.findings,
+                *noted,
                 *unwatched(len(prepared.data) - len(training_part), held_out),
             ),
         )
@@ -220,8 +222,11 @@ def _watched(cohort: MultiOmics, validation: Collection[str], settings: Settings
 
 def _start(
     prepared: _Prepared, device: torch.device, watched: torch.Tensor | None
-) -> tuple[POEMS, Batch | BackedBatches, Batch | None]:
-    """Build the model at its start; split off a held-out part if stopping needs one."""
+) -> tuple[POEMS, Batch | BackedBatches, Batch | None, tuple[Finding, ...]]:
+    """Build the model at its start; split off a held-out part if stopping needs one.
+
+    Findings say what is assumed of how much features count.
+    """
     settings, data = prepared.settings, prepared.data
     variances = {
         name: torch.tensor(scaling.variance, dtype=torch.float32)
@@ -249,14 +254,21 @@ def _start(
         held_out, _ = bounded(data.take(order[:n_held_out]), prepared.seed, "stopping")
         held_out = held_out.to(device)
         training_part = data.take(order[n_held_out:].sort().values)
-    start = STARTS.find(settings.model.start)(training_part, settings.model.n_latent)
+    noted: tuple[Finding, ...] = ()
+    if settings.model.redundancy == "correlation":
+        found = redundancy(training_part)
+        module.feature_weights.copy_(torch.cat([each.weights for each in found.values()]))
+        noted = tuple(redundancy_findings(found))
+    start = STARTS.find(settings.model.start)(
+        training_part, settings.model.n_latent, module.weights_of_views()
+    )
     for name, decoder in module.sparse_decoders():
         if name in start:
             decoder.start_from(start[name].effects)
     for i, name in enumerate(module.views):
         if name in start:
             module.likelihood(i).start(start[name].residual)
-    return module.to(device), training_part.to(device), held_out
+    return module.to(device), training_part.to(device), held_out, noted
 
 
 def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoems:

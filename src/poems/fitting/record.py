@@ -120,9 +120,13 @@ def read_record(path: str | Path) -> tuple[Record, Arrays]:
     """
     arrays, raw = read_state(path)
     try:
-        return Record.model_validate(raw), arrays
+        record = Record.model_validate(raw)
     except ValidationError as error:
         raise unreadable(path, error) from error
+    if "module.feature_weights" not in arrays:
+        # Written before features were weighted: what the default is now was not done then.
+        record = record.model_copy(update={"settings": record.settings.updated(redundancy="none")})
+    return record, arrays
 
 
 def read_stored(path: str | Path) -> StoredModel:

@@ -206,6 +206,18 @@ class FittedPoems:
         }
 
     @cached_property
+    def feature_weights(self) -> dict[str, pd.Series]:
+        """How much each feature counts, view to (n_features,).
+
+        One over the number of features of its view that say the same, itself among them; their
+        sum is what the view counts for. 1 throughout for ``redundancy="none"``.
+        """
+        return {
+            name: pd.Series(weights.numpy().copy(), index=self.features(name), name="weight")
+            for name, weights in self.module.weights_of_views().items()
+        }
+
+    @cached_property
     def inclusion(self) -> dict[str, pd.DataFrame]:
         """Probability that each loading is in, view to (n_features, n_active)."""
         return {

@@ -115,10 +115,15 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
         for name, value in tensors.items()
         if name.startswith("module.")
     }
+    if "feature_weights" not in state:
+        # A file of before features were weighted.
+        state["feature_weights"] = torch.ones(module.feature_weights.shape)
     if "background.loadings" not in state:
         state |= {f"background.{k}": v for k, v in _no_background(module).state_dict().items()}
     module.load_state_dict(state, strict=True, assign=True)
     module.requires_grad_(False).eval()
+    if not ((module.feature_weights > 0) & (module.feature_weights <= 1)).all():
+        raise ValueError("weights of features lie above 0 and are at most 1")
 
     components = None
     if "samples.components" in tensors:

@@ -24,7 +24,8 @@ class Background(nn.Module):
         One over the variance of each feature that neither the factors nor the background
         explain, (n_features,).
     uncertainty
-        sum_j precision_j Cov(B_j) over the features of each view, of shape
+        sum_j w_j precision_j Cov(B_j) over the features of each view, w_j how much they count, of
+        shape
         (n_views, n_background, n_background): what is not known of the loadings counts
         against the scores that they would suggest.
     """
@@ -52,8 +53,12 @@ class Background(nn.Module):
         """Return what the background adds, (n_samples, n_features), given b."""
         return torch.addmm(self.offset, scores, self.loadings.T)
 
-    def grams(self) -> Tensor:
-        """Return B' diag(precision) B of each view: (n_views, n_background, n_background)."""
-        weighted, sizes = self.loadings * self.precision[:, None], list(self.sizes)
+    def grams(self, weights: Tensor) -> Tensor:
+        """Return B' diag(w precision) B of each view: (n_views, n_background, n_background).
+
+        ``weights``, (n_features,): how much each feature counts.
+        """
+        said = weights * self.precision
+        weighted, sizes = self.loadings * said[:, None], list(self.sizes)
         parts = zip(torch.split(weighted, sizes), torch.split(self.loadings, sizes), strict=True)
         return torch.stack([left.T @ right for left, right in parts])

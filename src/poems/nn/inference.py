@@ -2,14 +2,14 @@
 
 The encoder proposes, the decoders decide. From the encoder's answer
 
-    log p(x, z, b) = log p(z) - |b|^2 / 2 + sum_j log p(x_j | eta_j(z) + offset_j + B_j . b),
+    log p(x, z, b) = log p(z) - |b|^2 / 2 + sum_j w_j log p(x_j | eta_j(z) + offset_j + B_j . b),
 
-the sum over the measured entries, is raised by Fisher scoring, which is Gauss-Newton where noise
-is Gaussian: each view's expert is its likelihood linearised where the sample is, of precision
-J' I J with J the slopes of eta and I the information of an entry, multiplied with the other
-experts and with the prior. Steps are halved until nothing is lost. The posterior's covariance is
-the inverse of the product's precision, in which the background factors b (see
-:class:`poems.nn.background.Background`) are averaged over.
+the sum over the measured entries, w_j how much a feature counts, is raised by Fisher scoring, which
+is Gauss-Newton where noise is Gaussian: each view's expert is its likelihood linearised where the
+sample is, of precision J' I J with J the slopes of eta and I the weighted information of an entry,
+multiplied with the other experts and with the prior. Steps are halved until nothing is lost. The
+posterior's covariance is the inverse of the product's precision, in which the background factors b
+(see :class:`poems.nn.background.Background`) are averaged over.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _infer(model: POEMS, batch: Batch, start: Inferred, steps: int) -> Inferred:
 
 @torch.no_grad()
 def conditional_scores(
-    background: Background, batch: Batch, residuals: Tensor
+    background: Background, batch: Batch, residuals: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Compute the background's scores of each sample where its latents are known.
 
@@ -165,26 +165,29 @@ def conditional_scores(
     residuals
         What the decoders and the offsets leave, zero where not measured, of shape (n_samples,
         n_features).
+    weights
+        How much each feature counts, (n_features,).
 
     Returns
     -------
     Means of shape (n_samples, n_background) and covariances, of shape (n_samples, n_background,
     n_background).
     """
-    told = (residuals * background.precision) @ background.loadings
+    told = (residuals * (weights * background.precision)) @ background.loadings
     if batch.observed_jointly() is None:
         # Samples with the same views have the same precision.
         patterns, which = torch.unique(batch.measured, dim=0, return_inverse=True)
-        precision, _ = _background_precision(background, patterns, None)
+        precision, _ = _background_precision(background, weights, patterns, None)
         scatter = torch.linalg.inv(precision.double()).to(told.dtype)[which]
     else:
-        precision, _ = _background_precision(background, batch.measured, batch.entries())
+        there = batch.entries()
+        precision, _ = _background_precision(background, weights, batch.measured, there)
         scatter = torch.linalg.inv(precision.double()).to(told.dtype)
     return (scatter @ told[..., None])[..., 0], scatter
 
 
 def _background_precision(
-    background: Background, measured: Tensor, there: Tensor | None
+    background: Background, weights: Tensor, measured: Tensor, there: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Return the precision of b given the latents, and what of it is doubt of the loadings.
 
@@ -194,12 +197,17 @@ def _background_precision(
     B, n_background = background.loadings, background.n_background
     if there is None:
         shares = measured.to(B.dtype)
-        known = shares @ background.grams().flatten(1)
+        known = shares @ background.grams(weights).flatten(1)
     else:
         views = torch.split(there, list(background.sizes), dim=1)
-        shares = torch.stack([part.to(B.dtype).mean(dim=1) for part in views], dim=1)
+        counts = torch.split(weights, list(background.sizes))
+        of_views = [
+            part.to(B.dtype) @ count / count.sum()
+            for part, count in zip(views, counts, strict=True)
+        ]
+        shares = torch.stack(of_views, dim=1)
         known = B.new_zeros(len(shares), n_background**2)
-        weighted = B * background.precision[:, None]
+        weighted = B * (weights * background.precision)[:, None]
         most = max(1, _MOST_PRODUCTS // max(1, n_background**2))
         for rows in torch.split(torch.arange(len(B)), most):
             products = weighted[rows, :, None] * B[rows, None, :]
@@ -217,8 +225,12 @@ class _Problem:
         self.sizes, self.there = list(batch.n_features.values()), batch.entries()
         # What was not measured may be no number at all.
         self.x = batch.joined().masked_fill(~self.there, 0.0)
+        self._weights = model.feature_weights
+        # What an entry says of z and b; what it is predicted with stays its own.
+        self._precision = self._weights * self.background.precision
         self._of_background, self._doubt = _background_precision(
             self.background,
+            self._weights,
             batch.measured,
             None if batch.observed_jointly() is None else self.there,
         )
@@ -236,9 +248,9 @@ class _Problem:
         log_prob = self.model.prior.log_prob(z)
         if not self.background.n_background:
             parts = self._by_view(lambda likelihood, x, own: likelihood.log_prob(x, own), eta)
-            return log_prob + parts.sum(dim=1), eta
+            return log_prob + parts @ self._weights, eta
         eta = eta + self.background.predict(b)
-        squares = (self.x - eta).square().mul_(self.background.precision) * self.there
+        squares = (self.x - eta).square().mul_(self._precision) * self.there
         doubt = torch.einsum("na,nab,nb->n", b, self._doubt, b)
         return log_prob - 0.5 * (b.square().sum(dim=1) + doubt + squares.sum(dim=1)), eta
 
@@ -260,13 +272,15 @@ class _Problem:
 
     def _score(self, eta: Tensor) -> Tensor:
         if self.background.n_background:
-            return (self.x - eta).mul_(self.background.precision).masked_fill_(~self.there, 0.0)
-        return self._by_view(lambda likelihood, x, own: likelihood.score(x, own), eta)
+            return (self.x - eta).mul_(self._precision).masked_fill_(~self.there, 0.0)
+        scores = self._by_view(lambda likelihood, x, own: likelihood.score(x, own), eta)
+        return scores * self._weights
 
     def _information(self, eta: Tensor) -> Tensor:
         if self.background.n_background:
-            return self.background.precision * self.there
-        return self._by_view(lambda likelihood, _, own: likelihood.information(own), eta)
+            return self._precision * self.there
+        told = self._by_view(lambda likelihood, _, own: likelihood.information(own), eta)
+        return told * self._weights
 
     def step(self, point: Tensor, eta: Tensor) -> tuple[Tensor, Tensor]:
         """Return the step of Fisher scoring and by how much it promises to gain, in nats."""

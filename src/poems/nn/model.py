@@ -48,6 +48,8 @@ class POEMS(nn.Module):
         If a part is not registered, or a likelihood is set for a view that is not there.
     """
 
+    feature_weights: Tensor
+
     def __init__(self, variances: Mapping[str, Tensor], settings: Settings) -> None:
         super().__init__()
         model = settings.model
@@ -76,6 +78,13 @@ class POEMS(nn.Module):
         )
 
         self.background = Background(sizes, 0)
+        # How much each feature counts; views' features one after the other (n_features,).
+        self.register_buffer("feature_weights", torch.ones(sum(sizes)))
+
+    def weights_of_views(self) -> dict[str, Tensor]:
+        """Return how much each feature counts, view name to (n_features,): 1 at first."""
+        parts = torch.split(self.feature_weights, list(self.background.sizes))
+        return dict(zip(self.views, parts, strict=True))
 
     def decoder(self, view: int) -> Decoder:
         """Return a view's decoder."""

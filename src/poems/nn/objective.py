@@ -2,8 +2,12 @@
 
 Minimised, with sums over features and latents and the mean over samples:
 
-    L = mean_n [ sum_v sum_j o_nvj (-log p(x_nvj | z_n)) + beta KL(q(z_n | x_n) || p(z)) ]
-        + (1 / N) sum_v [ spike-and-slab penalty + noise prior ]
+    L = mean_n [ sum_v sum_j w_vj o_nvj (-log p(x_nvj | z_n)) + beta KL(q(z_n | x_n) || p(z)) ]
+        + (1 / N) sum_v sum_j w_vj [ spike-and-slab penalty + noise prior ]_vj
+
+The weights w_vj are how much a feature counts (:mod:`poems.scaling.redundancy`). They multiply all
+that is a feature's own alike, so that its loadings, their threshold and its noise are what they
+would be without; what changes is its say about z and about what features share.
 
 ``reduction="mean"`` is the paper's published code instead: means over features
 and over latents, and priors divided by the batch size.
@@ -90,7 +94,9 @@ def elbo_terms(
 
     likelihoods = [model.likelihood(i) for i in range(len(model.views))]
     with profile.span("likelihood"):
-        per_view, noise = _likelihood(likelihoods, batch, predictions, weights, mean=mean)
+        per_view, noise = _likelihood(
+            likelihoods, batch, predictions, weights, model.feature_weights, mean=mean
+        )
         nll = dict(zip(model.views, per_view.detach().unbind(), strict=True))
 
     with profile.span("prior"):
@@ -101,7 +107,7 @@ def elbo_terms(
         divisor = prior_divisor(settings, len(batch), n_samples)
         penalty, rates = z.new_zeros(()), z.new_zeros(0, model.n_latent)
         if decoders := [decoder for _, decoder in model.sparse_decoders()]:
-            rates = penalty_rates(decoders, divisor)
+            rates = penalty_rates(decoders, divisor) * _of_loadings(model)[:, None]
             with torch.set_grad_enabled(torch.is_grad_enabled() and not proximal):
                 loadings = torch.cat([decoder.loadings for decoder in decoders])
                 penalty = torch.dot(rates.flatten(), loadings.abs().flatten())
@@ -118,6 +124,7 @@ def _likelihood(
     batch: Batch,
     predictions: Sequence[Tensor],
     weights: Tensor,
+    feature_weights: Tensor,
     *,
     mean: bool,
 ) -> tuple[Tensor, Tensor]:
@@ -126,7 +133,9 @@ def _likelihood(
     # The weights of a sample's draws sum to one: of a single draw they say nothing.
     given = weights if len(predictions) > 1 else [None]
     of_draws = [
-        likelihood_terms(likelihoods, x, predicted, batch.measured, observed, weight)
+        likelihood_terms(
+            likelihoods, x, predicted, batch.measured, observed, weight, feature_weights
+        )
         for predicted, weight in zip(predictions, given, strict=True)
     ]
     (first, noise), *others = of_draws
@@ -134,6 +143,12 @@ def _likelihood(
     if mean:
         per_view = per_view / per_view.new_tensor(list(batch.n_features.values()))
     return per_view, noise
+
+
+def _of_loadings(model: POEMS) -> Tensor:
+    """How much each feature of the sparse decoders counts: (n_features,)."""
+    weights = model.weights_of_views()
+    return torch.cat([weights[name] for name, _ in model.sparse_decoders()])
 
 
 def prior_divisor(settings: Settings, n_batch: int, n_samples: int) -> int:

@@ -105,6 +105,11 @@ class ModelSettings(_Group):
         "gaussian for the others).",
     )
 
+    redundancy: Literal["correlation", "none"] = Field(
+        "correlation",
+        description="How much a feature counts: features of a view that say the same, by their "
+        "correlations, count together for what one of them says, or each counts in full (none).",
+    )
     inference: Literal["exact", "amortised"] = Field(
         "amortised",
         description="Latents of a trained model: as the encoders answer, or exact, by what the "
@@ -323,6 +328,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "decoder_dropout": 0.2,
             "normalise": False,
             "start": "random",
+            "redundancy": "none",
         },
         "sparsity": {
             "proximal": False,

@@ -8,7 +8,9 @@ Variational Bayes for a group factor analysis of the residuals (Virtanen et al. 
 
 alpha_vk, the precision of a view's loadings of a factor, is learned. It grows without end where
 the view has no part in the factor, so that factors become shared, private or nobody's by
-themselves; the last are left out.
+themselves; the last are left out. How much a feature counts (:mod:`poems.scaling.redundancy`) bears
+on what features share, the scores and alpha; its own loadings and noise are what they would be
+without.
 """
 
 from __future__ import annotations
@@ -63,9 +65,10 @@ def fit_background(model: POEMS, batch: Batch, most: int | None = None) -> Infer
     limit = min(_MOST, len(batch) // _SAMPLES_EACH) if most is None else most
     if not limit or not all(model.likelihood(i).additive for i in range(len(model.views))):
         return found
-    state = _start(_Residuals(batch, model.decode_jointly(found.loc)), limit)
+    weights = model.feature_weights
+    state = _start(_Residuals(batch, model.decode_jointly(found.loc), weights), limit)
     for _ in range(_TURNS):
-        residuals = _Residuals(batch, model.decode_jointly(found.loc))
+        residuals = _Residuals(batch, model.decode_jointly(found.loc), weights)
         for _ in range(_ROUNDS):
             if not state.scores.shape[1] or _round(residuals, state) < _SETTLED:
                 break
@@ -78,8 +81,8 @@ def fit_background(model: POEMS, batch: Batch, most: int | None = None) -> Infer
 class _Residuals:
     """What the factors leave, zero where nothing was measured, and how much there is of it."""
 
-    def __init__(self, batch: Batch, eta: Tensor) -> None:
-        self.batch = batch
+    def __init__(self, batch: Batch, eta: Tensor, weights: Tensor) -> None:
+        self.batch, self.weights = batch, weights
         self.sizes = tuple(batch.n_features.values())
         self.there = batch.entries()
         self.values = (batch.joined() - eta).masked_fill(~self.there, 0.0)
@@ -138,7 +141,7 @@ def _start(residuals: _Residuals, most: int) -> _State:
     centred = residuals.centred(offset)
     left = centred.square().sum(dim=0) / residuals.counts
     # A feature without residuals stays at 0.
-    white = centred / left.sqrt().clamp_min(1e-6)
+    white = centred * (residuals.weights.sqrt() / left.sqrt().clamp_min(1e-6))
     n_samples, n_features = white.shape
     kept = min(most, n_samples - 1, n_features)
     scores = principal_scores([white], kept)[0].to(white.dtype)
@@ -148,7 +151,7 @@ def _start(residuals: _Residuals, most: int) -> _State:
     # Where all loadings are 0 the precision is merely large.
     alpha = torch.stack(
         [
-            1.0 / loadings[rows].square().mean(dim=0).clamp_min(1e-9)
+            1.0 / _mean(loadings[rows].square(), residuals.weights[rows]).clamp_min(1e-9)
             for _, rows, _ in residuals.views()
         ]
     )
@@ -172,7 +175,10 @@ def _round(residuals: _Residuals, state: _State) -> float:
     state.offset = residuals.values - state.scores @ state.loadings.T
     state.offset = state.offset.masked_fill(~residuals.there, 0.0).sum(dim=0) / residuals.counts
     state.scores, state.scatter = conditional_scores(
-        state.background(residuals), residuals.batch, residuals.centred(state.offset)
+        state.background(residuals),
+        residuals.batch,
+        residuals.centred(state.offset),
+        residuals.weights,
     )
     return float((state.noise.log() - before).abs().mean())
 
@@ -214,7 +220,15 @@ def _update_view(
     noise = (squares + prior) / (residuals.counts[rows].double() + _NOISE_DF + 2.0)
     dtype = state.noise.dtype
     state.loadings[rows] = loadings.to(dtype)
-    state.alpha[view] = (1.0 / (loadings.square() + doubt).mean(dim=0)).to(dtype)
+    weights = residuals.weights[rows].double()
+    state.alpha[view] = (1.0 / _mean(loadings.square() + doubt, weights)).to(dtype)
     state.noise[rows] = noise.to(dtype)
-    state.uncertainty[view] = ((axes * (shrunk / noise[:, None]).sum(dim=0)) @ axes.T).to(dtype)
-    return (tau * residuals.counts[rows].double()[:, None] * loadings.square()).mean(dim=0)
+    of_axes = (shrunk * (weights / noise)[:, None]).sum(dim=0)
+    state.uncertainty[view] = ((axes * of_axes) @ axes.T).to(dtype)
+    told = tau * residuals.counts[rows].double()[:, None] * loadings.square()
+    return _mean(told, weights)
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Mean over features, each counting by its weight: (n_columns,)."""
+    return weights @ values / weights.sum()

@@ -25,15 +25,16 @@ def gaussian_terms(
     excess: Array,
     of_prior: Array,
     nll: Array,
-) -> float:
-    """Compute the negative log-likelihood of each view, and return that of the noise prior.
+    prior: Array,
+) -> None:
+    """Compute the negative log-likelihood of each feature and that of its noise prior.
 
     With r = (x - eta) / sigma where a value is there and 0 elsewhere: r / sigma into slope, the
     sum over samples of 1 - r^2 into excess, which begins as zeros, and the derivative of the
     noise prior for log sigma into of_prior.
 
     x, eta and slope: (n_samples, n_features), the views' features one after the other; log_scale,
-    variance, excess and of_prior: (n_features,); sizes, of the views, and nll: (n_views,).
+    variance, excess, of_prior, nll and prior: (n_features,); sizes, of the views: (n_views,).
     measured: booleans of shape (n_samples, n_views); observed: like x, or of shape (1, 1) if all
     are. noise: degrees of freedom of its prior, and its scale's share of a feature's variance.
     """
@@ -61,17 +62,14 @@ def gaussian_terms(
                     squares[j] += r * r
                     count[j] += one if present[j] else zero
             first = last
-    first, prior = 0, 0.0
+    first = 0
     for v in range(len(sizes)):
         if everywhere:
             count[first : first + sizes[v]] = measured[:, v].sum()
-        total = 0.0
         for j in range(first, first + sizes[v]):
-            total += 0.5 * squares[j] + count[j] * (log_scale[j] + _HALF_LOG_2PI)
+            nll[j] = 0.5 * squares[j] + count[j] * (log_scale[j] + _HALF_LOG_2PI)
             excess[j] = count[j] - squares[j]
             ratio = 0.5 * noise[0] * noise[1] * variance[j] * precision[j] ** 2
-            prior += ratio + (noise[0] + 2) * log_scale[j]
+            prior[j] = ratio + (noise[0] + 2) * log_scale[j]
             of_prior[j] = noise[0] + 2 - 2 * ratio
-        nll[v] = total
         first += sizes[v]
-    return prior

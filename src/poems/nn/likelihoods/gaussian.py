@@ -116,11 +116,11 @@ class GaussianLikelihood(Likelihood):
 
 
 class _Terms(Function):
-    """Both with their derivatives, in few passes over the data.
+    """Both of each feature with their derivatives, in few passes over the data.
 
     With r = (x - eta) / sigma and weights w: -w r / sigma for eta, the sum over samples of
-    w (1 - r^2) for log sigma. Values that are not there count as r = 0. The prior is
-    sum_j (df + 2) log sigma_j + df s_j / (2 sigma_j^2), with s_j a share of the variance.
+    w (1 - r^2) for log sigma. Values that are not there count as r = 0. The prior of feature j is
+    (df + 2) log sigma_j + df s_j / (2 sigma_j^2), with s_j a share of the variance.
     """
 
     @staticmethod
@@ -135,7 +135,6 @@ class _Terms(Function):
         weight: Tensor | None,
         sizes: tuple[int, ...],
     ) -> tuple[Tensor, Tensor]:
-        ctx.sizes = sizes
         if weight is None and compiled_for(x.device):
             kept, results = _compiled_terms(x, eta, log_scale, variance, measured, observed, sizes)
             ctx.save_for_backward(*kept)
@@ -153,15 +152,14 @@ class _Terms(Function):
         of_weight = (residual, constants, there) if ctx.needs_input_grad[6] else ()
         slope, excess = weighted * precision, count - squares
         ctx.save_for_backward(slope, excess, _NOISE_DF + 2.0 - 2.0 * ratio, *of_weight)
-        of_features = torch.addcmul(0.5 * squares, constants, count)
-        nll = torch.stack([part.sum() for part in torch.split(of_features, list(sizes))])
-        return nll, torch.add(ratio, log_scale, alpha=_NOISE_DF + 2.0).sum()
+        nll = torch.addcmul(0.5 * squares, constants, count)
+        return nll, torch.add(ratio, log_scale, alpha=_NOISE_DF + 2.0)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         slope, excess, of_prior, *of_weight = ctx.saved_tensors
-        g = grads[0][view_of_features(ctx.sizes, slope.device)]
+        g = grads[0]
         of_scale = torch.addcmul(of_prior * grads[1], g, excess)
         grad_weight = None
         if of_weight:
@@ -185,9 +183,9 @@ def _compiled_terms(
 
     values, predicted, scale = (y.detach().contiguous().numpy() for y in (x, eta, log_scale))
     mask = np.ones((1, 1), dtype=bool) if observed is None else observed.numpy()
-    slope, nll = np.empty_like(predicted), np.empty(len(sizes), scale.dtype)
-    excess, of_prior = np.zeros((2, len(scale)), scale.dtype)
-    prior = gaussian_terms(
+    slope = np.empty_like(predicted)
+    excess, nll, prior, of_prior = np.zeros((4, len(scale)), scale.dtype)
+    gaussian_terms(
         values,
         predicted,
         scale,
@@ -200,6 +198,7 @@ def _compiled_terms(
         excess,
         of_prior,
         nll,
+        prior,
     )
     kept = torch.from_numpy(slope), torch.from_numpy(excess), torch.from_numpy(of_prior)
-    return kept, (torch.from_numpy(nll), eta.new_tensor(prior))
+    return kept, (torch.from_numpy(nll), torch.from_numpy(prior))

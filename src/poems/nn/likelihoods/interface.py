@@ -118,11 +118,15 @@ class Likelihood(nn.Module):
         What stands in the other entries does not matter, neither here nor to derivatives.
         ``observed`` are booleans like x, or ``None`` for all.
         """
+        return self._entries(x, eta, observed).sum(dim=1)
+
+    def _entries(self, x: Tensor, eta: Tensor, observed: Tensor | None) -> Tensor:
+        """Negative log-likelihood of each entry, 0 where it was not observed."""
         if observed is None:
-            return -self.log_prob(x, eta).sum(dim=1)
+            return -self.log_prob(x, eta)
         # Both are put out of the way, for a derivative of infinity times zero is no number.
         values, predicted = x.where(observed, self.placeholder), eta.where(observed, 0.0)
-        return -self.log_prob(values, predicted).where(observed, 0.0).sum(dim=1)
+        return -self.log_prob(values, predicted).where(observed, 0.0)
 
     @classmethod
     def joint_terms(
@@ -134,7 +138,12 @@ class Likelihood(nn.Module):
         observed: Tensor | None,
         weight: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """The terms of several views of this class, as ``likelihood_terms`` returns them.
+        """Compute the terms of several views of this class, feature by feature.
+
+        Takes what ``likelihood_terms`` takes, and returns what that sums up: the negative
+        log-likelihood of each feature, summed over samples, and the negative log density of its
+        noise prior, both of shape (n_features,), the views' features one after the other. How
+        much a feature counts is no matter of its likelihood.
 
         A class may compute them at once, and faster than here: view by view, derivatives by
         autograd. A subclass does not inherit what it has of its own, for that would pass over
@@ -144,16 +153,16 @@ class Likelihood(nn.Module):
         values, predicted = torch.split(x, sizes, dim=1), torch.split(eta, sizes, dim=1)
         masks = [None] * len(sizes) if observed is None else torch.split(observed, sizes, dim=1)
         complete: list[bool] = measured.all(dim=0).tolist()
-        per_view = []
+        per_feature = []
         for i, likelihood in enumerate(likelihoods):
             mask = masks[i]
             if not complete[i]:
                 rows = measured[:, i, None].expand(values[i].shape)
                 mask = rows if mask is None else rows & mask
-            nll = likelihood.nll(values[i], predicted[i], mask)
-            per_view.append(nll.sum() if weight is None else torch.dot(nll, weight))
-        prior = torch.stack([likelihood.log_prior().sum() for likelihood in likelihoods])
-        return torch.stack(per_view), -prior.sum()
+            entries = likelihood._entries(values[i], predicted[i], mask)
+            per_feature.append(entries.sum(dim=0) if weight is None else weight @ entries)
+        prior = torch.cat([likelihood.log_prior() for likelihood in likelihoods])
+        return torch.cat(per_feature), -prior
 
 
 LikelihoodFactory = Callable[[Tensor], Likelihood]

@@ -17,6 +17,7 @@ def likelihood_terms(
     measured: Tensor,
     observed: Tensor | None,
     weight: Tensor | None = None,
+    feature_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Negative log-likelihood of each view, and negative log density of the noise prior.
 
@@ -37,25 +38,43 @@ def likelihood_terms(
         others may be any number.
     weight
         Weight of each sample, of shape (n_samples,), or ``None`` for 1.
+    feature_weights
+        Weight of each feature in both terms, of shape (n_features,), or ``None`` for 1. It is
+        put in here, for all likelihoods alike: none of them knows it.
 
     Returns
     -------
     The former summed over features and samples, of shape (n_views,), the latter over the
     features of all views and up to a constant, a number.
     """
+    sizes = [likelihood.n_features for likelihood in likelihoods]
+    nll, prior = _per_feature(likelihoods, x, eta, measured, observed, weight)
+    if feature_weights is not None:
+        nll, prior = nll * feature_weights, prior * feature_weights
+    return torch.stack([part.sum() for part in torch.split(nll, sizes)]), prior.sum()
+
+
+def _per_feature(
+    likelihoods: Sequence[Likelihood],
+    x: Tensor,
+    eta: Tensor,
+    measured: Tensor,
+    observed: Tensor | None,
+    weight: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Both terms of each feature, of shape (n_features,)."""
     groups = _groups(likelihoods)
     if len(groups) == 1:
         return _terms_of(type(likelihoods[0]))(likelihoods, x, eta, measured, observed, weight)
     sizes = [likelihood.n_features for likelihood in likelihoods]
     values, predicted = torch.split(x, sizes, dim=1), torch.split(eta, sizes, dim=1)
     masks = None if observed is None else torch.split(observed, sizes, dim=1)
-    per_view: dict[int, Tensor] = {}
-    prior = eta.new_zeros(())
+    of_views: dict[int, tuple[Tensor, Tensor]] = {}
     for views in groups:
         mask = None if masks is None else _side_by_side(masks, views)
         members = [likelihoods[view] for view in views]
         terms = _terms_of(type(members[0]))
-        nll, of_group = terms(
+        both = terms(
             members,
             _side_by_side(values, views),
             _side_by_side(predicted, views),
@@ -63,9 +82,10 @@ def likelihood_terms(
             mask,
             weight,
         )
-        per_view |= dict(zip(views, nll.unbind(), strict=True))
-        prior = prior + of_group
-    return torch.stack([per_view[view] for view in range(len(likelihoods))]), prior
+        parts = (torch.split(term, [sizes[view] for view in views]) for term in both)
+        of_views |= dict(zip(views, zip(*parts, strict=True), strict=True))
+    nll, prior = zip(*(of_views[view] for view in range(len(likelihoods))), strict=True)
+    return torch.cat(nll), torch.cat(prior)
 
 
 def _groups(likelihoods: Sequence[Likelihood]) -> list[list[int]]:

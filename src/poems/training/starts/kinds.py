@@ -1,8 +1,9 @@
 """Starts: effects and noise from which training begins, found before it.
 
-A start is a function of the training samples and the number of latents that returns,
-for the views of which it says anything, a :class:`LinearStart`; decoders without loadings
-pass it over. To add one, write the function and register it in :data:`poems.settings.parts.STARTS`.
+A start is a function of the training samples, the number of latents and, by view, how much each
+feature counts, that returns, for the views of which it says anything, a :class:`LinearStart`;
+decoders without loadings pass it over. To add one, write the function and register it in
+:data:`poems.settings.parts.STARTS`.
 """
 
 from __future__ import annotations
@@ -28,19 +29,20 @@ class LinearStart(NamedTuple):
     residual: Tensor
 
 
-Start = Callable[[SampleSource, int], Mapping[str, LinearStart]]
+Weights = Mapping[str, Tensor]
+Start = Callable[[SampleSource, int, Weights], Mapping[str, LinearStart]]
 
 
-def sparse_linear(data: SampleSource, n_latent: int) -> Mapping[str, LinearStart]:
+def sparse_linear(data: SampleSource, n_latent: int, weights: Weights) -> Mapping[str, LinearStart]:
     """Start from thresholded, varimax-rotated principal components."""
     if isinstance(data, BackedBatches):
-        found = backed_linear_start(data, n_latent)
+        found = backed_linear_start(data, n_latent, weights)
     else:
         assert isinstance(data, Batch)
-        found = sparse_linear_start(data, n_latent)
+        found = sparse_linear_start(data, n_latent, weights)
     return {name: LinearStart(*parts) for name, parts in found.items()}
 
 
-def drawn(data: SampleSource, n_latent: int) -> Mapping[str, LinearStart]:
+def drawn(data: SampleSource, n_latent: int, weights: Weights) -> Mapping[str, LinearStart]:
     """Start where parameters were drawn: nothing is said of any view."""
     return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -137,7 +138,23 @@ def n_supported(loadings: Tensor, variances: Tensor, n_samples: int) -> int:
     return loadings.shape[1]
 
 
-def sparse_linear_start(batch: Batch, n_latent: int) -> dict[str, tuple[Tensor, Tensor]]:
+def root_weights(n_features: int, weights: Tensor | None) -> Tensor:
+    """Compute by what features are multiplied before components are sought: (n_features,).
+
+    The roots of how much they count, of mean square 1 within a view, so that views count alike.
+
+    >>> root_weights(2, torch.tensor([0.25, 0.25])).tolist()
+    [1.0, 1.0]
+    """
+    if weights is None:
+        return torch.ones(n_features, dtype=torch.float64)
+    own = weights.double()
+    return (own / own.mean()).sqrt()
+
+
+def sparse_linear_start(
+    batch: Batch, n_latent: int, weights: Mapping[str, Tensor] | None = None
+) -> dict[str, tuple[Tensor, Tensor]]:
     """Compute loadings and noise of a varimax-rotated PCA of the block-scaled views.
 
     Loadings within the universal threshold sigma_j sqrt(2 log(n_features n_latent) / N_j)
@@ -153,6 +170,9 @@ def sparse_linear_start(batch: Batch, n_latent: int) -> dict[str, tuple[Tensor, 
         All training samples.
     n_latent
         Number of factors.
+    weights
+        How much each feature of a view counts, (n_features,), or ``None`` for alike. They bear
+        on the components, not on the loadings and noise that a feature has given these.
 
     Returns
     -------
@@ -173,9 +193,14 @@ def sparse_linear_start(batch: Batch, n_latent: int) -> dict[str, tuple[Tensor, 
         mean = values[rows].mean(dim=0)
         blocks[name] = torch.where(rows[:, None], values - mean, 0.0)
     rank = min(n_latent, len(batch) - 1, sum(x.shape[1] for x in blocks.values()))
-    scores, stacked = principal_scores(list(blocks.values()), rank)
-    weights = [x.double().square().mean(dim=0) / x.shape[1] for x in blocks.values()]
-    kept = n_started(stacked, torch.cat(weights), len(batch))
+    seen = [
+        x if weights is None else x * root_weights(x.shape[1], weights[name]).to(x)
+        for name, x in blocks.items()
+    ]
+    scores, stacked = principal_scores(seen, rank)
+    variances = [x.double().square().mean(dim=0) / x.shape[1] for x in seen]
+    kept = n_started(stacked, torch.cat(variances), len(batch))
+    del seen
     scores, rotation = scores[:, :kept], varimax(stacked[:, :kept])
 
     start = {}

@@ -15,7 +15,7 @@ SIAM Review 53:217): V <- orth(X^T X V), a pass each, then a Rayleigh-Ritz step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
-from poems.training.starts.linear import n_started, start_from_loadings, varimax
+from poems.training.starts.linear import n_started, root_weights, start_from_loadings, varimax
 
 Array = npt.NDArray[np.float64]
 
@@ -41,7 +41,9 @@ def is_exact(data: BackedBatches) -> bool:
     return min(len(data), sum(data.n_features.values())) <= LARGEST_EXACT
 
 
-def backed_linear_start(data: BackedBatches, n_latent: int) -> dict[str, tuple[Tensor, Tensor]]:
+def backed_linear_start(
+    data: BackedBatches, n_latent: int, weights: Mapping[str, Tensor] | None = None
+) -> dict[str, tuple[Tensor, Tensor]]:
     """Compute loadings and noise as :func:`poems.training.starts.linear.sparse_linear_start` does.
 
     Parameters
@@ -50,6 +52,8 @@ def backed_linear_start(data: BackedBatches, n_latent: int) -> dict[str, tuple[T
         All training samples.
     n_latent
         Number of factors.
+    weights
+        How much each feature of a view counts, (n_features,), or ``None`` for alike.
 
     Returns
     -------
@@ -59,14 +63,14 @@ def backed_linear_start(data: BackedBatches, n_latent: int) -> dict[str, tuple[T
     n_features = sum(data.n_features.values())
     rank = min(n_latent, len(data) - 1, n_features)
     if len(data) <= min(n_features, LARGEST_EXACT):
-        loadings, variance = _from_samples(data, rank)
+        loadings, variance = _from_samples(data, rank, weights)
     elif n_features <= LARGEST_EXACT:
-        loadings, variance = _from_features(data, rank)
+        loadings, variance = _from_features(data, rank, weights)
     else:
-        loadings, variance = _randomised(data, rank)
-    n_rows, scale = _per_feature(data)
-    weights = variance * scale**2 * n_rows / len(data)
-    kept = n_started(torch.from_numpy(loadings), torch.from_numpy(weights), len(data))
+        loadings, variance = _randomised(data, rank, weights)
+    n_rows, scale = _per_feature(data, weights)
+    seen = variance * scale**2 * n_rows / len(data)
+    kept = n_started(torch.from_numpy(loadings), torch.from_numpy(seen), len(data))
     loadings = loadings[:, :kept]
     rotation = varimax(torch.from_numpy(loadings))
     start, first = {}, 0
@@ -86,22 +90,25 @@ def backed_linear_start(data: BackedBatches, n_latent: int) -> dict[str, tuple[T
     return start
 
 
-def _from_samples(data: BackedBatches, rank: int) -> tuple[Array, Array]:
+_Weights = Mapping[str, Tensor] | None
+
+
+def _from_samples(data: BackedBatches, rank: int, weights: _Weights) -> tuple[Array, Array]:
     """Decompose X X^T, summed over blocks of features."""
     n = len(data)
     product = np.zeros((n, n))
-    for block, _ in _feature_blocks(data):
+    for block, _ in _feature_blocks(data, weights):
         product += block @ block.T
     vectors = np.linalg.eigh(product)[1]
     scores = vectors[:, ::-1][:, :rank] * n**0.5
     loadings, variances = [], []
-    for block, variance in _feature_blocks(data):
+    for block, variance in _feature_blocks(data, weights):
         loadings.append(block.T @ scores / n)
         variances.append(variance)
     return np.concatenate(loadings), np.concatenate(variances)
 
 
-def _from_features(data: BackedBatches, rank: int) -> tuple[Array, Array]:
+def _from_features(data: BackedBatches, rank: int, weights: _Weights) -> tuple[Array, Array]:
     """Decompose X^T X, summed over blocks of samples."""
     # Beside the features, a column a view that says where it was measured: its products with
     # the features are the sums that centre them.
@@ -110,7 +117,7 @@ def _from_features(data: BackedBatches, rank: int) -> tuple[Array, Array]:
     for chunk in data.chunks():
         x = np.concatenate([_masked(chunk), chunk.measured.double().cpu().numpy()], axis=1)
         product += x.T @ x
-    n_rows, scale = _per_feature(data)
+    n_rows, scale = _per_feature(data, weights)
     view = _view_of_feature(data)
     cross = product[:n_features, n_features:]  # sums of each feature where each view is measured
     mean = cross[np.arange(n_features), view] / n_rows
@@ -126,9 +133,9 @@ def _from_features(data: BackedBatches, rank: int) -> tuple[Array, Array]:
     return loadings, variance
 
 
-def _randomised(data: BackedBatches, rank: int) -> tuple[Array, Array]:
+def _randomised(data: BackedBatches, rank: int, weights: _Weights) -> tuple[Array, Array]:
     """Find the leading eigenvectors of X^T X without forming it; draws from torch's generator."""
-    n_rows, scale = _per_feature(data)
+    n_rows, scale = _per_feature(data, weights)
     total = np.zeros(len(scale))
     squares = np.zeros(len(scale))
     for chunk in data.chunks():
@@ -155,10 +162,11 @@ def _randomised(data: BackedBatches, rank: int) -> tuple[Array, Array]:
     return loadings, variance
 
 
-def _feature_blocks(data: BackedBatches) -> Iterator[tuple[Array, Array]]:
+def _feature_blocks(data: BackedBatches, weights: _Weights) -> Iterator[tuple[Array, Array]]:
     """Yield centred, block-scaled values of some features, and their variances."""
     for i, (name, width) in enumerate(data.n_features.items()):
-        rows = data.measured[:, i].numpy()
+        rows, first = data.measured[:, i].numpy(), 0
+        roots = root_weights(width, (weights or {}).get(name)).numpy()
         for values, _ in data.columns(name):
             x = values.double().numpy()
             if rows.all():
@@ -166,7 +174,8 @@ def _feature_blocks(data: BackedBatches) -> Iterator[tuple[Array, Array]]:
             else:
                 x = np.where(rows[:, None], x - x[rows].mean(axis=0), 0.0)
             variance = np.einsum("ij,ij->j", x, x) / max(int(rows.sum()), 1)
-            x /= width**0.5
+            x *= roots[first : first + x.shape[1]] / width**0.5
+            first += x.shape[1]
             yield x, variance
 
 
@@ -190,10 +199,11 @@ def _view_of_feature(data: BackedBatches) -> npt.NDArray[np.intp]:
     return np.repeat(np.arange(len(data.n_features)), list(data.n_features.values()))
 
 
-def _per_feature(data: BackedBatches) -> tuple[Array, Array]:
-    """Samples on which each feature's view was measured, and the scale of its view's block."""
+def _per_feature(data: BackedBatches, weights: _Weights) -> tuple[Array, Array]:
+    """Samples on which each feature's view was measured, and its scale in its view's block."""
     view = _view_of_feature(data)
     # A view that no row has: sums of 0 stay 0.
     counts = data.measured.sum(dim=0).clamp_min(1).double().numpy()
     widths = np.array(list(data.n_features.values()), dtype=np.float64)
-    return counts[view], 1.0 / np.sqrt(widths)[view]
+    roots = [root_weights(n, (weights or {}).get(name)) for name, n in data.n_features.items()]
+    return counts[view], torch.cat(roots).numpy() / np.sqrt(widths)[view]
