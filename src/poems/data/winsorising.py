@@ -88,6 +88,7 @@ def winsorising_limits(
     for _ in range(_ROUNDS):
         if not columns.size:
             break
+        # A round of winsorising, which was asked for; what it moves is counted and told.
         clipped = values.clip(lower[columns], upper[columns], columns)
         reach = n_sd * clipped.sd
         lower[columns] = np.maximum(lower[columns], clipped.mean - reach)
