@@ -73,12 +73,22 @@ def winsorising_limits(
         How many columns there are.
     columns
         Positions of those that have values; the others have no limits, and do not settle.
+
+    Examples
+    --------
+    >>> from poems.data.disk.sorted_columns import SortedColumns
+    >>> x = np.append(np.linspace(-1.0, 1.0, 99), 1e4)
+    >>> columns = SortedColumns(x, np.array([100]), np.array([0]))
+    >>> limits = winsorising_limits(columns, 5.0, 1, np.array([0]))
+    >>> limits.settled.tolist(), (limits.upper < 5).tolist()
+    ([True], [True])
     """
     lower, upper = np.full(n_columns, -np.inf), np.full(n_columns, np.inf)
     settled = np.zeros(n_columns, dtype=np.bool_)
     for _ in range(_ROUNDS):
         if not columns.size:
             break
+        # A round of winsorising, which was asked for; what it moves is counted and told.
         clipped = values.clip(lower[columns], upper[columns], columns)
         reach = n_sd * clipped.sd
         lower[columns] = np.maximum(lower[columns], clipped.mean - reach)

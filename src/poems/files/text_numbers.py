@@ -41,7 +41,9 @@ _MOST_DIGITS = 400
 _LARGEST_BLOCK = 1 << 28
 # Each column that is read takes 5 kB beside its values: of a wide table, some at a time.
 _MOST_COLUMNS = 10_000
-_TRUTHS: Final = {"True": True, "False": False}
+# What spreadsheets, R and Python write.
+TRUTHS: Final = {"True": True, "TRUE": True, "true": True,
+                 "False": False, "FALSE": False, "false": False}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +137,7 @@ def to_typed(
         typed = _whole(cells) if _are_whole(cells) else numbers
         if typed is not None:
             return typed
-    truths = _TRUTHS if truths is None else truths
+    truths = {"True": True, "False": False} if truths is None else truths
     shown = cells.array.to_numpy(zero_copy_only=False)
     found: npt.NDArray[Any] = np.full(len(array), np.nan, dtype=object)
     found[cells.known] = shown[cells.known]

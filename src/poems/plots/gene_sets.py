@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.plots.style import labels, natural_order, new_axes
+from poems.settings.rates import FDR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ _STRONGEST = 10.0
 
 
 def plot_gene_sets(
-    table: pd.DataFrame, ax: Axes | None = None, *, n_sets: int = 20, fdr: float = 0.1
+    table: pd.DataFrame, ax: Axes | None = None, *, n_sets: int = 20, fdr: float = FDR
 ) -> Axes:
     """Draw the leading gene sets (rows) of the factors (columns).
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from poems.plots.style import DIVERGING, PALETTE, label, labels, natural_order, panels
+from poems.settings.rates import FDR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +95,7 @@ def plot_subtype_numbers(
 
 
 def plot_markers(
-    table: pd.DataFrame, top: int = 5, *, fdr: float = 0.1, figure: Figure | None = None
+    table: pd.DataFrame, top: int = 5, *, fdr: float = FDR, figure: Figure | None = None
 ) -> Figure:
     """Draw the markers with the largest effects of each subtype, a panel a view.
 

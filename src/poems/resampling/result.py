@@ -16,6 +16,7 @@ from poems.findings import name_some
 from poems.fitting.result import FittedPoems
 from poems.resampling.consensus import ConsensusSubtypes, co_association, subtypes_of
 from poems.resampling.draws import Resample
+from poems.settings.rates import FDR
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +97,7 @@ class Stability:
         """Names of the samples."""
         return self.reference.samples
 
-    def biomarkers(self, fdr: float = 0.1) -> pd.DataFrame:
+    def biomarkers(self, fdr: float = FDR) -> pd.DataFrame:
         """Select pairs of feature and factor at a false discovery rate.
 
         Parameters

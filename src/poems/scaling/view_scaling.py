@@ -171,7 +171,8 @@ class _Values:
         return _Values(self.x[:, columns], self.clipped[:, columns], self.limits.take(columns))
 
     def clipped_variance(self) -> Array:
-        return np.nanvar(self.clipped, axis=0)
+        variance: Array = np.nanvar(self.clipped, axis=0)
+        return variance
 
     def clipped_range(self) -> tuple[Array, Array]:
         return np.nanmin(self.clipped, axis=0), np.nanmax(self.clipped, axis=0)

@@ -21,6 +21,7 @@ from poems.data import MultiOmics, read
 from poems.errors import DataError, SettingsError
 from poems.findings import Finding, count, name_some
 from poems.settings.arguments import require_whole
+from poems.settings.rates import FDR
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
@@ -95,7 +96,7 @@ def cross_omic(
     model: FittedPoems,
     cohort: MultiOmics | Mapping[str, Any],
     *,
-    fdr: float = 0.1,
+    fdr: float = FDR,
     n_permutations: int = 49,
     feature: str | Sequence[str] | None = None,
     factor: str | None = None,

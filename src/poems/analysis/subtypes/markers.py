@@ -29,6 +29,7 @@ from poems.scaling.batch import Batch
 from poems.scaling.disk.subset import random_rows
 from poems.scaling.preprocessing import prepare
 from poems.settings.arguments import require_whole
+from poems.settings.rates import FDR
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
@@ -99,11 +100,11 @@ class Markers:
         """
         return {"markers": _to_write(self.table), "marker_agreement": self.agreement}
 
-    def significant(self, fdr: float = 0.1) -> pd.DataFrame:
+    def significant(self, fdr: float = FDR) -> pd.DataFrame:
         """Return the rows that are markers at a false discovery rate."""
         return self.table[self.table["q"] <= fdr]
 
-    def top(self, n: int = 5, fdr: float = 0.1) -> pd.DataFrame:
+    def top(self, n: int = 5, fdr: float = FDR) -> pd.DataFrame:
         """Return, of each subtype and view, the ``n`` markers with the largest effects."""
         found = self.significant(fdr)
         order = np.argsort(-found["effect"].abs().to_numpy(), kind="stable")

@@ -20,6 +20,7 @@ from poems.analysis.survival.told import cohort_findings, result_findings
 from poems.analysis.testing.obs_columns import FEWEST_IN_GROUP
 from poems.errors import SettingsError
 from poems.findings import Finding, count, name_some
+from poems.settings.rates import FDR
 
 _Bools = npt.NDArray[np.bool_]
 
@@ -98,7 +99,7 @@ def survival_analysis(
     obs: pd.DataFrame | None = None,
     event_value: object | None = None,
     embedding: pd.DataFrame | None = None,
-    fdr: float = 0.1,
+    fdr: float = FDR,
     n_folds: int = 5,
     n_repeats: int = 5,
     seed: int = 0,

@@ -14,6 +14,7 @@ from poems.cli.driver import add_command
 from poems.cli.printing import brief, heading, print_findings, print_table, say
 from poems.cli.result import CommandResult, claim
 from poems.findings import count
+from poems.settings.rates import FDR
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ def associations(
             "VIEW:FEATURE) or of the columns view, feature and gene; 'names' for equal names.",
         ),
     ] = None,
-    fdr: inputs.Fdr = 0.1,
+    fdr: inputs.Fdr = FDR,
     n_permutations: Annotated[
         int, typer.Option(min=1, metavar="N", help="Permutations of the samples of each view.")
     ] = 49,

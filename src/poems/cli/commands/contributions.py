@@ -12,6 +12,7 @@ from poems.cli.driver import add_command
 from poems.cli.printing import decimal, heading, percent, print_findings, print_table, say
 from poems.cli.result import CommandResult, claim
 from poems.findings import count
+from poems.settings.rates import FDR_OBS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from poems.data import MultiOmics
     from poems.runs.folder import Run
 
-# False discovery rate above which a difference between groups is not spoken of as one.
-_SIGNIFICANT: Final = 0.05
 _NAMES: Final = {
     "n_samples": "samples",
     "mean_gate": "weight",
@@ -139,10 +138,10 @@ def _print_tests(console: Console, by_group: pd.DataFrame) -> None:
     tests = tests.dropna(subset=["p"])
     if not len(tests):
         return
-    gate, shift = ((tests[each] <= _SIGNIFICANT).sum() for each in ("q_gate", "q"))
+    gate, shift = ((tests[each] <= FDR_OBS).sum() for each in ("q_gate", "q"))
     say(
         console,
         f"{count(len(tests), 'pair')} of an omic and a column of the obs table compared: weights "
-        f"differ in {gate}, shifts in {shift}, at a false discovery rate of {_SIGNIFICANT:.0%}",
+        f"differ in {gate}, shifts in {shift}, at a false discovery rate of {FDR_OBS:.0%}",
         "dim",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -15,6 +15,7 @@ from poems.cli.driver import add_command
 from poems.cli.printing import brief, clean, decimal, heading, print_findings, print_grid, say
 from poems.cli.result import CommandResult, claim
 from poems.findings import count
+from poems.settings.rates import FDR_OBS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from poems.findings import Finding
     from poems.fitting.result import FittedPoems
 
-# False discovery rate above which an association is not spoken of as one.
-_SIGNIFICANT: Final = 0.05
 # Factors whose ranks correlate more than this share what they explain.
 _CORRELATED = 0.5
 _MOST_PAIRS = 5
@@ -234,7 +233,7 @@ def _association(associations: Associations, factor: str) -> str:
         return "no column to compare with"
     best = own.iloc[0]
     name = " ".join(str(best["column"]).split())
-    if best["q"] > _SIGNIFICANT:
+    if best["q"] > FDR_OBS:
         return f"no column (closest {name}, q {best['q']:.1g})"
     size = f"{_MEASURES[best['measure']]} {best['effect']:.2f}"
     groups = "" if best["test"] == "Spearman" else f" {best['lowest']} < {best['highest']}"
@@ -261,11 +260,11 @@ def _print_correlations(console: Console, correlations: pd.DataFrame) -> None:
 def _print_tests(console: Console, associations: Associations) -> None:
     tested = associations.table.dropna(subset=["p"])
     if len(tested):
-        n_found = int((tested["q"] <= _SIGNIFICANT).sum())
+        n_found = int((tested["q"] <= FDR_OBS).sum())
         say(
             console,
             f"{n_found} of {count(len(tested), 'test')} of a factor against a column of the obs "
             f"table {'is' if n_found == 1 else 'are'} significant at a false discovery rate of "
-            f"{_SIGNIFICANT:.0%}",
+            f"{FDR_OBS:.0%}",
             "dim",
         )

@@ -14,6 +14,7 @@ from poems.cli.driver import add_command
 from poems.cli.printing import heading, print_findings, print_table, say
 from poems.cli.result import CommandResult, claim
 from poems.findings import count
+from poems.settings.rates import FDR
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ def genesets(
     max_size: Annotated[
         int, typer.Option(min=1, metavar="N", help="Most measured genes of a set.")
     ] = 500,
-    fdr: inputs.Fdr = 0.1,
+    fdr: inputs.Fdr = FDR,
     top: Annotated[
         int, typer.Option(min=1, metavar="N", help="Gene sets of each factor to print.")
     ] = 3,

@@ -22,6 +22,7 @@ from poems.cli.printing import (
 )
 from poems.cli.result import CommandResult, claim
 from poems.findings import count
+from poems.settings.rates import FDR
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,7 @@ def subtypes(
     top: Annotated[
         int, typer.Option(min=1, metavar="N", help="Markers of each subtype and view to show.")
     ] = 5,
-    fdr: inputs.Fdr = 0.1,
+    fdr: inputs.Fdr = FDR,
     out: inputs.AlsoOut = None,
     overwrite: inputs.Overwrite = False,
     seed: inputs.Seed = 0,

@@ -12,6 +12,7 @@ from poems.cli import checks, inputs
 from poems.cli.driver import add_command
 from poems.cli.printing import heading, number, print_findings, print_table, say
 from poems.cli.result import CommandResult, claim
+from poems.settings.rates import FDR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +45,7 @@ def survival(
     unit: Annotated[
         str, typer.Option(metavar="TEXT", help="Unit of the time, for the picture.")
     ] = "",
-    fdr: inputs.Fdr = 0.1,
+    fdr: inputs.Fdr = FDR,
     repeats: Annotated[
         int,
         typer.Option(

@@ -14,7 +14,8 @@ from poems.data.tables import Table
 from poems.findings import Finding, count, name_some
 
 _TCGA = re.compile(r"(tcga-\w{2}-\w{4})(?:-(\d{2})\w*(?:-.*)?)?")
-_TCGA_PATIENT: Final = 12
+# Characters of a TCGA barcode that name the patient.
+TCGA_PATIENT: Final = 12
 _MOST_SHOWN: Final = 30
 _Way = tuple[tuple[str, Callable[[str], str]], ...]
 
@@ -81,7 +82,7 @@ def same_but_for(name: str, other: str) -> str | None:
     if all(_key(name, way) != _key(other, way) for way in _WAYS) or not _types_fit(name, other):
         return None
     patients = [_TCGA.fullmatch(each.casefold()) for each in (name, other)]
-    if all(patients) and name[:_TCGA_PATIENT] == other[:_TCGA_PATIENT]:
+    if all(patients) and name[:TCGA_PATIENT] == other[:TCGA_PATIENT]:
         return _BARCODES
     return _SEVERAL
 

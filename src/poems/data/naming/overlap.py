@@ -9,7 +9,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from poems.data.naming.near import twice_named, twice_named_in_obs
+from poems.data.naming.near import TCGA_PATIENT, twice_named, twice_named_in_obs
 from poems.data.naming.row_numbers import numbered_from, row_number_problems
 from poems.data.tables import Table
 from poems.findings import Finding, count, name_some
@@ -20,7 +20,6 @@ _TCGA_BARCODE = re.compile(r"TCGA[-._]\w{2}[-._]\w{4}([-._].*)?", re.IGNORECASE)
 # Accessions of GEO, the sequence read archives and BioSample; barcodes of cells.
 _ACCESSION = re.compile(r"GSM\d{3,}|[SED]R[RSX]\d{5,}|SAM(N|D|EA)\d{5,}|[ACGT]{12,}-\d+")
 _NEARLY_ALL = 0.9
-_TCGA_PATIENT = 12
 # Above this many views, trying all ways to turn them would take too long.
 _MOST_TURNED = 10
 
@@ -28,8 +27,8 @@ _SIMPLE_CHANGES: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("if upper and lower case are ignored", str.casefold),
     ("if '.', '_' and blanks are read as '-'", lambda name: re.sub(r"[._ ]", "-", name)),
     (
-        f"if TCGA barcodes are cut to their first {_TCGA_PATIENT} characters (the patient)",
-        lambda name: name[:_TCGA_PATIENT] if _TCGA_BARCODE.fullmatch(name) else name,
+        f"if TCGA barcodes are cut to their first {TCGA_PATIENT} characters (the patient)",
+        lambda name: name[:TCGA_PATIENT] if _TCGA_BARCODE.fullmatch(name) else name,
     ),
     (
         "if the 'X' that R puts before numbers is removed",

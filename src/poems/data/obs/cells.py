@@ -18,7 +18,7 @@ from poems.data.obs.missing import (
     missing_in_numbers,
     missing_in_text,
 )
-from poems.files.text_numbers import NUMBER
+from poems.files.text_numbers import NUMBER, TRUTHS
 
 # Entries that are no numbers are few up to this share; up to the other if each holds a number.
 _FEW: Final = 0.1
@@ -39,8 +39,6 @@ _NUMBER_LIKE = re.compile(
     r"(?:\s*(?:-|–|to)\s*[0-9][0-9.,]*)?\s*(?:[%+*?]|(?:years?|yrs?|months?|mos?|weeks?|days?|hours?|mg|ml|kg|cm|mm|ng|pg|iu)(?:/\w+)?)?",
     re.IGNORECASE,
 )
-_TRUTHS: Final = {"True": True, "TRUE": True, "true": True,
-                  "False": False, "FALSE": False, "false": False}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +208,7 @@ def _as_words(
     if typed and not left and not values.notna().any():
         values = values.astype(np.float64)
     if truths:
-        values = values.map(lambda cell: _TRUTHS.get(cell, cell) if isinstance(cell, str) else cell)
+        values = values.map(lambda cell: TRUTHS.get(cell, cell) if isinstance(cell, str) else cell)
         values = values.astype(bool) if values.notna().all() else values
     return CleanColumn(values, loud, kept, unread=unread)
 
@@ -225,7 +223,7 @@ def _unread(left: Mapping[str, int]) -> tuple[str, ...]:
 
 def _are_truths(texts: Mapping[str, int]) -> bool:
     known = [text for text in texts if not missing_in_text(text)]
-    return bool(known) and all(text in _TRUTHS for text in known)
+    return bool(known) and all(text in TRUTHS for text in known)
 
 
 def _are_decimal_commas(

@@ -13,7 +13,7 @@ from poems.data.formats import table_suffix
 from poems.data.numeric import MISSING_TOKENS
 from poems.data.text.shape import DELIMITER_NAMES, N_SHOWN, Record, table_shape
 from poems.errors import ReadError
-from poems.files.text_numbers import read_number_matrix, read_text_columns, to_typed
+from poems.files.text_numbers import TRUTHS, read_number_matrix, read_text_columns, to_typed
 from poems.findings import Finding, count
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
@@ -24,7 +24,6 @@ _REMEDIES = {
     ";": "rename it to .csv",
     " ": "save it as CSV",
 }
-_TRUTHS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class TextTable:
         except ValueError as error:
             raise ReadError(f"{self.path} cannot be parsed: {error}") from None
         self._check_parsed(len(columns[0]))
-        typed = {at: to_typed(column, MISSING_TOKENS, _TRUTHS) for at, column in enumerate(columns)}
+        typed = {at: to_typed(column, MISSING_TOKENS, TRUTHS) for at, column in enumerate(columns)}
         cells = pd.DataFrame(typed, index=self._index)
         cells.columns = self._names
         return cells

@@ -9,9 +9,8 @@ from poems.report.pictures import picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
 from poems.report.wording import factor_title, listing, number, p_value
+from poems.settings.rates import FDR
 
-# False discovery rate at which pairs are spoken of.
-FDR = 0.1
 # Pairs in the picture, and pairs that its text names.
 _DRAWN = 40
 _NAMED = 3

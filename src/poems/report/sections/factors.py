@@ -8,12 +8,11 @@ from poems.report.blocks import Block, Heading, Notice, Panel, Picker, Section, 
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
 from poems.report.wording import factor_title, number, p_value
+from poems.settings.rates import FDR_OBS
 
 # Features of a factor and view, and gene sets of it, that are shown.
 _FEATURES = 12
 _SETS = 10
-# False discovery rate at which a factor is said to go with a column.
-FDR_OBS = 0.05
 _MEASURES = {"rho": "ρ", "rank-biserial": "r", "epsilon squared": "ε²"}
 _ALL = "all"
 

@@ -12,9 +12,8 @@ from poems.report.sample_map import sample_map
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
 from poems.report.wording import listing, number, verb
+from poems.settings.rates import FDR
 
-# False discovery rate at which a feature is called a marker.
-FDR = 0.1
 _MARKERS = 15
 _CRITERIA = ("silhouette", "gap", "pac", "mixture_weight")
 # Markers of each subtype and view that are drawn, at most, and markers of all in the picture.

@@ -13,19 +13,14 @@ from poems.report.blocks import Section, Sentence, Sentences
 from poems.report.sections.cautions import LEAST_SILHOUETTE, caution_sentences
 from poems.report.sections.cohort import view_table
 from poems.report.sections.contributions import leading, weight_text
-from poems.report.sections.cross_omic import FDR as FDR_PAIRS
 from poems.report.sections.cross_omic import pair_text
-from poems.report.sections.factors import FDR_OBS, closest_column
+from poems.report.sections.factors import closest_column
 from poems.report.sections.labels import BASELINE
-from poems.report.sections.subtypes import (
-    FDR,
-    subtype_sizes,
-    top_markers,
-    truths,
-)
+from poems.report.sections.subtypes import subtype_sizes, top_markers, truths
 from poems.report.sections.survival import RESULTS, spoken
 from poems.report.source import Source
 from poems.report.wording import factor_title, listing, number, p_value, percent, verb
+from poems.settings.rates import FDR, FDR_OBS
 
 # Words for a mean silhouette (Kaufman and Rousseeuw 1990, page 88).
 _SILHOUETTE: Final = (
@@ -35,8 +30,6 @@ _SILHOUETTE: Final = (
     (-1.0, "hardly set apart: there may be no groups at all"),
 )
 _MARKERS, _PAIRS, _COLUMNS, _SETS = 3, 3, 3, 3
-# False discovery rate at which gene sets are spoken of.
-FDR_SETS: Final = 0.1
 
 
 def summary_section(source: Source) -> Section:
@@ -235,13 +228,13 @@ def pair_sentences(source: Source) -> Iterable[Sentence]:
                 topic, "No pair of features from different omics shares a factor.", target=target
             )
         return
-    own = table[table["q"] <= FDR_PAIRS]
+    own = table[table["q"] <= FDR]
     n = len(own)
     if not n:
         yield Sentence(
             topic,
             "No pair of features from different omics is associated at a false discovery rate of "
-            f"{FDR_PAIRS:.0%}.",
+            f"{FDR:.0%}.",
             target=target,
         )
         return
@@ -255,7 +248,7 @@ def pair_sentences(source: Source) -> Iterable[Sentence]:
         topic,
         f"{n:,} {verb(n, 'pair', 'pairs')} of features from different omics "
         f"{verb(n, 'is', 'are')} associated at a false discovery rate of "
-        f"{FDR_PAIRS:.0%}. {'It is' if n == 1 else 'The strongest:'} {strongest}.",
+        f"{FDR:.0%}. {'It is' if n == 1 else 'The strongest:'} {strongest}.",
         target=target,
     )
 
@@ -300,11 +293,11 @@ def gene_set_sentences(source: Source) -> Iterable[Sentence]:
     if table is None:
         return
     topic, target = "Gene sets", "factors"
-    own = table[table["q"] <= FDR_SETS]
+    own = table[table["q"] <= FDR]
     if not len(own):
         yield Sentence(
             topic,
-            f"No gene set is enriched in a factor at a false discovery rate of {FDR_SETS:.0%}.",
+            f"No gene set is enriched in a factor at a false discovery rate of {FDR:.0%}.",
             target=target,
         )
         return
