@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     args = parser.parse_args()
     rows = []
-    for spec in (*labelled(args.data), *more(args.data)):
+    for spec in (*labelled(args.data), *(each for each in more(args.data) if each.labels)):
         if args.only and spec.name not in args.only:
             continue
         for seed in range(args.seeds):
