@@ -231,5 +231,5 @@ def test_distances_and_coordinates_do_not_depend_on_how_features_are_cut() -> No
     latent = rng.normal(size=(30, 3))
     for latents in (latent, None):
         found = coordinates_from_distances(latents, iter([whole]), n_coordinates=4)
-        expected = network_coordinates(latents, [(x, there)], n_coordinates=4)
+        expected = network_coordinates(latents, [(x, there, weights)], n_coordinates=4)
         np.testing.assert_array_equal(found, expected)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from poems.diagnosis.principal import fit_principal, noise_shares, predict
+from poems.diagnosis.principal import fit_principal, noise_shares, predict, structure_alone
 from poems.scaling.batch import Batch
 
 
@@ -96,3 +96,20 @@ def test_there_are_no_more_axes_than_the_data_have() -> None:
     x = torch.outer(torch.randn(10), torch.randn(6))
     batch, means = whole(a=x)
     assert fit_principal(batch, means, 4, seed=0).axes["a"].shape == (6, 1)
+
+
+def test_components_of_a_view_alone_find_its_structure_and_none_in_noise() -> None:
+    """On the samples that have the view, whatever others lie beside it."""
+    n = 120
+    x = torch.randn(n, 1) @ torch.ones(1, 10) + torch.randn(n, 10)
+    values = {"a": x, "b": torch.randn(n, 30), "c": 50 * torch.randn(n, 400)}
+    measured = torch.ones(n, 3, dtype=torch.bool)
+    measured[:40, 0] = False
+    batch = Batch(values, dict.fromkeys(values), measured)
+    means = {name: value[measured[:, i]].mean(dim=0)
+             for i, (name, value) in enumerate(values.items())}  # fmt: skip
+    assert structure_alone(batch, means, "a", 2, seed=0) > 0.3
+    assert abs(structure_alone(batch, means, "b", 2, seed=0)) < 0.05
+    spoilt = {**values, "a": torch.where(measured[:, :1], x, torch.nan)}
+    found = structure_alone(Batch(spoilt, batch.observed, measured), means, "a", 2, seed=0)
+    assert found == structure_alone(batch, means, "a", 2, seed=0)

@@ -35,6 +35,32 @@ def test_a_bad_view_is_found_and_explained(bad: Explained, words: str) -> None:
     assert check.remedy
 
 
+def test_a_view_in_which_its_own_components_find_structure_is_not_called_empty() -> None:
+    """Components of all views side by side may pass over it just as the model does."""
+    drowned = Explained(0.0, 0.22, 0.2, 50, alone=0.3)
+    assert drowned.may_be_drowned
+    assert not Explained(0.0, 0.5, 0.2, 50).may_be_drowned
+    assert not GOOD.may_be_drowned
+    (check,) = failures(a=GOOD, b=drowned)
+    assert "components of this view alone find structure" in check.meaning
+    assert "background" in check.remedy
+    (empty,) = failures(a=GOOD, b=Explained(0.0, 0.22, 0.2, 50, alone=0.01))
+    assert "neither does PCA" in empty.meaning
+
+
+@pytest.mark.parametrize(
+    "bad", [Explained(0.0, 0.5, 0.2, 50), Explained(0.0, 0.22, 0.2, 50, alone=0.3)]
+)
+def test_without_weights_the_remedy_is_to_let_features_that_say_the_same_count_once(
+    bad: Explained,
+) -> None:
+    checks = reconstruction_checks({"a": GOOD, "b": bad}, weighted=False)
+    (check,) = (check for check in checks if check.verdict == "warning")
+    assert "redundancy='correlation'" in check.remedy
+    (check,) = failures(a=GOOD, b=bad)
+    assert "redundancy" not in check.remedy
+
+
 def test_what_pca_makes_of_noise_is_not_held_against_the_model() -> None:
     assert failures(a=GOOD, b=Explained(0.05, 0.54, 0.5, 50)) == []
 

@@ -65,6 +65,15 @@ def test_copies_in_one_omic_do_not_drown_another_as_they_do_without_weights() ->
     assert lost >= 2
 
 
+def test_the_remedy_for_an_omic_that_is_drowned_cures_it() -> None:
+    cohort, _ = cohort_with(60, 0)
+    drowned = fit(cohort, redundancy="none")
+    (finding,) = [f for f in drowned.findings if f.code == "badly-reconstructed"]
+    assert finding.view == "rna"
+    assert "fit with redundancy='correlation'" in finding.message
+    assert "badly-reconstructed" not in {f.code for f in fit(cohort).findings}
+
+
 def test_a_feature_keeps_its_own_effect_and_noise_beside_its_copies() -> None:
     """Of all features: what counts less is still explained as well as it is on its own."""
     (plain, _), (copied, _) = cohort_with(1, 0), cohort_with(10, 0)

@@ -95,6 +95,32 @@ def fit_principal(batch: Batch, means: Mapping[str, Tensor], rank: int, seed: in
     return Principal(axes, noise, n_supported)
 
 
+def structure_alone(
+    batch: Batch, means: Mapping[str, Tensor], name: str, rank: int, seed: int
+) -> float:
+    """Compute what principal components of one view alone explain beyond noise.
+
+    A share of the view's variance: components of all views side by side may pass over a view
+    that is outnumbered.
+
+    Parameters
+    ----------
+    batch, means, rank, seed
+        As in :func:`fit_principal`.
+    name
+        The view.
+    """
+    rows = batch.measured[:, list(batch.values).index(name)]
+    measured = torch.ones(len(batch), 1, dtype=torch.bool)
+    alone = Batch({name: batch.values[name]}, {name: batch.observed[name]}, measured).take(
+        rows.nonzero().flatten()
+    )
+    found = fit_principal(alone, {name: means[name]}, rank, seed)
+    fitted = predict(found.axes, alone, means)[name]
+    share = explained_share(alone.values[name], fitted, alone.observed[name], means[name])
+    return share - found.noise[name]
+
+
 def _with_gaps(rows: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
     """Put the measured rows of each view in their places, zeros where it was not measured."""
     return {

@@ -32,12 +32,23 @@ _LOOK = (
 )
 
 
+_DROWNED = "though components of this view alone find structure in it: other views take the factors"
+# Copies of a few features in another view: what this view says is heard again once they count once.
+_UNWEIGHTED = "fit with redundancy='correlation', so that features that say the same count once"
+# Noise of other views' features that is shared by many of them takes the factors in its place.
+_TOLD = (
+    "fit with inference='exact', whose background factors take what is dense, or without the view "
+    "that takes the factors"
+)
+
+
 @dataclass(frozen=True)
 class Explained:
     """Shares of a view's variance about the training means, on some samples.
 
     ``model``: POEMS; ``pca``: as many principal components, ``noise``: what
-    these explain of pure noise; both ``None`` where there is no PCA.
+    these explain of pure noise; both ``None`` where there is no PCA. ``alone``: what as many
+    components of this view by itself explain beyond noise, where that was asked.
     ``n_samples``: samples on which the view was measured.
     """
 
@@ -45,11 +56,21 @@ class Explained:
     pca: float | None
     noise: float | None
     n_samples: int
+    alone: float | None = None
 
     @property
     def structure(self) -> float | None:
         """What PCA explains beyond noise."""
         return None if self.pca is None or self.noise is None else self.pca - self.noise
+
+    @property
+    def may_be_drowned(self) -> bool:
+        """Whether the view is not represented, and components of all views do not find it either.
+
+        Components of the view alone then tell whether there is anything to represent.
+        """
+        structure = self.structure
+        return self.model < LEAST_R2 and structure is not None and structure < LEAST_STRUCTURE
 
 
 def explained_views(
@@ -86,7 +107,10 @@ def explained_views(
 
 
 def reconstruction_checks(
-    explained: Mapping[str, Explained], samples: Samples = "training"
+    explained: Mapping[str, Explained],
+    samples: Samples = "training",
+    *,
+    weighted: bool = True,
 ) -> tuple[Check, ...]:
     """Judge how well each view is reconstructed.
 
@@ -96,6 +120,8 @@ def reconstruction_checks(
         View name to what is explained of it.
     samples
         Which samples these are.
+    weighted
+        Whether features that say the same counted once in the fit (``redundancy``).
 
     Examples
     --------
@@ -111,7 +137,9 @@ def reconstruction_checks(
     checks = [
         check
         for name, found in explained.items()
-        for check in _view_checks(name, found, samples, judged=name in enough and not nothing)
+        for check in _view_checks(
+            name, found, samples, judged=name in enough and not nothing, weighted=weighted
+        )
     ]
     values = name_some((f"{name} {found.model:.2f}" for name, found in explained.items()), 6)
     checks.append(
@@ -133,7 +161,7 @@ def reconstruction_checks(
 
 
 def _view_checks(
-    name: str, found: Explained, samples: Samples, *, judged: bool
+    name: str, found: Explained, samples: Samples, *, judged: bool, weighted: bool
 ) -> tuple[Check, ...]:
     """A view's R², its share of PCA's, and the numbers that the share is made of."""
     structure = found.structure
@@ -144,6 +172,8 @@ def _view_checks(
     short = judged and not unexplained and share is not None and share < LEAST_OF_PCA
     if structure is None:
         meaning, remedy = _UNEXPLAINED, f"check that the view holds signal, or {_LOOK}"
+    elif share is None and found.alone is not None and found.alone >= LEAST_STRUCTURE:
+        meaning, remedy = f"{_UNEXPLAINED}, {_DROWNED}", _TOLD if weighted else _UNWEIGHTED
     elif share is None:
         meaning = (
             f"{_UNEXPLAINED}, and neither does PCA beyond what it makes of noise: the view seems "
@@ -151,7 +181,8 @@ def _view_checks(
         )
         remedy = "check its scale and quality, or leave it out"
     else:
-        meaning, remedy = f"{_UNEXPLAINED}, though PCA finds structure in it", _LOOK
+        meaning = f"{_UNEXPLAINED}, though PCA finds structure in it"
+        remedy = _LOOK if weighted else f"{_UNWEIGHTED}, or {_LOOK}"
     common = {"view": name, "samples": samples}
     first = Check(
         "badly-reconstructed",

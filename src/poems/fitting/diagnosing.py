@@ -19,8 +19,9 @@ from poems.diagnosis.posterior import (
     justified_variance,
     posterior_checks,
 )
-from poems.diagnosis.principal import fit_principal, noise_shares, predict
+from poems.diagnosis.principal import fit_principal, noise_shares, predict, structure_alone
 from poems.diagnosis.reconstruction import (
+    FEWEST,
     Explained,
     explained_views,
     reconstruction_checks,
@@ -66,7 +67,9 @@ def diagnosed(
         *_checks_of_tables(fitted, principal.n_supported),
     ]
     axes = principal.axes
-    checks += reconstruction_checks(_explained(fitted, training, seen.loc, axes, principal.noise))
+    explained = _explained(fitted, training, seen.loc, axes, principal.noise)
+    explained = _with_alone(fitted, training, explained)
+    checks += reconstruction_checks(explained, weighted=_weighted(fitted))
     diagnosis = Diagnosis(superseded(checks, _newer_checks(fitted, held_out, axes)))
     return replace(
         fitted,
@@ -98,12 +101,13 @@ def _diagnosed_backed(
         name: Explained(float(own[name]), pca.get(name), principal.noise[name], n_samples[name])
         for name in fitted.view_names
     }
+    explained = _with_alone(fitted, batch, explained, means)
     shares = precision_shares(fitted.module, some, _active(fitted))
     gates = fitted.sample_estimates.gates[torch.from_numpy(training.rows)].numpy()
     checks = [
         *gate_checks(gates, None if shares is None else shares.numpy(), fitted.view_names),
         *_checks_of_tables(fitted, principal.n_supported),
-        *reconstruction_checks(explained),
+        *reconstruction_checks(explained, weighted=_weighted(fitted)),
     ]
     # Axes of some features cannot be stored as those of the model's features.
     axes = principal.axes if features is None else None
@@ -282,6 +286,27 @@ def _explained(
         name: Explained(value, pca.get(name), (noise or {}).get(name), n_samples[name])
         for name, value in model.items()
     }
+
+
+def _with_alone(
+    fitted: FittedPoems,
+    batch: Batch,
+    explained: Mapping[str, Explained],
+    means: Mapping[str, Tensor] | None = None,
+) -> dict[str, Explained]:
+    """Ask, of views that are not represented, what components of each alone find in it."""
+    means = _means(fitted) if means is None else means
+    rank = max(fitted.n_active, 1)
+    return {
+        name: replace(found, alone=structure_alone(batch, means, name, rank, fitted.seed))
+        if found.may_be_drowned and found.n_samples >= FEWEST
+        else found
+        for name, found in explained.items()
+    }
+
+
+def _weighted(fitted: FittedPoems) -> bool:
+    return fitted.settings.model.redundancy != "none"
 
 
 def _means(fitted: FittedPoems) -> dict[str, Tensor]:

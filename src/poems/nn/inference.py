@@ -202,7 +202,7 @@ def _background_precision(
         views = torch.split(there, list(background.sizes), dim=1)
         counts = torch.split(weights, list(background.sizes))
         of_views = [
-            part.to(B.dtype) @ count / count.sum()
+            (part.to(B.dtype) * count).sum(dim=1) / count.sum()
             for part, count in zip(views, counts, strict=True)
         ]
         shares = torch.stack(of_views, dim=1)
@@ -248,7 +248,7 @@ class _Problem:
         log_prob = self.model.prior.log_prob(z)
         if not self.background.n_background:
             parts = self._by_view(lambda likelihood, x, own: likelihood.log_prob(x, own), eta)
-            return log_prob + parts @ self._weights, eta
+            return log_prob + (parts * self._weights).sum(dim=1), eta
         eta = eta + self.background.predict(b)
         squares = (self.x - eta).square().mul_(self._precision) * self.there
         doubt = torch.einsum("na,nab,nb->n", b, self._doubt, b)

@@ -30,11 +30,13 @@ ALIKE: Final = 0.8
 _FEW: Final = 1 / 3
 # Samples that correlations rest on, at most: at 0.8 they are then known to within 0.016.
 MOST_SAMPLES: Final = 512
-# Fewer where a view is so wide that they are this many entries, but no fewer than that.
-_MOST_ENTRIES: Final = 1 << 27
+# Fewer where a view is so wide that they are more entries than this, but no fewer than that, which
+# tells a correlation of 0.8 to within 0.023.
+_MOST_ENTRIES: Final = 6_000_000
 _FEWEST_SAMPLES: Final = 256
 # Features of which each is compared with every other; of more, each with a random part of them.
-LARGEST_EXACT: Final = 20_000
+# Half as many where entries are missing, for a comparison then takes four products in place of one.
+LARGEST_EXACT: Final = 10_000
 N_REFERENCES: Final = 4096
 # Correlations computed at once.
 _BLOCK: Final = 1 << 23
@@ -58,9 +60,9 @@ def redundancy(data: Batch | BackedBatches) -> dict[str, Redundancy]:
     """Compute the weights of every view's features on the model's scale.
 
     Correlations are those over the entries that both features have. They rest on at most 512
-    random samples; a feature of a view of more than 20,000 is compared with 4,096 random ones
-    and their number scaled up. Both are drawn by a fixed seed: the same values give the same
-    weights, in memory and on disk.
+    random samples, of wide views on 256 at the least; a feature of a view of more than 10,000
+    (5,000 with missing entries) is compared with 4,096 random ones and their number scaled up.
+    Both are drawn by a fixed seed: the same values give the same weights, in memory and on disk.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def _of_view(data: Batch | BackedBatches, view: int, name: str) -> Redundancy:
     most = min(MOST_SAMPLES, max(_FEWEST_SAMPLES, _MOST_ENTRIES // n_features))
     rows = measured[random_rows(len(measured), most, seed=0).to(measured.device)]
     columns = _Columns(*_values(data, view, name, rows))
-    if n_features <= LARGEST_EXACT:
+    if n_features <= (LARGEST_EXACT if columns.complete else LARGEST_EXACT // 2):
         counts, n_compared = _among_all(columns), n_features
     else:
         n_compared = N_REFERENCES
@@ -163,6 +165,11 @@ class _Columns:
             values.masked_fill_(~there, 0.0)
             self._squares = values.square()
         self._values = values
+
+    @property
+    def complete(self) -> bool:
+        """Whether no entry is missing."""
+        return self._there is None
 
     def _levels(self, n: Tensor) -> Tensor:
         """From which correlation on features are alike that share n samples; like n."""

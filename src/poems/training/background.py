@@ -141,7 +141,7 @@ def _start(residuals: _Residuals, most: int) -> _State:
     centred = residuals.centred(offset)
     left = centred.square().sum(dim=0) / residuals.counts
     # A feature without residuals stays at 0.
-    white = centred * (residuals.weights.sqrt() / left.sqrt().clamp_min(1e-6))
+    white = centred * residuals.weights.sqrt() / left.sqrt().clamp_min(1e-6)
     n_samples, n_features = white.shape
     kept = min(most, n_samples - 1, n_features)
     scores = principal_scores([white], kept)[0].to(white.dtype)
@@ -223,7 +223,7 @@ def _update_view(
     weights = residuals.weights[rows].double()
     state.alpha[view] = (1.0 / _mean(loadings.square() + doubt, weights)).to(dtype)
     state.noise[rows] = noise.to(dtype)
-    of_axes = (shrunk * (weights / noise)[:, None]).sum(dim=0)
+    of_axes = (weights[:, None] * shrunk / noise[:, None]).sum(dim=0)
     state.uncertainty[view] = ((axes * of_axes) @ axes.T).to(dtype)
     told = tau * residuals.counts[rows].double()[:, None] * loadings.square()
     return _mean(told, weights)
@@ -231,4 +231,4 @@ def _update_view(
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:
     """Mean over features, each counting by its weight: (n_columns,)."""
-    return weights @ values / weights.sum()
+    return (weights[:, None] * values).sum(dim=0) / weights.sum()
