@@ -13,6 +13,7 @@ from poems.clustering.agreement import ari
 from poems.clustering.kmeans import clusterings_of
 from poems.fitting.embeddings import network_embedding
 from poems.scaling.batch import Batch
+from poems.scaling.redundancy import redundancy
 
 Codes = npt.NDArray[np.intp]
 # Rounds in which networks are fused: on five real cohorts the subtypes after 5 rounds agree with
@@ -45,7 +46,7 @@ class HalfSubtypes:
 
 
 def half_subtypes(
-    data: Batch, reported: Codes, n_subtypes: int, *, seed: int
+    data: Batch, reported: Codes, n_subtypes: int, *, seed: int, weighted: bool = True
 ) -> tuple[HalfSubtypes, HalfSubtypes]:
     """Split the features at random; form subtypes from each half, for tests of the other.
 
@@ -64,6 +65,9 @@ def half_subtypes(
         algorithm, most samples in common).
     seed
         Of the split and of k-means.
+    weighted
+        Whether features that say the same count once in the network
+        (:mod:`poems.scaling.redundancy`); which do is told by the half alone.
     """
     rng = np.random.default_rng([seed, len(data)])
     parts: tuple[dict[str, npt.NDArray[np.intp]], dict[str, npt.NDArray[np.intp]]] = ({}, {})
@@ -73,13 +77,18 @@ def half_subtypes(
         order = rng.permutation(width)
         parts[0][name], parts[1][name] = np.sort(order[:cut]), np.sort(order[cut:])
     first, second = (
-        matched(_cluster(data, part, n_subtypes, seed), reported, n_subtypes) for part in parts
+        matched(_cluster(data, part, n_subtypes, seed, weighted), reported, n_subtypes)
+        for part in parts
     )
     return HalfSubtypes(parts[1], *first), HalfSubtypes(parts[0], *second)
 
 
 def _cluster(
-    data: Batch, columns: dict[str, npt.NDArray[np.intp]], n_subtypes: int, seed: int
+    data: Batch,
+    columns: dict[str, npt.NDArray[np.intp]],
+    n_subtypes: int,
+    seed: int,
+    weighted: bool,
 ) -> Codes:
     """Cluster the samples by some features; -1 for those that have none of them."""
     half = _some_features(data, columns)
@@ -90,7 +99,10 @@ def _cluster(
     half = half.take(rows.nonzero().flatten())
     if len(half) < 2:
         return codes
-    points = network_embedding(None, half, rounds=_ROUNDS).double().numpy()
+    weights = None
+    if weighted:
+        weights = {name: found.weights for name, found in redundancy(half).items()}
+    points = network_embedding(None, half, weights, rounds=_ROUNDS).double().numpy()
     distinct = len(np.unique(points, axis=0))
     found = clusterings_of(points, min(n_subtypes, distinct), (), seed)
     codes[rows.numpy()] = next(iter(found.values()))

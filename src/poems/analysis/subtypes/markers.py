@@ -181,10 +181,11 @@ def subtype_markers(
     if sum(data.n_features.values()) < 2:
         text = "there is one feature only, and no other to form subtypes from: no markers"
         return _nothing(Finding("note", "one-feature", text))
+    weighted = model.settings.model.redundancy != "none"
     halves = [
         half
         for split in range(n_splits)
-        for half in half_subtypes(data, codes, len(names), seed=seed + split)
+        for half in half_subtypes(data, codes, len(names), seed=seed + split, weighted=weighted)
     ]
     agreement = _agreement(halves, names)
     table = marker_table(model, data, codes, names, halves)
