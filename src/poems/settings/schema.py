@@ -106,7 +106,7 @@ class ModelSettings(_Group):
     )
 
     inference: Literal["exact", "amortised"] = Field(
-        "amortised",
+        "exact",
         description="Latents of a trained model: as the encoders answer, or exact, by what the "
         "decoders say of the measured entries.",
     )
