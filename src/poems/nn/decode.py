@@ -30,7 +30,7 @@ from poems.nn.joint import view_of_features
 from poems.nn.kernels.blockwise import blockwise_decode, blockwise_jacobian, blockwise_slopes
 from poems.nn.kernels.reference import reference_decode
 from poems.nn.norms import held
-from poems.nn.slopes import Slopes
+from poems.nn.slopes import Pairs, Slopes
 
 Kernel = Literal["auto", "reference", "blockwise", "sparse"]
 
@@ -209,7 +209,7 @@ def packed_decoder_slopes(
     if chosen == "sparse" and z.device.type == "cpu":
         features, factors, values = _sparse_kernel(z.device).packed_slopes(z, W, A, u)
         order = torch.argsort(factors, stable=True)
-        return Slopes(features[order], factors[order], values[order], W.shape[1])
+        return Slopes(Pairs(features[order], factors[order], W.shape[1]), values[order])
     return Slopes.dense(*decoder_slopes(z, W, A, u, kernel=kernel))
 
 

@@ -7,7 +7,7 @@ The encoder proposes, the decoders decide. From the encoder's answer
 the sum over the measured entries, is raised by Fisher scoring, which is Gauss-Newton where noise
 is Gaussian: each view's expert is its likelihood linearised where the sample is, of precision
 J' I J with J the slopes of eta and I the information of an entry, multiplied with the other
-experts and with the prior. Steps are halved until nothing is lost. Background factors b (see
+experts and with the prior. Steps are shortened until nothing is lost. Background factors b (see
 :class:`poems.nn.background.Background`) are linear: given z their posterior is a Gaussian in
 closed form, so that steps are of z alone, with b at its best or averaged over, which is the same.
 The posterior's covariance is the inverse of the product's precision.
@@ -24,17 +24,18 @@ from torch import Tensor
 from poems.nn.background import Background
 from poems.nn.likelihoods import Likelihood
 from poems.nn.model import POEMS
+from poems.nn.slopes import Pairs
 from poems.scaling.batch import Batch
 
 # Steps at most; a sample has arrived if a step promises less than the one gain, in nats, or if no
 # length of it gains more than the other.
 _STEPS = 20
-_ENOUGH = 1e-5
-_NOTHING = 1e-6
+_ENOUGH = 1e-4
+_NOTHING = 1e-5
 # Samples that have arrived are put aside once they are this share of those at work.
 _ASIDE = 0.25
-# A step is tried at full length and this many times at half the length before.
-_HALVINGS = 10
+# A step is tried at full length and this many times at a quarter of the length before.
+_SHORTER = 5
 # Numbers that slopes of some samples may take.
 _MOST_SLOPES = 1 << 24
 # Numbers that products of background loadings of some features may take.
@@ -178,14 +179,14 @@ def _infer(problem: _Problem, start: Tensor, steps: int, covariance: bool) -> In
 def _search(problem: _Problem, start: _Point, direction: Tensor) -> tuple[_Point, Tensor]:
     """Go as far as pays; return where that is, and by how much it gained."""
     found, waiting, length = start.copy(), torch.arange(len(direction)), 1.0
-    for _ in range(_HALVINGS + 1):
+    for _ in range(_SHORTER + 1):
         tried = problem.take(waiting).at(start.z[waiting] + length * direction[waiting])
         better = tried.value >= start.value[waiting]
         found.put(waiting[better], tried.take(better.nonzero()[:, 0]))
         waiting = waiting[~better]
         if not len(waiting):
             break
-        length /= 2.0
+        length /= 4.0
     return found, found.value - start.value
 
 
@@ -302,6 +303,7 @@ class _Problem:
         # What was not measured may be no number at all.
         self.x = batch.joined().masked_fill(~self.there, 0.0)
         self.knowledge = _Knowledge.of(self.background, batch)
+        self.pairs: dict[int, Pairs] = {}
         self._told = self.background.loadings * self.background.precision[:, None]
 
     def take(self, rows: Tensor) -> _Problem:
@@ -404,6 +406,8 @@ class _Problem:
             zip(information, torch.split(B, self.sizes), strict=True)
         ):
             slopes = self.model.decoder(i).packed_slopes(z)
+            # Which loadings are not zero is asked once.
+            slopes = replace(slopes, pairs=self.pairs.setdefault(i, slopes.pairs))
             weighted = slopes.weighted(known)
             own = slopes.gram(weighted)
             told.append(own.diagonal(dim1=1, dim2=2).sum(dim=1))
