@@ -107,8 +107,8 @@ class ModelSettings(_Group):
 
     inference: Literal["exact", "amortised"] = Field(
         "exact",
-        description="Latents of a trained model: as the encoders answer, or exact, by what the "
-        "decoders say of the measured entries.",
+        description="Latents of a trained model: exact, by what the decoders say of the measured "
+        "entries, or as the encoders answer.",
     )
     background: int | None = Field(
         None,
@@ -323,6 +323,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "decoder_dropout": 0.2,
             "normalise": False,
             "start": "random",
+            "inference": "amortised",
         },
         "sparsity": {
             "proximal": False,
