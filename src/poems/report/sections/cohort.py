@@ -28,10 +28,9 @@ def cohort_section(source: Source) -> Section:
                 Column("measured", "Samples measured", "integer"),
                 Column("missing", "Samples without", "integer"),
                 Column("driven", "Features driven", "integer", "Features that a factor moves"),
-                Column(
-                    "r2", "Variance explained", "percent", "By all factors, on the training samples"
-                ),
+                *_shares_columns(source),
             ],
+            note=_shares_note(source),
             where="r2.csv, loadings/ and gates.csv in the run folder",
             sortable=False,
         )
@@ -80,8 +79,30 @@ def cohort_section(source: Source) -> Section:
     return Section("cohort", "Cohort", blocks, lead)
 
 
+def _shares_columns(source: Source) -> list[Column]:
+    of_factors = "By all factors, on the training samples"
+    if not len(source.model.background.columns):
+        return [Column("r2", "Variance explained", "percent", of_factors)]
+    return [
+        Column("r2", "By factors", "percent", of_factors),
+        Column("background", "By the background", "percent", "By dense factors, beyond that"),
+        Column("unexplained", "By neither", "percent", "Noise, or what the model does not say"),
+    ]
+
+
+def _shares_note(source: Source) -> str:
+    n = len(source.model.background.columns)
+    if not n:
+        return ""
+    return (
+        "The last three divide the variance of the omic on the training samples. The background "
+        f"is {count(n, 'dense factor')} that may move every feature a little (depth, purity, "
+        "batches, or structure that is not sparse): it helps to predict, and is no biomarker."
+    )
+
+
 def view_table(source: Source) -> pd.DataFrame:
-    """Return one row a view: features, samples measured, features driven, R squared."""
+    """Return one row a view: features, samples measured, features driven, what is explained."""
     model = source.model
     measured = (source.gates > 0).sum()
     n = len(model.samples)
@@ -94,7 +115,10 @@ def view_table(source: Source) -> pd.DataFrame:
             "driven": [
                 int((model.loadings[view] != 0).any(axis=1).sum()) for view in model.view_names
             ],
-            "r2": [float(model.r2[view]) for view in model.view_names],
+            **{
+                share: [float(model.explained.loc[view, share]) for view in model.view_names]
+                for share in ("r2", "background", "unexplained")
+            },
         }
     )
 
