@@ -28,13 +28,13 @@ def cohort_section(source: Source) -> Section:
                 Column("measured", "Samples measured", "integer"),
                 Column("missing", "Samples without", "integer"),
                 Column("driven", "Features driven", "integer", "Features that a factor moves"),
-                *_shares_columns(source),
+                *_explained_by_factors(source),
             ],
-            note=_shares_note(source),
             where="r2.csv, loadings/ and gates.csv in the run folder",
             sortable=False,
         )
     ]
+    blocks += _explained(source)
     patterns = pattern_table(source.gates)
     if len(patterns) > 1:
         blocks.append(
@@ -79,26 +79,39 @@ def cohort_section(source: Source) -> Section:
     return Section("cohort", "Cohort", blocks, lead)
 
 
-def _shares_columns(source: Source) -> list[Column]:
-    of_factors = "By all factors, on the training samples"
-    if not len(source.model.background.columns):
-        return [Column("r2", "Variance explained", "percent", of_factors)]
-    return [
-        Column("r2", "By factors", "percent", of_factors),
-        Column("background", "By the background", "percent", "By dense factors, beyond that"),
-        Column("unexplained", "By neither", "percent", "Noise, or what the model does not say"),
-    ]
+_OF_FACTORS = "By all factors, on the training samples"
 
 
-def _shares_note(source: Source) -> str:
+def _explained_by_factors(source: Source) -> list[Column]:
+    """The share of the factors, if it does not stand in a table of its own."""
+    if len(source.model.background.columns):
+        return []
+    return [Column("r2", "Variance explained", "percent", _OF_FACTORS)]
+
+
+def _explained(source: Source) -> list[Block]:
+    """How the variance of each omic divides, where there is a background."""
     n = len(source.model.background.columns)
     if not n:
-        return ""
-    return (
-        "The last three divide the variance of the omic on the training samples. The background "
-        f"is {count(n, 'dense factor')} that may move every feature a little (depth, purity, "
-        "batches, or structure that is not sparse): it helps to predict, and is no biomarker."
-    )
+        return []
+    return [
+        make_table(
+            "explained",
+            "What explains the variance of each omic, on the training samples.",
+            view_table(source),
+            [
+                Column("view", "Omic"),
+                Column("r2", "Factors", "percent", _OF_FACTORS),
+                Column("background", "Background", "percent", "By dense factors, beyond that"),
+                Column("unexplained", "Neither", "percent", "Noise, or what the model leaves"),
+            ],
+            where="r2.csv in the run folder",
+            note=f"The background is {count(n, 'dense factor')} that may move every feature a "
+            "little (depth, purity, batches, or structure that is not sparse): it helps to "
+            "predict, and is no biomarker.",
+            sortable=False,
+        )
+    ]
 
 
 def view_table(source: Source) -> pd.DataFrame:

@@ -282,8 +282,9 @@ def _background(source: Source) -> list[Block]:
         Text(
             "Beside the factors the model has dense ones, which may move every feature a little. "
             "They stand for sequencing depth, purity, batches, or structure that is not sparse. "
-            "They help to predict, and are not to be read as biomarkers. If one goes with a "
-            "technical column, that is where its variance comes from."
+            "They help to predict, and are not to be read as biomarkers. One that goes with a "
+            "technical column most likely comes from it; one that goes with a clinical column "
+            "holds structure that the sparse factors do not."
         ),
         make_table(
             "background-factors",
