@@ -394,8 +394,8 @@ class FittedPoems:
 
         ``obsm["X_poems"]``, ``obsm["poems_gates"]``, ``varm["poems_loadings"]``,
         ``varm["poems_inclusion"]``, ``uns["poems"]``; with a background
-        ``obsm["X_poems_background"]`` and ``varm["poems_background_loadings"]``. Features that the model
-        left out have ``NaN`` in ``varm``.
+        ``obsm["X_poems_background"]`` and ``varm["poems_background_loadings"]``. Features that
+        the model left out have ``NaN`` in ``varm``.
 
         Parameters
         ----------

@@ -16,7 +16,7 @@ The posterior's covariance is the inverse of the product's precision.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -104,15 +104,15 @@ def infer(
     ]
     if len(parts) == 1:
         return parts[0]
-    together = {
-        name: None if getattr(parts[0], name) is None else [getattr(p, name) for p in parts]
-        for name in (field.name for field in fields(Inferred))
-    }
-    joined = {
-        name: None if each is None else sum(each) if name == "scatter" else torch.cat(each)
-        for name, each in together.items()
-    }
-    return Inferred(**joined)
+    covariances = [part.covariance for part in parts if part.covariance is not None]
+    return Inferred(
+        **{name: torch.cat([getattr(part, name) for part in parts]) for name in _OF_SAMPLES},
+        scatter=torch.stack([part.scatter for part in parts]).sum(dim=0),
+        covariance=torch.cat(covariances) if covariances else None,
+    )
+
+
+_OF_SAMPLES = ("loc", "variance", "background", "shares", "settled")
 
 
 def _blocks(model: POEMS, batch: Batch, z: Tensor) -> Iterator[tuple[Batch, Tensor]]:
@@ -256,9 +256,7 @@ class _Knowledge:
         return torch.einsum("pv,pab->vab", counts, self.covariances)
 
 
-def _background_precision(
-    background: Background, measured: Tensor, there: Tensor | None
-) -> Tensor:
+def _background_precision(background: Background, measured: Tensor, there: Tensor | None) -> Tensor:
     """Return the precision of b given the latents, (n_samples, n_background, n_background).
 
     What is not known of the loadings counts in it. ``there`` says which entries are, if measured

@@ -110,10 +110,12 @@ class Slopes:
             both[0, self.pairs.factors, place] = self.values
             both[1, self.pairs.factors, place] = weighted
             left, right = both.permute(0, 3, 1, 2)
-            return left @ right.mT
+            at_once: Tensor = left @ right.mT
+            return at_once
         first, second, which, sizes = self.pairs.products
         found = weighted.new_zeros(K, K, n_samples)
         products = self.values[first] * weighted[second]
-        for (k, other), part in zip(which, products.split(sizes) if which else (), strict=True):
+        parts = torch.split(products, sizes) if which else ()
+        for (k, other), part in zip(which, parts, strict=True):
             found[k, other] = found[other, k] = part.sum(dim=0)
         return found.permute(2, 0, 1)

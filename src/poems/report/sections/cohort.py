@@ -129,7 +129,7 @@ def view_table(source: Source) -> pd.DataFrame:
                 int((model.loadings[view] != 0).any(axis=1).sum()) for view in model.view_names
             ],
             **{
-                share: [float(model.explained.loc[view, share]) for view in model.view_names]
+                share: [float(model.explained[share][view]) for view in model.view_names]
                 for share in ("r2", "background", "unexplained")
             },
         }
