@@ -30,9 +30,9 @@ from poems.training.starts.linear import principal_scores
 _MOST = 64
 _SAMPLES_EACH = 3
 # Turns of background and latents; rounds of a turn, at most.
-_TURNS, _ROUNDS = 3, 20
+_TURNS, _ROUNDS = 2, 20
 # Steps of the latents in a turn: they are inferred to the end when the background stands.
-_STEPS = 3
+_STEPS = 2
 # Rounds of a turn end when a feature's log noise variance changes by less than this on average.
 _SETTLED = 2e-3
 # Steps for loadings of a view with missing entries in each round; one is exact without.
