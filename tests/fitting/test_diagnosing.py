@@ -281,6 +281,15 @@ def test_held_out_reconstruction_is_that_of_plain_arithmetic(
         before = training.frame(name)
         predicted = ((table - before.mean()) / before.std(ddof=0)).to_numpy()
         expected = 1 - ((x - predicted) ** 2).sum() / (x**2).sum()
+        assert by_quantity.loc[name, "R² with the background"] == pytest.approx(expected, abs=0.01)
+        # The factors alone, which are what is judged.
+        projected_new = model.transform(new)
+        assert projected_new.background is not None
+        of_background = projected_new.background @ model.background_loadings[name].T
+        offset = model.module.background.offset.split([len(model.features(v)) for v in new.views])
+        of_background += offset[list(new.views).index(name)].numpy()
+        predicted -= of_background.to_numpy()
+        expected = 1 - ((x - predicted) ** 2).sum() / (x**2).sum()
         assert by_quantity.loc[name, "R²"] == pytest.approx(expected, abs=0.01)
 
 

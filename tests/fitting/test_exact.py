@@ -41,7 +41,7 @@ def cohort() -> poems.MultiOmics:
 
 @pytest.fixture(scope="module")
 def exact(cohort: poems.MultiOmics) -> FittedPoems:
-    return poems.fit(cohort, seed=0, inference="exact", **QUICK)
+    return poems.fit(cohort, seed=0, **QUICK)
 
 
 @pytest.mark.slow
@@ -50,7 +50,7 @@ def test_new_samples_and_views_from_the_others_are_told_better() -> None:
         cohort = a_cohort(seed)
         training, new = cohort.take(range(110)), cohort.take(range(110, 150))
         scores = []
-        for options in ({}, {"inference": "exact"}):
+        for options in ({"inference": "amortised"}, {}):
             model = poems.fit(training, seed=0, **QUICK, **options)
             batch, _ = model.preprocessing.apply(new)
             means = training_means(model.preprocessing)
@@ -68,7 +68,7 @@ def test_new_samples_and_views_from_the_others_are_told_better() -> None:
 def test_background_factors_leave_the_loadings_alone(
     cohort: poems.MultiOmics, exact: FittedPoems
 ) -> None:
-    plain = poems.fit(cohort, seed=0, **QUICK)
+    plain = poems.fit(cohort, seed=0, inference="amortised", **QUICK)
     for name in cohort.views:
         assert (
             exact.weights[name].ne(0).to_numpy().sum() == plain.weights[name].ne(0).to_numpy().sum()
@@ -119,6 +119,6 @@ def test_a_background_that_cannot_be_found_costs_no_model(
         raise np.linalg.LinAlgError("did not converge")
 
     monkeypatch.setattr("poems.fitting.after_training.fit_background", fails)
-    model = poems.fit(cohort, seed=0, inference="exact", progress=False, epochs=3)
+    model = poems.fit(cohort, seed=0, progress=False, epochs=3)
     assert model.background.shape[1] == 0
     assert "background-failed" in [finding.code for finding in model.findings]

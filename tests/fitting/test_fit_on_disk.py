@@ -35,22 +35,22 @@ def open_backed(source: Any) -> BackedCohort:
     return cohort
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        {"stopping": "held_out", "held_out": 0.2},
-        {"prior": "mixture", "n_components": 2},
-        {"scale": "minmax", "winsorise": None},
-        {"most_variable": 20, "start": "random"},
-        {"scale": "none"},
-    ],
-)
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"stopping": "held_out", "held_out": 0.2},
+    {"prior": "mixture", "n_components": 2},
+    {"scale": "minmax", "winsorise": None},
+    {"most_variable": 20, "start": "random"},
+    {"scale": "none"},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
 def test_the_fit_is_that_in_memory(source: Path, settings: dict[str, Any]) -> None:
     """Up to rounding of the preprocessing: everything fits into one buffer."""
     with open_backed(source) as cohort:
-        disk = poems.fit(cohort, seed=2, **QUICK, **settings)
-        memory = poems.fit(cohort.load(), seed=2, **QUICK, **settings)
+        disk = poems.fit(cohort, seed=2, inference="amortised", **QUICK, **settings)
+        memory = poems.fit(cohort.load(), seed=2, inference="amortised", **QUICK, **settings)
     # What rounding does to a loading at the threshold grows from epoch to epoch.
     pd.testing.assert_frame_equal(disk.history, memory.history, rtol=2e-2, atol=2e-2)
     pd.testing.assert_frame_equal(disk.latent, memory.latent, rtol=2e-2, atol=2e-2)
@@ -68,6 +68,29 @@ def test_the_fit_is_that_in_memory(source: Path, settings: dict[str, Any]) -> No
         memory.diagnose().table["value"].astype(float),
         atol=2e-2,
     )
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_exact_posteriors_are_those_in_memory(source: Path, settings: dict[str, Any]) -> None:
+    """To a small part of what is not known: rounding moves modes along the kinks of relu."""
+    with open_backed(source) as cohort:
+        disk = poems.fit(cohort, seed=2, **QUICK, **settings)
+        memory = poems.fit(cohort.load(), seed=2, **QUICK, **settings)
+    pd.testing.assert_frame_equal(disk.history, memory.history, rtol=2e-2, atol=2e-2)
+    deviations = np.sqrt(memory.latent_variance.to_numpy())
+    apart = (disk.latent - memory.latent).abs().to_numpy() / deviations
+    assert np.quantile(apart, 0.95) < 0.05
+    assert apart.max() < 0.5
+    assert disk.background.shape == memory.background.shape
+    for name in memory.view_names:
+        pd.testing.assert_frame_equal(
+            disk.loadings[name], memory.loadings[name], rtol=5e-2, atol=2e-2
+        )
+        assert disk.r2[name] == pytest.approx(memory.r2[name], abs=3e-3)
+        assert disk.total_r2[name] == pytest.approx(memory.total_r2[name], abs=3e-3)
+    codes = [{each.code for each in model.findings} for model in (disk, memory)]
+    # Whether a posterior at a kink counts as settled may hang on rounding, too.
+    assert codes[0] - {"inference-unsettled"} == codes[1] - {"inference-unsettled"}
 
 
 @pytest.mark.parametrize("log1p", [(), ("rna",)])
@@ -124,6 +147,7 @@ def test_what_rests_on_a_subset_is_said(source: Path, monkeypatch: pytest.Monkey
     assert "random subset of 40 of 72 samples" in said["loadings-subset"]
     assert "40 of 58 samples and some of the features" in said["diagnosis-subset"]
     assert "subset of 5 of 14 held-out samples" in said["held-out-subset"]
+    assert "background rests on a random subset of 5 of" in said["background-subset"]
     assert "randomised subspace iteration" in said["start-randomised"]
     assert model.principal_axes is None
     assert len(model.latent) == 72

@@ -26,6 +26,10 @@ def test_the_slots_hold_the_tables(which: str, request: pytest.FixtureRequest) -
         ("poems_gates", model.gates),
     ):
         np.testing.assert_array_equal(mudata.obsm[slot], table.loc[mudata.obs_names])
+    if len(model.background.columns):
+        scores = model.background.loc[mudata.obs_names]
+        np.testing.assert_array_equal(mudata.obsm["X_poems_background"], scores)
+    assert ("X_poems_background" in mudata.obsm) == (len(model.background.columns) > 0)
     assert mudata.varm["poems_loadings"].shape == (70, model.n_active)
     features = [feature for name in mudata.mod for feature in mudata.mod[name].var_names]
     for slot, tables in (("loadings", model.loadings), ("inclusion", model.inclusion)):

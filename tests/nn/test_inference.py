@@ -84,7 +84,8 @@ def test_where_decoders_are_linear_the_posterior_is_that_of_a_gaussian_model(
         bias, precision = bias + model.background.offset, model.background.precision
         doubt[:, 3:, 3:] = model.background.uncertainty
     batch = samples()
-    found = infer(model, batch)
+    found = infer(model, batch, covariance=True)
+    scatter = torch.zeros_like(found.scatter).double()
     view = torch.tensor([0] * SIZES["a"] + [1] * SIZES["b"])
     there = batch.measured[:, view] & batch.observed_jointly()
     for n in range(len(batch)):
@@ -101,6 +102,10 @@ def test_where_decoders_are_linear_the_posterior_is_that_of_a_gaussian_model(
         torch.testing.assert_close(
             found.variance[n].double(), covariance.diagonal()[:3], rtol=1e-3, atol=1e-5
         )
+        assert found.covariance is not None
+        torch.testing.assert_close(found.covariance[n].double(), covariance, rtol=1e-3, atol=1e-4)
+        scatter[batch.measured[n]] += covariance[3:, 3:]
+    torch.testing.assert_close(found.scatter.double(), scatter, rtol=1e-3, atol=1e-4)
     assert found.settled.all()
 
 
@@ -120,7 +125,7 @@ def test_no_step_loses_and_the_end_does_not_hang_on_the_number_of_steps(
         assert (after >= before - 1e-3).all()
     rest = found.settled
     assert rest.float().mean() > 0.9
-    again = infer(model, batch, found)
+    again = infer(model, batch, found.loc)
     torch.testing.assert_close(again.loc[rest], found.loc[rest], rtol=0, atol=0.05)
 
 

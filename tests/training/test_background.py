@@ -96,11 +96,13 @@ def test_intervals_of_new_entries_cover() -> None:
     hidden = Batch(
         new.values, new.observed, torch.tensor([[True, False]]).expand(40, 2).contiguous()
     )
-    found = infer(model, hidden)
+    found = infer(model, hidden, covariance=True)
     background = model.background
     rows = slice(SIZES["a"], None)
     predicted = background.predict(found.background)[:, rows]
     B = background.loadings[rows]
-    variance = torch.einsum("da,nab,db->nd", B, found.scatter, B) + 1.0 / background.precision[rows]
+    assert found.covariance is not None
+    of_scores = found.covariance[:, model.n_latent :, model.n_latent :]
+    variance = torch.einsum("da,nab,db->nd", B, of_scores, B) + 1.0 / background.precision[rows]
     inside = ((new.values["b"] - predicted).abs() < 1.645 * variance.sqrt()).float().mean()
     assert 0.85 < inside < 0.95

@@ -100,7 +100,7 @@ def posterior_checks(
     told
         :func:`information` of the active factors, of shape (n_active,).
     variance_share
-        Their mean posterior variance over :func:`justified_variance`.
+        Mean variance of the encoders' posterior over :func:`justified_variance`.
     factors
         Their names.
     kl_weight
@@ -155,8 +155,8 @@ def posterior_checks(
             LEAST_VARIANCE,
             ("warning" if mostly else "note") if low else "ok",
             factor=name,
-            meaning="the posterior is far narrower than the data justify: the encoder acts like an "
-            "autoencoder's, and the latents claim a certainty that is not there"
+            meaning="the encoders' posterior is far narrower than the data justify: they act like "
+            "an autoencoder's, and the decoders were trained on a certainty that is not there"
             if low
             else "",
             remedy=f"raise kl_weight ({kl_weight:g} here) towards 1, or train for fewer epochs"

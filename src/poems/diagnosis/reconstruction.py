@@ -46,10 +46,12 @@ _TOLD = (
 class Explained:
     """Shares of a view's variance about the training means, on some samples.
 
-    ``model``: POEMS; ``pca``: as many principal components, ``noise``: what
+    ``model``: the factors of POEMS; ``pca``: as many principal components, ``noise``: what
     these explain of pure noise; both ``None`` where there is no PCA. ``alone``: what as many
     components of this view by itself explain beyond noise, where that was asked.
-    ``n_samples``: samples on which the view was measured.
+    ``n_samples``: samples on which the view was measured. ``total``: factors and
+    background together, ``None`` where there is no background. ``chance``: what the model
+    would explain of noise, for a posterior that sees a value follows it a little.
     """
 
     model: float
@@ -57,6 +59,8 @@ class Explained:
     noise: float | None
     n_samples: int
     alone: float | None = None
+    total: float | None = None
+    chance: float = 0.0
 
     @property
     def structure(self) -> float | None:
@@ -133,7 +137,8 @@ def reconstruction_checks(
     """
     enough = {name: found for name, found in explained.items() if found.n_samples >= FEWEST}
     best = max((found.model for found in enough.values()), default=None)
-    nothing = best is not None and best < LEAST_OF_ALL
+    least = LEAST_OF_ALL + max((found.chance for found in enough.values()), default=0.0)
+    nothing = best is not None and best < least
     checks = [
         check
         for name, found in explained.items()
@@ -147,10 +152,10 @@ def reconstruction_checks(
             "explains-nothing",
             "largest R²",
             best,
-            LEAST_OF_ALL,
+            least,
             "not judged" if best is None else "warning" if nothing else "ok",
             samples=samples,
-            meaning=f"the model explains less than {LEAST_OF_ALL:.0%} of the variance of every "
+            meaning=f"the model explains less than {least:.0%} of the variance of every "
             f"view ({values}), so its factors and subtypes mean little"
             if nothing
             else "",
@@ -168,7 +173,8 @@ def _view_checks(
     share = None
     if structure is not None and structure >= LEAST_STRUCTURE:
         share = found.model / structure
-    unexplained = judged and found.model < LEAST_R2
+    least = LEAST_R2 + found.chance
+    unexplained = judged and found.model < least
     short = judged and not unexplained and share is not None and share < LEAST_OF_PCA
     if structure is None:
         meaning, remedy = _UNEXPLAINED, f"check that the view holds signal, or {_LOOK}"
@@ -188,14 +194,24 @@ def _view_checks(
         "badly-reconstructed",
         "R²",
         found.model,
-        LEAST_R2,
+        least,
         "warning" if unexplained else "ok" if judged else "not judged",
         meaning=meaning if unexplained else "",
         remedy=remedy if unexplained else "",
         **common,  # type: ignore[arg-type]
     )
+    shown: tuple[tuple[str, float | None], ...] = ()
+    # The factors are judged: a background that explains much does not make up for them.
+    if found.total is not None:
+        shown = (("R² with the background", found.total),)
+    if found.pca is not None:
+        shown = (*shown, ("R² of PCA", found.pca), ("R² of PCA on noise", found.noise))
+    compared_with = tuple(
+        Check("badly-reconstructed", quantity, value, None, "not judged", **common)  # type: ignore[arg-type]
+        for quantity, value in shown
+    )
     if found.pca is None:
-        return (first,)
+        return (first, *compared_with)
     compared = judged and not unexplained and share is not None
     second = Check(
         "badly-reconstructed",
@@ -209,12 +225,4 @@ def _view_checks(
         remedy=_LOOK if short else "",
         **common,  # type: ignore[arg-type]
     )
-    shown = (("R² of PCA", found.pca), ("R² of PCA on noise", found.noise))
-    return (
-        first,
-        second,
-        *(
-            Check("badly-reconstructed", quantity, value, None, "not judged", **common)  # type: ignore[arg-type]
-            for quantity, value in shown
-        ),
-    )
+    return (first, second, *compared_with)

@@ -33,7 +33,7 @@ def learn_background(
     before = module.background
     try:
         some = data if len(data) <= MOST_SAMPLES else data.take(_some(len(data), seed))
-        batch, findings = bounded(some, seed, "the background", "samples")
+        batch, findings = bounded(some, seed, "the background", "samples", "background-subset")
         with interrupts_let_through():
             fit_background(module, batch, options.background)
         return findings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -29,7 +29,7 @@ from poems.diagnosis.reconstruction import (
 from poems.findings import Finding, count
 from poems.fitting.result import FittedPoems
 from poems.nn.estimates import SampleEstimates, backed_shares, estimate_samples
-from poems.scaling.batch import Batch
+from poems.scaling.batch import Batch, SampleSource
 from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.subset import (
     MOST_SAMPLES,
@@ -61,13 +61,14 @@ def diagnosed(
         return _diagnosed_backed(fitted, training, held_out)
     means = _means(fitted)
     principal = fit_principal(training, means, max(fitted.n_active, 1), fitted.seed)
-    seen = estimate_samples(fitted.module, training)
+    answers = _answers(fitted, training)
     checks = [
-        *_gate_checks(fitted, training, seen),
-        *_checks_of_tables(fitted, principal.n_supported),
+        *_gate_checks(fitted, training, answers.gates),
+        *_checks_of_tables(fitted, principal.n_supported, answers),
     ]
     axes = principal.axes
-    explained = _explained(fitted, training, seen.loc, axes, principal.noise)
+    seen = _known(fitted, training)
+    explained = _explained(fitted, training, seen, axes, principal.noise)
     explained = _with_alone(fitted, training, explained)
     checks += reconstruction_checks(explained, weighted=_weighted(fitted))
     diagnosis = Diagnosis(superseded(checks, _newer_checks(fitted, held_out, axes)))
@@ -93,12 +94,19 @@ def _diagnosed_backed(
     principal = fit_principal(batch, means, max(fitted.n_active, 1), fitted.seed)
     pca = explained_views(batch, predict(principal.axes, batch, means), means)
     n_samples = dict(zip(fitted.view_names, training.measured.sum(dim=0).tolist(), strict=True))
-    own = dict(fitted.r2)
+    own, total = dict(fitted.r2), fitted.feature_estimates.total
     if held_out is not None:
         loc = fitted.sample_estimates.loc[torch.from_numpy(training.rows)]
         own = backed_shares(fitted.module, training, loc, _means(fitted))
     explained = {
-        name: Explained(float(own[name]), pca.get(name), principal.noise[name], n_samples[name])
+        name: Explained(
+            float(own[name]),
+            pca.get(name),
+            principal.noise[name],
+            n_samples[name],
+            total.get(name),
+            _chance(fitted, fitted.sample_estimates),
+        )
         for name in fitted.view_names
     }
     explained = _with_alone(fitted, batch, explained, means)
@@ -106,7 +114,7 @@ def _diagnosed_backed(
     gates = fitted.sample_estimates.gates[torch.from_numpy(training.rows)].numpy()
     checks = [
         *gate_checks(gates, None if shares is None else shares.numpy(), fitted.view_names),
-        *_checks_of_tables(fitted, principal.n_supported),
+        *_checks_of_tables(fitted, principal.n_supported, _answers(fitted, some)),
         *reconstruction_checks(explained, weighted=_weighted(fitted)),
     ]
     # Axes of some features cannot be stored as those of the model's features.
@@ -152,21 +160,28 @@ def _newer_checks(
     """How held-out samples are reconstructed, if there are any."""
     if held_out is None:
         return ()
-    loc = estimate_samples(fitted.module, held_out).loc
+    estimates = estimate_samples(fitted.module, held_out)
     noise = None if axes is None else noise_shares(axes)
-    return reconstruction_checks(_explained(fitted, held_out, loc, axes, noise), "held out")
+    return reconstruction_checks(_explained(fitted, held_out, estimates, axes, noise), "held out")
 
 
 def diagnose_tables(fitted: FittedPoems) -> Diagnosis:
     """Diagnose a model without its data: there is no PCA then, and no precision of the experts."""
     measured = fitted.sample_estimates.gates > 0
     explained = {
-        name: Explained(float(fitted.r2[name]), None, None, int(measured[:, i].sum()))
+        name: Explained(
+            float(fitted.r2[name]),
+            None,
+            None,
+            int(measured[:, i].sum()),
+            fitted.feature_estimates.total.get(name),
+            _chance(fitted, fitted.sample_estimates),
+        )
         for i, name in enumerate(fitted.view_names)
     }
     checks = (
         *gate_checks(fitted.gates.to_numpy(), None, fitted.view_names),
-        *_checks_of_tables(fitted, None),
+        *_checks_of_tables(fitted, None, None),
         *reconstruction_checks(explained),
     )
     return Diagnosis(checks)
@@ -182,19 +197,50 @@ def diagnose_held_out(fitted: FittedPoems, cohort: MultiOmics) -> Diagnosis:
     noise = None if axes is None else noise_shares(axes)
     checks = [
         _seen_before(fitted, cohort),
-        *_gate_checks(fitted, batch, estimates, "held out"),
-        *reconstruction_checks(_explained(fitted, batch, estimates.loc, axes, noise), "held out"),
+        *_gate_checks(fitted, batch, estimates.gates, "held out"),
+        *reconstruction_checks(_explained(fitted, batch, estimates, axes, noise), "held out"),
     ]
     stored = fitted.diagnosis or diagnose_tables(fitted)
     return Diagnosis(superseded(stored.checks, checks), (*cohort.findings, *noticed))
 
 
 def _gate_checks(
-    fitted: FittedPoems, batch: Batch, estimates: SampleEstimates, samples: Samples = "training"
+    fitted: FittedPoems, batch: Batch, gates: Tensor, samples: Samples = "training"
 ) -> tuple[Check, ...]:
     shares = precision_shares(fitted.module, batch, _active(fitted))
     known = None if shares is None else shares.numpy()
-    return gate_checks(estimates.gates.numpy(), known, fitted.view_names, samples)
+    return gate_checks(gates.numpy(), known, fitted.view_names, samples)
+
+
+@torch.no_grad()
+def _answers(fitted: FittedPoems, source: SampleSource) -> _Answers:
+    """Ask the encoders."""
+    fitted.module.eval()
+    found = [(fitted.module.encode(part), part.measured) for part in source.chunks()]
+    return _Answers(
+        torch.cat([each.gates for each, _ in found]),
+        torch.cat([each.posterior.variance for each, _ in found]),
+        torch.cat([measured for _, measured in found]),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """What the encoders say of some samples, by whose answers training went.
+
+    ``gates`` and ``measured``: (n_samples, n_views); ``variance``: (n_samples, n_latent).
+    """
+
+    gates: Tensor
+    variance: Tensor
+    measured: Tensor
+
+
+def _known(fitted: FittedPoems, training: Batch) -> SampleEstimates:
+    """Return what the model says of its training samples, from its tables if these are all."""
+    if len(training) == len(fitted.samples):
+        return fitted.sample_estimates
+    return estimate_samples(fitted.module, training)
 
 
 def _seen_before(fitted: FittedPoems, cohort: MultiOmics) -> Check:
@@ -219,8 +265,14 @@ def _seen_before(fitted: FittedPoems, cohort: MultiOmics) -> Check:
     )
 
 
-def _checks_of_tables(fitted: FittedPoems, n_supported: int | None) -> tuple[Check, ...]:
-    """What the tables alone tell: posterior, loadings, factors, training."""
+def _checks_of_tables(
+    fitted: FittedPoems, n_supported: int | None, answers: _Answers | None
+) -> tuple[Check, ...]:
+    """What the tables tell, and the encoders' answers: posterior, loadings, factors, training.
+
+    An exact posterior is as wide as the data justify. Training went by the encoders' answers,
+    so that these are judged where they are known.
+    """
     settings, samples = fitted.settings, fitted.sample_estimates
     active = _active(fitted)
     sparse = settings.model.decoder == "sparse"
@@ -234,12 +286,15 @@ def _checks_of_tables(fitted: FittedPoems, n_supported: int | None) -> tuple[Che
             strict=True,
         )
     )
+    variance, measured = samples.variance, samples.gates > 0
+    if answers is not None:
+        variance, measured = answers.variance, answers.measured
     justified = justified_variance(
         {name: size[:, active].numpy() for name, size in fitted.feature_estimates.size.items()},
         dict(zip(fitted.view_names, errors, strict=True)),
-        samples.gates.numpy() > 0,
+        measured.numpy(),
     )
-    variance = samples.variance[:, active].double().mean(dim=0).numpy()
+    mean_variance = variance[:, active].double().mean(dim=0).numpy()
     weights = fitted.module.feature_weights
     training = convergence_checks(
         fitted.status,
@@ -250,7 +305,7 @@ def _checks_of_tables(fitted: FittedPoems, n_supported: int | None) -> tuple[Che
     )
     checks = posterior_checks(
         told,
-        variance / justified,
+        mean_variance / justified,
         fitted.factor_names,
         settings.training.kl_weight,
         None if n_supported is None else min(n_supported, n_latent),
@@ -272,18 +327,30 @@ def _checks_of_tables(fitted: FittedPoems, n_supported: int | None) -> tuple[Che
 def _explained(
     fitted: FittedPoems,
     batch: Batch,
-    loc: Tensor,
+    estimates: SampleEstimates,
     axes: Mapping[str, Tensor] | None,
     noise: Mapping[str, float] | None,
 ) -> dict[str, Explained]:
-    """What the model, and PCA where there is one, explain of some samples."""
-    means = _means(fitted)
+    """What the factors, all of the model, and PCA where there is one, explain of some samples."""
+    means, module = _means(fitted), fitted.module
     with torch.no_grad():
-        model = explained_views(batch, fitted.module.predict(loc), means)
+        model = explained_views(batch, module.predict(estimates.loc), means)
+        total = {}
+        if module.background.n_background:
+            predicted = module.predict(estimates.loc, estimates.background)
+            total = explained_views(batch, predicted, means)
     pca = {} if axes is None else explained_views(batch, predict(axes, batch, means), means)
+    chance = _chance(fitted, estimates)
     n_samples = dict(zip(fitted.view_names, batch.measured.sum(dim=0).tolist(), strict=True))
     return {
-        name: Explained(value, pca.get(name), (noise or {}).get(name), n_samples[name])
+        name: Explained(
+            value,
+            pca.get(name),
+            (noise or {}).get(name),
+            n_samples[name],
+            total.get(name),
+            chance,
+        )
         for name, value in model.items()
     }
 
@@ -307,6 +374,19 @@ def _with_alone(
 
 def _weighted(fitted: FittedPoems) -> bool:
     return fitted.settings.model.redundancy != "none"
+
+
+def _chance(fitted: FittedPoems, estimates: SampleEstimates) -> float:
+    """Share of noise that factors would explain: parameters that a sample's values decide.
+
+    That is sum_k (1 - s_k^2) of the posterior variances under N(0, I), over the number of features.
+    Encoders answer a sample that they were trained on like any other.
+    """
+    if fitted.module.inference == "amortised":
+        return 0.0
+    # Under a mixture prior variances may be above 1, of latents that nothing is known of.
+    decided = (1.0 - estimates.variance[:, _active(fitted)].double()).clamp_min(0.0)
+    return float(decided.sum(dim=1).mean()) / sum(map(len, map(fitted.features, fitted.view_names)))
 
 
 def _means(fitted: FittedPoems) -> dict[str, Tensor]:

@@ -27,7 +27,12 @@ def to_mudata(fitted: FittedPoems, cohort: MultiOmics) -> MuData:
     mudata.obsm["X_poems"] = fitted.latent.loc[mudata.obs_names].to_numpy()
     mudata.obsm["poems_latent_variance"] = fitted.latent_variance.loc[mudata.obs_names].to_numpy()
     mudata.obsm["poems_gates"] = fitted.gates.loc[mudata.obs_names].to_numpy()
-    for slot, tables in (("loadings", fitted.loadings), ("inclusion", fitted.inclusion)):
+    by_slot = {"loadings": fitted.loadings, "inclusion": fitted.inclusion}
+    if len(fitted.background.columns):
+        background = fitted.background.loc[mudata.obs_names]
+        mudata.obsm["X_poems_background"] = background.to_numpy()
+        by_slot["background_loadings"] = fitted.background_loadings
+    for slot, tables in by_slot.items():
         by_view = [
             tables[name].reindex(cohort[name].features).to_numpy() for name in fitted.view_names
         ]

@@ -249,6 +249,18 @@ class FittedPoems:
         total = {**self.feature_estimates.r2, **self.feature_estimates.total}
         return pd.Series(total, name="total_r2", dtype=float)
 
+    @property
+    def explained(self) -> pd.DataFrame:
+        """How each view's variance on the training samples divides, a row a view.
+
+        ``r2``: explained by the factors; ``background``: by the background factors beyond that;
+        ``unexplained``: by neither. A row sums to 1.
+        """
+        total = self.total_r2
+        return pd.DataFrame(
+            {"r2": self.r2, "background": total - self.r2, "unexplained": 1.0 - total}
+        )
+
     @cached_property
     def background(self) -> pd.DataFrame:
         """Scores of the dense background factors, (n_samples, n_background).
@@ -393,8 +405,9 @@ class FittedPoems:
         """Return the training cohort as MuData with the model's tables in its slots.
 
         ``obsm["X_poems"]``, ``obsm["poems_gates"]``, ``varm["poems_loadings"]``,
-        ``varm["poems_inclusion"]``, ``uns["poems"]``. Features that the model
-        left out have ``NaN`` in ``varm``.
+        ``varm["poems_inclusion"]``, ``uns["poems"]``; with a background
+        ``obsm["X_poems_background"]`` and ``varm["poems_background_loadings"]``. Features that
+        the model left out have ``NaN`` in ``varm``.
 
         Parameters
         ----------

@@ -29,6 +29,7 @@ from poems.nn.compilers import compiled_for, has_triton
 from poems.nn.kernels.blockwise import blockwise_decode, blockwise_jacobian, blockwise_slopes
 from poems.nn.kernels.reference import reference_decode
 from poems.nn.norms import held
+from poems.nn.slopes import Pairs, Slopes
 from poems.nn.views import view_of_features
 
 Kernel = Literal["auto", "reference", "blockwise", "sparse"]
@@ -197,6 +198,19 @@ def decoder_slopes(
         slopes: Tensor = _sparse_kernel(z.device).sparse_slopes(z, W[driven], A, u[driven])
         return driven, slopes
     return driven, blockwise_slopes(z, W[driven], A, u[driven])
+
+
+@torch.no_grad()
+def packed_decoder_slopes(
+    z: Tensor, W: Tensor, A: Tensor, u: Tensor, *, kernel: Kernel = "auto"
+) -> Slopes:
+    """Compute what :func:`decoder_slopes` does, of loadings that are not zero alone."""
+    chosen = choose_kernel(W) if kernel == "auto" else kernel
+    if chosen == "sparse" and z.device.type == "cpu":
+        features, factors, values = _sparse_kernel(z.device).packed_slopes(z, W, A, u)
+        order = torch.argsort(factors, stable=True)
+        return Slopes(Pairs(features[order], factors[order], W.shape[1]), values[order])
+    return Slopes.dense(*decoder_slopes(z, W, A, u, kernel=kernel))
 
 
 def _sparse_kernel(device: torch.device) -> Any:

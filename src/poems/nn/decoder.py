@@ -12,9 +12,19 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from poems.nn.decode import ALL, NONE, Kernel, Turns, decode, decoder_jacobian, decoder_slopes
+from poems.nn.decode import (
+    ALL,
+    NONE,
+    Kernel,
+    Turns,
+    decode,
+    decoder_jacobian,
+    decoder_slopes,
+    packed_decoder_slopes,
+)
 from poems.nn.distributions import spike_slab
 from poems.nn.norms import held
+from poems.nn.slopes import Slopes
 from poems.settings.schema import ModelSettings, SparsitySettings
 
 # relu(A (w * z)) is homogeneous: shrinking w and growing A or u changes nothing
@@ -84,6 +94,10 @@ class Decoder(nn.Module):
         """
         derivatives = torch.func.jacrev(lambda row: self(row[None])[0])
         return torch.arange(self.n_features), torch.stack([derivatives(row) for row in z])
+
+    def packed_slopes(self, z: Tensor) -> Slopes:
+        """Compute what :meth:`slopes` does, one factor's features after the other's."""
+        return Slopes.dense(*self.slopes(z))
 
     def inclusion(self) -> Tensor:
         """Probability that a factor reaches a feature, (n_features, n_latent): ones by default."""
@@ -199,6 +213,10 @@ class SparseDecoder(Decoder):
     def slopes(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Derivatives of each sample, for the features with a non-zero loading."""
         return decoder_slopes(z, self.loadings, *self.weights(), kernel=self.kernel)
+
+    def packed_slopes(self, z: Tensor) -> Slopes:
+        """Derivatives of each sample, of the loadings that are not zero."""
+        return packed_decoder_slopes(z, self.loadings, *self.weights(), kernel=self.kernel)
 
     def driven_by(self, dimension: int) -> Tensor:
         """Positions of the features with a non-zero loading."""

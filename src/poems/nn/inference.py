@@ -7,9 +7,10 @@ The encoder proposes, the decoders decide. From the encoder's answer
 the sum over the measured entries, w_j how much a feature counts, is raised by Fisher scoring, which
 is Gauss-Newton where noise is Gaussian: each view's expert is its likelihood linearised where the
 sample is, of precision J' I J with J the slopes of eta and I the weighted information of an entry,
-multiplied with the other experts and with the prior. Steps are halved until nothing is lost. The
-posterior's covariance is the inverse of the product's precision, in which the background factors b
-(see :class:`poems.nn.background.Background`) are averaged over.
+multiplied with the other experts and with the prior. Steps are shortened until nothing is lost.
+Background factors b (see :class:`poems.nn.background.Background`) are linear: given z their
+posterior is a Gaussian in closed form, so that steps are of z alone, with b at its best or averaged
+over, which is the same. The posterior's covariance is the inverse of the product's precision.
 """
 
 from __future__ import annotations
@@ -23,15 +24,18 @@ from torch import Tensor
 from poems.nn.background import Background
 from poems.nn.likelihoods import Likelihood
 from poems.nn.model import POEMS
+from poems.nn.slopes import Pairs
 from poems.scaling.batch import Batch
 
 # Steps at most; a sample has arrived if a step promises less than the one gain, in nats, or if no
 # length of it gains more than the other.
 _STEPS = 20
-_ENOUGH = 1e-5
-_NOTHING = 1e-6
-# A step is tried at full length and this many times at half the length before.
-_HALVINGS = 10
+_ENOUGH = 1e-4
+_NOTHING = 1e-5
+# Samples that have arrived are put aside once they are this share of those at work.
+_ASIDE = 0.25
+# A step is tried at full length and this many times at a quarter of the length before.
+_SHORTER = 5
 # Numbers that slopes of some samples may take.
 _MOST_SLOPES = 1 << 24
 # Numbers that products of background loadings of some features may take.
@@ -43,33 +47,32 @@ class Inferred:
     """What is known of some samples.
 
     ``loc`` and ``variance`` of the latents: (n_samples, n_latent); ``background``, the
-    posterior means of the background factors: (n_samples, n_background), and ``scatter``
-    their covariances, of shape (n_samples, n_background, n_background); ``shares`` of each view
+    posterior means of the background factors: (n_samples, n_background); ``shares`` of each view
     in the precision of the latents: (n_samples, n_views), summing to 1 (0 where a view was
     not measured); ``settled``: booleans of shape (n_samples,), false where another step
-    would still have gained.
+    would still have gained. If asked for, ``covariance`` of latents and background factors
+    together, of shape (n_samples, n_latent + n_background, n_latent + n_background).
+    ``scatter``: covariances of the background factors summed over the samples that each view was
+    measured on, of shape (n_views, n_background, n_background).
     """
 
     loc: Tensor
     variance: Tensor
     background: Tensor
-    scatter: Tensor
     shares: Tensor
     settled: Tensor
-
-    def with_background(self, scores: Tensor) -> Inferred:
-        """Return the same with other background scores, to begin from."""
-        scatter = scores.new_zeros(*scores.shape, scores.shape[1])
-        return replace(self, background=scores, scatter=scatter)
+    scatter: Tensor
+    covariance: Tensor | None = None
 
 
 @torch.no_grad()
 def infer(
     model: POEMS,
     batch: Batch,
-    start: Tensor | Inferred | None = None,
+    start: Tensor | None = None,
     *,
     steps: int = _STEPS,
+    covariance: bool = False,
 ) -> Inferred:
     """Find the posterior of each sample.
 
@@ -80,10 +83,11 @@ def infer(
     batch
         Samples on the model's scale.
     start
-        Where to begin: latents of shape (n_samples, n_latent), or what was inferred before;
-        at the encoders' answer by default.
+        Latents to begin at, of shape (n_samples, n_latent); the encoders' answer by default.
     steps
         Steps at most. Samples that have arrived by then rest.
+    covariance
+        Whether the covariances of each sample are wanted.
 
     Examples
     --------
@@ -93,61 +97,97 @@ def infer(
     >>> infer(model, batch).loc.shape
     torch.Size([3, 2])
     """
-    if not isinstance(start, Inferred):
-        z = model.encode(batch).posterior.mean if start is None else start
-        start = _beginning(model, z, len(batch.values))
-    parts = [_infer(model, part, own, steps) for part, own in _blocks(model, batch, start)]
-    return Inferred(*(torch.cat([getattr(p, name) for p in parts]) for name in _FIELDS))
+    z = model.encode(batch).posterior.mean if start is None else start
+    parts = [
+        _infer(_Problem(model, part), own, steps, covariance)
+        for part, own in _blocks(model, batch, z)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    covariances = [part.covariance for part in parts if part.covariance is not None]
+    return Inferred(
+        **{name: torch.cat([getattr(part, name) for part in parts]) for name in _OF_SAMPLES},
+        scatter=torch.stack([part.scatter for part in parts]).sum(dim=0),
+        covariance=torch.cat(covariances) if covariances else None,
+    )
 
 
-_FIELDS = ("loc", "variance", "background", "scatter", "shares", "settled")
+_OF_SAMPLES = ("loc", "variance", "background", "shares", "settled")
 
 
-def _beginning(model: POEMS, z: Tensor, n_views: int) -> Inferred:
-    b = z.new_zeros(len(z), model.background.n_background)
-    shares, settled = z.new_zeros(len(z), n_views), torch.zeros(len(z), dtype=torch.bool)
-    return Inferred(z, torch.ones_like(z), b, z.new_zeros(*b.shape, b.shape[1]), shares, settled)
-
-
-def _blocks(model: POEMS, batch: Batch, start: Inferred) -> Iterator[tuple[Batch, Inferred]]:
+def _blocks(model: POEMS, batch: Batch, z: Tensor) -> Iterator[tuple[Batch, Tensor]]:
     """Some samples at a time, as many as have slopes that fit into memory."""
     n_features = sum(batch.n_features.values())
     most = max(1, _MOST_SLOPES // (n_features * model.n_latent))
     if len(batch) <= most:
-        yield batch, start
+        yield batch, z
         return
     for rows in torch.split(torch.arange(len(batch)), most):
-        yield batch.take(rows), Inferred(*(getattr(start, name)[rows] for name in _FIELDS))
+        yield batch.take(rows), z[rows]
 
 
-def _infer(model: POEMS, batch: Batch, start: Inferred, steps: int) -> Inferred:
-    problem = _Problem(model, batch)
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """Where samples are, z, and what follows: log density, b, and what is ``left``.
+
+    That is the entries less all but the background's part where there is one, and otherwise eta.
+    """
+
+    z: Tensor
+    value: Tensor
+    b: Tensor
+    left: Tensor
+
+    def take(self, rows: Tensor) -> _Point:
+        return _Point(self.z[rows], self.value[rows], self.b[rows], self.left[rows])
+
+    def put(self, rows: Tensor, other: _Point) -> None:
+        for mine, theirs in zip(self._parts(), other._parts(), strict=True):
+            mine[rows] = theirs
+
+    def copy(self) -> _Point:
+        return _Point(*(part.clone() for part in self._parts()))
+
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.z, self.value, self.b, self.left
+
+
+def _infer(problem: _Problem, start: Tensor, steps: int, covariance: bool) -> Inferred:
+    model = problem.model
     # Of latents that drive nothing the prior alone speaks.
-    z = start.loc.where(model.driving(), model.prior.quadratic(start.loc)[0])
-    point = torch.cat([z, start.background], dim=1)
-    value, eta = problem.value(point)
-    climbing = torch.ones(len(z), dtype=torch.bool)
+    z = start.where(model.driving(), model.prior.quadratic(start)[0])
+    settled = torch.zeros(len(z), dtype=torch.bool)
+    # Of the samples at work: who they are, what of the problem is theirs, and where they are.
+    rows, own, at = torch.arange(len(z)), problem, problem.at(z)
+    final = at.copy()
     for _ in range(steps):
-        direction, promised = problem.step(point, eta)
-        gain = torch.zeros_like(value)
-        waiting, length = climbing.clone(), 1.0
-        for _ in range(_HALVINGS + 1):
-            tried = torch.where(waiting[:, None], point + length * direction, point)
-            reached, predicted = problem.value(tried)
-            better = waiting & (reached >= value)
-            gain = torch.where(better, reached - value, gain)
-            point = torch.where(better[:, None], tried, point)
-            eta = torch.where(better[:, None], predicted, eta)
-            value = torch.where(better, reached, value)
-            waiting &= ~better
-            if not waiting.any():
-                break
-            length /= 2.0
+        direction, promised = own.step(at)
+        at, gain = _search(own, at, direction)
         # A step that promises much and gains nothing, however short, stands at a kink of relu.
-        climbing &= (promised > _ENOUGH) & (gain > _NOTHING)
-        if not climbing.any():
+        arrived = ~((promised > _ENOUGH) & (gain > _NOTHING))
+        settled[rows] = arrived
+        if arrived.all():
             break
-    return problem.posterior(point, eta, ~climbing)
+        if arrived.float().mean() >= _ASIDE:
+            final.put(rows, at)
+            left = (~arrived).nonzero()[:, 0]
+            rows, own, at = rows[left], own.take(left), at.take(left)
+    final.put(rows, at)
+    return problem.posterior(final, settled, covariance)
+
+
+def _search(problem: _Problem, start: _Point, direction: Tensor) -> tuple[_Point, Tensor]:
+    """Go as far as pays; return where that is, and by how much it gained."""
+    found, waiting, length = start.copy(), torch.arange(len(direction)), 1.0
+    for _ in range(_SHORTER + 1):
+        tried = problem.take(waiting).at(start.z[waiting] + length * direction[waiting])
+        better = tried.value >= start.value[waiting]
+        found.put(waiting[better], tried.take(better.nonzero()[:, 0]))
+        waiting = waiting[~better]
+        if not len(waiting):
+            break
+        length /= 4.0
+    return found, found.value - start.value
 
 
 @torch.no_grad()
@@ -170,29 +210,61 @@ def conditional_scores(
 
     Returns
     -------
-    Means of shape (n_samples, n_background) and covariances, of shape (n_samples, n_background,
-    n_background).
+    Means of shape (n_samples, n_background), and covariances summed over the samples that each
+    view was measured on, of shape (n_views, n_background, n_background).
     """
-    told = (residuals * (weights * background.precision)) @ background.loadings
-    if batch.observed_jointly() is None:
-        # Samples with the same views have the same precision.
-        patterns, which = torch.unique(batch.measured, dim=0, return_inverse=True)
-        precision, _ = _background_precision(background, weights, patterns, None)
-        scatter = torch.linalg.inv(precision.double()).to(told.dtype)[which]
-    else:
-        there = batch.entries()
-        precision, _ = _background_precision(background, weights, batch.measured, there)
-        scatter = torch.linalg.inv(precision.double()).to(told.dtype)
-    return (scatter @ told[..., None])[..., 0], scatter
+    told = residuals @ (background.loadings * (weights * background.precision)[:, None])
+    knowledge = _Knowledge.of(background, weights, batch)
+    return knowledge.solve(told[:, None])[:, 0], knowledge.scatter(batch.measured)
+
+
+@dataclass(frozen=True, eq=False)
+class _Knowledge:
+    """Covariances of b given the latents, and which of them is each sample's.
+
+    Samples that have the same entries share theirs. ``covariances``: (n_patterns, n_background,
+    n_background); ``which``: (n_samples,).
+    """
+
+    covariances: Tensor
+    which: Tensor
+
+    @classmethod
+    def of(cls, background: Background, weights: Tensor, batch: Batch) -> _Knowledge:
+        """Ask who has what."""
+        if batch.observed_jointly() is None:
+            patterns, which = torch.unique(batch.measured, dim=0, return_inverse=True)
+            precision = _background_precision(background, weights, patterns, None)
+        else:
+            which = torch.arange(len(batch))
+            precision = _background_precision(background, weights, batch.measured, batch.entries())
+        root = torch.linalg.cholesky(precision.double())
+        return cls(torch.cholesky_inverse(root).to(background.loadings.dtype), which)
+
+    def take(self, rows: Tensor) -> _Knowledge:
+        """Return that of some samples."""
+        return replace(self, which=self.which[rows])
+
+    def solve(self, x: Tensor) -> Tensor:
+        """Multiply x (n_samples, any, n_background) with each sample's covariance."""
+        if len(self.covariances) == 1:
+            return x @ self.covariances[0]
+        return x @ self.covariances[self.which]
+
+    def scatter(self, measured: Tensor) -> Tensor:
+        """Sum covariances over the samples that each view was measured on."""
+        counts = measured.new_zeros(len(self.covariances), measured.shape[1], dtype=torch.float32)
+        counts.index_add_(0, self.which, measured.float())
+        return torch.einsum("pv,pab->vab", counts, self.covariances)
 
 
 def _background_precision(
     background: Background, weights: Tensor, measured: Tensor, there: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Return the precision of b given the latents, and what of it is doubt of the loadings.
+) -> Tensor:
+    """Return the precision of b given the latents, (n_samples, n_background, n_background).
 
-    Both of shape (n_samples, n_background, n_background). ``there`` says which entries are, if
-    measured samples lack some.
+    What is not known of the loadings counts in it. ``there`` says which entries are, if measured
+    samples lack some.
     """
     B, n_background = background.loadings, background.n_background
     if there is None:
@@ -206,15 +278,25 @@ def _background_precision(
             for part, count in zip(views, counts, strict=True)
         ]
         shares = torch.stack(of_views, dim=1)
-        known = B.new_zeros(len(shares), n_background**2)
-        weighted = B * (weights * background.precision)[:, None]
-        most = max(1, _MOST_PRODUCTS // max(1, n_background**2))
-        for rows in torch.split(torch.arange(len(B)), most):
-            products = weighted[rows, :, None] * B[rows, None, :]
-            known += there[:, rows].to(B.dtype) @ products.flatten(1)
+        known = _products(background, weights, there)
     doubt = torch.einsum("nv,vab->nab", shares, background.uncertainty)
     unit = torch.eye(n_background, dtype=B.dtype, device=B.device)
-    return known.view(doubt.shape) + doubt + unit, doubt
+    return known.view(doubt.shape) + doubt + unit
+
+
+def _products(background: Background, weights: Tensor, there: Tensor) -> Tensor:
+    """Sum w_j precision_j B_j B_j' over a sample's entries: (n_samples, n_background squared)."""
+    B, n_background = background.loadings, background.n_background
+    # Of a symmetric matrix a half is enough.
+    a, b = torch.triu_indices(n_background, n_background)
+    half = B.new_zeros(len(there), len(a))
+    weighted = B * (weights * background.precision)[:, None]
+    most = max(1, _MOST_PRODUCTS // max(1, len(a)))
+    for rows in torch.split(torch.arange(len(B)), most):
+        half += there[:, rows].to(B.dtype) @ (weighted[rows][:, a] * B[rows][:, b])
+    known = B.new_zeros(len(there), n_background, n_background)
+    known[:, a, b] = known[:, b, a] = half
+    return known.flatten(1)
 
 
 class _Problem:
@@ -222,37 +304,43 @@ class _Problem:
 
     def __init__(self, model: POEMS, batch: Batch) -> None:
         self.model, self.background = model, model.background
-        self.sizes, self.there = list(batch.n_features.values()), batch.entries()
+        self.sizes = list(batch.n_features.values())
+        self.measured = batch.measured
+        self.there = batch.entries()
         # What was not measured may be no number at all.
         self.x = batch.joined().masked_fill(~self.there, 0.0)
         self._weights = model.feature_weights
         # What an entry says of z and b; what it is predicted with stays its own.
         self._precision = self._weights * self.background.precision
-        self._of_background, self._doubt = _background_precision(
-            self.background,
-            self._weights,
-            batch.measured,
-            None if batch.observed_jointly() is None else self.there,
-        )
+        self.knowledge = _Knowledge.of(self.background, self._weights, batch)
+        self.pairs: dict[int, Pairs] = {}
+        self._told = self.background.loadings * self._precision[:, None]
 
-    def _parts(self, point: Tensor) -> tuple[Tensor, Tensor]:
-        return point[:, : self.model.n_latent], point[:, self.model.n_latent :]
+    def take(self, rows: Tensor) -> _Problem:
+        """Return the same of some samples."""
+        if len(rows) == len(self.x):
+            return self
+        taken = object.__new__(_Problem)
+        taken.__dict__.update(self.__dict__)
+        taken.x, taken.there, taken.measured = self.x[rows], self.there[rows], self.measured[rows]
+        taken.knowledge = self.knowledge.take(rows)
+        return taken
 
-    def value(self, point: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the log density of each sample, up to a constant, and the predictions.
-
-        A point is z and b, of shape (n_samples, n_latent + n_background).
-        """
-        z, b = self._parts(point)
+    def at(self, z: Tensor) -> _Point:
+        """Return what follows from z, (n_samples, n_latent); log densities up to a constant."""
         eta = self.model.decode_jointly(z)
-        log_prob = self.model.prior.log_prob(z)
+        value = self.model.prior.log_prob(z)
         if not self.background.n_background:
             parts = self._by_view(lambda likelihood, x, own: likelihood.log_prob(x, own), eta)
-            return log_prob + (parts * self._weights).sum(dim=1), eta
-        eta = eta + self.background.predict(b)
-        squares = (self.x - eta).square().mul_(self._precision) * self.there
-        doubt = torch.einsum("na,nab,nb->n", b, self._doubt, b)
-        return log_prob - 0.5 * (b.square().sum(dim=1) + doubt + squares.sum(dim=1)), eta
+            value = value + (parts * self._weights).sum(dim=1)
+            return _Point(z, value, z.new_zeros(len(z), 0), eta)
+        left = (self.x - eta).sub_(self.background.offset).masked_fill_(~self.there, 0.0)
+        told = left @ self._told
+        b = self.knowledge.solve(told[:, None])[:, 0]
+        # Differences of large sums decide whether a step gains.
+        squares = (left.square() @ self._precision[:, None])[:, 0].double()
+        explained = (told.double() * b.double()).sum(dim=1)
+        return _Point(z, value - 0.5 * (squares - explained).to(z.dtype), b, left)
 
     def _by_view(
         self, compute: Callable[[Likelihood, Tensor, Tensor], Tensor], eta: Tensor
@@ -270,66 +358,95 @@ class _Problem:
         ]
         return torch.cat(parts, dim=1).masked_fill(~self.there, 0.0)
 
-    def _score(self, eta: Tensor) -> Tensor:
+    def _score(self, at: _Point) -> Tensor:
         if self.background.n_background:
-            return (self.x - eta).mul_(self._precision).masked_fill_(~self.there, 0.0)
-        scores = self._by_view(lambda likelihood, x, own: likelihood.score(x, own), eta)
+            return at.left * self._precision
+        scores = self._by_view(lambda likelihood, x, own: likelihood.score(x, own), at.left)
         return scores * self._weights
 
-    def _information(self, eta: Tensor) -> Tensor:
+    def _information(self, at: _Point) -> Tensor:
         if self.background.n_background:
             return self._precision * self.there
-        told = self._by_view(lambda likelihood, _, own: likelihood.information(own), eta)
-        return told * self._weights
+        known = self._by_view(lambda likelihood, _, own: likelihood.information(own), at.left)
+        return known * self._weights
 
-    def step(self, point: Tensor, eta: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, at: _Point) -> tuple[Tensor, Tensor]:
         """Return the step of Fisher scoring and by how much it promises to gain, in nats."""
-        precision, slope, _ = self._normal_equations(*self._parts(point), eta)
-        step = torch.linalg.solve(precision, slope)
-        return step.to(point.dtype), 0.5 * (step * slope).sum(dim=1)
+        normal = self._normal_equations(at, slope=True)
+        step = torch.linalg.solve(normal.precision, normal.slope)
+        return step.to(at.z.dtype), 0.5 * (step * normal.slope).sum(dim=1).to(at.z.dtype)
 
-    def posterior(self, point: Tensor, eta: Tensor, settled: Tensor) -> Inferred:
+    def posterior(self, at: _Point, settled: Tensor, covariance: bool) -> Inferred:
         """Return the Gaussian about the mode."""
-        z, b = self._parts(point)
-        precision, _, told = self._normal_equations(z, b, eta)
-        covariance = torch.linalg.inv(precision).to(z.dtype)
-        n_latent = z.shape[1]
+        normal = self._normal_equations(at, slope=False)
+        own = torch.linalg.inv(normal.precision).to(at.z.dtype)
+        # How b moves with z, and what doubt of z adds to that of b.
+        moves = self.knowledge.solve(normal.coupling)
+        added = moves.mT @ own
+        measured = self.measured.to(own.dtype)
+        flat = moves.flatten(0, 1)
+        scatter = torch.stack(
+            [(added * rows[:, None, None]).mT.flatten(0, 1).T @ flat for rows in measured.T]
+        )
+        whole = None
+        if covariance:
+            of_b = self.knowledge.covariances[self.knowledge.which] + added @ moves
+            whole = torch.cat(
+                [torch.cat([own, -added.mT], dim=2), torch.cat([-added, of_b], dim=2)], dim=1
+            )
+        told = normal.told
         return Inferred(
-            loc=z,
-            variance=covariance.diagonal(dim1=1, dim2=2)[:, :n_latent],
-            background=b,
-            scatter=covariance[:, n_latent:, n_latent:],
+            loc=at.z,
+            variance=own.diagonal(dim1=1, dim2=2),
+            background=at.b,
             # A sample of which no view tells anything has shares of 0.
             shares=told / told.sum(dim=1, keepdim=True).clamp_min(1e-12),
             settled=settled,
+            scatter=scatter + self.knowledge.scatter(self.measured),
+            covariance=whole,
         )
 
-    def _normal_equations(self, z: Tensor, b: Tensor, eta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return precision, slope and what each view adds to the precision's trace.
-
-        In double precision; of the latents first, then of the background.
-        """
+    def _normal_equations(self, at: _Point, *, slope: bool) -> _Normal:
+        """Linearise every decoder where the samples are."""
+        z, B = at.z, self.background.loadings
+        information = torch.split(self._information(at), self.sizes, dim=1)
+        score = torch.split(self._score(at), self.sizes, dim=1) if slope else None
         n_samples, n_latent = z.shape
-        width = n_latent + self.background.n_background
-        score, information = self._score(eta), self._information(eta)
-        precision = z.new_zeros(n_samples, width, width)
-        slope = z.new_zeros(n_samples, width)
-        told = []
-        blocks = (torch.split(x, self.sizes, dim=1) for x in (score, information))
-        dense = torch.split(self.background.loadings, self.sizes)
-        for i, (of_view, known) in enumerate(zip(*blocks, strict=True)):
-            driven, slopes = self.model.decoder(i).slopes(z)
-            weighted = slopes * known[:, driven, None]
-            own = slopes.mT @ weighted
+        precision = z.new_zeros(n_samples, n_latent, n_latent)
+        coupling = z.new_zeros(n_samples, n_latent, B.shape[1])
+        gain, told = torch.zeros_like(z), []
+        for i, (known, dense) in enumerate(
+            zip(information, torch.split(B, self.sizes), strict=True)
+        ):
+            slopes = self.model.decoder(i).packed_slopes(z)
+            # Which loadings are not zero is asked once.
+            slopes = replace(slopes, pairs=self.pairs.setdefault(i, slopes.pairs))
+            weighted = slopes.weighted(known)
+            own = slopes.gram(weighted)
             told.append(own.diagonal(dim1=1, dim2=2).sum(dim=1))
-            precision[:, :n_latent, :n_latent] += own
-            precision[:, :n_latent, n_latent:] += weighted.mT @ dense[i][driven]
-            slope[:, :n_latent] += (of_view[:, None, driven] @ slopes)[:, 0]
+            precision += own
+            coupling += slopes.with_loadings(weighted, dense)
+            if score is not None:
+                gain += slopes.times(score[i])
         loc, of_prior = self.model.prior.quadratic(z)
-        slope[:, :n_latent] += of_prior * (loc - z)
-        precision.diagonal(dim1=1, dim2=2)[:, :n_latent] += of_prior
-        precision[:, n_latent:, :n_latent] = precision[:, :n_latent, n_latent:].mT
-        precision[:, n_latent:, n_latent:] = self._of_background
-        slope[:, n_latent:] = score @ self.background.loadings - b
-        slope[:, n_latent:] -= torch.einsum("nab,nb->na", self._doubt, b)
-        return precision.double(), slope.double(), torch.stack(told, dim=1)
+        gain += of_prior * (loc - z) - (coupling @ at.b[:, :, None])[:, :, 0]
+        # What the background may explain as well tells nothing of z.
+        precision = precision.double()
+        precision -= self.knowledge.solve(coupling).double() @ coupling.mT.double()
+        precision.diagonal(dim1=1, dim2=2).add_(of_prior)
+        return _Normal(precision, gain.double(), coupling, torch.stack(told, dim=1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Normal:
+    """Normal equations of z, the background averaged over.
+
+    ``precision`` (n_samples, n_latent, n_latent) and ``slope`` (n_samples, n_latent), double;
+    ``coupling`` with the background, (n_samples, n_latent, n_background); what each view adds to
+    the precision's trace, ``told``: (n_samples, n_views).
+    """
+
+    precision: Tensor
+    slope: Tensor
+    coupling: Tensor
+    told: Tensor

@@ -34,6 +34,8 @@ def factor_tables(source: Source) -> dict[str, pd.DataFrame]:
         tables["factor_correlations"] = factor_correlations(model.latent)
     if "factor_obs" not in source.tables and len(obs.columns):
         tables["factor_obs"] = associate(model.latent, obs).table
+    if "background_obs" not in source.tables and len(obs.columns) and len(model.background.columns):
+        tables["background_obs"] = associate(model.background, obs).table
     return tables
 
 

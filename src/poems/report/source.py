@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from poems.runs.folder import Run
 
 FOLDER: Final = "analysis"
+# Tables that are of the obs table's columns alone.
+_OF_OBS: Final = ("factor_obs", "background_obs")
 FINDING_COLUMNS: Final = ["severity", "code", "view", "message"]
 
 
@@ -109,7 +111,7 @@ class Source:
 
 def with_obs(source: Source, obs: pd.DataFrame) -> Source:
     """Return the source with another obs table, without what was computed of the run's own."""
-    tables = {stem: table for stem, table in source.tables.items() if stem != "factor_obs"}
+    tables = {stem: table for stem, table in source.tables.items() if stem not in _OF_OBS}
     by_group = tables.get("contributions_by_group")
     if by_group is not None:
         tables["contributions_by_group"] = by_group[by_group["column"] == "subtype"]

@@ -168,6 +168,8 @@ def _factors(
         tables["factor_variance"] = found.variance.table
     if found.associations is not None:
         tables["factor_obs"] = found.associations.table
+    if found.background is not None:
+        tables["background_obs"] = found.background.table
     return tables, found.findings
 
 

@@ -10,6 +10,8 @@
       subtype_model.json   to assign new samples to the subtypes
       obs.csv  history.csv  findings.csv  diagnosis.csv  pca.csv
       components.csv       with a mixture prior
+      background.csv       with background factors
+      precision_shares.csv with exact posteriors
       loadings/<view>.csv  inclusion/<view>.csv
       analysis/*.csv       what takes the data to tell, see poems.runs.analysis
       figures/*.png

@@ -37,6 +37,8 @@ _STALE = (
     "analysis/*.csv",
     "figures/*.png",
     "components.csv",
+    "background.csv",
+    "precision_shares.csv",
     "pca.csv",
     "network.csv",
     SUBTYPE_MODEL,
@@ -149,10 +151,15 @@ def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[
         "gates": model.gates.rename_axis("sample"),
         "subtypes": subtypes.table().rename_axis("sample"),
         "silhouette": subtypes.choice(),
-        "r2": model.r2.rename("r2").rename_axis("view").to_frame(),
+        "r2": model.explained.rename_axis("view"),
         "obs": cohort.obs.rename_axis("sample"),
         "history": model.history.rename_axis("epoch"),
     }
+    if len(model.background.columns):
+        tables["background"] = model.background.rename_axis("sample")
+    shares = model.precision_shares
+    if shares is not None:
+        tables["precision_shares"] = shares.rename_axis("sample")
     if model.network is not None:
         tables["network"] = model.embedding("network").rename_axis("sample")
     components = model.component_probabilities
@@ -176,6 +183,8 @@ def _summary(model: FittedPoems, subtypes: Subtypes) -> dict[str, Any]:
         "n_epochs": len(model.history),
         "failure_signatures": list(model.diagnose().signatures),
         "r2": {view: _number(value) for view, value in model.r2.items()},
+        "total_r2": {view: _number(value) for view, value in model.total_r2.items()},
+        "n_background": len(model.background.columns),
         "mean_gate": {view: _number(value) for view, value in mean_weights(model.gates).items()},
         "subtypes": {
             "method": subtypes.method,

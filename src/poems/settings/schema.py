@@ -111,9 +111,9 @@ class ModelSettings(_Group):
         "correlations, count together for what one of them says, or each counts in full (none).",
     )
     inference: Literal["exact", "amortised"] = Field(
-        "amortised",
-        description="Latents of a trained model: as the encoders answer, or exact, by what the "
-        "decoders say of the measured entries.",
+        "exact",
+        description="Latents of a trained model: exact, by what the decoders say of the measured "
+        "entries, or as the encoders answer.",
     )
     background: int | None = Field(
         None,
@@ -329,6 +329,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "normalise": False,
             "start": "random",
             "redundancy": "none",
+            "inference": "amortised",
         },
         "sparsity": {
             "proximal": False,

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -31,9 +32,9 @@ from poems.training.starts.linear import principal_scores
 _MOST = 64
 _SAMPLES_EACH = 3
 # Turns of background and latents; rounds of a turn, at most.
-_TURNS, _ROUNDS = 3, 20
+_TURNS, _ROUNDS = 2, 20
 # Steps of the latents in a turn: they are inferred to the end when the background stands.
-_STEPS = 3
+_STEPS = 2
 # Rounds of a turn end when a feature's log noise variance changes by less than this on average.
 _SETTLED = 2e-3
 # Steps for loadings of a view with missing entries in each round; one is exact without.
@@ -73,7 +74,7 @@ def fit_background(model: POEMS, batch: Batch, most: int | None = None) -> Infer
             if not state.scores.shape[1] or _round(residuals, state) < _SETTLED:
                 break
         model.background = state.background(residuals)
-        found = infer(model, batch, found.with_background(state.scores), steps=_STEPS)
+        found = infer(model, batch, found.loc, steps=_STEPS)
         state.scores, state.scatter = found.background, found.scatter
     return found
 
@@ -101,14 +102,34 @@ class _Residuals:
             yield i, there, self.batch.observed[list(self.batch.values)[i]] is not None
             first += size
 
-    def centred(self, offset: Tensor) -> Tensor:
-        """Residuals about offsets of shape (n_features,)."""
-        return (self.values - offset).masked_fill(~self.there, 0.0)
+    def centred(
+        self, offset: Tensor, features: slice = slice(None), samples: Tensor | None = None
+    ) -> Tensor:
+        """Residuals about offsets of shape (n_features,), of some features and samples."""
+        values, there = self.values[:, features], self.there[:, features]
+        if samples is not None:
+            values, there = values[samples], there[samples]
+        left = values - offset[features]
+        return left if self.complete else left.masked_fill_(~there, 0.0)
+
+    @cached_property
+    def means(self) -> Tensor:
+        """Mean of each feature's residuals, (n_features,)."""
+        return self.values.sum(dim=0) / self.counts
+
+    @cached_property
+    def complete(self) -> bool:
+        """Whether no entry of any sample is missing."""
+        return bool(self.there.all())
 
 
 @dataclass(eq=False)
 class _State:
-    """What is believed of the background: means, and what varies about them."""
+    """What is believed of the background: means, and what varies about them.
+
+    ``scatter``: covariances of the scores, summed over the samples that each view was measured on,
+    of shape (n_views, n_background, n_background).
+    """
 
     scores: Tensor
     scatter: Tensor
@@ -137,7 +158,7 @@ class _State:
 
 def _start(residuals: _Residuals, most: int) -> _State:
     """Begin at the principal components of the residuals, each feature divided by its deviation."""
-    offset = residuals.values.sum(dim=0) / residuals.counts
+    offset = residuals.means
     centred = residuals.centred(offset)
     left = centred.square().sum(dim=0) / residuals.counts
     # A feature without residuals stays at 0.
@@ -157,7 +178,7 @@ def _start(residuals: _Residuals, most: int) -> _State:
     )
     return _State(
         scores=scores,
-        scatter=scores.new_zeros(n_samples, kept, kept),
+        scatter=scores.new_zeros(len(alpha), kept, kept),
         loadings=loadings,
         offset=offset,
         noise=noise,
@@ -172,8 +193,7 @@ def _round(residuals: _Residuals, state: _State) -> float:
     told = [_update_view(residuals, state, *each) for each in residuals.views()]
     # A factor whose loadings are within a standard error of zero in every view is nobody's.
     state.keep((torch.stack(told) > 1.0).any(dim=0))
-    state.offset = residuals.values - state.scores @ state.loadings.T
-    state.offset = state.offset.masked_fill(~residuals.there, 0.0).sum(dim=0) / residuals.counts
+    state.offset = residuals.means - _mean_prediction(residuals, state)
     state.scores, state.scatter = conditional_scores(
         state.background(residuals),
         residuals.batch,
@@ -181,6 +201,14 @@ def _round(residuals: _Residuals, state: _State) -> float:
         residuals.weights,
     )
     return float((state.noise.log() - before).abs().mean())
+
+
+def _mean_prediction(residuals: _Residuals, state: _State) -> Tensor:
+    """Mean of what scores and loadings predict of each feature's entries, (n_features,)."""
+    if residuals.complete:
+        return state.loadings @ state.scores.mean(dim=0)
+    means = residuals.there.to(state.scores.dtype).T @ state.scores / residuals.counts[:, None]
+    return (state.loadings * means).sum(dim=1)
 
 
 def _update_view(
@@ -194,30 +222,39 @@ def _update_view(
     of complete data, and the means move by steps that never lose (minorise-maximise).
     """
     measured = residuals.batch.measured[:, view]
-    scores, n_rows = state.scores[measured].double(), int(measured.sum())
-    of_scores = state.scatter[measured].double().sum(dim=0)
-    root = state.alpha[view].double().rsqrt()
-    values, vectors = torch.linalg.eigh(root[:, None] * (scores.T @ scores + of_scores) * root)
+    every = bool(measured.all())
+    scores = state.scores if every else state.scores[measured]
+    root, of_scores = state.alpha[view].double().rsqrt(), state.scatter[view].double()
+    moments = scores.double().T @ scores.double()
+    values, vectors = torch.linalg.eigh(root[:, None] * (moments + of_scores) * root)
     # Of a matrix of squares: below 0 by rounding alone.
     values, axes = values.clamp_min(0.0), root[:, None] * vectors
-    tau = (1.0 / state.noise[rows]).double()[:, None]
+    tau, counts = (1.0 / state.noise[rows]).double()[:, None], residuals.counts[rows].double()
     shrunk = 1.0 / (1.0 + tau * values)
-    share = (residuals.counts[rows] / n_rows).double()[:, None]
-    target = residuals.centred(state.offset)[measured][:, rows].double()
-    there = residuals.there[measured][:, rows]
-    loadings = state.loadings[rows].double()
-    for _ in range(_STEPS_WITH_GAPS if gaps else 1):
-        error = (target - scores @ loadings.T).masked_fill(~there, 0.0)
-        slope = tau * (error.T @ scores - share * (loadings @ of_scores))
-        slope -= state.alpha[view].double() * loadings
-        loadings = loadings + (slope @ axes) * shrunk @ axes.T
-    error = (target - scores @ loadings.T).masked_fill(~there, 0.0)
+    target = residuals.centred(state.offset, rows, None if every else measured)
+    if gaps:
+        share = (counts / int(measured.sum()))[:, None]
+        there = residuals.there[measured][:, rows]
+        loadings = state.loadings[rows].double()
+        for _ in range(_STEPS_WITH_GAPS):
+            error = (target - scores @ loadings.float().T).masked_fill_(~there, 0.0)
+            slope = tau * ((error.T @ scores).double() - share * (loadings @ of_scores))
+            slope -= state.alpha[view].double() * loadings
+            loadings = loadings + (slope @ axes) * shrunk @ axes.T
+        error = (target - scores @ loadings.float().T).masked_fill_(~there, 0.0)
+        squares = error.square().sum(dim=0).double()
+    else:
+        share = torch.ones_like(counts)[:, None]
+        products = (target.T @ scores).double()
+        loadings = (tau * products @ axes) * shrunk @ axes.T
+        # Of the errors, without another pass over the entries.
+        squares = target.square().sum(dim=0).double()
+        squares += ((loadings @ moments - 2.0 * products) * loadings).sum(dim=1)
     doubt = shrunk @ axes.square().T
-    squares = error.square().sum(dim=0)
     squares += share[:, 0] * ((loadings @ of_scores) * loadings).sum(dim=1)
     squares += share[:, 0] * (shrunk @ values)
     prior = _NOISE_DF * _NOISE_SHARE * residuals.variance[rows].double()
-    noise = (squares + prior) / (residuals.counts[rows].double() + _NOISE_DF + 2.0)
+    noise = (squares + prior) / (counts + _NOISE_DF + 2.0)
     dtype = state.noise.dtype
     state.loadings[rows] = loadings.to(dtype)
     weights = residuals.weights[rows].double()
@@ -225,8 +262,7 @@ def _update_view(
     state.noise[rows] = noise.to(dtype)
     of_axes = (weights[:, None] * shrunk / noise[:, None]).sum(dim=0)
     state.uncertainty[view] = ((axes * of_axes) @ axes.T).to(dtype)
-    told = tau * residuals.counts[rows].double()[:, None] * loadings.square()
-    return _mean(told, weights)
+    return _mean(tau * counts[:, None] * loadings.square(), weights).to(dtype)
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:

@@ -34,12 +34,15 @@ class FactorTables:
         See :func:`poems.analysis.variance_explained`; ``None`` without a cohort.
     associations
         See :func:`poems.analysis.associate`; ``None`` without an obs table.
+    background
+        The same of the background factors; ``None`` also where there are none.
     """
 
     effects: pd.DataFrame
     correlations: pd.DataFrame
     variance: VarianceExplained | None = None
     associations: Associations | None = None
+    background: Associations | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -89,14 +92,17 @@ def describe_factors(
     ['subtype']
     """
     given = cohort if cohort is None or isinstance(cohort, MultiOmics) else read(cohort)
-    latent, gates = model.latent, model.gates
+    latent, gates, background = model.latent, model.gates, model.background
     if given is not None:
         projection = model.transform(given)
         latent, gates = projection.latent, projection.gates
+        background = background if projection.background is None else projection.background
     if obs is None and given is not None and len(given.obs.columns):
         obs = given.obs
-    associations = None
+    associations = of_background = None
     if obs is not None:
+        if len(background.columns):
+            of_background = associate(background, obs)
         associations = associate(latent, obs)
         noticed = missingness_findings(obs, gates)
         associations = replace(associations, findings=(*associations.findings, *noticed))
@@ -105,6 +111,7 @@ def describe_factors(
         correlations=factor_correlations(latent),
         variance=None if given is None else variance_explained(model, given),
         associations=associations,
+        background=of_background,
     )
 
 

@@ -248,6 +248,10 @@ def _print_summary(
         },
         index=list(model.view_names),
     )
+    n_background = len(model.background.columns)
+    if n_background:
+        shares = [f"{model.total_r2[view]:.2f}" for view in model.view_names]
+        views.insert(3, "with background", shares)
     print_table(console, views, index="view")
     if (model.gates == 0).any(axis=None):
         say(console, "  weights: over the samples on which the view was measured", "dim")

@@ -85,6 +85,8 @@ class _Projected:
             "latent": self.projection.latent,
             "latent_variance": self.projection.latent_variance,
             "gates": self.projection.gates,
+            "background": _if_any(self.projection.background),
+            "precision_shares": self.projection.precision_shares,
             "subtypes": self.assigned,
             "components": None if components is None else component_table(components),
         }
@@ -92,6 +94,10 @@ class _Projected:
             name: None if table is None else table.rename_axis("sample")
             for name, table in tables.items()
         }
+
+
+def _if_any(table: pd.DataFrame | None) -> pd.DataFrame | None:
+    return None if table is None or not len(table.columns) else table
 
 
 def _show(console: Console, found: _Projected, findings: tuple[Finding, ...]) -> None:

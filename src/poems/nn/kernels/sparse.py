@@ -166,14 +166,26 @@ def sparse_jacobian(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> tuple[Tensor,
     return total, absolute, products
 
 
-def sparse_slopes(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> Tensor:
-    """Compute one view's derivatives of each sample, (n_samples, n_features, n_latent)."""
+def packed_slopes(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute one view's derivatives of each sample where loadings are not zero.
+
+    Returns
+    -------
+    Feature and factor of each such loading, (n_pairs,), one feature's after the other's, and the
+    derivatives, of shape (n_pairs, n_samples).
+    """
     b, view = W.new_zeros(len(W)), torch.zeros(len(W), dtype=torch.long)
     _, kept = sparse_forward(z, W, A[None], u, b, view)
     features, factors = W.nonzero(as_tuple=True)
-    slopes = z.new_zeros(len(z), *W.shape)
     own = torch.from_numpy(kept.slopes[: len(features), : len(z)])
-    slopes[:, features, factors] = (own * W[features, factors][:, None]).T
+    return features, factors, own * W[features, factors][:, None]
+
+
+def sparse_slopes(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> Tensor:
+    """Compute one view's derivatives of each sample, (n_samples, n_features, n_latent)."""
+    features, factors, values = packed_slopes(z, W, A, u)
+    slopes = z.new_zeros(len(z), *W.shape)
+    slopes[:, features, factors] = values.T
     return slopes
 
 

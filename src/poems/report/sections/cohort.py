@@ -28,14 +28,13 @@ def cohort_section(source: Source) -> Section:
                 Column("measured", "Samples measured", "integer"),
                 Column("missing", "Samples without", "integer"),
                 Column("driven", "Features driven", "integer", "Features that a factor moves"),
-                Column(
-                    "r2", "Variance explained", "percent", "By all factors, on the training samples"
-                ),
+                *_explained_by_factors(source),
             ],
             where="r2.csv, loadings/ and gates.csv in the run folder",
             sortable=False,
         )
     ]
+    blocks += _explained(source)
     patterns = pattern_table(source.gates)
     if len(patterns) > 1:
         blocks.append(
@@ -80,8 +79,43 @@ def cohort_section(source: Source) -> Section:
     return Section("cohort", "Cohort", blocks, lead)
 
 
+_OF_FACTORS = "By all factors, on the training samples"
+
+
+def _explained_by_factors(source: Source) -> list[Column]:
+    """The share of the factors, if it does not stand in a table of its own."""
+    if len(source.model.background.columns):
+        return []
+    return [Column("r2", "Variance explained", "percent", _OF_FACTORS)]
+
+
+def _explained(source: Source) -> list[Block]:
+    """How the variance of each omic divides, where there is a background."""
+    n = len(source.model.background.columns)
+    if not n:
+        return []
+    return [
+        make_table(
+            "explained",
+            "What explains the variance of each omic, on the training samples.",
+            view_table(source),
+            [
+                Column("view", "Omic"),
+                Column("r2", "Factors", "percent", _OF_FACTORS),
+                Column("background", "Background", "percent", "By dense factors, beyond that"),
+                Column("unexplained", "Neither", "percent", "Noise, or what the model leaves"),
+            ],
+            where="r2.csv in the run folder",
+            note=f"The background is {count(n, 'dense factor')} that may move every feature a "
+            "little (depth, purity, batches, or structure that is not sparse): it helps to "
+            "predict, and is no biomarker.",
+            sortable=False,
+        )
+    ]
+
+
 def view_table(source: Source) -> pd.DataFrame:
-    """Return one row a view: features, samples measured, features driven, R squared."""
+    """Return one row a view: features, samples measured, features driven, what is explained."""
     model = source.model
     measured = (source.gates > 0).sum()
     n = len(model.samples)
@@ -94,7 +128,10 @@ def view_table(source: Source) -> pd.DataFrame:
             "driven": [
                 int((model.loadings[view] != 0).any(axis=1).sum()) for view in model.view_names
             ],
-            "r2": [float(model.r2[view]) for view in model.view_names],
+            **{
+                share: [float(model.explained[share][view]) for view in model.view_names]
+                for share in ("r2", "background", "unexplained")
+            },
         }
     )
 

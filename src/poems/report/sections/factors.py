@@ -37,6 +37,7 @@ def factors_section(source: Source) -> Section:
         Picker("factor-picker", "Factor", panels),
     ]
     blocks += _correlations(source)
+    blocks += _background(source)
     lead = (
         "A factor is an axis along which samples differ. It moves a short list of features of "
         "each omic; all others it leaves alone, exactly. Which end of a factor is called high is "
@@ -252,5 +253,46 @@ def _correlations(source: Source) -> list[Block]:
             ],
             where=source.where("factor_correlations"),
             limit=20,
+        ),
+    ]
+
+
+def _background(source: Source) -> list[Block]:
+    """The dense factors beside the sparse ones: how much they carry, and what they go with."""
+    model = source.model
+    scores = model.background
+    if not len(scores.columns):
+        return []
+    table = pd.DataFrame({"factor": list(scores.columns)})
+    columns = [Column("factor", "Background factor")]
+    for at, view in enumerate(model.view_names):
+        # Of an average feature, whose variance is 1 where features are standardised.
+        carried = model.background_loadings[view].pow(2).mean() * scores.var(ddof=0)
+        table[f"view{at}"] = carried.to_numpy()
+        columns.append(
+            Column(f"view{at}", view, "number", "Variance that it gives an average feature")
+        )
+    obs = source.get("background_obs")
+    if obs is not None:
+        table["obs"] = [closest_column(obs, factor) for factor in table["factor"]]
+        columns.append(Column("obs", "Goes with"))
+    return [
+        Heading("background", "The background"),
+        Text(
+            "Beside the factors the model has dense ones, which may move every feature a little. "
+            "They stand for sequencing depth, purity, batches, or structure that is not sparse. "
+            "They help to predict, and are not to be read as biomarkers. One that goes with a "
+            "technical column most likely comes from it; one that goes with a clinical column "
+            "holds structure that the sparse factors do not."
+        ),
+        make_table(
+            "background-factors",
+            "Background factors: the variance that each gives an average feature of each omic, and "
+            "the column of the obs table that it goes with most (at a false discovery rate of "
+            f"{FDR_OBS:.0%}).",
+            table,
+            columns,
+            where=source.where("background_obs") if obs is not None else "background.csv",
+            limit=_FEATURES,
         ),
     ]

@@ -87,6 +87,15 @@ def factor_sentences(source: Source) -> Iterable[Sentence]:
     shares = [f"{percent(row.r2)} of the variance of {row.view}" for row in table.itertuples()]
     pronoun = "it explains" if kept == 1 else "together they explain"
     yield Sentence("Factors", f"{text}; {pronoun} {listing(shares)}.", target="factors")
+    n = len(model.background.columns)
+    if n:
+        more = [f"{percent(row.background)} of {row.view}" for row in table.itertuples()]
+        yield Sentence(
+            "Factors",
+            f"{count(n, 'background factor')}, dense and no biomarkers, {verb(n, 'adds', 'add')} "
+            f"{listing(more)}.",
+            target="background",
+        )
 
 
 def subtype_sentences(source: Source) -> Iterable[Sentence]:

@@ -32,7 +32,11 @@ def random_rows(n_samples: int, most: int, seed: int) -> Tensor:
 
 
 def bounded(
-    data: Batch | BackedBatches, seed: int, what: str, samples: str = "held-out samples"
+    data: Batch | BackedBatches,
+    seed: int,
+    what: str,
+    samples: str = "held-out samples",
+    code: str = "held-out-subset",
 ) -> tuple[Batch, tuple[Finding, ...]]:
     """Return samples in memory: all of them if they fit, a random subset with a finding if not.
 
@@ -46,6 +50,8 @@ def bounded(
         What is computed from them, for the finding.
     samples
         What they are, for it too.
+    code
+        Of the finding.
     """
     if isinstance(data, Batch):
         return data, ()
@@ -56,7 +62,7 @@ def bounded(
         f"{what} rests on a random subset of {most} of {len(data)} {samples}, which fit into memory"
     )
     rows = random_rows(len(data), most, seed)
-    return data.take(rows).load(), (Finding("note", "held-out-subset", text),)
+    return data.take(rows).load(), (Finding("note", code, text),)
 
 
 def feature_subset(data: BackedBatches, n_samples: int, seed: int) -> dict[str, Tensor] | None:
