@@ -10,10 +10,12 @@ others are left out, and so are incomplete samples):
 - across: a view of that fifth, from its other views;
 - blanked: 30 % of the entries, hidden before the fit.
 
-Beside the default, the encoders' answers: exact posteriors without and with background factors,
-and probabilistic PCA with 16 components and
-with the rank that predicts a fifth of the training samples best by the same measure (for
-blanked entries: PCA of the entries that are there, iterated).
+Beside the default, the encoders' answers and exact posteriors without background factors; and
+what linear models say: probabilistic PCA with 16 components and with the rank that predicts a
+fifth of the training samples best by the same measure, MOFA+ with its own defaults (the posterior
+of new samples from its weights and noise), and, for what was not measured, singular values shrunk
+until a tenth of the entries that are there is predicted best (soft-impute: Mazumder, Hastie &
+Tibshirani 2010, JMLR 11:2287).
 """
 
 from __future__ import annotations
@@ -39,17 +41,22 @@ from poems.evaluation.held_out import (
 )
 from poems.scaling.batch import Batch
 from poems_benchmark.cohorts import CohortSpec, read_benchmark_cohort
+from poems_benchmark.methods.mofa import fit_mofa
 
 FEWEST_SAMPLES = 80
 HELD_OUT, BLANKED = 0.2, 0.3
 RANKS = (2, 4, 8, 16, 32, 64)
 MODELS = {
     "POEMS": {},
-    "exact": {"inference": "exact", "background": 0},
-    "exact, background": {"inference": "exact"},
+    "no background": {"background": 0},
+    "encoders": {"inference": "amortised"},
 }
 ROWS = {"held out": reconstruction_r2, "across": cross_view_r2}
 ROUNDS = 30
+SHRINKAGES = (0.02, 0.05, 0.1, 0.2, 0.4)
+
+Measured = tuple[str, str, Mapping[str, float]]
+"""Row, method and R squared of each view."""
 
 
 def cohorts(data: Path, only: set[str]) -> Iterator[tuple[CohortSpec, MultiOmics]]:
@@ -89,24 +96,26 @@ def mean(shares: Mapping[str, float]) -> float:
     return float(np.mean(list(shares.values())))
 
 
-def of_new_samples(cohort: MultiOmics, seed: int) -> list[dict[str, object]]:
+def of_new_samples(cohort: MultiOmics, seed: int) -> Iterator[Measured]:
     train, test = split(cohort.n_samples, seed)
-    found = []
     for name, settings in MODELS.items():
         model = fitted(cohort.take(train), seed, settings)
         new, _ = model.preprocessing.apply(cohort.take(test))
         means = training_means(model.preprocessing)
         for row, score in ROWS.items():
-            found.append({"row": row, "method": name, **score(new, predicted_by(model), means)})
+            yield row, name, score(new, predicted_by(model), means)
     training, _ = model.preprocessing.apply(cohort.take(train))
+    by_mofa = linear_model(training, seed)
     for row, score in ROWS.items():
+        yield row, "MOFA+", score(new, by_mofa, means)
         for name, rank in (("PCA 16", 16), ("PCA, best rank", best_rank(training, score, seed))):
-            predict, means = principal(training, rank)
-            found.append({"row": row, "method": name, **score(new, predict, means)})
-    return found
+            predict, _ = principal(training, rank)
+            yield row, name, score(new, predict, means)
+    shrinkage = best_shrinkage(together(training), seed)
+    yield "across", "soft-impute", cross_view_r2(new, imputing(training, shrinkage), means)
 
 
-def of_blanked_entries(cohort: MultiOmics, seed: int) -> list[dict[str, object]]:
+def of_blanked_entries(cohort: MultiOmics, seed: int) -> Iterator[Measured]:
     rng = np.random.default_rng(seed)
     hidden = {name: rng.random(view.values.shape) < BLANKED for name, view in cohort.views.items()}
     views = {
@@ -114,63 +123,123 @@ def of_blanked_entries(cohort: MultiOmics, seed: int) -> list[dict[str, object]]
         for name, view in cohort.views.items()
     }
     blanked = MultiOmics(views=views, samples=cohort.samples, obs=cohort.obs)
-    found = []
     for name, settings in MODELS.items():
         model = fitted(blanked, seed, settings)
         seen, _ = model.preprocessing.apply(blanked)
         whole, _ = model.preprocessing.apply(cohort)
-        found.append({"row": "blanked", "method": name, **entries(
-            whole, seen, predicted_by(model)(seen), hidden, model)})  # fmt: skip
-    predicted = iterated(seen, 16)
-    found.append({"row": "blanked", "method": "PCA 16", **entries(
-        whole, seen, predicted, hidden, model)})  # fmt: skip
-    return found
+        kept = {
+            view: torch.from_numpy(
+                hidden[view][:, cohort.views[view].features.get_indexer(model.features(view))]
+            )
+            for view in whole.values
+        }
+        means = training_means(model.preprocessing)
+        yield "blanked", name, entries(whole, kept, predicted_by(model)(seen), means)
+    values = together(seen)
+    predictions = {
+        "PCA 16": iterated(values, lambda S: S.where(torch.arange(len(S)) < 16, 0.0)),
+        "soft-impute": iterated(values, shrunk(best_shrinkage(values, seed))),
+    }
+    for name, predicted in predictions.items():
+        yield "blanked", name, entries(whole, kept, apart(predicted, seen), means)
+    yield "blanked", "MOFA+", entries(whole, kept, linear_model(seen, seed)(seen), means)
 
 
 def entries(
     whole: Batch,
-    seen: Batch,
+    hidden: Mapping[str, torch.Tensor],
     predicted: Mapping[str, torch.Tensor],
-    hidden: Mapping[str, np.ndarray],
-    model: poems.FittedPoems,
+    means: Mapping[str, torch.Tensor],
 ) -> dict[str, float]:
     """R squared of the hidden entries about the means of those that were seen."""
     found = {}
-    means = training_means(model.preprocessing)
     for name, x in whole.values.items():
-        kept = hidden[name][:, positions(model, name)]
-        there = torch.from_numpy(kept)
         observed = whole.observed[name]
-        there = there if observed is None else there & observed
+        there = hidden[name] if observed is None else hidden[name] & observed
         left = (x - predicted[name])[there].double().square().sum()
         total = (x - means[name])[there].double().square().sum()
         found[name] = float(1.0 - left / total)
     return found
 
 
-def positions(model: poems.FittedPoems, name: str) -> np.ndarray:
-    return FEATURES[name].get_indexer(model.features(name))
+def linear_model(seen: Batch, seed: int) -> Predict:
+    """MOFA+ on the model's scale, and what it says of any samples: the posterior given W and s."""
+    fit = fit_mofa(as_cohort(seen), seed=seed)
+    # Of features that never vary MOFA+ says nothing; they are predicted at their means.
+    noise = torch.from_numpy(np.concatenate([fit.noise_variance[v] for v in seen.values]))
+    W = torch.from_numpy(np.concatenate([fit.weights[v] for v in seen.values]))
+    b = torch.from_numpy(np.concatenate([fit.intercepts[v] for v in seen.values]))
+    precision = torch.where(noise > 0, 1.0 / noise, 0.0)
+
+    def predict(batch: Batch) -> Mapping[str, torch.Tensor]:
+        x = together(batch)
+        there = ~x.isnan()
+        told = torch.where(there, (x - b) * precision, 0.0) @ W
+        known = torch.einsum("nj,ja,jb->nab", there * precision, W, W)
+        z = torch.linalg.solve(known + torch.eye(W.shape[1]).double(), told)
+        return apart(z @ W.T + b, batch)
+
+    return predict
 
 
-FEATURES: dict[str, pd.Index] = {}
+def as_cohort(batch: Batch) -> MultiOmics:
+    views = {}
+    for name, x in apart(together(batch), batch).items():
+        features = pd.Index([f"{name}:{at}" for at in range(x.shape[1])])
+        views[name] = View(x.numpy(), features, ~np.isnan(x.numpy()).all(axis=1))
+    samples = pd.Index([f"s{at}" for at in range(len(batch))])
+    return MultiOmics(views=views, samples=samples, obs=pd.DataFrame(index=samples))
 
 
-def iterated(seen: Batch, rank: int) -> dict[str, torch.Tensor]:
-    """PCA of the block-scaled views, missing entries filled by what it says of them."""
-    masks = {
-        name: torch.ones_like(x, dtype=torch.bool) if (o := seen.observed[name]) is None else o
-        for name, x in seen.values.items()
-    }
-    filled = {name: x.clone() for name, x in seen.values.items()}
+def together(batch: Batch) -> torch.Tensor:
+    """The values of all views side by side, NaN where there are none."""
+    return batch.joined().double().masked_fill(~batch.entries(), torch.nan)
+
+
+def apart(values: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
+    widths = [x.shape[1] for x in batch.values.values()]
+    parts = values.float().split(widths, dim=1)
+    return dict(zip(batch.values, parts, strict=True))
+
+
+def iterated(
+    values: torch.Tensor, spectrum: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """Entries that are not there, filled again and again from changed singular values."""
+    there = ~values.isnan()
+    said = values.nanmean(dim=0).expand_as(values)
     for _ in range(ROUNDS):
-        scaled = torch.cat([x / x.shape[1] ** 0.5 for x in filled.values()], dim=1).double()
-        centre = scaled.mean(dim=0)
-        U, S, V = torch.linalg.svd(scaled - centre, full_matrices=False)
-        low = ((U[:, :rank] * S[:rank]) @ V[:rank] + centre).float()
-        parts = low.split([x.shape[1] for x in filled.values()], dim=1)
-        said = {name: p * p.shape[1] ** 0.5 for name, p in zip(filled, parts, strict=True)}
-        filled = {name: torch.where(masks[name], seen.values[name], said[name]) for name in filled}
+        filled = torch.where(there, values, said)
+        centre = filled.mean(dim=0)
+        U, S, V = torch.linalg.svd(filled - centre, full_matrices=False)
+        said = (U * spectrum(S)) @ V + centre
     return said
+
+
+def shrunk(by: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Singular values less a share of the largest."""
+    return lambda S: torch.relu(S - by * S[0])
+
+
+def best_shrinkage(values: torch.Tensor, seed: int) -> float:
+    """The share that predicts a tenth of the entries best from the others."""
+    generator = torch.Generator().manual_seed(seed)
+    hidden = (torch.rand(values.shape, generator=generator) < 0.1) & ~values.isnan()
+    seen = values.masked_fill(hidden, torch.nan)
+    errors = {
+        by: float((iterated(seen, shrunk(by)) - values)[hidden].square().sum()) for by in SHRINKAGES
+    }
+    return min(errors, key=lambda by: errors[by])
+
+
+def imputing(training: Batch, shrinkage: float) -> Predict:
+    """Soft-impute new samples beneath the training samples."""
+
+    def predict(batch: Batch) -> Mapping[str, torch.Tensor]:
+        both = torch.cat([together(training), together(batch)])
+        return apart(iterated(both, shrunk(shrinkage))[len(training) :], batch)
+
+    return predict
 
 
 def fitted(cohort: MultiOmics, seed: int, settings: dict) -> poems.FittedPoems:
@@ -186,25 +255,30 @@ def main() -> None:
     given = parser.parse_args()
     rows = []
     for spec, cohort in cohorts(given.data, set(filter(None, given.only.split(",")))):
-        FEATURES.clear()
-        FEATURES.update({name: view.features for name, view in cohort.views.items()})
         for seed in range(given.splits):
-            for measured in (*of_new_samples(cohort, seed),
-                             *of_blanked_entries(cohort, seed)):  # fmt: skip
-                shares = {k: v for k, v in measured.items() if k not in ("row", "method")}
-                rows.append({"cohort": spec.name, "seed": seed, "row": measured["row"],
-                             "method": measured["method"], "r2": mean(shares)})  # fmt: skip
-        done = pd.DataFrame(rows)
-        print(done[done["cohort"] == spec.name].pivot_table(
-            index="row", columns="method", values="r2", sort=False).round(3), spec.name,
-            sep="\n", flush=True)  # fmt: skip
+            for row, method, shares in (
+                *of_new_samples(cohort, seed),
+                *of_blanked_entries(cohort, seed),
+            ):
+                rows += [
+                    {"cohort": spec.name, "seed": seed, "row": row, "method": method} | of_view
+                    for of_view in ({"view": name, "r2": r2} for name, r2 in shares.items())
+                ]
+        of_cohort = pd.DataFrame([row for row in rows if row["cohort"] == spec.name])
+        print(spec.name, by_method(of_cohort, ["row", "view"]), sep="\n", flush=True)
+        if given.out is not None:
+            pd.DataFrame(rows).to_csv(given.out, index=False)
     table = pd.DataFrame(rows)
-    by_cohort = table.groupby(["row", "method", "cohort"], sort=False)["r2"].mean()
-    print(by_cohort.unstack("method").round(3).to_string())
-    means = by_cohort.groupby(["row", "method"], sort=False).mean().unstack("method")
-    print(means.round(3).to_string())
-    if given.out is not None:
-        table.to_csv(given.out, index=False)
+    # Views of a cohort, then splits, then cohorts: each of these counts once.
+    of_splits = table.groupby(["row", "method", "cohort", "seed"], sort=False)["r2"].mean()
+    print(by_method(of_splits.reset_index(), ["row", "cohort"]))
+    means = of_splits.groupby(["row", "method", "cohort"], sort=False).mean()
+    print(by_method(means.reset_index(), ["row"]))
+
+
+def by_method(table: pd.DataFrame, index: list[str]) -> str:
+    wide = table.pivot_table(index=index, columns="method", values="r2", sort=False)
+    return str(wide.round(3).to_string())
 
 
 if __name__ == "__main__":
