@@ -196,6 +196,7 @@ def test_the_background_of_copies_is_that_of_the_features_themselves() -> None:
         kept = own.loadings[:40] @ own.loadings[:40].T
         found.append((inferred.background.shape[1], kept, own.precision[:40]))
     (n_one, one, precision), (n_many, many, other) = found
-    assert n_one == n_many >= 2
+    # A factor next to zero may be left out of one and not of the other: what they add is compared.
+    assert min(n_one, n_many) >= 2
     torch.testing.assert_close(many, one, atol=0.02, rtol=0)
     torch.testing.assert_close(other, precision, rtol=0.05, atol=0)

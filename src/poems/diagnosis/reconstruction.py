@@ -47,20 +47,20 @@ class Explained:
     """Shares of a view's variance about the training means, on some samples.
 
     ``model``: the factors of POEMS; ``pca``: as many principal components, ``noise``: what
-    these explain of pure noise; both ``None`` where there is no PCA. ``alone``: what as many
-    components of this view by itself explain beyond noise, where that was asked.
+    these explain of pure noise; both ``None`` where there is no PCA.
     ``n_samples``: samples on which the view was measured. ``total``: factors and
     background together, ``None`` where there is no background. ``chance``: what the model
-    would explain of noise, for a posterior that sees a value follows it a little.
+    would explain of noise, for a posterior that sees a value follows it a little. ``alone``:
+    what as many components of this view by itself explain beyond noise, where that was asked.
     """
 
     model: float
     pca: float | None
     noise: float | None
     n_samples: int
-    alone: float | None = None
     total: float | None = None
     chance: float = 0.0
+    alone: float | None = None
 
     @property
     def structure(self) -> float | None:

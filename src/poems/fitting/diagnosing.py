@@ -104,8 +104,8 @@ def _diagnosed_backed(
             pca.get(name),
             principal.noise[name],
             n_samples[name],
-            total.get(name),
-            _chance(fitted, fitted.sample_estimates),
+            total=total.get(name),
+            chance=_chance(fitted, fitted.sample_estimates),
         )
         for name in fitted.view_names
     }
@@ -174,8 +174,8 @@ def diagnose_tables(fitted: FittedPoems) -> Diagnosis:
             None,
             None,
             int(measured[:, i].sum()),
-            fitted.feature_estimates.total.get(name),
-            _chance(fitted, fitted.sample_estimates),
+            total=fitted.feature_estimates.total.get(name),
+            chance=_chance(fitted, fitted.sample_estimates),
         )
         for i, name in enumerate(fitted.view_names)
     }
@@ -348,8 +348,8 @@ def _explained(
             pca.get(name),
             (noise or {}).get(name),
             n_samples[name],
-            total.get(name),
-            chance,
+            total=total.get(name),
+            chance=chance,
         )
         for name, value in model.items()
     }

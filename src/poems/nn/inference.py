@@ -162,6 +162,8 @@ def _infer(problem: _Problem, start: Tensor, steps: int, covariance: bool) -> In
     final = at.copy()
     for _ in range(steps):
         direction, promised = own.step(at)
+        # Who has arrived stays, so that what is found of a sample is not up to its company.
+        direction[settled[rows]] = 0.0
         at, gain = _search(own, at, direction)
         # A step that promises much and gains nothing, however short, stands at a kink of relu.
         arrived = ~((promised > _ENOUGH) & (gain > _NOTHING))

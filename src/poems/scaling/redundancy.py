@@ -220,4 +220,5 @@ def _among_some(columns: _Columns, references: Tensor) -> Tensor:
         own = ((references >= some.start) & (references < some.stop)).nonzero().flatten()
         alike[references[own] - some.start, own] = False
         counts[some] = alike.sum(dim=1).double().cpu()
+    # A reference that stands alone was compared with none, and has none like it.
     return counts * (columns.n_features - 1) / others.clamp_min(1.0)
