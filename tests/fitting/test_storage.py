@@ -125,6 +125,18 @@ def test_a_file_of_version_1_is_read_and_diagnosed_from_its_tables(
     assert poems.load(saved).diagnosis is None
 
 
+def test_a_file_older_than_a_setting_does_what_was_done_then(
+    saved: Path, fitted: FittedPoems
+) -> None:
+    tensors, record = read_state(saved)
+    for name in ("redundancy", "inference"):
+        del record["settings"]["model"][name]
+    write_state(saved, tensors, record)
+    old = poems.load(saved).settings.model
+    assert (old.redundancy, old.inference) == ("none", "amortised")
+    assert fitted.settings.model.inference == "exact"
+
+
 def first_view(record: dict[str, Any]) -> dict[str, Any]:
     view: dict[str, Any] = record["views"][0]
     return view

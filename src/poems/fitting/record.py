@@ -120,13 +120,22 @@ def read_record(path: str | Path) -> tuple[Record, Arrays]:
     """
     arrays, raw = read_state(path)
     try:
-        record = Record.model_validate(raw)
+        record = Record.model_validate(_with_settings_of_then(raw))
     except ValidationError as error:
         raise unreadable(path, error) from error
-    if "module.feature_weights" not in arrays:
-        # Written before features were weighted: what the default is now was not done then.
-        record = record.model_copy(update={"settings": record.settings.updated(redundancy="none")})
     return record, arrays
+
+
+# What a model does whose file was written before there was the setting: not what is the default now.
+_BEFORE_THERE_WAS = {"redundancy": "none", "inference": "amortised"}
+
+
+def _with_settings_of_then(raw: Any) -> Any:
+    """Return the record with all of the model's settings; one of another shape as it is."""
+    match raw:
+        case {"settings": {"model": dict(model), **others}, **rest}:
+            return {**rest, "settings": {**others, "model": {**_BEFORE_THERE_WAS, **model}}}
+    return raw
 
 
 def read_stored(path: str | Path) -> StoredModel:

@@ -37,6 +37,8 @@ _TURNS, _ROUNDS = 2, 20
 _STEPS = 2
 # Rounds of a turn end when a feature's log noise variance changes by less than this on average.
 _SETTLED = 2e-3
+# Mean square of a view's loadings of a factor, in posterior variances of theirs, that is nothing.
+_NOTHING = 0.1
 # Steps for loadings of a view with missing entries in each round; one is exact without.
 _STEPS_WITH_GAPS = 3
 # The noise's prior: degrees of freedom, and its scale as a share of the feature's variance.
@@ -191,8 +193,9 @@ def _round(residuals: _Residuals, state: _State) -> float:
     """Update loadings, precisions and noise, then the scores; return by how much noise changed."""
     before = state.noise.log()
     told = [_update_view(residuals, state, *each) for each in residuals.views()]
-    # A factor whose loadings are within a standard error of zero in every view is nobody's.
-    state.keep((torch.stack(told) > 1.0).any(dim=0))
+    # A factor that its precision has shrunk to nothing in every view is nobody's. Weak loadings of
+    # many features say much together: those within a standard error each are no reason to leave.
+    state.keep((torch.stack(told) > _NOTHING).any(dim=0))
     state.offset = residuals.means - _mean_prediction(residuals, state)
     state.scores, state.scatter = conditional_scores(
         state.background(residuals),
