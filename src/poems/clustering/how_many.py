@@ -1,0 +1,186 @@
+"""How many clusters: as many as are all found again, and farther apart than without groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from poems.clustering.lloyd import kmeans_of_each
+from poems.clustering.redraws import Groupless, Redraws
+from poems.clustering.separation import EVEN_HALVES, least_separation
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.intp]
+
+# A cluster is found again from this mean Jaccard index on (Hennig 2007: below it is dissolved).
+FOUND_AGAIN: Final = 0.6
+# Clusters must be farther apart than halves of an even spread, by what sampling adds to these.
+FARTHEST_TOUCHING: Final = 1.05 * EVEN_HALVES
+# Of more samples, that many are drawn.
+MOST_SAMPLES: Final = 300
+_SUBSAMPLES: Final = 12
+_SHARE: Final = 0.8
+# Cohorts without groups of each kind, Gaussian and even.
+_GROUPLESS: Final = 8
+
+
+@dataclass(frozen=True)
+class NumberTried:
+    """What speaks for a number of clusters, and what against it.
+
+    Parameters
+    ----------
+    n_clusters
+        The number.
+    jaccard
+        Of each cluster, how well it is found again when samples are drawn anew: the mean
+        over subsamples of its best Jaccard index (Hennig 2007).
+    separation
+        How far the nearest two clusters are apart in the latents
+        (:func:`poems.clustering.separation.least_separation`); ``None`` for one cluster.
+    without_groups
+        The farthest that the nearest two of so many clusters are apart in cohorts that have
+        the same covariances and no groups, at least :data:`FARTHEST_TOUCHING`; ``None`` for one.
+
+    Examples
+    --------
+    >>> NumberTried(2, (0.95, 0.91), 5.1, 3.6).holds, NumberTried(3, (0.9, 0.4, 0.5), 4.0, 3.6).holds
+    (True, False)
+    """
+
+    n_clusters: int
+    jaccard: tuple[float, ...]
+    separation: float | None
+    without_groups: float | None
+
+    @property
+    def least_jaccard(self) -> float:
+        """Jaccard index of the cluster that is found again least."""
+        return min(self.jaccard)
+
+    @property
+    def found_again(self) -> bool:
+        """Whether each of the clusters is found again."""
+        return self.least_jaccard >= FOUND_AGAIN
+
+    @property
+    def apart(self) -> bool:
+        """Whether the clusters are farther apart than in data without groups."""
+        if self.separation is None or self.without_groups is None:
+            return self.n_clusters == 1
+        return self.separation > self.without_groups
+
+    @property
+    def holds(self) -> bool:
+        """Whether both are so."""
+        return self.found_again and self.apart
+
+
+def try_numbers(
+    redraws: Redraws, partitions: Mapping[int, Codes], *, seed: int = 0
+) -> tuple[NumberTried, ...]:
+    """Judge numbers of clusters by what happens when samples are drawn anew.
+
+    Random subsamples of 80 % are embedded anew and clustered: how well is each cluster
+    found again? And cohorts without groups, which have the same covariances, are embedded
+    and clustered: how far apart are their clusters?
+
+    Parameters
+    ----------
+    redraws
+        What embeds samples anew; more than 300 samples are too many, see :func:`drawn_rows`.
+    partitions
+        Number of clusters to the cluster of each of these samples, from 0.
+    seed
+        Of all draws.
+
+    Returns
+    -------
+    One entry a number, in increasing order.
+
+    Examples
+    --------
+    >>> from poems.clustering.redraws import PointRedraws
+    >>> rng = np.random.default_rng(0)
+    >>> points = np.repeat(9.0 * np.eye(3), 20, axis=0) + rng.normal(size=(60, 3))
+    >>> thirds = np.repeat([0, 1, 2], 20)
+    >>> two, three = try_numbers(PointRedraws(points, points), {2: thirds % 2, 3: thirds})
+    >>> two.holds, three.holds
+    (False, True)
+    """
+    rng = np.random.default_rng([seed, 18])
+    n_samples = len(redraws.latents)
+    size = max(2, round(_SHARE * n_samples))
+    possible = {k: partitions[k] for k in sorted(partitions)}
+    several = [k for k in possible if 1 < k < size]
+    rows = np.stack([np.sort(rng.permutation(n_samples)[:size]) for _ in range(_SUBSAMPLES)])
+    again = np.stack([redraws.of_some(each) for each in rows]) if several else np.empty(0)
+    none = [
+        redraws.without_groups(rng, even=bool(at % 2))
+        for at in range(2 * _GROUPLESS if several else 0)
+    ]
+    found = []
+    for k, labels in possible.items():
+        if k == 1:
+            found.append(NumberTried(1, (1.0,), None, None))
+        elif k in several:
+            clusters = kmeans_of_each(again, k, rng)
+            jaccard = _found_again(labels, k, rows, clusters)
+            apart = least_separation(redraws.latents, labels, k)
+            limit = _without_groups(none, k, rng)
+            found.append(NumberTried(k, tuple(map(float, jaccard)), apart, limit))
+        else:
+            found.append(NumberTried(k, (0.0,) * k, 0.0, FARTHEST_TOUCHING))
+    return tuple(found)
+
+
+def largest_that_holds(tried: Sequence[NumberTried]) -> int:
+    """Return the largest number of clusters that holds; 1 if none does.
+
+    Examples
+    --------
+    >>> largest_that_holds([NumberTried(2, (0.9, 0.9), 5.0, 3.6), NumberTried(3, (0.9,), 3.0, 3.6)])
+    2
+    """
+    return max((each.n_clusters for each in tried if each.holds), default=1)
+
+
+def drawn_rows(n_samples: int, seed: int) -> Codes:
+    """Return the rows of the samples that are drawn from: all, or a random 300.
+
+    Examples
+    --------
+    >>> drawn_rows(3, seed=0).tolist(), len(drawn_rows(5000, seed=0))
+    ([0, 1, 2], 300)
+    """
+    if n_samples <= MOST_SAMPLES:
+        return np.arange(n_samples, dtype=np.intp)
+    drawn = np.random.default_rng(seed).choice(n_samples, MOST_SAMPLES, replace=False)
+    return np.sort(drawn).astype(np.intp)
+
+
+def _found_again(labels: Codes, k: int, rows: Codes, clusters: Codes) -> Floats:
+    """Mean over subsamples of each cluster's best Jaccard index."""
+    own = (labels[rows][:, :, None] == np.arange(k)).astype(np.float64)
+    other = (clusters[:, :, None] == np.arange(k)).astype(np.float64)
+    common = own.transpose(0, 2, 1) @ other
+    sizes = own.sum(axis=1)
+    either = sizes[:, :, None] + other.sum(axis=1)[:, None, :] - common
+    # Of two empty clusters nothing is common: 0, not of 0 samples.
+    best = (common / np.maximum(either, 1.0)).max(axis=2)
+    drawn = sizes > 0
+    mean: Floats = np.where(drawn, best, 0.0).sum(axis=0) / np.maximum(drawn.sum(axis=0), 1)
+    return mean
+
+
+def _without_groups(none: Sequence[Groupless], k: int, rng: np.random.Generator) -> float:
+    """Farthest that the nearest clusters are apart in any cohort without groups."""
+    labels = kmeans_of_each(np.stack([each.points for each in none]), k, rng)
+    apart = [
+        least_separation(each.latents, own, k) for each, own in zip(none, labels, strict=True)
+    ]
+    return max(*apart, FARTHEST_TOUCHING)
