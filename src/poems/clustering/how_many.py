@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from poems.clustering.kmeans import FEWEST_SAMPLES
 from poems.clustering.lloyd import kmeans_of_each
-from poems.clustering.redraws import Groupless, Redraws
+from poems.clustering.redraws import SHAPES, Groupless, Redraws
 from poems.clustering.separation import EVEN_HALVES, least_separation
 
 Floats = npt.NDArray[np.float64]
@@ -18,14 +19,14 @@ Codes = npt.NDArray[np.intp]
 
 # A cluster is found again from this mean Jaccard index on (Hennig 2007: below it is dissolved).
 FOUND_AGAIN: Final = 0.6
-# Clusters must be farther apart than halves of an even spread, by what sampling adds to these.
-FARTHEST_TOUCHING: Final = 1.05 * EVEN_HALVES
-# Of more samples, that many are drawn.
+# Of fewer samples nothing can be drawn that would tell: no number above 1 holds.
+FEWEST_JUDGED: Final = 10
+# Of more samples, that many are drawn from.
 MOST_SAMPLES: Final = 300
 _SUBSAMPLES: Final = 12
 _SHARE: Final = 0.8
-# Cohorts without groups of each kind, Gaussian and even.
-_GROUPLESS: Final = 8
+# Cohorts without groups of each shape.
+_GROUPLESS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class NumberTried:
     ----------
     n_clusters
         The number.
+    smallest
+        Samples of the smallest cluster, of those that were drawn from.
     jaccard
         Of each cluster, how well it is found again when samples are drawn anew: the mean
         over subsamples of its best Jaccard index (Hennig 2007).
@@ -44,15 +47,18 @@ class NumberTried:
         (:func:`poems.clustering.separation.least_separation`); ``None`` for one cluster.
     without_groups
         The farthest that the nearest two of so many clusters are apart in cohorts that have
-        the same covariances and no groups, at least :data:`FARTHEST_TOUCHING`; ``None`` for one.
+        the same covariances and no groups; ``None`` for one.
 
     Examples
     --------
-    >>> NumberTried(2, (0.95, 0.91), 5.1, 3.6).holds, NumberTried(3, (0.9, 0.4, 0.5), 4.0, 3.6).holds
-    (True, False)
+    >>> NumberTried(2, 30, (0.95, 0.91), 5.1, 3.6).holds
+    True
+    >>> NumberTried(3, 9, (0.9, 0.4, 0.5), 4.0, 3.6).holds
+    False
     """
 
     n_clusters: int
+    smallest: int
     jaccard: tuple[float, ...]
     separation: float | None
     without_groups: float | None
@@ -72,12 +78,12 @@ class NumberTried:
         """Whether the clusters are farther apart than in data without groups."""
         if self.separation is None or self.without_groups is None:
             return self.n_clusters == 1
-        return self.separation > self.without_groups
+        return self.separation > max(self.without_groups, EVEN_HALVES)
 
     @property
     def holds(self) -> bool:
-        """Whether both are so."""
-        return self.found_again and self.apart
+        """Whether both are so, and none of the clusters is a few outliers."""
+        return self.found_again and self.apart and self.smallest >= FEWEST_SAMPLES
 
 
 def try_numbers(
@@ -116,25 +122,27 @@ def try_numbers(
     n_samples = len(redraws.latents)
     size = max(2, round(_SHARE * n_samples))
     possible = {k: partitions[k] for k in sorted(partitions)}
-    several = [k for k in possible if 1 < k < size]
+    several = [k for k in possible if 1 < k < size and n_samples >= FEWEST_JUDGED]
     rows = np.stack([np.sort(rng.permutation(n_samples)[:size]) for _ in range(_SUBSAMPLES)])
     again = np.stack([redraws.of_some(each) for each in rows]) if several else np.empty(0)
     none = [
-        redraws.without_groups(rng, even=bool(at % 2))
-        for at in range(2 * _GROUPLESS if several else 0)
+        redraws.without_groups(rng, shape)
+        for shape in (SHAPES if several else ())
+        for _ in range(_GROUPLESS)
     ]
     found = []
     for k, labels in possible.items():
+        smallest = int(np.bincount(labels, minlength=k).min())
         if k == 1:
-            found.append(NumberTried(1, (1.0,), None, None))
+            found.append(NumberTried(1, n_samples, (1.0,), None, None))
         elif k in several:
             clusters = kmeans_of_each(again, k, rng)
             jaccard = _found_again(labels, k, rows, clusters)
             apart = least_separation(redraws.latents, labels, k)
             limit = _without_groups(none, k, rng)
-            found.append(NumberTried(k, tuple(map(float, jaccard)), apart, limit))
+            found.append(NumberTried(k, smallest, tuple(map(float, jaccard)), apart, limit))
         else:
-            found.append(NumberTried(k, (0.0,) * k, 0.0, FARTHEST_TOUCHING))
+            found.append(NumberTried(k, smallest, (0.0,) * k, 0.0, EVEN_HALVES))
     return tuple(found)
 
 
@@ -143,7 +151,8 @@ def largest_that_holds(tried: Sequence[NumberTried]) -> int:
 
     Examples
     --------
-    >>> largest_that_holds([NumberTried(2, (0.9, 0.9), 5.0, 3.6), NumberTried(3, (0.9,), 3.0, 3.6)])
+    >>> two = NumberTried(2, 20, (0.9, 0.9), 5.0, 3.6)
+    >>> largest_that_holds([two, NumberTried(3, 9, (0.9, 0.7, 0.8), 3.0, 3.6)])
     2
     """
     return max((each.n_clusters for each in tried if each.holds), default=1)
@@ -183,4 +192,4 @@ def _without_groups(none: Sequence[Groupless], k: int, rng: np.random.Generator)
     apart = [
         least_separation(each.latents, own, k) for each, own in zip(none, labels, strict=True)
     ]
-    return max(*apart, FARTHEST_TOUCHING)
+    return max(apart)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,17 @@ Codes = npt.NDArray[np.intp]
 _ROUNDS = 3
 # Of a cohort, the principal coordinates that stand for it.
 _COORDINATES = 16
+
+
+# What a cohort without groups looks like: one Gaussian, or evenly spread, straight or bent.
+Shape = Literal["gaussian", "even", "bent"]
+SHAPES: Final[tuple[Shape, ...]] = ("gaussian", "even", "bent")
+
+
+def _rotation(scores: Floats, rng: np.random.Generator, shape: Shape) -> Floats:
+    if shape == "gaussian":
+        return gaussian_rotation(len(scores), rng)
+    return even_rotation(scores, rng, bent=shape == "bent")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +63,7 @@ class Redraws(Protocol):
         """Return the points of some samples as if there were no others."""
         ...
 
-    def without_groups(self, rng: np.random.Generator, *, even: bool) -> Groupless:
+    def without_groups(self, rng: np.random.Generator, shape: Shape) -> Groupless:
         """Draw a cohort with the same covariances but without groups."""
         ...
 
@@ -93,10 +104,9 @@ class NetworkRedraws:
         lent = np.random.default_rng(len(self.latents))
         return completed_products(list(self.distances.astype(np.float64)), self._scores, lent)
 
-    def without_groups(self, rng: np.random.Generator, *, even: bool) -> Groupless:
+    def without_groups(self, rng: np.random.Generator, shape: Shape) -> Groupless:
         """Rotate latents and views, and make a network of what they become."""
-        n_samples = len(self.latents)
-        turn = even_rotation(self._scores, rng) if even else gaussian_rotation(n_samples, rng)
+        turn = _rotation(self._scores, rng, shape)
         distances = [rotated_distances(*each, turn) for each in self._products]
         latents = turn @ (self.latents - self.latents.mean(axis=0))
         points = coordinates_from_distances(latents, distances, rounds=_ROUNDS)
@@ -127,12 +137,12 @@ class PointRedraws:
         """Return the points of these samples."""
         return self.points[rows]
 
-    def without_groups(self, rng: np.random.Generator, *, even: bool) -> Groupless:
+    def without_groups(self, rng: np.random.Generator, shape: Shape) -> Groupless:
         """Rotate the points, and the latents alike."""
         centred = self.points - self.points.mean(axis=0)
         # Principal coordinates of the points; without any spread there is none.
         vectors, sizes, _ = np.linalg.svd(centred, full_matrices=False)
         scores = vectors[:, sizes > 1e-9 * max(float(sizes.max(initial=0.0)), 1e-300)]
         scores = scores[:, : len(centred) - 2]
-        turn = even_rotation(scores, rng) if even else gaussian_rotation(len(centred), rng)
+        turn = _rotation(scores, rng, shape)
         return Groupless(turn @ (self.latents - self.latents.mean(axis=0)), turn @ centred)

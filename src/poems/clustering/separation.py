@@ -15,6 +15,8 @@ Codes = npt.NDArray[np.intp]
 EVEN_HALVES = float(np.sqrt(12.0))
 # Share of the mean variance added to each, so that a covariance without any has an inverse.
 _RIDGE = 1e-3
+# Times that samples move to the nearest centre.
+_SETTLING = 2
 
 
 def least_separation(points: Floats, labels: Codes, n_clusters: int) -> float:
@@ -25,7 +27,9 @@ def least_separation(points: Floats, labels: Codes, n_clusters: int) -> float:
     standard deviations within them; or the same of the halves of both that face
     each other, if that is less. A long cluster that is cut through is as far apart as
     its length says, and a bent one farther; but the two halves at the cut are an even
-    spread, whatever the shape, and at most the square root of 12 apart.
+    spread, whatever the shape, and at most the square root of 12 apart. Samples that were
+    put into the wrong cluster would hide a gap: each is counted with the cluster whose centre
+    is nearest, in standard deviations.
 
     Parameters
     ----------
@@ -53,23 +57,42 @@ def least_separation(points: Floats, labels: Codes, n_clusters: int) -> float:
     """
     if n_clusters < 2:
         return float("nan")
-    sizes = np.bincount(labels, minlength=n_clusters)
-    if sizes.min() < 2 or not points.shape[1]:
+    if not points.shape[1]:
+        return 0.0
+    for _ in range(_SETTLING):
+        if np.bincount(labels, minlength=n_clusters).min() < 2:
+            return 0.0
+        whitened = _whitened(points, labels, n_clusters)
+        centres = _centres(whitened, labels, n_clusters)
+        labels = _nearest(whitened, centres)
+    if np.bincount(labels, minlength=n_clusters).min() < 2:
         return 0.0
     whitened = _whitened(points, labels, n_clusters)
-    centres = np.stack([whitened[labels == each].mean(axis=0) for each in range(n_clusters)])
+    centres = _centres(whitened, labels, n_clusters)
     pairs = combinations(range(n_clusters), 2)
     return min(_apart(whitened, labels, centres, one, other) for one, other in pairs)
 
 
 def _whitened(points: Floats, labels: Codes, n_clusters: int) -> Floats:
     """Points in coordinates in which clusters have unit variance in every direction."""
-    centres = np.stack([points[labels == each].mean(axis=0) for each in range(n_clusters)])
+    centres = _centres(points, labels, n_clusters)
     residuals = points - centres[labels]
     within = residuals.T @ residuals / max(1, len(points) - n_clusters)
     within += _RIDGE * (np.trace(within) / len(within) or 1.0) * np.eye(len(within))
     whitened: Floats = points @ np.linalg.cholesky(np.linalg.inv(within))
     return whitened
+
+
+def _centres(points: Floats, labels: Codes, n_clusters: int) -> Floats:
+    return np.stack([points[labels == each].mean(axis=0) for each in range(n_clusters)])
+
+
+def _nearest(points: Floats, centres: Floats) -> Codes:
+    """The nearest centre of each point."""
+    # |x - c|^2 without |x|^2, which is the same for every centre.
+    squares = (centres**2).sum(axis=1) - 2.0 * points @ centres.T
+    nearest: Codes = squares.argmin(axis=1)
+    return nearest
 
 
 def _apart(points: Floats, labels: Codes, centres: Floats, one: int, other: int) -> float:

@@ -49,11 +49,12 @@ def gaussian_rotation(n_samples: int, rng: np.random.Generator) -> Floats:
     return turned
 
 
-def even_rotation(scores: Floats, rng: np.random.Generator) -> Floats:
+def even_rotation(scores: Floats, rng: np.random.Generator, *, bent: bool = False) -> Floats:
     """Draw a rotation that spreads samples evenly along their principal coordinates.
 
     A continuum need not be Gaussian: an even spread has no groups either, and its halves lie
-    farther apart. The reference of the gap statistic (Tibshirani, Walther & Hastie 2001).
+    farther apart (it is the reference of the gap statistic, Tibshirani, Walther &
+    Hastie 2001); those of one along a half circle still more.
 
     Parameters
     ----------
@@ -61,13 +62,19 @@ def even_rotation(scores: Floats, rng: np.random.Generator) -> Floats:
         Principal coordinates, (n_samples, n_coordinates); the first 8 of them become even.
     rng
         Draws it.
+    bent
+        Lay the first two along a half circle.
 
     Returns
     -------
     As :func:`gaussian_rotation`.
     """
-    leading = scores[:, :_EVEN]
+    # As many directions as there are, less one, are left for the others.
+    leading = scores[:, : max(0, min(_EVEN, len(scores) - 2))]
     drawn = rng.uniform(-1.0, 1.0, leading.shape)
+    if bent and leading.shape[1] > 1:
+        angle = np.pi * drawn[:, 0] / 2.0
+        drawn[:, :2] = np.column_stack([np.sin(angle), np.cos(angle)])
     turned: Floats = _basis(drawn, rng) @ _basis(leading, rng).T
     return turned
 

@@ -11,6 +11,7 @@ from poems.findings import Finding
 from poems.fitting.diagnosing import diagnose_tables, diagnosed
 from poems.fitting.embeddings import network_embedding
 from poems.fitting.failures import failure
+from poems.fitting.redraws import network_redraws
 from poems.fitting.result import FittedPoems
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
@@ -110,4 +111,5 @@ def _networked(fitted: FittedPoems, data: Batch | BackedBatches) -> FittedPoems:
         )
         return replace(fitted, findings=(*fitted.findings, left_out))
     own = fitted.sample_estimates.loc[:, fitted.feature_estimates.driven()]
-    return replace(fitted, network=network_embedding(own, data))
+    redraws = network_redraws(own, data, fitted.seed)
+    return replace(fitted, network=network_embedding(own, data), redraws=redraws)

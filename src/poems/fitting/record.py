@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from poems.clustering.how_many import NumberTried
 from poems.diagnosis.check import Check, Diagnosis
 from poems.errors import StorageError
 from poems.files.tensors import read_state
@@ -46,6 +47,7 @@ class Record(BaseModel):
     findings: list[Finding]
     history: dict[str, list[float]]
     diagnosis: list[Check] | None = None
+    cluster_numbers: list[NumberTried] | None = None
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
             tensors[f"scaling.{array}.{i}"] = getattr(scaling, array)
         if fitted.principal_axes is not None:
             tensors[f"principal.{i}"] = fitted.principal_axes[name].numpy()
+    numbers = fitted.cluster_numbers
     record = Record(
         settings=fitted.settings,
         seed=fitted.seed,
@@ -66,6 +67,7 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
         findings=list(fitted.findings),
         history={str(k): v for k, v in fitted.history.to_dict(orient="list").items()},
         diagnosis=None if fitted.diagnosis is None else list(fitted.diagnosis.checks),
+        cluster_numbers=None if numbers is None else list(numbers),
     )
     write_state(path, tensors, record.model_dump(mode="json"))
 
@@ -163,6 +165,9 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
         network=network,
         diagnosis=None if record.diagnosis is None else Diagnosis(tuple(record.diagnosis)),
         principal_axes=_principal_axes(tensors, by_view),
+        numbers_stored=None
+        if record.cluster_numbers is None
+        else tuple(record.cluster_numbers),
     )
 
 

@@ -1,0 +1,53 @@
+"""What a fit keeps of its samples' distances, for subtypes to be looked for again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from poems.clustering.how_many import drawn_rows
+from poems.clustering.networks import Bools, Floats, summed_distances
+from poems.clustering.redraws import NetworkRedraws
+from poems.scaling.batch import Batch
+from poems.scaling.disk.batches import BackedBatches
+
+
+def network_redraws(latents: Tensor, data: Batch | BackedBatches, seed: int) -> NetworkRedraws:
+    """Compute the distances of the samples by view, from which networks are made anew.
+
+    Of more than 300 samples a random 300 are kept, those of
+    :func:`poems.clustering.how_many.drawn_rows`.
+
+    Parameters
+    ----------
+    latents
+        Posterior means of the active factors, of shape (n_samples, n_active).
+    data
+        The same samples' preprocessed views.
+    seed
+        Of the subset.
+    """
+    rows = drawn_rows(len(data), seed)
+    some = data.take(torch.from_numpy(rows))
+    names = list(some.n_features)
+    distances = [summed_distances(_blocks(some, at, name)) for at, name in enumerate(names)]
+    own = latents.double().numpy()[rows]
+    return NetworkRedraws(own, np.stack(distances).astype(np.float32))
+
+
+def _blocks(
+    data: Batch | BackedBatches, at: int, name: str
+) -> Iterator[tuple[Floats, Bools]]:
+    """Values of a view and which are there, a few features after another where it is on disk."""
+    measured = data.measured[:, at, None]
+    if isinstance(data, BackedBatches):
+        for values, gaps in data.columns(name):
+            there = measured.expand_as(values)
+            yield values.double().numpy(), (there if gaps is None else there & ~gaps).numpy()
+        return
+    values, observed = data.values[name], data.observed[name]
+    there = measured.expand_as(values)
+    yield values.double().numpy(), (there if observed is None else there & observed).numpy()
