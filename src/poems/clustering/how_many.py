@@ -189,7 +189,5 @@ def _found_again(labels: Codes, k: int, rows: Codes, clusters: Codes) -> Floats:
 def _without_groups(none: Sequence[Groupless], k: int, rng: np.random.Generator) -> float:
     """Farthest that the nearest clusters are apart in any cohort without groups."""
     labels = kmeans_of_each(np.stack([each.points for each in none]), k, rng)
-    apart = [
-        least_separation(each.latents, own, k) for each, own in zip(none, labels, strict=True)
-    ]
+    apart = [least_separation(each.latents, own, k) for each, own in zip(none, labels, strict=True)]
     return max(apart)

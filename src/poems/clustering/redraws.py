@@ -47,17 +47,17 @@ class Groupless:
 
 
 class Redraws(Protocol):
-    """What makes an embedding anew.
-
-    ``latents``: of the samples, (n_samples, n_factors). ``anew``: whether the
-    embedding itself is made anew for some of the samples, or held.
-    """
+    """What makes an embedding anew."""
 
     @property
-    def latents(self) -> Floats: ...
+    def latents(self) -> Floats:
+        """Latents of the samples, (n_samples, n_factors)."""
+        ...
 
     @property
-    def anew(self) -> bool: ...
+    def anew(self) -> bool:
+        """Whether the embedding itself is made anew, or held."""
+        ...
 
     def of_some(self, rows: Codes) -> Floats:
         """Return the points of some samples as if there were no others."""

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from poems.clustering.how_many import drawn_rows
+from poems.clustering.how_many import NumberTried, drawn_rows, try_numbers
+from poems.clustering.kmeans import by_size, clusterings_of, one_thread
 from poems.clustering.networks import Bools, Floats, summed_distances
 from poems.clustering.redraws import NetworkRedraws
 from poems.scaling.batch import Batch
@@ -38,9 +39,26 @@ def network_redraws(latents: Tensor, data: Batch | BackedBatches, seed: int) -> 
     return NetworkRedraws(own, np.stack(distances).astype(np.float32))
 
 
-def _blocks(
-    data: Batch | BackedBatches, at: int, name: str
-) -> Iterator[tuple[Floats, Bools]]:
+def judged_numbers(redraws: NetworkRedraws, network: Tensor, seed: int) -> tuple[NumberTried, ...]:
+    """Judge the numbers of clusters from 2 to 10 of samples in their network.
+
+    Parameters
+    ----------
+    redraws
+        Made with the same seed.
+    network
+        Coordinates of all samples, (n_samples, n_coordinates).
+    seed
+        That of the fit.
+    """
+    points = network.double().numpy()
+    rows = drawn_rows(len(points), seed)
+    with one_thread():
+        formed = clusterings_of(points, None, range(2, 11), 0)
+        return try_numbers(redraws, {k: by_size(labels)[rows] for k, labels in formed.items()})
+
+
+def _blocks(data: Batch | BackedBatches, at: int, name: str) -> Iterator[tuple[Floats, Bools]]:
     """Values of a view and which are there, a few features after another where it is on disk."""
     measured = data.measured[:, at, None]
     if isinstance(data, BackedBatches):

@@ -13,8 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from poems.clustering.how_many import NumberTried, drawn_rows, try_numbers
-from poems.clustering.kmeans import by_size, clusterings_of, one_thread
+from poems.clustering.how_many import NumberTried
 from poems.clustering.redraws import NetworkRedraws
 from poems.data import MultiOmics, read
 from poems.data.disk.view import require_in_memory
@@ -23,6 +22,7 @@ from poems.errors import DataError
 from poems.findings import Finding, name_some
 from poems.fitting.projection import Projection, embedding, project, reconstruct
 from poems.fitting.record import ModelSummary, ViewSummary
+from poems.fitting.redraws import judged_numbers
 from poems.fitting.tables import (
     background_frame,
     background_loading_frames,
@@ -288,13 +288,7 @@ class FittedPoems:
         """
         if self.numbers_stored is not None or self.redraws is None or self.network is None:
             return self.numbers_stored
-        points = self.network.double().numpy()
-        rows = drawn_rows(len(points), self.seed)
-        with one_thread():
-            formed = clusterings_of(points, None, range(2, 11), 0)
-            return try_numbers(
-                self.redraws, {k: by_size(labels)[rows] for k, labels in formed.items()}
-            )
+        return judged_numbers(self.redraws, self.network, self.seed)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -134,7 +134,7 @@ def explain_choice(tried: Sequence[NumberTried], chosen: int, *, asked: bool) ->
 
 
 def _for_it(own: NumberTried) -> str:
-    again = f"each is found again when samples are drawn anew (Jaccard index at least "
+    again = "each is found again when samples are drawn anew (Jaccard index at least "
     return f"{again}{own.least_jaccard:.2f}), and {_distance(own)}"
 
 
@@ -182,9 +182,7 @@ def _asked(several: Sequence[NumberTried], own: NumberTried | None, chosen: int)
     if not others:
         return f"{head}{tail}."
     best = largest_that_holds(several)
-    told = (
-        f"{best} is the largest number that holds" if best > 1 else "no number above 1 holds"
-    )
+    told = f"{best} is the largest number that holds" if best > 1 else "no number above 1 holds"
     return f"{head}{tail}. Of the numbers tried, {told}."
 
 

@@ -39,6 +39,12 @@ _NUMBERS: Final = {
     "mixture_weight": "mixture",
     "smallest": "smallest",
 }
+_CHOICE: Final = {
+    "least_jaccard": "found again",
+    "separation": "apart (SD)",
+    "without_groups": "without groups",
+    "verdict": "verdict",
+}
 _STABILITY: Final = {
     "n_samples": "samples",
     "n_uncertain": "uncertain",
@@ -122,6 +128,13 @@ def subtypes(
     )
 
 
+def print_choice(console: Console, table: pd.DataFrame) -> None:
+    """Print what each number of subtypes has for it, and against it."""
+    if len(table):
+        shown = _named(table, _CHOICE)
+        print_table(console, shown.set_axis(table["n_subtypes"]), index="subtypes")
+
+
 def _figures(
     found: SubtypeAssessment,
     markers: Markers | None,
@@ -154,7 +167,10 @@ def _show(
     """Print the numbers tried, how sure each subtype is, other clusterings, and markers."""
     heading(console, "How many")
     say(console, found.explanation)
+    print_choice(console, found.choice)
     numbers = found.numbers.table
+    if len(numbers) > 1:
+        say(console, "Other criteria, which do not decide:", "dim")
     shown = _named(numbers, _NUMBERS)
     shown["reported"] = numbers["chosen"].map({True: "yes", False: ""})
     print_table(console, shown.set_axis(numbers["n_subtypes"]), index="subtypes")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from poems.findings import Finding, count
 from poems.report.blocks import Section, Sentence, Sentences
-from poems.report.sections.cautions import LEAST_SILHOUETTE, caution_sentences
+from poems.report.sections.cautions import caution_sentences
 from poems.report.sections.cohort import view_table
 from poems.report.sections.contributions import leading, weight_text
 from poems.report.sections.cross_omic import FDR as FDR_PAIRS
@@ -26,14 +26,8 @@ from poems.report.sections.subtypes import (
 from poems.report.sections.survival import RESULTS, spoken
 from poems.report.source import Source
 from poems.report.wording import factor_title, listing, number, p_value, percent, verb
+from poems.runs.folder import run_subtypes
 
-# Words for a mean silhouette (Kaufman and Rousseeuw 1990, page 88).
-_SILHOUETTE: Final = (
-    (0.7, "strongly set apart"),
-    (0.5, "reasonably set apart"),
-    (LEAST_SILHOUETTE, "weakly set apart"),
-    (-1.0, "hardly set apart: there may be no groups at all"),
-)
 _MARKERS, _PAIRS, _COLUMNS, _SETS = 3, 3, 3, 3
 # False discovery rate at which gene sets are spoken of.
 FDR_SETS: Final = 0.1
@@ -100,21 +94,22 @@ def subtype_sentences(source: Source) -> Iterable[Sentence]:
     """Say how many subtypes there are, and how sure they are."""
     sizes = subtype_sizes(source.subtypes)
     n = len(sizes)
-    if n < 2:
+    failed = source.model.diagnose().signatures
+    if failed:
         yield Sentence(
-            "Subtypes", "The samples form one group: no subtypes were found.", target="subtypes"
+            "Subtypes",
+            f"The fit failed its diagnosis ({listing(failed)}), so that no subtypes are reported "
+            f"here; {count(n, 'group')} {verb(n, 'was', 'were')} formed, as the section shows.",
+            target="diagnostics",
         )
+        return
+    found = run_subtypes(source.run)
+    if n < 2:
+        yield Sentence("Subtypes", found.explanation, target="subtype-number")
         return
     told = listing(f"{name} with {count(int(size), 'sample')}" for name, size in sizes.items())
     yield Sentence("Subtypes", f"{n} subtypes: {told}.", target="subtypes")
-    mean = float(source.run.subtypes["silhouette"].mean())
-    if pd.notna(mean):
-        words = next(words for least, words in _SILHOUETTE if mean >= least)
-        yield Sentence(
-            "Subtypes",
-            f"They are {words} (mean silhouette {number(mean)}).",
-            target="subtype-number",
-        )
+    yield Sentence("Subtypes", found.explanation, target="subtype-number")
     stability = source.get("subtype_stability")
     if stability is not None and "jaccard" in stability.columns:
         known = stability.dropna(subset=["jaccard"])
