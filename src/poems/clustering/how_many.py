@@ -19,6 +19,9 @@ Codes = npt.NDArray[np.intp]
 
 # A cluster is found again from this mean Jaccard index on (Hennig 2007: below it is dissolved).
 FOUND_AGAIN: Final = 0.6
+# Clusters must be farther apart than the halves of an even spread, whatever was drawn: by a tenth,
+# for these vary by that much in cohorts of a hundred samples.
+LEAST_SEPARATION: Final = 1.1 * EVEN_HALVES
 # Of fewer samples nothing can be drawn that would tell: no number above 1 holds.
 FEWEST_JUDGED: Final = 10
 # Of more samples, that many are drawn from.
@@ -78,7 +81,7 @@ class NumberTried:
         """Whether the clusters are farther apart than in data without groups."""
         if self.separation is None or self.without_groups is None:
             return self.n_clusters == 1
-        return self.separation > max(self.without_groups, EVEN_HALVES)
+        return self.separation > max(self.without_groups, LEAST_SEPARATION)
 
     @property
     def holds(self) -> bool:
@@ -142,7 +145,7 @@ def try_numbers(
             limit = _without_groups(none, k, rng)
             found.append(NumberTried(k, smallest, tuple(map(float, jaccard)), apart, limit))
         else:
-            found.append(NumberTried(k, smallest, (0.0,) * k, 0.0, EVEN_HALVES))
+            found.append(NumberTried(k, smallest, (0.0,) * k, 0.0, LEAST_SEPARATION))
     return tuple(found)
 
 

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from poems.clustering.how_many import FOUND_AGAIN, NumberTried, largest_that_holds
+from poems.clustering.how_many import FOUND_AGAIN, LEAST_SEPARATION, NumberTried, largest_that_holds
 from poems.clustering.kmeans import FEWEST_SAMPLES
-from poems.clustering.separation import EVEN_HALVES
 from poems.findings import count
 
 
@@ -119,7 +118,7 @@ def explain_choice(tried: Sequence[NumberTried], chosen: int, *, asked: bool) ->
     >>> two = NumberTried(2, 30, (0.95, 0.91), 5.1, 3.6)
     >>> explain_choice([two, NumberTried(3, 20, (0.9, 0.4, 0.5), 2.4, 3.3)], 2, asked=False)
     '2 subtypes: each is found again when samples are drawn anew (Jaccard index at least 0.91), and
-    the nearest two are 5.1 standard deviations apart, in data without groups 3.6 at most.
+    the nearest two are 5.1 standard deviations apart, in data without groups 3.8 at most.
     Of the other numbers tried, 3 does not hold.'
     """
     several = [each for each in tried if each.n_clusters > 1]
@@ -147,7 +146,7 @@ def _distance(each: NumberTried) -> str:
 
 
 def _limit(each: NumberTried) -> float:
-    return max(each.without_groups or 0.0, EVEN_HALVES)
+    return max(each.without_groups or 0.0, LEAST_SEPARATION)
 
 
 def _none(several: Sequence[NumberTried]) -> str:
