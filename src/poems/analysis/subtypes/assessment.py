@@ -208,11 +208,11 @@ def assess_subtypes(
     )
     samples = certainty_of_samples(subtypes, names, rows, evidence, refits, probability)
     table = certainty_of_subtypes(samples, names, evidence, refits)
-    explanation = f"{subtypes.explanation} {other_criteria(numbers)}".strip()
+    others = other_criteria(numbers)
     index = model.samples[rows]
     return SubtypeAssessment(
         numbers=numbers,
-        explanation=explanation,
+        explanation=f"{subtypes.explanation} {others}".strip(),
         choice=choice_table(subtypes.tried),
         samples=samples,
         subtypes=table,
@@ -224,7 +224,7 @@ def assess_subtypes(
         else pd.DataFrame(refits.matrix, index=index, columns=index),
         findings=(
             *findings,
-            Finding("note", "number-of-subtypes", explanation),
+            *((Finding("note", "number-of-subtypes", others),) if others else ()),
             *_certainty_findings(samples, table),
         ),
     )

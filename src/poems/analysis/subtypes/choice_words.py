@@ -93,7 +93,9 @@ def verdict(each: NumberTried) -> str:
     lost = [f"S{at + 1}" for at, value in enumerate(each.jaccard) if value < FOUND_AGAIN]
     said = []
     if lost:
-        said.append(f"{', '.join(lost)} not found again")
+        # More names would hide what they say.
+        some = ", ".join(lost) if len(lost) <= 3 else f"{len(lost)} of {each.n_clusters}"
+        said.append(f"{some} not found again")
     if not each.apart:
         said.append("no farther apart than without groups")
     if each.smallest < FEWEST_SAMPLES:

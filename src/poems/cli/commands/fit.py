@@ -46,6 +46,8 @@ Config = Annotated[
     typer.Option(metavar="FILE", help="TOML file of settings, such as a run's settings.toml."),
 ]
 SubtypeMethod = Literal["kmeans", "mixture"]
+# Findings whose text is that of the summary.
+_SAID_OF_SUBTYPES = ("no-distinct-groups", "subtypes-of-failed-fit")
 Threads = Annotated[
     int,
     typer.Option(min=1, metavar="N", help="Threads; more pay for views of thousands of features."),
@@ -213,7 +215,11 @@ def show_fit(console: Console, found: FittedRun, seconds: float) -> None:
     """Print what the fit noticed and found."""
     # Those of the diagnosis come with the summary.
     of_diagnosis = found.model.diagnose().findings
-    late = [each for each in found.late if each not in of_diagnosis]
+    late = [
+        each
+        for each in found.late
+        if each not in of_diagnosis and each.code not in _SAID_OF_SUBTYPES
+    ]
     print_findings(console, late, all_notes=False)
     _print_summary(console, found.model, found.subtypes, found.folder, seconds)
 

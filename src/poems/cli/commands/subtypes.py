@@ -174,6 +174,17 @@ def _show(
     shown = _named(numbers, _NUMBERS)
     shown["reported"] = numbers["chosen"].map({True: "yes", False: ""})
     print_table(console, shown.set_axis(numbers["n_subtypes"]), index="subtypes")
+    if len(found.subtypes) > 1:
+        _print_sureness(console, found)
+    findings = [each for each in found.findings if each.code != "number-of-subtypes"]
+    if markers is not None:
+        _print_markers(console, markers, list(found.subtypes["subtype"]), top, fdr)
+        findings += markers.findings
+    console.print()
+    print_findings(console, findings, all_notes=True)
+
+
+def _print_sureness(console: Console, found: SubtypeAssessment) -> None:
     heading(console, "How sure")
     table = _named(found.subtypes, _STABILITY)
     print_table(console, table.set_axis(found.subtypes["subtype"]), index="subtype")
@@ -192,12 +203,6 @@ def _show(
         pairs = zip(others["other"], others["ari"].astype(float), strict=True)
         said = ", ".join(f"{name} {decimal(value)}" for name, value in pairs)
         say(console, f"Agreement with other clusterings (ARI): {said}")
-    findings = [each for each in found.findings if each.code != "number-of-subtypes"]
-    if markers is not None:
-        _print_markers(console, markers, list(found.subtypes["subtype"]), top, fdr)
-        findings += markers.findings
-    console.print()
-    print_findings(console, findings, all_notes=True)
 
 
 def _print_markers(
