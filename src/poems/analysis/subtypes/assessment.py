@@ -208,11 +208,11 @@ def assess_subtypes(
     )
     samples = certainty_of_samples(subtypes, names, rows, evidence, refits, probability)
     table = certainty_of_subtypes(samples, names, evidence, refits)
-    others = other_criteria(numbers)
+    besides = other_criteria(numbers)
     index = model.samples[rows]
     return SubtypeAssessment(
         numbers=numbers,
-        explanation=f"{subtypes.explanation} {others}".strip(),
+        explanation=f"{subtypes.explanation} {besides}".strip(),
         choice=choice_table(subtypes.tried),
         samples=samples,
         subtypes=table,
@@ -224,7 +224,7 @@ def assess_subtypes(
         else pd.DataFrame(refits.matrix, index=index, columns=index),
         findings=(
             *findings,
-            *((Finding("note", "number-of-subtypes", others),) if others else ()),
+            *((Finding("note", "number-of-subtypes", besides),) if besides else ()),
             *_certainty_findings(samples, table),
         ),
     )

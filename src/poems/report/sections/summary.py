@@ -109,7 +109,8 @@ def subtype_sentences(source: Source) -> Iterable[Sentence]:
         return
     told = listing(f"{name} with {count(int(size), 'sample')}" for name, size in sizes.items())
     yield Sentence("Subtypes", f"{n} subtypes: {told}.", target="subtypes")
-    yield Sentence("Subtypes", found.explanation, target="subtype-number")
+    reason = found.explanation.removeprefix(f"{count(n, 'subtype')}: ")
+    yield Sentence("Subtypes", f"{reason[:1].upper()}{reason[1:]}", target="subtype-number")
     stability = source.get("subtype_stability")
     if stability is not None and "jaccard" in stability.columns:
         known = stability.dropna(subset=["jaccard"])
