@@ -88,7 +88,9 @@ def continuum(rng: np.random.Generator) -> tuple[dict[str, Any], MultiOmics]:
         values = z @ effects.to_numpy().T + rng.standard_normal((n, FEATURES))
         values[~view.measured] = np.nan
         views[name] = View(values.astype(np.float32), effects.index, view.measured)
-    return {"shape": shape, "n": n, "missing": lacking}, MultiOmics(views, made.cohort.samples)
+    return {"shape": shape, "n": n, "missing": lacking}, MultiOmics(
+        views, made.cohort.samples, pd.DataFrame(index=made.cohort.samples)
+    )
 
 
 def groups(cohorts: int, seed: int) -> None:
@@ -139,7 +141,7 @@ def permuted(cohort: MultiOmics, rng: np.random.Generator) -> MultiOmics:
         columns = rng.permutation(len(view.features))
         values = np.asarray(view.values)[rows][:, columns]
         views[names[at]] = View(values, view.features[columns], np.asarray(view.measured)[rows])
-    return MultiOmics(views, cohort.samples[rows])
+    return MultiOmics(views, cohort.samples[rows], cohort.obs.iloc[rows])
 
 
 def stability(fits: int) -> None:

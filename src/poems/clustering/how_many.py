@@ -50,11 +50,11 @@ class NumberTried:
         (:func:`poems.clustering.separation.least_separation`); ``None`` for one cluster.
     without_groups
         The farthest that the nearest two of so many clusters are apart in cohorts that have
-        the same covariances and no groups; ``None`` for one.
+        the same covariances and no groups, at least :data:`LEAST_SEPARATION`; ``None`` for one.
 
     Examples
     --------
-    >>> NumberTried(2, 30, (0.95, 0.91), 5.1, 3.6).holds
+    >>> NumberTried(2, 30, (0.95, 0.91), 5.1, 3.9).holds
     True
     >>> NumberTried(3, 9, (0.9, 0.4, 0.5), 4.0, 3.6).holds
     False
@@ -81,7 +81,7 @@ class NumberTried:
         """Whether the clusters are farther apart than in data without groups."""
         if self.separation is None or self.without_groups is None:
             return self.n_clusters == 1
-        return self.separation > max(self.without_groups, LEAST_SEPARATION)
+        return self.separation > self.without_groups
 
     @property
     def holds(self) -> bool:
@@ -193,4 +193,4 @@ def _without_groups(none: Sequence[Groupless], k: int, rng: np.random.Generator)
     """Farthest that the nearest clusters are apart in any cohort without groups."""
     labels = kmeans_of_each(np.stack([each.points for each in none]), k, rng)
     apart = [least_separation(each.latents, own, k) for each, own in zip(none, labels, strict=True)]
-    return max(apart)
+    return max(*apart, LEAST_SEPARATION)

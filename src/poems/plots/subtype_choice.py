@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from poems.clustering.how_many import FOUND_AGAIN, LEAST_SEPARATION
+from poems.clustering.how_many import FOUND_AGAIN
 from poems.plots.style import PALETTE, panels
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def plot_subtype_choice(
     again.set_ylabel("Least Jaccard index", fontsize="small")
     again.set_title("Found again", loc="left", fontsize="medium")
     _curve(apart, numbers, shown["separation"].to_numpy(dtype=float), holds)
-    limits = np.maximum(shown["without_groups"].to_numpy(dtype=float), LEAST_SEPARATION)
+    limits = shown["without_groups"].to_numpy(dtype=float)
     apart.plot(numbers, limits, color=_GREY, linestyle="--", linewidth=1, zorder=1)
     apart.text(
         numbers[-1] + 0.5,

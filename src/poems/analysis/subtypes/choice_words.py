@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from poems.clustering.how_many import FOUND_AGAIN, LEAST_SEPARATION, NumberTried, largest_that_holds
+from poems.clustering.how_many import FOUND_AGAIN, NumberTried, largest_that_holds
 from poems.clustering.kmeans import FEWEST_SAMPLES
 from poems.findings import count
 
@@ -28,7 +28,7 @@ def choice_table(tried: Sequence[NumberTried]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> choice_table([NumberTried(2, 30, (0.95, 0.91), 5.1, 3.6)])["verdict"].tolist()
+    >>> choice_table([NumberTried(2, 30, (0.95, 0.91), 5.1, 3.8)])["verdict"].tolist()
     ['holds']
     """
     rows = [
@@ -60,7 +60,7 @@ def numbers_from_table(table: pd.DataFrame) -> tuple[NumberTried, ...]:
 
     Examples
     --------
-    >>> two = NumberTried(2, 30, (0.95, 0.91), 5.1, 3.6)
+    >>> two = NumberTried(2, 30, (0.95, 0.91), 5.1, 3.8)
     >>> numbers_from_table(choice_table([two])) == (two,)
     True
     """
@@ -117,7 +117,7 @@ def explain_choice(tried: Sequence[NumberTried], chosen: int, *, asked: bool) ->
 
     Examples
     --------
-    >>> two = NumberTried(2, 30, (0.95, 0.91), 5.1, 3.6)
+    >>> two = NumberTried(2, 30, (0.95, 0.91), 5.1, 3.8)
     >>> explain_choice([two, NumberTried(3, 20, (0.9, 0.4, 0.5), 2.4, 3.3)], 2, asked=False)
     '2 subtypes: each is found again when samples are drawn anew (Jaccard index at least 0.91), and
     the nearest two are 5.1 standard deviations apart, in data without groups 3.8 at most.
@@ -148,7 +148,7 @@ def _distance(each: NumberTried) -> str:
 
 
 def _limit(each: NumberTried) -> float:
-    return max(each.without_groups or 0.0, LEAST_SEPARATION)
+    return each.without_groups or 0.0
 
 
 def _none(several: Sequence[NumberTried]) -> str:

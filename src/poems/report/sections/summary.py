@@ -209,7 +209,8 @@ def contribution_sentences(source: Source) -> Iterable[Sentence]:
             f"{by_effect} is withheld: gate and effect disagree.",
             target=target,
         )
-    if "switched_share" in table.columns and table["switched_share"].notna().any():
+    several = source.subtypes.nunique() > 1
+    if several and "switched_share" in table.columns and table["switched_share"].notna().any():
         most = table.loc[table["switched_share"].idxmax()]
         yield Sentence(
             topic,
