@@ -65,7 +65,7 @@ def test_every_command_works_on_one_group_and_invents_none(
     for command in ("contributions", "factors"):
         assert poems_here(command, run, *tables) == 0
     assert poems_here("transform", run, *tables, "--out", run.parent / "new") == 0
-    assert poems_here("export", run, "--out", run.parent / "export") == 0
+    assert poems_here("export", run, "--to", "csv", "--out", run.parent / "export") == 0
 
 
 def test_the_report_says_so_and_shows_the_numbers_tried(run: Path) -> None:
