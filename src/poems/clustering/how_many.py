@@ -17,9 +17,11 @@ from poems.clustering.separation import EVEN_HALVES, least_separation
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
-# A cluster is found again from this mean Jaccard index on. At 0.5 or less it is dissolved (Hennig
-# 2007); planted clusters of ten samples have 0.55 to 0.6, for a few of ten are much.
-FOUND_AGAIN: Final = 0.55
+# Mean Jaccard index from which on a large cluster is found again (Hennig 2007: valid and stable).
+_STABLE: Final = 0.75
+# Samples more in a cluster, or missing from it, that do not count against it: a few of ten are
+# much, and planted clusters of ten samples have an index of 0.55 to 0.6.
+_SPARED: Final = 3
 # Clusters must be farther apart than the halves of an even spread, whatever was drawn: by a tenth,
 # for these vary by that much in cohorts of a hundred samples.
 LEAST_SEPARATION: Final = 1.1 * EVEN_HALVES
@@ -33,6 +35,19 @@ _SHARE: Final = 0.8
 _GROUPLESS: Final = 6
 
 
+def needed_jaccard(size: int) -> float:
+    """Return the mean Jaccard index from which on a cluster of that size is found again.
+
+    0.75 m / (m + 3): near 0.75 for a large cluster, less for one of a few samples.
+
+    Examples
+    --------
+    >>> round(needed_jaccard(10), 2), round(needed_jaccard(100), 2)
+    (0.58, 0.73)
+    """
+    return _STABLE * size / (size + _SPARED)
+
+
 @dataclass(frozen=True)
 class NumberTried:
     """What speaks for a number of clusters, and what against it.
@@ -41,8 +56,8 @@ class NumberTried:
     ----------
     n_clusters
         The number.
-    smallest
-        Samples of the smallest cluster, of those that were drawn from.
+    sizes
+        Samples of each cluster, of those that were drawn from.
     jaccard
         Of each cluster, how well it is found again when samples are drawn anew: the mean
         over subsamples of its best Jaccard index (Hennig 2007).
@@ -55,27 +70,48 @@ class NumberTried:
 
     Examples
     --------
-    >>> NumberTried(2, 30, (0.95, 0.91), 5.1, 3.9).holds
+    >>> NumberTried(2, (40, 30), (0.95, 0.91), 5.1, 3.9).holds
     True
-    >>> NumberTried(3, 9, (0.9, 0.4, 0.5), 4.0, 3.6).holds
+    >>> NumberTried(3, (40, 20, 9), (0.9, 0.4, 0.5), 4.0, 3.6).holds
     False
     """
 
     n_clusters: int
-    smallest: int
+    sizes: tuple[int, ...]
     jaccard: tuple[float, ...]
     separation: float | None
     without_groups: float | None
 
     @property
+    def smallest(self) -> int:
+        """Samples of the smallest cluster."""
+        return min(self.sizes)
+
+    @property
+    def not_found_again(self) -> tuple[int, ...]:
+        """Which clusters are not found again, by their place."""
+        each = enumerate(zip(self.jaccard, self.sizes, strict=True))
+        return tuple(at for at, (value, size) in each if value < needed_jaccard(size))
+
+    @property
+    def _weakest(self) -> tuple[float, float]:
+        pairs = zip(self.jaccard, map(needed_jaccard, self.sizes), strict=True)
+        return min(pairs, key=lambda pair: pair[0] - pair[1])
+
+    @property
     def least_jaccard(self) -> float:
-        """Jaccard index of the cluster that is found again least."""
-        return min(self.jaccard)
+        """Jaccard index of the cluster that is found again least, for its size."""
+        return self._weakest[0]
+
+    @property
+    def needed(self) -> float:
+        """What that cluster would need, see :func:`needed_jaccard`."""
+        return self._weakest[1]
 
     @property
     def found_again(self) -> bool:
         """Whether each of the clusters is found again."""
-        return self.least_jaccard >= FOUND_AGAIN
+        return not self.not_found_again
 
     @property
     def apart(self) -> bool:
@@ -136,17 +172,17 @@ def try_numbers(
     ]
     found = []
     for k, labels in possible.items():
-        smallest = int(np.bincount(labels, minlength=k).min())
+        sizes = tuple(map(int, np.bincount(labels, minlength=k)))
         if k == 1:
-            found.append(NumberTried(1, n_samples, (1.0,), None, None))
+            found.append(NumberTried(1, (n_samples,), (1.0,), None, None))
         elif k in several:
             clusters = kmeans_of_each(again, k, rng)
             jaccard = _found_again(labels, k, rows, clusters)
             apart = least_separation(redraws.latents, labels, k)
             limit = _without_groups(none, k, rng)
-            found.append(NumberTried(k, smallest, tuple(map(float, jaccard)), apart, limit))
+            found.append(NumberTried(k, sizes, tuple(map(float, jaccard)), apart, limit))
         else:
-            found.append(NumberTried(k, smallest, (0.0,) * k, 0.0, LEAST_SEPARATION))
+            found.append(NumberTried(k, sizes, (0.0,) * k, 0.0, LEAST_SEPARATION))
     return tuple(found)
 
 
@@ -155,8 +191,8 @@ def largest_that_holds(tried: Sequence[NumberTried]) -> int:
 
     Examples
     --------
-    >>> two = NumberTried(2, 20, (0.9, 0.9), 5.0, 3.6)
-    >>> largest_that_holds([two, NumberTried(3, 9, (0.9, 0.7, 0.8), 3.0, 3.6)])
+    >>> two = NumberTried(2, (30, 20), (0.9, 0.9), 5.0, 3.6)
+    >>> largest_that_holds([two, NumberTried(3, (25, 16, 9), (0.9, 0.7, 0.8), 3.0, 3.6)])
     2
     """
     return max((each.n_clusters for each in tried if each.holds), default=1)

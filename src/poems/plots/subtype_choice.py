@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from poems.clustering.how_many import FOUND_AGAIN
 from poems.plots.style import PALETTE, panels
 
 if TYPE_CHECKING:
@@ -44,7 +43,8 @@ def plot_subtype_choice(
     --------
     >>> import pandas as pd
     >>> table = pd.DataFrame({"n_subtypes": [2, 3], "least_jaccard": [0.9, 0.5]})
-    >>> table[["separation", "without_groups"]] = [[5.0, 4.0], [2.5, 3.2]]
+    >>> table["needed_jaccard"] = 0.7
+    >>> table[["separation", "without_groups"]] = [[5.0, 4.0], [2.5, 3.8]]
     >>> table["holds"] = [True, False]
     >>> [ax.get_title(loc="left") for ax in plot_subtype_choice(table, 2).axes]
     ['Found again', 'Apart']
@@ -64,9 +64,10 @@ def plot_subtype_choice(
         ax.tick_params(labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)
     _curve(again, numbers, shown["least_jaccard"].to_numpy(dtype=float), holds)
-    again.axhline(FOUND_AGAIN, color=_GREY, linestyle="--", linewidth=1)
+    needed = shown["needed_jaccard"].to_numpy(dtype=float)
+    again.plot(numbers, needed, color=_GREY, linestyle="--", linewidth=1, zorder=1)
     again.text(
-        numbers.max() + 0.5, FOUND_AGAIN, "needed", color=_GREY, fontsize=8, ha="right", va="bottom"
+        numbers[-1] + 0.5, needed[-1], "needed", color=_GREY, fontsize=8, ha="right", va="bottom"
     )
     again.set_ylim(0, 1.05)
     again.set_ylabel("Least Jaccard index", fontsize="small")
@@ -75,15 +76,16 @@ def plot_subtype_choice(
     limits = shown["without_groups"].to_numpy(dtype=float)
     apart.plot(numbers, limits, color=_GREY, linestyle="--", linewidth=1, zorder=1)
     apart.text(
-        numbers[-1] + 0.5,
-        limits[-1],
-        "without groups",
+        numbers[0],
+        limits[0],
+        " without groups",
         color=_GREY,
         fontsize=8,
-        ha="right",
+        ha="left",
         va="bottom",
     )
     apart.set_ylim(bottom=0)
+    apart.margins(y=0.12)
     apart.set_ylabel("Nearest two (SD)", fontsize="small")
     apart.set_title("Apart", loc="left", fontsize="medium")
     return figure

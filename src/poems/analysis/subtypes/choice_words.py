@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from poems.clustering.how_many import FOUND_AGAIN, NumberTried, largest_that_holds
+from poems.clustering.how_many import NumberTried, largest_that_holds
 from poems.clustering.kmeans import FEWEST_SAMPLES
 from poems.findings import count
 
@@ -22,20 +22,24 @@ def choice_table(tried: Sequence[NumberTried]) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with the columns ``n_subtypes``, ``smallest`` (samples of the smallest subtype, of
-    those drawn from), ``least_jaccard``, ``jaccard`` (of each subtype, S1 first, as text),
+    DataFrame with the columns ``n_subtypes``, ``smallest`` and ``sizes`` (samples of the
+    smallest subtype and of each, of those drawn from), ``least_jaccard`` and
+    ``needed_jaccard`` (of the subtype that is found again least for its size), ``jaccard`` (of each
+    subtype, S1 first, as text),
     ``separation``, ``without_groups``, ``holds`` and ``verdict``.
 
     Examples
     --------
-    >>> choice_table([NumberTried(2, 30, (0.95, 0.91), 5.1, 3.8)])["verdict"].tolist()
+    >>> choice_table([NumberTried(2, (40, 30), (0.95, 0.91), 5.1, 3.8)])["verdict"].tolist()
     ['holds']
     """
     rows = [
         {
             "n_subtypes": each.n_clusters,
             "smallest": each.smallest,
+            "sizes": " ".join(map(str, each.sizes)),
             "least_jaccard": each.least_jaccard,
+            "needed_jaccard": each.needed,
             "jaccard": " ".join(f"{value:.4f}" for value in each.jaccard),
             "separation": np.nan if each.separation is None else each.separation,
             "without_groups": np.nan if each.without_groups is None else each.without_groups,
@@ -44,8 +48,8 @@ def choice_table(tried: Sequence[NumberTried]) -> pd.DataFrame:
         }
         for each in tried
     ]
-    names = ["n_subtypes", "smallest", "least_jaccard", "jaccard", "separation"]
-    return pd.DataFrame(rows, columns=[*names, "without_groups", "holds", "verdict"])
+    names = ["n_subtypes", "smallest", "sizes", "least_jaccard", "needed_jaccard", "jaccard"]
+    return pd.DataFrame(rows, columns=[*names, "separation", "without_groups", "holds", "verdict"])
 
 
 def numbers_from_table(table: pd.DataFrame) -> tuple[NumberTried, ...]:
@@ -60,18 +64,18 @@ def numbers_from_table(table: pd.DataFrame) -> tuple[NumberTried, ...]:
 
     Examples
     --------
-    >>> two = NumberTried(2, 30, (0.95, 0.91), 5.1, 3.8)
+    >>> two = NumberTried(2, (40, 30), (0.95, 0.91), 5.1, 3.8)
     >>> numbers_from_table(choice_table([two])) == (two,)
     True
     """
-    columns = (table[name] for name in ("n_subtypes", "smallest", "jaccard"))
+    columns = (table[name] for name in ("n_subtypes", "sizes", "jaccard"))
     found = []
-    for row, (number, smallest, jaccard) in enumerate(zip(*columns, strict=True)):
+    for row, (number, sizes, jaccard) in enumerate(zip(*columns, strict=True)):
         apart, limit = (table[name].iloc[row] for name in ("separation", "without_groups"))
         found.append(
             NumberTried(
                 int(number),
-                int(smallest),
+                tuple(int(size) for size in str(sizes).split()),
                 tuple(float(value) for value in str(jaccard).split()),
                 None if pd.isna(apart) else float(apart),
                 None if pd.isna(limit) else float(limit),
@@ -85,12 +89,12 @@ def verdict(each: NumberTried) -> str:
 
     Examples
     --------
-    >>> verdict(NumberTried(3, 20, (0.9, 0.4, 0.5), 4.0, 3.6))
+    >>> verdict(NumberTried(3, (30, 20, 20), (0.9, 0.4, 0.5), 4.0, 3.6))
     'S2, S3 not found again'
-    >>> verdict(NumberTried(2, 20, (0.9, 0.9), 3.2, 3.6))
+    >>> verdict(NumberTried(2, (30, 20), (0.9, 0.9), 3.2, 3.6))
     'no farther apart than without groups'
     """
-    lost = [f"S{at + 1}" for at, value in enumerate(each.jaccard) if value < FOUND_AGAIN]
+    lost = [f"S{at + 1}" for at in each.not_found_again]
     said = []
     if lost:
         # More names would hide what they say.
@@ -117,8 +121,8 @@ def explain_choice(tried: Sequence[NumberTried], chosen: int, *, asked: bool) ->
 
     Examples
     --------
-    >>> two = NumberTried(2, 30, (0.95, 0.91), 5.1, 3.8)
-    >>> explain_choice([two, NumberTried(3, 20, (0.9, 0.4, 0.5), 2.4, 3.3)], 2, asked=False)
+    >>> two = NumberTried(2, (40, 30), (0.95, 0.91), 5.1, 3.8)
+    >>> explain_choice([two, NumberTried(3, (30, 20, 20), (0.9, 0.4, 0.5), 2.4, 3.3)], 2, asked=False)
     '2 subtypes: each is found again when samples are drawn anew (Jaccard index at least 0.91), and
     the nearest two are 5.1 standard deviations apart, in data without groups 3.8 at most.
     Of the other numbers tried, 3 does not hold.'
@@ -155,8 +159,8 @@ def _none(several: Sequence[NumberTried]) -> str:
     head = "No distinct groups: the samples form one group or a continuum."
     if not several:
         return f"{head} No larger number can be told apart."
-    # What came nearest: found again if any is, and of these the farthest apart.
-    near = max(several, key=lambda each: (each.found_again, each.separation or 0.0))
+    # What is found again best comes nearest.
+    near = max(several, key=lambda each: each.least_jaccard - each.needed)
     if not near.found_again:
         return (
             f"{head} Of {_listed([each.n_clusters for each in several])} groups none are all found "

@@ -41,6 +41,7 @@ _NUMBERS: Final = {
 }
 _CHOICE: Final = {
     "least_jaccard": "found again",
+    "needed_jaccard": "needed",
     "separation": "apart (SD)",
     "without_groups": "without groups",
     "verdict": "verdict",

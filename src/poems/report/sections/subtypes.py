@@ -145,7 +145,8 @@ def _choice(source: Source) -> list[Block]:
             table,
             [
                 Column("n_subtypes", "Subtypes", "integer"),
-                Column("least_jaccard", "Found again", "number", "Jaccard index of the worst"),
+                Column("least_jaccard", "Found again", "number", "Jaccard index of the weakest"),
+                Column("needed_jaccard", "Needed", "number", "Less for small subtypes"),
                 Column("separation", "Apart (SD)", "number", "Nearest two subtypes"),
                 Column("without_groups", "Without groups", "number", "The most by chance"),
                 Column("smallest", "Smallest", "integer", "Samples, of at most 300"),
