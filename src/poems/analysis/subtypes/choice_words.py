@@ -75,7 +75,7 @@ def numbers_from_table(table: pd.DataFrame) -> tuple[NumberTried, ...]:
         found.append(
             NumberTried(
                 int(number),
-                tuple(int(size) for size in str(sizes).split()),
+                tuple(int(float(size)) for size in str(sizes).split()),
                 tuple(float(value) for value in str(jaccard).split()),
                 None if pd.isna(apart) else float(apart),
                 None if pd.isna(limit) else float(limit),
@@ -122,7 +122,8 @@ def explain_choice(tried: Sequence[NumberTried], chosen: int, *, asked: bool) ->
     Examples
     --------
     >>> two = NumberTried(2, (40, 30), (0.95, 0.91), 5.1, 3.8)
-    >>> explain_choice([two, NumberTried(3, (30, 20, 20), (0.9, 0.4, 0.5), 2.4, 3.3)], 2, asked=False)
+    >>> three = NumberTried(3, (30, 20, 20), (0.9, 0.4, 0.5), 2.4, 3.8)
+    >>> explain_choice([two, three], 2, asked=False)
     '2 subtypes: each is found again when samples are drawn anew (Jaccard index at least 0.91), and
     the nearest two are 5.1 standard deviations apart, in data without groups 3.8 at most.
     Of the other numbers tried, 3 does not hold.'
