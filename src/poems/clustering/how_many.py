@@ -35,6 +35,20 @@ _SHARE: Final = 0.8
 _GROUPLESS: Final = 6
 
 
+def needed_separation(smallest: int) -> float:
+    """Return how far clusters must be apart at least, the smallest of so many samples.
+
+    1.1 √12 (1 + 1 / 2m): a tenth above the halves of an even spread, and more where a few
+    samples make a cluster, for the farthest of a larger one may look like that.
+
+    Examples
+    --------
+    >>> round(needed_separation(5), 2), round(needed_separation(100), 2)
+    (4.19, 3.83)
+    """
+    return LEAST_SEPARATION * (1.0 + 0.5 / max(1, smallest))
+
+
 def needed_jaccard(size: int) -> float:
     """Return the mean Jaccard index from which on a cluster of that size is found again.
 
@@ -66,7 +80,8 @@ class NumberTried:
         (:func:`poems.clustering.separation.least_separation`); ``None`` for one cluster.
     without_groups
         The farthest that the nearest two of so many clusters are apart in cohorts that have
-        the same covariances and no groups, at least :data:`LEAST_SEPARATION`; ``None`` for one.
+        the same covariances and no groups, at least
+        :func:`needed_separation`; ``None`` for one.
 
     Examples
     --------
@@ -179,7 +194,7 @@ def try_numbers(
             clusters = kmeans_of_each(again, k, rng)
             jaccard = _found_again(labels, k, rows, clusters)
             apart = least_separation(redraws.latents, labels, k)
-            limit = _without_groups(none, k, rng)
+            limit = max(_without_groups(none, k, rng), needed_separation(min(sizes)))
             found.append(NumberTried(k, sizes, tuple(map(float, jaccard)), apart, limit))
         else:
             found.append(NumberTried(k, sizes, (0.0,) * k, 0.0, LEAST_SEPARATION))
@@ -230,4 +245,4 @@ def _without_groups(none: Sequence[Groupless], k: int, rng: np.random.Generator)
     """Farthest that the nearest clusters are apart in any cohort without groups."""
     labels = kmeans_of_each(np.stack([each.points for each in none]), k, rng)
     apart = [least_separation(each.latents, own, k) for each, own in zip(none, labels, strict=True)]
-    return max(*apart, LEAST_SEPARATION)
+    return max(apart)
