@@ -237,6 +237,7 @@ def _found_again(labels: Codes, k: int, rows: Codes, clusters: Codes) -> Floats:
     # Of two empty clusters nothing is common: 0, not of 0 samples.
     best = (common / np.maximum(either, 1.0)).max(axis=2)
     drawn = sizes > 0
+    # A cluster of which no subsample has a sample was found again in none: 0 of 1.
     mean: Floats = np.where(drawn, best, 0.0).sum(axis=0) / np.maximum(drawn.sum(axis=0), 1)
     return mean
 
