@@ -45,7 +45,7 @@ def test_numbers_certainty_markers_and_the_tables(
     assert poems_here("subtypes", run_folder, *tables(simulated), "--out", out, "--top", 2) == 0
     text = capsys.readouterr().out
     words = " ".join(text.split())
-    assert "3 subtypes, as asked for." in words
+    assert "3 subtypes, as asked for" in words
     assert re.search(r"^  S1 +\d+ +\d+ +[01]\.\d\d +[01]\.\d\d", text, re.MULTILINE)
     assert re.search(r"S1 \d+ markers; view[12]: \S+ [-+]\d\.\d", words)
     assert "\x1b" not in text

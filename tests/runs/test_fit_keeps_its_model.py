@@ -85,8 +85,8 @@ def test_an_analysis_that_fails_is_a_finding_and_the_rest_goes_on(
     [
         ("poems.fitting.after_training.diagnosed", "diagnosis-failed"),
         ("poems.fitting.after_training.network_embedding", "network-failed"),
-        ("poems.analysis.subtypes.finding.find_subtypes", "subtypes-failed"),
-        ("poems.analysis.subtypes.finding.learn_subtypes", "analysis-failed"),
+        ("poems.analysis.subtypes.finding.form_subtypes", "subtypes-failed"),
+        ("poems.analysis.subtypes.result.learn_subtypes", "analysis-failed"),
         ("poems.runs.additions.pattern_findings", "analysis-failed"),
         ("poems.evaluation.baselines.pca_embedding", "analysis-failed"),
         ("poems.plots.plot_gates", "analysis-failed"),

@@ -44,7 +44,7 @@ def principal_coordinates(distances: Sequence[Floats], n_coordinates: int) -> Fl
     >>> bool(np.isclose(abs(np.corrcoef(points[:, 0], along)[0, 1]), 1.0))
     True
     """
-    products = [_cross_products(each) for each in distances]
+    products = [centred_products(each) for each in distances]
     n_samples = len(products[0][0])
     total = np.sum([product for product, _ in products], axis=0)
     wanted = min(n_coordinates, n_samples)
@@ -62,8 +62,19 @@ def principal_coordinates(distances: Sequence[Floats], n_coordinates: int) -> Fl
     return _posterior_means(scores, [product for product, _ in products], measured, noise)
 
 
-def _cross_products(distances: Floats) -> tuple[Floats, Bools]:
-    """Centred cross-products of one view, zero where a sample lacks it, and which have it."""
+def centred_products(distances: Floats) -> tuple[Floats, Bools]:
+    """Compute the centred cross-products of one view, and which samples have it.
+
+    Parameters
+    ----------
+    distances
+        Of shape (n_samples, n_samples), ``NaN`` in the row of a sample that lacks the view.
+
+    Returns
+    -------
+    Products of shape (n_samples, n_samples), zero where a sample lacks the view, and a
+    boolean array of shape (n_samples,).
+    """
     squares = np.square(distances)
     np.fill_diagonal(squares, np.nan)
     there: Bools = np.asarray(np.isfinite(squares).any(axis=1))

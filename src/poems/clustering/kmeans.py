@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.clustering.names import names_by_size
 from poems.errors import DataError, SettingsError
 from poems.findings import name_some
 
@@ -18,6 +19,27 @@ FEWEST_SAMPLES: Final = 3
 # Silhouettes compare every two samples: of more samples than this, a random subset is clustered.
 LARGEST_CLUSTERED: Final = 20_000
 _CLUSTERED_OF_MANY = 10_000
+
+
+def one_thread() -> Any:
+    """Return a context in which linear algebra takes one thread.
+
+    Problems of this size only get slower with more, and sums would depend on their number.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    return threadpool_limits(limits=1)
+
+
+def by_size(labels: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Number clusters anew from 0, the largest first, as :func:`names_by_size` names them.
+
+    Examples
+    --------
+    >>> by_size(np.array([4, 7, 7])).tolist()
+    [1, 0, 0]
+    """
+    return np.array([int(name[1:]) - 1 for name in names_by_size(labels)], dtype=np.intp)
 
 
 def some_rows(n_samples: int, seed: int) -> npt.NDArray[np.intp]:

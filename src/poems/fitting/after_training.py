@@ -11,6 +11,7 @@ from poems.findings import Finding
 from poems.fitting.diagnosing import diagnose_tables, diagnosed
 from poems.fitting.embeddings import network_embedding
 from poems.fitting.failures import failure
+from poems.fitting.redraws import network_redraws
 from poems.fitting.result import FittedPoems
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
@@ -111,4 +112,5 @@ def _networked(fitted: FittedPoems, data: Batch | BackedBatches) -> FittedPoems:
         return replace(fitted, findings=(*fitted.findings, left_out))
     own = fitted.sample_estimates.loc[:, fitted.feature_estimates.driven()]
     weights = fitted.module.weights_of_views()
-    return replace(fitted, network=network_embedding(own, data, weights))
+    redraws = network_redraws(own, data, weights, fitted.seed)
+    return replace(fitted, network=network_embedding(own, data, weights), redraws=redraws)

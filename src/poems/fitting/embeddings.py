@@ -13,7 +13,6 @@ from poems.clustering.networks import (
     Bools,
     Floats,
     coordinates_from_distances,
-    network_coordinates,
     summed_distances,
 )
 from poems.nn.model import POEMS
@@ -88,39 +87,37 @@ def network_embedding(
         Rounds in which the networks are fused.
     """
     points = None if latents is None else latents.double().numpy()
-    counts = {
-        name: np.ones(width) if weights is None else weights[name].double().numpy()
-        for name, width in batch.n_features.items()
-    }
-    if isinstance(batch, BackedBatches):
-        return _backed_network(points, batch, counts, rounds)
-    views = []
-    for i, (name, values) in enumerate(batch.values.items()):
-        there = batch.measured[:, i, None].expand_as(values)
-        observed = batch.observed[name]
-        if observed is not None:
-            there = there & observed
-        views.append((values.double().numpy(), there.numpy(), counts[name]))
-    return torch.from_numpy(network_coordinates(points, views, rounds=rounds)).float()
-
-
-def _backed_network(
-    latents: Floats | None, data: BackedBatches, counts: Mapping[str, Floats], rounds: int
-) -> Tensor:
-    """The same from views on disk: distances between samples are summed over features."""
-
-    def blocks(name: str, measured: Tensor) -> Iterator[tuple[Floats, Bools, Floats]]:
-        first = 0
-        for values, gaps in data.columns(name):
-            there = measured[:, None].expand_as(values)
-            there = there if gaps is None else there & ~gaps
-            last = first + values.shape[1]
-            yield values.double().numpy(), there.numpy(), counts[name][first:last]
-            first = last
-
     distances = (
-        summed_distances(blocks(name, data.measured[:, i]))
-        for i, name in enumerate(data.n_features)
+        summed_distances(
+            blocks_of_features(
+                batch, name, np.ones(width) if weights is None else weights[name].double().numpy()
+            )
+        )
+        for name, width in batch.n_features.items()
     )
-    points = coordinates_from_distances(latents, distances, rounds=rounds)
-    return torch.from_numpy(points).float()
+    coordinates = coordinates_from_distances(points, distances, rounds=rounds)
+    return torch.from_numpy(coordinates).float()
+
+
+def blocks_of_features(
+    data: Batch | BackedBatches, name: str, weights: Floats
+) -> Iterator[tuple[Floats, Bools, Floats]]:
+    """Yield a view's values, which are there, and how much they count.
+
+    A few features after another where the view is on disk, and all at once in memory: what
+    :func:`poems.clustering.networks.summed_distances` takes.
+    """
+    measured = data.measured[:, list(data.n_features).index(name), None]
+    if not isinstance(data, BackedBatches):
+        values, observed = data.values[name], data.observed[name]
+        there = measured.expand_as(values)
+        there = there if observed is None else there & observed
+        yield values.double().numpy(), there.numpy(), weights
+        return
+    first = 0
+    for values, gaps in data.columns(name):
+        there = measured.expand_as(values)
+        there = there if gaps is None else there & ~gaps
+        last = first + values.shape[1]
+        yield values.double().numpy(), there.numpy(), weights[first:last]
+        first = last

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from poems.clustering.how_many import NumberTried
 from poems.diagnosis.check import Check, Diagnosis
 from poems.errors import StorageError
 from poems.files.tensors import read_state
@@ -46,6 +47,7 @@ class Record(BaseModel):
     findings: list[Finding]
     history: dict[str, list[float]]
     diagnosis: list[Check] | None = None
+    cluster_numbers: list[NumberTried] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def read_record(path: str | Path) -> tuple[Record, Arrays]:
     return record, arrays
 
 
-# What a model does whose file was written before there was the setting: not what is the default now.
+# What a model does whose file is older than the setting: not what is the default now.
 _BEFORE_THERE_WAS = {"redundancy": "none", "inference": "amortised"}
 
 

@@ -13,6 +13,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from poems.clustering.how_many import NumberTried
+from poems.clustering.redraws import NetworkRedraws
 from poems.data import MultiOmics, read
 from poems.data.disk.view import require_in_memory
 from poems.diagnosis.check import Diagnosis
@@ -20,6 +22,7 @@ from poems.errors import DataError
 from poems.findings import Finding, name_some
 from poems.fitting.projection import Projection, embedding, project, reconstruct
 from poems.fitting.record import ModelSummary, ViewSummary
+from poems.fitting.redraws import judged_numbers
 from poems.fitting.tables import (
     background_frame,
     background_loading_frames,
@@ -69,6 +72,11 @@ class FittedPoems:
     principal_axes
         View name to principal axes of the training data, (n_features, rank),
         the baseline of :meth:`diagnose`; ``None`` where ``diagnosis`` is.
+    redraws
+        What makes the network anew for some of the samples; ``None`` in a model that was
+        loaded, which keeps nothing of the data.
+    numbers_stored
+        :attr:`cluster_numbers` of a model that was loaded.
 
     Examples
     --------
@@ -95,6 +103,8 @@ class FittedPoems:
     network: Tensor | None = None
     diagnosis: Diagnosis | None = None
     principal_axes: Mapping[str, Tensor] | None = None
+    redraws: NetworkRedraws | None = None
+    numbers_stored: tuple[NumberTried, ...] | None = None
 
     def __repr__(self) -> str:
         weights = self.gates.where(self.gates > 0).mean()
@@ -292,6 +302,17 @@ class FittedPoems:
     def component_probabilities(self) -> pd.DataFrame | None:
         """Soft assignment to the mixture prior's components; ``None`` for other priors."""
         return component_frame(self.sample_estimates, self.samples)
+
+    @cached_property
+    def cluster_numbers(self) -> tuple[NumberTried, ...] | None:
+        """Numbers of clusters of the samples' network, from 2 to 10, and what speaks for each.
+
+        Computed when first asked for, which takes seconds, and saved with the model. ``None``
+        without a network, and in files of before this was computed.
+        """
+        if self.numbers_stored is not None or self.redraws is None or self.network is None:
+            return self.numbers_stored
+        return judged_numbers(self.redraws, self.network, self.seed)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from poems.clustering.how_many import NumberTried
 from poems.diagnosis.check import Diagnosis
 from poems.files.tensors import write_state
 from poems.fitting.record import Arrays, Record, ViewRecord, read_record, unreadable
@@ -23,6 +25,8 @@ from poems.scaling.view_scaling import ViewScaling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+logger = logging.getLogger(__name__)
 
 _SCALING_ARRAYS = ("lower", "upper", "offset", "scale", "fill", "variance")
 
@@ -47,6 +51,7 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
             tensors[f"scaling.{array}.{i}"] = getattr(scaling, array)
         if fitted.principal_axes is not None:
             tensors[f"principal.{i}"] = fitted.principal_axes[name].numpy()
+    numbers = _numbers(fitted)
     record = Record(
         settings=fitted.settings,
         seed=fitted.seed,
@@ -66,8 +71,19 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
         findings=list(fitted.findings),
         history={str(k): v for k, v in fitted.history.to_dict(orient="list").items()},
         diagnosis=None if fitted.diagnosis is None else list(fitted.diagnosis.checks),
+        cluster_numbers=None if numbers is None else list(numbers),
     )
     write_state(path, tensors, record.model_dump(mode="json"))
+
+
+def _numbers(fitted: FittedPoems) -> tuple[NumberTried, ...] | None:
+    try:
+        return fitted.cluster_numbers
+    # Broad on purpose: whatever cannot be told of the clusters, the model is worth saving; who
+    # asks for its subtypes is told.
+    except Exception:
+        logger.exception("how many clusters the samples form could not be judged")
+        return None
 
 
 def load_fitted(path: str | Path) -> FittedPoems:
@@ -168,6 +184,7 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
         network=network,
         diagnosis=None if record.diagnosis is None else Diagnosis(tuple(record.diagnosis)),
         principal_axes=_principal_axes(tensors, by_view),
+        numbers_stored=None if record.cluster_numbers is None else tuple(record.cluster_numbers),
     )
 
 

@@ -19,6 +19,7 @@ from poems.plots.pairs.circle import plot_pair_circle
 from poems.plots.pairs.network import plot_pair_network
 from poems.plots.projection import plot_projection, tsne_plane, umap_plane
 from poems.plots.sparsity import plot_loading_histogram, plot_sparsity_mask
+from poems.plots.subtype_choice import plot_subtype_choice
 from poems.plots.subtypes import plot_markers, plot_subtype_numbers
 from poems.plots.survival import plot_kaplan_meier
 
@@ -41,6 +42,7 @@ __all__ = [
     "plot_projection",
     "plot_sparsity",
     "plot_sparsity_mask",
+    "plot_subtype_choice",
     "plot_subtype_correlations",
     "plot_subtype_numbers",
     "plot_top_features",

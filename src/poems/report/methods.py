@@ -81,8 +81,8 @@ GLOSSARY: Final = (
     ),
     (
         "Silhouette",
-        "From −1 to 1. Above 0.7 groups are strongly set apart, above 0.5 reasonably, above 0.25 "
-        "weakly; below that there may be no groups (Kaufman and Rousseeuw 1990).",
+        "From −1 to 1: how much nearer samples are to their own group than to the next. In a "
+        "network of samples it rises with the number of groups, whether there are any or not.",
     ),
     ("Consensus", "How often samples of a subtype are grouped together again in repeats."),
     (

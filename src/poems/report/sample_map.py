@@ -33,8 +33,13 @@ def sample_map(source: Source) -> Map:
     run, model = source.run, source.model
     metric, points = source.metric, source.embedding()
     subtypes = source.subtypes
+    parted = subtypes.nunique() > 1
     planes = {
-        "Plane that parts the subtypes": centre_plane(points, subtypes, metric),
+        **(
+            {"Plane that parts the subtypes": centre_plane(points, subtypes, metric)}
+            if parted
+            else {}
+        ),
         "Principal plane": principal_plane(points, metric),
     }
     rows = np.arange(len(points))
@@ -58,9 +63,14 @@ def sample_map(source: Source) -> Map:
         ],
         "columns": columns,
     }
+    warned = (
+        " The plane that parts the subtypes was chosen to do so: that they look apart in it is no "
+        "evidence that they are real."
+        if parted
+        else ""
+    )
     text = (
-        "Each dot is a sample; near dots are alike. The plane that parts the subtypes was chosen "
-        "to do so: that they look apart in it is no evidence that they are real."
+        f"Each dot is a sample; near dots are alike.{warned}"
         f"{said} Coordinates: {'network' if metric == 'network' else 'latent'}.csv in the run "
         "folder."
     )

@@ -164,12 +164,12 @@ def _say_held() -> None:
 
 def _find_subtypes(model: FittedPoems, request: FitRequest) -> tuple[Subtypes, tuple[Finding, ...]]:
     """Find subtypes; where this fails all samples are in one, which a finding says."""
-    from poems.analysis.subtypes.finding import find_subtypes
+    from poems.analysis.subtypes.finding import failed_fit, form_subtypes
     from poems.analysis.subtypes.one_subtype import one_subtype
 
     text = "no subtypes were found, and all samples are in one, S1, for the time being"
     try:
-        found = find_subtypes(
+        found = form_subtypes(
             model,
             request.n_subtypes if model.n_active else 1,
             metric=request.metric,
@@ -184,7 +184,7 @@ def _find_subtypes(model: FittedPoems, request: FitRequest) -> tuple[Subtypes, t
     except Exception as error:
         said = failure(text, error, code="subtypes-failed")
     else:
-        return found, ()
+        return found, failed_fit(model)
     return one_subtype(model.samples), (said,)
 
 

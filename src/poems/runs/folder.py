@@ -7,6 +7,7 @@
       model.poems          the fitted model, for ``poems.load``
       settings.toml        the settings used, for ``--config``
       latent.csv  latent_variance.csv  gates.csv  subtypes.csv  silhouette.csv  r2.csv
+      subtype_choice.csv   what speaks for each number of subtypes tried, and what against it
       subtype_model.json   to assign new samples to the subtypes
       obs.csv  history.csv  findings.csv  diagnosis.csv  pca.csv
       components.csv       with a mixture prior
@@ -31,7 +32,9 @@ import pandas as pd
 
 from poems.analysis.subtypes.assignment import SubtypeModel, learn_subtypes
 from poems.analysis.subtypes.assignment_storage import load_subtype_model
+from poems.analysis.subtypes.choice_words import numbers_from_table
 from poems.analysis.subtypes.finding import Subtypes
+from poems.clustering.how_many import NumberTried
 from poems.data.assemble import align_obs
 from poems.data.tables import load_obs
 from poems.errors import DataError, StorageError
@@ -182,4 +185,20 @@ def run_subtypes(run: Run) -> Subtypes:
         method=found["method"],
         metric=found["metric"],
         probability=own["probability"].astype(float) if "probability" in own else None,
+        tried=_tried(run.folder / "subtype_choice.csv"),
+        # Older runs do not say it: a number that was given was the only one tried.
+        asked=bool(found.get("asked", len(choice) == 1)),
     )
+
+
+def _tried(path: Path) -> tuple[NumberTried, ...]:
+    """Read what speaks for each number of subtypes; nothing in older runs."""
+    if not path.exists():
+        return ()
+    try:
+        return numbers_from_table(read_csv(path).reset_index())
+    except (KeyError, ValueError) as error:
+        raise StorageError(
+            f"{path} does not hold the numbers of subtypes that were tried ({error}); was it "
+            "edited? Fit again"
+        ) from error

@@ -11,6 +11,7 @@ import pandas as pd
 
 from poems._version import __version__
 from poems.analysis.contributions.gates import mean_weights
+from poems.analysis.subtypes.choice_words import choice_table
 from poems.analysis.subtypes.finding import Subtypes, component_table
 from poems.files.atomic import staging_folder, take_place, write_text
 from poems.files.csv_tables import write_csv, write_findings
@@ -39,6 +40,7 @@ _STALE = (
     "components.csv",
     "background.csv",
     "precision_shares.csv",
+    "subtype_choice.csv",
     "pca.csv",
     "network.csv",
     SUBTYPE_MODEL,
@@ -151,6 +153,7 @@ def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[
         "gates": model.gates.rename_axis("sample"),
         "subtypes": subtypes.table().rename_axis("sample"),
         "silhouette": subtypes.choice(),
+        "subtype_choice": choice_table(subtypes.tried).set_index("n_subtypes"),
         "r2": model.explained.rename_axis("view"),
         "obs": cohort.obs.rename_axis("sample"),
         "history": model.history.rename_axis("epoch"),
@@ -191,6 +194,8 @@ def _summary(model: FittedPoems, subtypes: Subtypes) -> dict[str, Any]:
             "metric": subtypes.metric,
             "sizes": {name: int(size) for name, size in subtypes.sizes.items()},
             "silhouette": _number(silhouette),
+            "asked": subtypes.asked,
+            "explanation": subtypes.explanation,
         },
     }
 

@@ -58,7 +58,8 @@ def test_too_many_subtypes_are_not(model: FittedPoems) -> None:
     assert {"subtypes-unstable", "subtypes-doubtful"} & set(codes)
     assert found.samples["uncertain"].any()
     assert "samples-uncertain" in codes
-    assert "8 subtypes, as asked for. Criteria disagree" in found.explanation
+    assert "8 subtypes, as asked for: " in found.explanation
+    assert "Other criteria, which do not decide, would choose" in found.explanation
 
 
 def test_probabilities_flag_samples_too(model: FittedPoems) -> None:

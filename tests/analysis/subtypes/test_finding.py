@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poems.analysis.subtypes import finding
+from poems.analysis.subtypes import forming
 from poems.analysis.subtypes.finding import find_subtypes, kmeans_subtypes, mixture_subtypes
 from poems.errors import DataError, SettingsError
 
@@ -27,7 +27,6 @@ def test_planted_groups_are_found_and_named_by_size() -> None:
     points, truth = _blobs([30, 12, 20])
     found = kmeans_subtypes(points)
     assert found.n_subtypes == 3
-    assert found.silhouette.idxmax() == 3
     assert found.sizes.to_dict() == {"S1": 30, "S2": 20, "S3": 12}
     expected = pd.Series(truth, index=points.index).map({0: "S1", 2: "S2", 1: "S3"})
     pd.testing.assert_series_equal(found.assignment, expected, check_names=False)
@@ -38,7 +37,7 @@ def test_planted_groups_are_found_and_named_by_size() -> None:
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 1000), k=st.integers(2, 5))
 def test_assignment_ignores_the_order_of_samples(seed: int, k: int) -> None:
-    points, _ = _blobs([9, 8, 7, 6, 5][:k], seed=seed)
+    points, _ = _blobs([19, 18, 17, 16, 15][:k], seed=seed)
     shuffled = points.sample(frac=1, random_state=seed)
     left = kmeans_subtypes(points).assignment
     right = kmeans_subtypes(shuffled).assignment
@@ -64,7 +63,8 @@ def test_candidates_are_limited_by_the_number_of_samples() -> None:
     points = pd.DataFrame({"x": [0.0, 0.1, 9.0]}, index=["a", "b", "c"])
     found = kmeans_subtypes(points)
     assert list(found.silhouette.index) == [2]
-    assert found.assignment.to_dict() == {"a": "S1", "b": "S1", "c": "S2"}
+    # Three samples cannot be drawn from: no number above 1 is shown to hold.
+    assert found.sizes.to_dict() == {"S1": 3}
 
 
 def test_one_subtype_has_no_silhouette() -> None:
@@ -91,7 +91,7 @@ def test_points_that_cannot_be_two_subtypes_are_one(values: list[float]) -> None
 def test_outliers_are_not_chosen_as_subtypes() -> None:
     points, _ = _blobs([20, 15, 2, 1])
     found = kmeans_subtypes(points, candidates=range(2, 7))
-    assert found.choice().loc[4].tolist() == [found.silhouette.max(), 1]
+    assert found.choice().loc[4, "smallest"] == 1
     assert found.sizes.min() >= 3
     assert not found.tiny
     given = kmeans_subtypes(points, 4)
@@ -101,37 +101,40 @@ def test_outliers_are_not_chosen_as_subtypes() -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 1000))
-def test_the_smallest_number_within_a_standard_error_of_the_best_is_chosen(seed: int) -> None:
-    # A cloud without groups: many numbers have nearly the same silhouette.
-    values = np.random.default_rng(seed).standard_normal((40, 3))
-    points = pd.DataFrame(values, index=[f"p{at}" for at in range(40)])
-    found = kmeans_subtypes(points, candidates=range(2, 7))
-    choice = found.choice()
-    sound = choice["silhouette"][choice["smallest"] >= 3]
-    at_best = kmeans_subtypes(points, int(sound.idxmax())).sample_silhouette
-    error = at_best.std(ddof=0) / np.sqrt(len(points))
-    assert found.n_subtypes == sound.index[sound >= sound.max() - error].min()
+def test_a_cloud_without_groups_is_one_group_and_that_is_said(seed: int) -> None:
+    values = np.random.default_rng(seed).standard_normal((60, 3))
+    found = kmeans_subtypes(pd.DataFrame(values, index=[f"p{at}" for at in range(60)]))
+    assert found.n_subtypes == 1
+    (said,) = found.findings
+    assert (said.severity, said.code) == ("note", "no-distinct-groups")
+    assert said.message.startswith("No distinct groups: the samples form one group or a continuum.")
 
 
-def test_a_rule_of_one_standard_error_prefers_fewer_subtypes() -> None:
-    values = np.random.default_rng(0).standard_normal((40, 3))
-    found = kmeans_subtypes(pd.DataFrame(values, index=[f"p{at}" for at in range(40)]))
-    assert found.n_subtypes < found.silhouette.idxmax()
+def test_an_even_spread_is_no_two_groups_though_its_halves_are_found_again() -> None:
+    values = np.random.default_rng(0).uniform(size=(120, 2)) * [9.0, 1.0]
+    found = kmeans_subtypes(pd.DataFrame(values))
+    two = found.tried[0]
+    assert two.n_clusters == 2
+    assert two.found_again
+    assert not two.apart
+    assert found.n_subtypes == 1
+    assert "2 are found again" in found.explanation
 
 
-def test_a_silhouette_that_rises_to_the_last_number_is_unsettled() -> None:
-    points, _ = _blobs([10, 10, 10, 10])
-    assert kmeans_subtypes(points, candidates=[2, 3, 4]).unsettled
-    assert not kmeans_subtypes(points, candidates=[2, 3, 4, 5]).unsettled
-    assert not kmeans_subtypes(points, 4).unsettled
+def test_a_number_that_was_asked_for_is_said_not_to_hold() -> None:
+    points, _ = _blobs([30, 30], spread=1.0)
+    found = kmeans_subtypes(points, 4)
+    (said,) = found.findings
+    assert (said.severity, said.code) == ("warning", "asked-number-does-not-hold")
+    assert "4 subtypes, as asked for" in said.message
+    assert kmeans_subtypes(points, 2).findings == ()
 
 
-def test_two_subtypes_are_formed_if_every_number_leaves_outliers() -> None:
+def test_if_every_number_leaves_outliers_there_is_one_group() -> None:
     points, _ = _blobs([12, 1, 1])
     found = kmeans_subtypes(points, candidates=[3, 4])
-    assert found.n_subtypes == 2
+    assert found.n_subtypes == 1
     assert list(found.silhouette.index) == [2, 3, 4]
-    assert found.tiny == ["S2"]
 
 
 def test_candidates_out_of_reach_are_refused() -> None:
@@ -141,7 +144,8 @@ def test_candidates_out_of_reach_are_refused() -> None:
 
 def test_copied_samples_limit_the_candidates_without_a_warning() -> None:
     points = pd.DataFrame({"x": [0.0] * 5 + [1.0] * 4})
-    assert kmeans_subtypes(points).sizes.to_dict() == {"S1": 5, "S2": 4}
+    assert kmeans_subtypes(points, 2).sizes.to_dict() == {"S1": 5, "S2": 4}
+    assert list(kmeans_subtypes(points).silhouette.index) == [2]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +166,11 @@ def test_impossible_requests_say_why(
 
 def _model(points: pd.DataFrame, probabilities: pd.DataFrame | None = None) -> SimpleNamespace:
     return SimpleNamespace(
-        embedding=lambda metric=None: points, component_probabilities=probabilities
+        embedding=lambda metric=None: points,
+        component_probabilities=probabilities,
+        latent=points,
+        default_metric="latent",
+        diagnose=lambda: SimpleNamespace(signatures=()),
     )
 
 
@@ -198,7 +206,7 @@ def test_mixture_without_a_mixture_prior_names_the_setting() -> None:
 
 
 def test_find_subtypes_clusters_the_embedding() -> None:
-    points, _ = _blobs([8, 5])
+    points, _ = _blobs([18, 15])
     found = find_subtypes(_model(points), metric="latent")
     assert found.metric == "latent"
     pd.testing.assert_series_equal(found.assignment, kmeans_subtypes(points).assignment)
@@ -207,7 +215,7 @@ def test_find_subtypes_clusters_the_embedding() -> None:
 def test_of_very_many_samples_a_subset_is_clustered_and_the_others_join(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(finding, "LARGEST_CLUSTERED", 50)
+    monkeypatch.setattr(forming, "LARGEST_CLUSTERED", 50)
     monkeypatch.setattr("poems.clustering.kmeans._CLUSTERED_OF_MANY", 40)
     points, truth = _blobs([60, 24, 40])
     found = kmeans_subtypes(points)

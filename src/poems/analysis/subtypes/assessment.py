@@ -15,8 +15,9 @@ from poems.analysis.subtypes.certainty import (
     certainty_of_samples,
     certainty_of_subtypes,
 )
+from poems.analysis.subtypes.choice_words import choice_table
 from poems.analysis.subtypes.finding import Subtypes
-from poems.analysis.subtypes.numbers import SubtypeNumbers, explain_number, subtype_numbers
+from poems.analysis.subtypes.numbers import SubtypeNumbers, other_criteria, subtype_numbers
 from poems.analysis.subtypes.other_clusterings import compare_clusterings, other_clusterings
 from poems.analysis.subtypes.subsampling import (
     consensus_of,
@@ -52,7 +53,10 @@ class SubtypeAssessment:
     numbers
         Criteria of the number of subtypes, and what each would choose.
     explanation
-        A sentence or two that explains the number, and says where criteria disagree.
+        Sentences that explain the number, and say what other criteria would choose.
+    choice
+        What each number tried has for it and against it, as
+        :func:`poems.analysis.subtypes.choice_words.choice_table`.
     samples
         One row a sample: ``sample``, ``subtype``, ``probability`` of it (``NaN`` if
         unknown), ``consensus``: the share of subsamples that put it together with
@@ -82,6 +86,7 @@ class SubtypeAssessment:
 
     numbers: SubtypeNumbers
     explanation: str
+    choice: pd.DataFrame
     samples: pd.DataFrame
     subtypes: pd.DataFrame
     clusterings: pd.DataFrame
@@ -94,6 +99,7 @@ class SubtypeAssessment:
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the tables by the stems of their files."""
         return {
+            "subtype_choice": self.choice,
             "subtype_numbers": self.numbers.table,
             "subtype_samples": self.samples,
             "subtype_stability": self.subtypes,
@@ -202,11 +208,12 @@ def assess_subtypes(
     )
     samples = certainty_of_samples(subtypes, names, rows, evidence, refits, probability)
     table = certainty_of_subtypes(samples, names, evidence, refits)
-    explanation = explain_number(numbers, subtypes.method, asked=len(subtypes.silhouette) == 1)
+    besides = other_criteria(numbers)
     index = model.samples[rows]
     return SubtypeAssessment(
         numbers=numbers,
-        explanation=explanation,
+        explanation=f"{subtypes.explanation} {besides}".strip(),
+        choice=choice_table(subtypes.tried),
         samples=samples,
         subtypes=table,
         clusterings=compare_clusterings(others),
@@ -217,7 +224,7 @@ def assess_subtypes(
         else pd.DataFrame(refits.matrix, index=index, columns=index),
         findings=(
             *findings,
-            Finding("note", "number-of-subtypes", explanation),
+            *((Finding("note", "number-of-subtypes", besides),) if besides else ()),
             *_certainty_findings(samples, table),
         ),
     )

@@ -12,7 +12,6 @@ import pandas as pd
 
 from poems.analysis.subtypes.subsampling import consensus_of, subsampled_clusterings
 from poems.clustering.kmeans import FEWEST_SAMPLES, clusterings_of, silhouettes_of
-from poems.findings import count
 from poems.resampling.consensus import ambiguity
 
 Floats = npt.NDArray[np.float64]
@@ -61,8 +60,10 @@ def subtype_numbers(
 ) -> SubtypeNumbers:
     """Judge numbers of subtypes by several criteria.
 
-    Silhouette: the smallest number whose mean is within a standard error of the
-    best (:func:`poems.analysis.subtypes.finding.kmeans_subtypes`). Gap: the smallest k
+    These stand beside what decides (:func:`poems.clustering.how_many.try_numbers`).
+    Silhouette: the smallest number whose mean is within a standard error of the best (the
+    one-standard-error rule of Breiman et al. 1984); in a network's coordinates it rises with the
+    number whether there are groups or not. Gap: the smallest k
     with gap(k) >= gap(k + 1) - se(k + 1) (Tibshirani, Walther & Hastie 2001, JRSS B
     63:411), the largest if there is none; 1 only if that holds of every k in place of
     2, for groups that lie equally far from each other are not seen with 2 centres. It is
@@ -208,53 +209,26 @@ def best_numbers(table: pd.DataFrame, components: pd.DataFrame | None) -> dict[s
     return best
 
 
-def explain_number(numbers: SubtypeNumbers, method: str, *, asked: bool) -> str:
-    """Say in words why there are so many subtypes, and which criteria would choose otherwise.
+def other_criteria(numbers: SubtypeNumbers) -> str:
+    """Say what criteria would choose that do not decide, where there are any.
 
     Parameters
     ----------
     numbers
         The criteria.
-    method
-        ``"kmeans"`` or ``"mixture"``.
-    asked
-        Whether the number was given rather than chosen.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"n_subtypes": [2, 3], "chosen": [True, False]})
+    >>> other_criteria(SubtypeNumbers(table, {"silhouette": 3, "gap": 1, "pac": 3}))
+    'Other criteria, which do not decide, would choose 1 (gap statistic) and 3 (silhouette,
+    consensus).'
     """
-    table = numbers.table
-    tried = [int(k) for k in table["n_subtypes"]]
-    widths = dict(zip(tried, table["silhouette"].astype(float), strict=True))
-    smallest = dict(zip(tried, table["smallest"].astype(int), strict=True))
-    chosen = int(table.loc[table["chosen"], "n_subtypes"].iloc[0])
-    said, width = count(chosen, "subtype"), widths[chosen]
-    if method == "mixture":
-        text = f"{said}: the components of the mixture prior that hold samples."
-    elif asked or np.isnan(width):
-        text = f"{said}, as asked for." if asked else f"{said}: no more can be told apart."
-    else:
-        sound = [k for k in tried if k > 1 and smallest[k] >= FEWEST_SAMPLES]
-        best = max(sound, key=widths.__getitem__, default=chosen)
-        edge = ", and the largest number tried" if len(tried) > 2 and chosen == max(tried) else ""
-        text = f"{said}: the best mean silhouette, {width:.2f}{edge}."
-        if best != chosen:
-            text = (
-                f"{said}: the smallest number whose mean silhouette, {width:.2f}, is within a "
-                f"standard error of the best, {widths[best]:.2f} with {best}."
-            )
-    others = {name: k for name, k in numbers.best.items() if k != chosen}
-    if not others:
-        return f"{text} All criteria agree ({_listed(numbers.best)})."
     by_number: dict[int, list[str]] = {}
-    for name, k in others.items():
+    for name, k in numbers.best.items():
         by_number.setdefault(k, []).append(NAMES[name])
-    parts = [f"{k} by the {' and the '.join(names)}" for k, names in sorted(by_number.items())]
-    text += f" Criteria disagree: it would be {', '.join(parts)}."
-    if others.get("gap") == 1:
-        text += (
-            " One by the gap statistic means that, over all latents, no groups stand out from an "
-            "even spread: the subtypes may be parts of a continuum."
-        )
-    return text
-
-
-def _listed(best: Mapping[str, int]) -> str:
-    return ", ".join(NAMES[name] for name in best)
+    if not by_number:
+        return ""
+    parts = [f"{k} ({', '.join(names)})" for k, names in sorted(by_number.items())]
+    told = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    return f"Other criteria, which do not decide, would choose {told}."

@@ -46,6 +46,8 @@ Config = Annotated[
     typer.Option(metavar="FILE", help="TOML file of settings, such as a run's settings.toml."),
 ]
 SubtypeMethod = Literal["kmeans", "mixture"]
+# Findings whose text is that of the summary.
+_SAID_OF_SUBTYPES = ("no-distinct-groups", "subtypes-of-failed-fit")
 Threads = Annotated[
     int,
     typer.Option(min=1, metavar="N", help="Threads; more pay for views of thousands of features."),
@@ -76,9 +78,7 @@ def fit(
     ] = "cpu",
     n_subtypes: Annotated[
         int | None,
-        typer.Option(
-            min=1, metavar="N", help="Number of subtypes; by the silhouette if not given."
-        ),
+        typer.Option(min=1, metavar="N", help="Number of subtypes; as many as hold if not given."),
     ] = None,
     metric: inputs.MetricOption = None,
     subtypes_by: Annotated[
@@ -215,7 +215,11 @@ def show_fit(console: Console, found: FittedRun, seconds: float) -> None:
     """Print what the fit noticed and found."""
     # Those of the diagnosis come with the summary.
     of_diagnosis = found.model.diagnose().findings
-    late = [each for each in found.late if each not in of_diagnosis]
+    late = [
+        each
+        for each in found.late
+        if each not in of_diagnosis and each.code not in _SAID_OF_SUBTYPES
+    ]
     print_findings(console, late, all_notes=False)
     _print_summary(console, found.model, found.subtypes, found.folder, seconds)
 
@@ -255,42 +259,31 @@ def _print_summary(
     print_table(console, views, index="view")
     if (model.gates == 0).any(axis=None):
         say(console, "  weights: over the samples on which the view was measured", "dim")
-    _print_subtypes(console, subtypes)
+    _print_subtypes(console, subtypes, model.diagnose().signatures)
     print_diagnosis(console, model.diagnose(), notes=False)
     heading(console, f"Written to {out}")
     say(console, "  latent.csv, gates.csv, subtypes.csv, loadings/, figures/, model.poems, …")
 
 
-def _print_subtypes(console: Console, subtypes: Subtypes) -> None:
+def _print_subtypes(console: Console, subtypes: Subtypes, signatures: Sequence[str]) -> None:
     import pandas as pd
 
     heading(console, "Subtypes")
-    widths = subtypes.sample_silhouette.groupby(subtypes.assignment).mean()
-    table = pd.DataFrame(
-        {
-            "samples": subtypes.sizes,
-            "silhouette": [decimal(widths[name]) for name in subtypes.sizes.index],
-        }
-    )
-    print_table(console, table, index="subtype")
-    say(console, f"mean silhouette {decimal(subtypes.sample_silhouette.mean())}")
-    if subtypes.unsettled:
+    if signatures:
         say(
             console,
-            f"warning: the silhouette is best at the largest number tried "
-            f"({subtypes.silhouette.index.max()}): no number of subtypes stands out; give "
-            "--n-subtypes, or compare with --prior mixture --subtypes-by mixture",
+            f"The fit failed its diagnosis ({name_some(signatures, 5)}), so that no subtypes are "
+            "reported here; the groups that were formed are in subtypes.csv",
             "yellow",
         )
-    tiny = subtypes.tiny
-    if tiny:
-        verb = "holds" if len(tiny) == 1 else "hold"
-        say(
-            console,
-            f"warning: {name_some(tiny, 8)} {verb} fewer than 3 samples: outliers rather than "
-            "subtypes; look at these samples, or ask for another --n-subtypes",
-            "yellow",
-        )
+        return
+    say(console, subtypes.explanation)
+    if subtypes.n_subtypes > 1:
+        table = pd.DataFrame({"samples": subtypes.sizes})
+        again = subtypes.found_again
+        if again:
+            table["found again"] = [decimal(again[name]) for name in table.index]
+        print_table(console, table, index="subtype")
 
 
 def _print_profile(console: Console, times: WallTimes) -> None:

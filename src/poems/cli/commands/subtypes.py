@@ -40,6 +40,13 @@ _NUMBERS: Final = {
     "mixture_weight": "mixture",
     "smallest": "smallest",
 }
+_CHOICE: Final = {
+    "least_jaccard": "found again",
+    "needed_jaccard": "needed",
+    "separation": "apart (SD)",
+    "without_groups": "without groups",
+    "verdict": "verdict",
+}
 _STABILITY: Final = {
     "n_samples": "samples",
     "n_uncertain": "uncertain",
@@ -123,6 +130,13 @@ def subtypes(
     )
 
 
+def print_choice(console: Console, table: pd.DataFrame) -> None:
+    """Print what each number of subtypes has for it, and against it."""
+    if len(table):
+        shown = _named(table, _CHOICE)
+        print_table(console, shown.set_axis(table["n_subtypes"]), index="subtypes")
+
+
 def _figures(
     found: SubtypeAssessment,
     markers: Markers | None,
@@ -155,10 +169,24 @@ def _show(
     """Print the numbers tried, how sure each subtype is, other clusterings, and markers."""
     heading(console, "How many")
     say(console, found.explanation)
+    print_choice(console, found.choice)
     numbers = found.numbers.table
+    if len(numbers) > 1:
+        say(console, "Other criteria, which do not decide:", "dim")
     shown = _named(numbers, _NUMBERS)
     shown["reported"] = numbers["chosen"].map({True: "yes", False: ""})
     print_table(console, shown.set_axis(numbers["n_subtypes"]), index="subtypes")
+    if len(found.subtypes) > 1:
+        _print_sureness(console, found)
+    findings = [each for each in found.findings if each.code != "number-of-subtypes"]
+    if markers is not None:
+        _print_markers(console, markers, list(found.subtypes["subtype"]), top, fdr)
+        findings += markers.findings
+    console.print()
+    print_findings(console, findings, all_notes=True)
+
+
+def _print_sureness(console: Console, found: SubtypeAssessment) -> None:
     heading(console, "How sure")
     table = _named(found.subtypes, _STABILITY)
     print_table(console, table.set_axis(found.subtypes["subtype"]), index="subtype")
@@ -177,12 +205,6 @@ def _show(
         pairs = zip(others["other"], others["ari"].astype(float), strict=True)
         said = ", ".join(f"{name} {decimal(value)}" for name, value in pairs)
         say(console, f"Agreement with other clusterings (ARI): {said}")
-    findings = [each for each in found.findings if each.code != "number-of-subtypes"]
-    if markers is not None:
-        _print_markers(console, markers, list(found.subtypes["subtype"]), top, fdr)
-        findings += markers.findings
-    console.print()
-    print_findings(console, findings, all_notes=True)
 
 
 def _print_markers(

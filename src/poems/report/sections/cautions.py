@@ -7,17 +7,14 @@ from typing import Final
 
 import pandas as pd
 
-from poems.analysis.subtypes.numbers import NAMES, best_numbers
 from poems.findings import count
 from poems.report.blocks import Sentence
 from poems.report.sections.labels import BASELINE
-from poems.report.sections.subtypes import numbers_table, subtype_sizes
+from poems.report.sections.subtypes import subtype_sizes
 from poems.report.sections.survival import spoken
 from poems.report.source import Source
 from poems.report.wording import listing, number, percent, sentence, verb
 
-# Below it there may be no groups (Kaufman and Rousseeuw 1990, page 88).
-LEAST_SILHOUETTE: Final = 0.25
 # Below it a cluster should not be trusted (Hennig 2007).
 _LEAST_JACCARD: Final = 0.6
 _LEAST_R2: Final = 0.05
@@ -70,25 +67,6 @@ def _doubtful_subtypes(source: Source) -> Iterable[Sentence]:
     sizes = subtype_sizes(source.subtypes)
     if len(sizes) < 2:
         return
-    numbers = numbers_table(source)
-    known = numbers.dropna(subset=["silhouette"])
-    if len(known) > 1:
-        tried = known["n_subtypes"].to_numpy(dtype=int)
-        best = int(tried[known["silhouette"].to_numpy(dtype=float).argmax()])
-        if best == int(tried.max()):
-            yield _caution(
-                f"The number of subtypes is not settled: the silhouette is best at {best}, the "
-                "largest number tried",
-                "subtype-number",
-            )
-        yield from _disagreement(numbers, len(sizes))
-    mean = float(source.run.subtypes["silhouette"].mean())
-    if mean < LEAST_SILHOUETTE:
-        yield _caution(
-            f"The subtypes are hardly set apart (mean silhouette {number(mean)}): they may be "
-            "slices of a continuum",
-            "subtype-number",
-        )
     tiny = [f"{name} ({size})" for name, size in sizes.items() if size < _FEWEST]
     if tiny:
         yield _caution(
@@ -109,20 +87,6 @@ def _loose_subtypes(source: Source) -> Iterable[Sentence]:
             f"{told} {verb(len(loose), 'is', 'are')} not found again when the subtyping is "
             f"repeated (overlap below {_LEAST_JACCARD})",
             "subtype-sizes",
-        )
-
-
-def _disagreement(numbers: pd.DataFrame, n_formed: int) -> Iterable[Sentence]:
-    """Say which criteria would choose other numbers, by the rules of ``poems subtypes``."""
-    if not {"silhouette_se", "gap", "gap_se", "pac"} <= set(numbers.columns):
-        return
-    votes = best_numbers(numbers, None)
-    if set(votes.values()) - {n_formed}:
-        told = listing(f"{k} by the {NAMES[name]}" for name, k in votes.items())
-        yield _caution(
-            f"The criteria for the number of subtypes disagree: it would be {told}; {n_formed} "
-            "were formed",
-            "subtype-number",
         )
 
 

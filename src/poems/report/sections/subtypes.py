@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from poems.analysis.subtypes.choice_words import choice_table
 from poems.findings import count
 from poems.plots.style import natural_order
 from poems.report.blocks import Block, Heading, Panel, Picker, Section, Text
@@ -12,6 +13,7 @@ from poems.report.sample_map import sample_map
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
 from poems.report.wording import listing, number, verb
+from poems.runs.folder import run_subtypes
 from poems.settings.rates import FDR
 
 _MARKERS = 15
@@ -25,6 +27,7 @@ def subtypes_section(source: Source) -> Section:
     sizes = subtype_sizes(source.subtypes)
     blocks: list[Block] = [sample_map(source), _sizes(source)]
     blocks.append(Heading("subtype-number", "How many subtypes?"))
+    blocks += _choice(source)
     blocks += _numbers(source)
     blocks += _clusterings(source)
     blocks.append(Heading("subtype-samples", "Uncertain samples"))
@@ -34,6 +37,9 @@ def subtypes_section(source: Source) -> Section:
     lead = (
         f"{count(len(sizes), 'subtype')}: groups of samples that lie together when all omics are "
         "seen at once. S1 is the largest; the names have no other meaning."
+        if len(sizes) > 1
+        else "All samples are in one group, S1: no distinct groups were found, or none were asked "
+        "for."
     )
     return Section("subtypes", "Subtypes", blocks, lead)
 
@@ -83,13 +89,13 @@ def _sizes(source: Source) -> Block:
                 table[name] = table["subtype"].map(own[name])
     return make_table(
         "subtype-sizes",
-        "The subtypes: their sizes, how well they are set apart, and how stable they are.",
+        "The subtypes: their sizes, and how well they are found again.",
         table,
         [
             Column("subtype", "Subtype"),
             Column("n_samples", "Samples", "integer"),
             Column("share", "Share", "percent"),
-            Column("silhouette", "Silhouette", "number", "1: set apart; below 0: nearer another"),
+            Column("silhouette", "Silhouette", "number", "Below 0: nearer another"),
             Column(
                 "consensus", "Consensus", "number", "Of its pairs, share grouped together again"
             ),
@@ -102,6 +108,54 @@ def _sizes(source: Source) -> Block:
         else source.absent("subtype_stability", "the subtypes' stability").text,
         sortable=False,
     )
+
+
+def _choice(source: Source) -> list[Block]:
+    """Say why there are so many, with the curves behind it."""
+    from poems import plots
+
+    found = run_subtypes(source.run)
+    table = choice_table(found.tried)
+    if not len(table):
+        return [Text(found.explanation)]
+    blocks: list[Block] = [Text(found.explanation)]
+    several = table[table["n_subtypes"] > 1]
+    if len(several):
+        told = "; ".join(
+            f"{row.n_subtypes}: {number(row.least_jaccard)} found again, {number(row.separation)} "
+            f"apart against {number(row.without_groups)}, {row.verdict}"
+            for row in several.itertuples()
+        )
+        blocks.append(
+            picture(
+                "subtype-choice",
+                lambda: plots.plot_subtype_choice(table, found.n_subtypes),
+                alt=f"What each number of subtypes has for it. {told}.",
+                caption="Left: how well the subtype that is found again least is, when samples are "
+                "drawn anew. Right: how many standard deviations the nearest two subtypes are "
+                "apart, and the most in data with the same covariances but no groups. Filled: the "
+                "number holds by both; grey: the number reported.",
+            )
+        )
+    blocks.append(
+        make_table(
+            "subtype-choice",
+            "Which numbers of subtypes hold.",
+            table,
+            [
+                Column("n_subtypes", "Subtypes", "integer"),
+                Column("least_jaccard", "Found again", "number", "Jaccard index of the weakest"),
+                Column("needed_jaccard", "Needed", "number", "Less for small subtypes"),
+                Column("separation", "Apart (SD)", "number", "Nearest two subtypes"),
+                Column("without_groups", "Without groups", "number", "The most by chance"),
+                Column("smallest", "Smallest", "integer", "Samples, of at most 300"),
+                Column("verdict", "Verdict"),
+            ],
+            where="subtype_choice.csv in the run folder",
+            sortable=False,
+        )
+    )
+    return blocks
 
 
 def _numbers(source: Source) -> list[Block]:
@@ -121,13 +175,15 @@ def _numbers(source: Source) -> list[Block]:
                 lambda: plots.plot_subtype_numbers(table),
                 alt=f"Criteria for {listing(table['n_subtypes'])} subtypes. {told}. {n_found} "
                 f"{verb(n_found, 'was', 'were')} formed.",
-                caption="Criteria for the number of subtypes; grey: the number that was formed.",
+                caption="Other criteria for the number of subtypes, which do not decide; grey: the "
+                "number that was formed. In a network's coordinates the silhouette rises with the "
+                "number, whether there are groups or not.",
             )
         )
     blocks.append(
         make_table(
             "subtype-numbers",
-            "Numbers of subtypes that were tried.",
+            "Other criteria for the numbers of subtypes that were tried.",
             table,
             [
                 Column("n_subtypes", "Subtypes", "integer"),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final
 
 import pandas as pd
 
 from poems.findings import Finding, count
 from poems.report.blocks import Section, Sentence, Sentences
-from poems.report.sections.cautions import LEAST_SILHOUETTE, caution_sentences
+from poems.report.sections.cautions import caution_sentences
 from poems.report.sections.cohort import view_table
 from poems.report.sections.contributions import leading, weight_text
 from poems.report.sections.cross_omic import pair_text
@@ -20,15 +19,9 @@ from poems.report.sections.subtypes import subtype_sizes, top_markers, truths
 from poems.report.sections.survival import RESULTS, spoken
 from poems.report.source import Source
 from poems.report.wording import factor_title, listing, number, p_value, percent, verb
+from poems.runs.folder import run_subtypes
 from poems.settings.rates import FDR, FDR_OBS
 
-# Words for a mean silhouette (Kaufman and Rousseeuw 1990, page 88).
-_SILHOUETTE: Final = (
-    (0.7, "strongly set apart"),
-    (0.5, "reasonably set apart"),
-    (LEAST_SILHOUETTE, "weakly set apart"),
-    (-1.0, "hardly set apart: there may be no groups at all"),
-)
 _MARKERS, _PAIRS, _COLUMNS, _SETS = 3, 3, 3, 3
 
 
@@ -102,21 +95,23 @@ def subtype_sentences(source: Source) -> Iterable[Sentence]:
     """Say how many subtypes there are, and how sure they are."""
     sizes = subtype_sizes(source.subtypes)
     n = len(sizes)
-    if n < 2:
+    failed = source.model.diagnose().signatures
+    if failed:
         yield Sentence(
-            "Subtypes", "The samples form one group: no subtypes were found.", target="subtypes"
+            "Subtypes",
+            f"The fit failed its diagnosis ({listing(failed)}), so that no subtypes are reported "
+            f"here; {count(n, 'group')} {verb(n, 'was', 'were')} formed, as the section shows.",
+            target="diagnostics",
         )
+        return
+    found = run_subtypes(source.run)
+    if n < 2:
+        yield Sentence("Subtypes", found.explanation, target="subtype-number")
         return
     told = listing(f"{name} with {count(int(size), 'sample')}" for name, size in sizes.items())
     yield Sentence("Subtypes", f"{n} subtypes: {told}.", target="subtypes")
-    mean = float(source.run.subtypes["silhouette"].mean())
-    if pd.notna(mean):
-        words = next(words for least, words in _SILHOUETTE if mean >= least)
-        yield Sentence(
-            "Subtypes",
-            f"They are {words} (mean silhouette {number(mean)}).",
-            target="subtype-number",
-        )
+    reason = found.explanation.removeprefix(f"{count(n, 'subtype')}: ")
+    yield Sentence("Subtypes", f"{reason[:1].upper()}{reason[1:]}", target="subtype-number")
     stability = source.get("subtype_stability")
     if stability is not None and "jaccard" in stability.columns:
         known = stability.dropna(subset=["jaccard"])
@@ -215,7 +210,8 @@ def contribution_sentences(source: Source) -> Iterable[Sentence]:
             f"{by_effect} is withheld: gate and effect disagree.",
             target=target,
         )
-    if "switched_share" in table.columns and table["switched_share"].notna().any():
+    several = source.subtypes.nunique() > 1
+    if several and "switched_share" in table.columns and table["switched_share"].notna().any():
         most = table.loc[table["switched_share"].idxmax()]
         yield Sentence(
             topic,

@@ -1,0 +1,223 @@
+"""How many subtypes, in words and as a table: what each number tried has for it and against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from poems.clustering.how_many import NumberTried, largest_that_holds
+from poems.clustering.kmeans import FEWEST_SAMPLES
+from poems.findings import count
+
+
+def choice_table(tried: Sequence[NumberTried]) -> pd.DataFrame:
+    """Return one row per number tried.
+
+    Parameters
+    ----------
+    tried
+        The numbers.
+
+    Returns
+    -------
+    DataFrame with the columns ``n_subtypes``, ``smallest`` and ``sizes`` (samples of the
+    smallest subtype and of each, of those drawn from), ``least_jaccard`` and
+    ``needed_jaccard`` (of the subtype that is found again least for its size), ``jaccard`` (of each
+    subtype, S1 first, as text),
+    ``separation``, ``without_groups``, ``holds`` and ``verdict``.
+
+    Examples
+    --------
+    >>> choice_table([NumberTried(2, (40, 30), (0.95, 0.91), 5.1, 3.8)])["verdict"].tolist()
+    ['holds']
+    """
+    rows = [
+        {
+            "n_subtypes": each.n_clusters,
+            "smallest": each.smallest,
+            "sizes": " ".join(map(str, each.sizes)),
+            "least_jaccard": each.least_jaccard,
+            "needed_jaccard": each.needed,
+            "jaccard": " ".join(f"{value:.4f}" for value in each.jaccard),
+            "separation": np.nan if each.separation is None else each.separation,
+            "without_groups": np.nan if each.without_groups is None else each.without_groups,
+            "holds": each.holds,
+            "verdict": verdict(each),
+        }
+        for each in tried
+    ]
+    names = ["n_subtypes", "smallest", "sizes", "least_jaccard", "needed_jaccard", "jaccard"]
+    return pd.DataFrame(rows, columns=[*names, "separation", "without_groups", "holds", "verdict"])
+
+
+def numbers_from_table(table: pd.DataFrame) -> tuple[NumberTried, ...]:
+    """Return the numbers that :func:`choice_table` was made of.
+
+    Raises
+    ------
+    ValueError
+        If an entry is no number.
+    KeyError
+        If a column is absent.
+
+    Examples
+    --------
+    >>> two = NumberTried(2, (40, 30), (0.95, 0.91), 5.1, 3.8)
+    >>> numbers_from_table(choice_table([two])) == (two,)
+    True
+    """
+    columns = (table[name] for name in ("n_subtypes", "sizes", "jaccard"))
+    found = []
+    for row, (number, sizes, jaccard) in enumerate(zip(*columns, strict=True)):
+        apart, limit = (table[name].iloc[row] for name in ("separation", "without_groups"))
+        found.append(
+            NumberTried(
+                int(number),
+                tuple(int(float(size)) for size in str(sizes).split()),
+                tuple(float(value) for value in str(jaccard).split()),
+                None if pd.isna(apart) else float(apart),
+                None if pd.isna(limit) else float(limit),
+            )
+        )
+    return tuple(found)
+
+
+def verdict(each: NumberTried) -> str:
+    """Say in a few words whether a number holds, and why not.
+
+    Examples
+    --------
+    >>> verdict(NumberTried(3, (30, 20, 20), (0.9, 0.4, 0.5), 4.0, 3.6))
+    'S2, S3 not found again'
+    >>> verdict(NumberTried(2, (30, 20), (0.9, 0.9), 3.2, 3.6))
+    'no farther apart than without groups'
+    """
+    lost = [f"S{at + 1}" for at in each.not_found_again]
+    said = []
+    if lost:
+        # More names would hide what they say.
+        some = ", ".join(lost) if len(lost) <= 3 else f"{len(lost)} of {each.n_clusters}"
+        said.append(f"{some} not found again")
+    if not each.apart:
+        said.append("no farther apart than without groups")
+    if each.smallest < FEWEST_SAMPLES:
+        said.append(f"one has fewer than {FEWEST_SAMPLES} samples")
+    return "; ".join(said) or "holds"
+
+
+def explain_choice(tried: Sequence[NumberTried], chosen: int, *, asked: bool) -> str:
+    """Say why there are so many subtypes, and which other numbers hold.
+
+    Parameters
+    ----------
+    tried
+        The numbers; none where they were not judged.
+    chosen
+        The reported number.
+    asked
+        Whether it was given rather than chosen.
+
+    Examples
+    --------
+    >>> two = NumberTried(2, (40, 30), (0.95, 0.91), 5.1, 3.8)
+    >>> three = NumberTried(3, (30, 20, 20), (0.9, 0.4, 0.5), 2.4, 3.8)
+    >>> explain_choice([two, three], 2, asked=False)
+    '2 subtypes: each is found again when samples are drawn anew (Jaccard index at least 0.91), and
+    the nearest two are 5.1 standard deviations apart, in data without groups 3.8 at most.
+    Of the other numbers tried, 3 does not hold.'
+    """
+    several = [each for each in tried if each.n_clusters > 1]
+    own = next((each for each in several if each.n_clusters == chosen), None)
+    if asked:
+        return _asked(several, own, chosen)
+    if chosen == 1:
+        return _none(several)
+    if own is None:
+        return f"{count(chosen, 'subtype')}; how well the number holds is not known."
+    return f"{count(chosen, 'subtype')}: {_for_it(own)}. {_others(several, chosen)}".strip()
+
+
+def _for_it(own: NumberTried) -> str:
+    again = "each is found again when samples are drawn anew (Jaccard index at least "
+    return f"{again}{own.least_jaccard:.2f}), and {_distance(own)}"
+
+
+def _distance(each: NumberTried) -> str:
+    apart, limit = each.separation or 0.0, _limit(each)
+    return (
+        f"the nearest two are {apart:.1f} standard deviations apart, in data without groups "
+        f"{limit:.1f} at most"
+    )
+
+
+def _limit(each: NumberTried) -> float:
+    return each.without_groups or 0.0
+
+
+def _none(several: Sequence[NumberTried]) -> str:
+    head = "No distinct groups: the samples form one group or a continuum."
+    if not several:
+        return f"{head} No larger number can be told apart."
+    # What is found again best comes nearest.
+    near = max(several, key=lambda each: each.least_jaccard - each.needed)
+    if not near.found_again:
+        return (
+            f"{head} Of {_listed([each.n_clusters for each in several])} groups none are all found "
+            "again when samples are drawn anew."
+        )
+    return (
+        f"{head} {near.n_clusters} are found again when samples are drawn anew, as the parts of a "
+        f"continuum may be (Jaccard index at least {near.least_jaccard:.2f}), but {_distance(near)}"
+        "."
+    )
+
+
+def _asked(several: Sequence[NumberTried], own: NumberTried | None, chosen: int) -> str:
+    head = f"{count(chosen, 'subtype')}, as asked for"
+    if own is None:
+        tail = "" if chosen == 1 else "; whether they are found again is not known"
+    elif own.holds:
+        tail = f": {_for_it(own)}"
+    else:
+        tail = f": {verdict(own)}"
+        if not own.apart:
+            tail += f" ({_distance(own)})"
+    others = [each for each in several if each.n_clusters != chosen]
+    if not others:
+        return f"{head}{tail}."
+    best = largest_that_holds(several)
+    told = f"{best} is the largest number that holds" if best > 1 else "no number above 1 holds"
+    return f"{head}{tail}. Of the numbers tried, {told}."
+
+
+def _others(several: Sequence[NumberTried], chosen: int) -> str:
+    also = [each.n_clusters for each in several if each.holds and each.n_clusters != chosen]
+    fail = [each.n_clusters for each in several if not each.holds and each.n_clusters != chosen]
+    parts = []
+    if also:
+        parts.append(f"{_listed(also)} {'holds' if len(also) == 1 else 'hold'} as well")
+    if fail:
+        parts.append(f"{_listed(fail)} {'does' if len(fail) == 1 else 'do'} not hold")
+    return f"Of the other numbers tried, {', and '.join(parts)}." if parts else ""
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """List numbers, runs of three or more by their ends.
+
+    >>> _listed([2, 3, 5, 6, 7, 8])
+    '2, 3 and 5 to 8'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [
+        text
+        for run in runs
+        for text in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(each) for each in run])
+    ]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

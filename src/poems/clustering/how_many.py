@@ -1,0 +1,249 @@
+"""How many clusters: as many as are all found again, and farther apart than without groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from poems.clustering.kmeans import FEWEST_SAMPLES
+from poems.clustering.lloyd import kmeans_of_each
+from poems.clustering.redraws import SHAPES, Groupless, Redraws
+from poems.clustering.separation import EVEN_HALVES, least_separation
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.intp]
+
+# Mean Jaccard index from which on a large cluster is found again (Hennig 2007: valid and stable).
+_STABLE: Final = 0.75
+# Samples more in a cluster, or missing from it, that do not count against it: a few of ten are
+# much, and planted clusters of ten samples have an index of 0.55 to 0.6.
+_SPARED: Final = 3
+# Clusters must be farther apart than the halves of an even spread, whatever was drawn: by a tenth,
+# for these vary by that much in cohorts of a hundred samples.
+LEAST_SEPARATION: Final = 1.1 * EVEN_HALVES
+# Of fewer samples nothing can be drawn that would tell: no number above 1 holds.
+FEWEST_JUDGED: Final = 10
+# Of more samples, that many are drawn from.
+MOST_SAMPLES: Final = 300
+_SUBSAMPLES: Final = 12
+_SHARE: Final = 0.8
+# Cohorts without groups of each shape.
+_GROUPLESS: Final = 6
+
+
+def needed_separation(smallest: int) -> float:
+    """Return how far clusters must be apart at least, the smallest of so many samples.
+
+    1.1 √12 (1 + 1 / 2m): a tenth above the halves of an even spread, and more where a few
+    samples make a cluster, for the farthest of a larger one may look like that.
+
+    Examples
+    --------
+    >>> round(needed_separation(5), 2), round(needed_separation(100), 2)
+    (4.19, 3.83)
+    """
+    return LEAST_SEPARATION * (1.0 + 0.5 / max(1, smallest))
+
+
+def needed_jaccard(size: int) -> float:
+    """Return the mean Jaccard index from which on a cluster of that size is found again.
+
+    0.75 m / (m + 3): near 0.75 for a large cluster, less for one of a few samples.
+
+    Examples
+    --------
+    >>> round(needed_jaccard(10), 2), round(needed_jaccard(100), 2)
+    (0.58, 0.73)
+    """
+    return _STABLE * size / (size + _SPARED)
+
+
+@dataclass(frozen=True)
+class NumberTried:
+    """What speaks for a number of clusters, and what against it.
+
+    Parameters
+    ----------
+    n_clusters
+        The number.
+    sizes
+        Samples of each cluster, of those that were drawn from.
+    jaccard
+        Of each cluster, how well it is found again when samples are drawn anew: the mean
+        over subsamples of its best Jaccard index (Hennig 2007).
+    separation
+        How far the nearest two clusters are apart in the latents
+        (:func:`poems.clustering.separation.least_separation`); ``None`` for one cluster.
+    without_groups
+        The farthest that the nearest two of so many clusters are apart in cohorts that have
+        the same covariances and no groups, at least
+        :func:`needed_separation`; ``None`` for one.
+
+    Examples
+    --------
+    >>> NumberTried(2, (40, 30), (0.95, 0.91), 5.1, 3.9).holds
+    True
+    >>> NumberTried(3, (40, 20, 9), (0.9, 0.4, 0.5), 4.0, 3.6).holds
+    False
+    """
+
+    n_clusters: int
+    sizes: tuple[int, ...]
+    jaccard: tuple[float, ...]
+    separation: float | None
+    without_groups: float | None
+
+    @property
+    def smallest(self) -> int:
+        """Samples of the smallest cluster."""
+        return min(self.sizes)
+
+    @property
+    def not_found_again(self) -> tuple[int, ...]:
+        """Which clusters are not found again, by their place."""
+        each = enumerate(zip(self.jaccard, self.sizes, strict=True))
+        return tuple(at for at, (value, size) in each if value < needed_jaccard(size))
+
+    @property
+    def _weakest(self) -> tuple[float, float]:
+        pairs = zip(self.jaccard, map(needed_jaccard, self.sizes), strict=True)
+        return min(pairs, key=lambda pair: pair[0] - pair[1])
+
+    @property
+    def least_jaccard(self) -> float:
+        """Jaccard index of the cluster that is found again least, for its size."""
+        return self._weakest[0]
+
+    @property
+    def needed(self) -> float:
+        """What that cluster would need, see :func:`needed_jaccard`."""
+        return self._weakest[1]
+
+    @property
+    def found_again(self) -> bool:
+        """Whether each of the clusters is found again."""
+        return not self.not_found_again
+
+    @property
+    def apart(self) -> bool:
+        """Whether the clusters are farther apart than in data without groups."""
+        if self.separation is None or self.without_groups is None:
+            return self.n_clusters == 1
+        return self.separation > self.without_groups
+
+    @property
+    def holds(self) -> bool:
+        """Whether both are so, and none of the clusters is a few outliers."""
+        return self.found_again and self.apart and self.smallest >= FEWEST_SAMPLES
+
+
+def try_numbers(
+    redraws: Redraws, partitions: Mapping[int, Codes], *, seed: int = 0
+) -> tuple[NumberTried, ...]:
+    """Judge numbers of clusters by what happens when samples are drawn anew.
+
+    Random subsamples of 80 % are embedded anew and clustered: how well is each cluster
+    found again? And cohorts without groups, which have the same covariances, are embedded
+    and clustered: how far apart are their clusters?
+
+    Parameters
+    ----------
+    redraws
+        What embeds samples anew; more than 300 samples are too many, see :func:`drawn_rows`.
+    partitions
+        Number of clusters to the cluster of each of these samples, from 0.
+    seed
+        Of all draws.
+
+    Returns
+    -------
+    One entry a number, in increasing order.
+
+    Examples
+    --------
+    >>> from poems.clustering.redraws import PointRedraws
+    >>> rng = np.random.default_rng(0)
+    >>> points = np.repeat(9.0 * np.eye(3), 20, axis=0) + rng.normal(size=(60, 3))
+    >>> thirds = np.repeat([0, 1, 2], 20)
+    >>> two, three = try_numbers(PointRedraws(points, points), {2: thirds % 2, 3: thirds})
+    >>> two.holds, three.holds
+    (False, True)
+    """
+    rng = np.random.default_rng([seed, 18])
+    n_samples = len(redraws.latents)
+    size = max(2, round(_SHARE * n_samples))
+    possible = {k: partitions[k] for k in sorted(partitions)}
+    several = [k for k in possible if 1 < k < size and n_samples >= FEWEST_JUDGED]
+    rows = np.stack([np.sort(rng.permutation(n_samples)[:size]) for _ in range(_SUBSAMPLES)])
+    again = np.stack([redraws.of_some(each) for each in rows]) if several else np.empty(0)
+    none = [
+        redraws.without_groups(rng, shape)
+        for shape in (SHAPES if several else ())
+        for _ in range(_GROUPLESS)
+    ]
+    found = []
+    for k, labels in possible.items():
+        sizes = tuple(map(int, np.bincount(labels, minlength=k)))
+        if k == 1:
+            found.append(NumberTried(1, (n_samples,), (1.0,), None, None))
+        elif k in several:
+            clusters = kmeans_of_each(again, k, rng)
+            jaccard = _found_again(labels, k, rows, clusters)
+            apart = least_separation(redraws.latents, labels, k)
+            limit = max(_without_groups(none, k, rng), needed_separation(min(sizes)))
+            found.append(NumberTried(k, sizes, tuple(map(float, jaccard)), apart, limit))
+        else:
+            found.append(NumberTried(k, sizes, (0.0,) * k, 0.0, LEAST_SEPARATION))
+    return tuple(found)
+
+
+def largest_that_holds(tried: Sequence[NumberTried]) -> int:
+    """Return the largest number of clusters that holds; 1 if none does.
+
+    Examples
+    --------
+    >>> two = NumberTried(2, (30, 20), (0.9, 0.9), 5.0, 3.6)
+    >>> largest_that_holds([two, NumberTried(3, (25, 16, 9), (0.9, 0.7, 0.8), 3.0, 3.6)])
+    2
+    """
+    return max((each.n_clusters for each in tried if each.holds), default=1)
+
+
+def drawn_rows(n_samples: int, seed: int) -> Codes:
+    """Return the rows of the samples that are drawn from: all, or a random 300.
+
+    Examples
+    --------
+    >>> drawn_rows(3, seed=0).tolist(), len(drawn_rows(5000, seed=0))
+    ([0, 1, 2], 300)
+    """
+    if n_samples <= MOST_SAMPLES:
+        return np.arange(n_samples, dtype=np.intp)
+    drawn = np.random.default_rng(seed).choice(n_samples, MOST_SAMPLES, replace=False)
+    return np.sort(drawn).astype(np.intp)
+
+
+def _found_again(labels: Codes, k: int, rows: Codes, clusters: Codes) -> Floats:
+    """Mean over subsamples of each cluster's best Jaccard index."""
+    own = (labels[rows][:, :, None] == np.arange(k)).astype(np.float64)
+    other = (clusters[:, :, None] == np.arange(k)).astype(np.float64)
+    common = own.transpose(0, 2, 1) @ other
+    sizes = own.sum(axis=1)
+    either = sizes[:, :, None] + other.sum(axis=1)[:, None, :] - common
+    # Of two empty clusters nothing is common: 0, not of 0 samples.
+    best = (common / np.maximum(either, 1.0)).max(axis=2)
+    drawn = sizes > 0
+    # A cluster of which no subsample has a sample was found again in none: 0 of 1.
+    mean: Floats = np.where(drawn, best, 0.0).sum(axis=0) / np.maximum(drawn.sum(axis=0), 1)
+    return mean
+
+
+def _without_groups(none: Sequence[Groupless], k: int, rng: np.random.Generator) -> float:
+    """Farthest that the nearest clusters are apart in any cohort without groups."""
+    labels = kmeans_of_each(np.stack([each.points for each in none]), k, rng)
+    apart = [least_separation(each.latents, own, k) for each, own in zip(none, labels, strict=True)]
+    return max(apart)

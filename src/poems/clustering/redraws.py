@@ -1,0 +1,148 @@
+"""Embeddings made anew: of some of the samples, and of cohorts like theirs without groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from poems.clustering.coordinates import principal_coordinates
+from poems.clustering.networks import coordinates_from_distances
+from poems.clustering.without_groups import (
+    completed_products,
+    even_rotation,
+    gaussian_rotation,
+    rotated_distances,
+)
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.intp]
+
+# Rounds in which networks are fused that are made anew: more change hardly any coordinate.
+_ROUNDS = 3
+# Of a cohort, the principal coordinates that stand for it.
+_COORDINATES = 16
+
+
+# What a cohort without groups looks like: one Gaussian, or evenly spread, straight or bent.
+Shape = Literal["gaussian", "even", "bent"]
+SHAPES: Final[tuple[Shape, ...]] = ("gaussian", "even", "bent")
+
+
+def _rotation(scores: Floats, rng: np.random.Generator, shape: Shape) -> Floats:
+    if shape == "gaussian":
+        return gaussian_rotation(len(scores), rng)
+    return even_rotation(scores, rng, bent=shape == "bent")
+
+
+@dataclass(frozen=True, eq=False)
+class Groupless:
+    """A cohort without groups: its latents, and its points in the embedding."""
+
+    latents: Floats
+    points: Floats
+
+
+class Redraws(Protocol):
+    """What makes an embedding anew."""
+
+    @property
+    def latents(self) -> Floats:
+        """Latents of the samples, (n_samples, n_factors)."""
+        ...
+
+    @property
+    def anew(self) -> bool:
+        """Whether the embedding itself is made anew, or held."""
+        ...
+
+    def of_some(self, rows: Codes) -> Floats:
+        """Return the points of some samples as if there were no others."""
+        ...
+
+    def without_groups(self, rng: np.random.Generator, shape: Shape) -> Groupless:
+        """Draw a cohort with the same covariances but without groups."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkRedraws:
+    """Coordinates in the fused network, made anew from latents and distances by view.
+
+    Parameters
+    ----------
+    latents
+        Posterior means of the factors, (n_samples, n_factors).
+    distances
+        Of shape (n_views, n_samples, n_samples), NaN where a sample lacks a view; in single
+        precision, for they are kept.
+    """
+
+    latents: Floats
+    distances: npt.NDArray[np.float32]
+
+    @property
+    def anew(self) -> bool:
+        """The network is made anew."""
+        return True
+
+    def of_some(self, rows: Codes) -> Floats:
+        """Return coordinates in a network of these samples alone."""
+        kept = self.distances[:, rows[:, None], rows[None, :]].astype(np.float64)
+        return coordinates_from_distances(self.latents[rows], kept, rounds=_ROUNDS)
+
+    @cached_property
+    def _scores(self) -> Floats:
+        return principal_coordinates(list(self.distances.astype(np.float64)), _COORDINATES)
+
+    @cached_property
+    def _products(self) -> list[tuple[Floats, npt.NDArray[np.bool_]]]:
+        # Whose residuals are lent matters little; the same for every draw saves half of the time.
+        lent = np.random.default_rng(len(self.latents))
+        return completed_products(list(self.distances.astype(np.float64)), self._scores, lent)
+
+    def without_groups(self, rng: np.random.Generator, shape: Shape) -> Groupless:
+        """Rotate latents and views, and make a network of what they become."""
+        turn = _rotation(self._scores, rng, shape)
+        distances = [rotated_distances(*each, turn) for each in self._products]
+        latents = turn @ (self.latents - self.latents.mean(axis=0))
+        points = coordinates_from_distances(latents, distances, rounds=_ROUNDS)
+        return Groupless(latents, points)
+
+
+@dataclass(frozen=True, eq=False)
+class PointRedraws:
+    """Points that are what they are, whichever samples are drawn: latents, predictions.
+
+    Parameters
+    ----------
+    latents
+        Of shape (n_samples, n_factors).
+    points
+        Of shape (n_samples, n_dimensions).
+    """
+
+    latents: Floats
+    points: Floats
+
+    @property
+    def anew(self) -> bool:
+        """The points are held."""
+        return False
+
+    def of_some(self, rows: Codes) -> Floats:
+        """Return the points of these samples."""
+        return self.points[rows]
+
+    def without_groups(self, rng: np.random.Generator, shape: Shape) -> Groupless:
+        """Rotate the points, and the latents alike."""
+        centred = self.points - self.points.mean(axis=0)
+        # Principal coordinates of the points; without any spread there is none.
+        vectors, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+        scores = vectors[:, sizes > 1e-9 * max(float(sizes.max(initial=0.0)), 1e-300)]
+        scores = scores[:, : len(centred) - 2]
+        turn = _rotation(scores, rng, shape)
+        return Groupless(turn @ (self.latents - self.latents.mean(axis=0)), turn @ centred)

@@ -1,0 +1,111 @@
+"""How far clusters lie apart, in standard deviations within them."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.intp]
+
+# Halves of an even spread are the square root of 12 standard deviations apart, those of one that
+# has a peak are less: without a gap between them two clusters are no farther.
+EVEN_HALVES = float(np.sqrt(12.0))
+# Share of the mean variance added to each, so that a covariance without any has an inverse.
+_RIDGE = 1e-3
+# Times that samples move to the nearest centre.
+_SETTLING = 2
+
+
+def least_separation(points: Floats, labels: Codes, n_clusters: int) -> float:
+    """Compute how far the two clusters that are nearest to each other are apart.
+
+    Of every two clusters it is the distance of their centres along the direction that tells
+    them apart best (Fisher's, with one covariance within all clusters), in
+    standard deviations within them; or the same of the halves of both that face
+    each other, if that is less. A long cluster that is cut through is as far apart as
+    its length says, and a bent one farther; but the two halves at the cut are an even
+    spread, whatever the shape, and at most the square root of 12 apart. Samples that were
+    put into the wrong cluster would hide a gap: each is counted with the cluster whose centre
+    is nearest, in standard deviations.
+
+    Parameters
+    ----------
+    points
+        Of shape (n_samples, n_dimensions).
+    labels
+        Cluster of each sample, from 0.
+    n_clusters
+        Number of clusters.
+
+    Returns
+    -------
+    The least over all pairs; 0 where a cluster has fewer than 2 samples, or there is no
+    dimension; ``NaN`` for a single cluster.
+
+    Examples
+    --------
+    >>> points = np.random.default_rng(0).normal(size=(200, 2))
+    >>> points[:100, 0] += 7.0
+    >>> bool(6 < least_separation(points, np.repeat([1, 0], 100), 2) < 8)
+    True
+    >>> even = np.linspace(0.0, 1.0, 200)[:, None]
+    >>> round(least_separation(even, np.repeat([1, 0], 100), 2), 1)
+    3.4
+    """
+    if n_clusters < 2:
+        return float("nan")
+    if not points.shape[1]:
+        return 0.0
+    for _ in range(_SETTLING):
+        if np.bincount(labels, minlength=n_clusters).min() < 2:
+            return 0.0
+        whitened = _whitened(points, labels, n_clusters)
+        centres = _centres(whitened, labels, n_clusters)
+        labels = _nearest(whitened, centres)
+    if np.bincount(labels, minlength=n_clusters).min() < 2:
+        return 0.0
+    whitened = _whitened(points, labels, n_clusters)
+    centres = _centres(whitened, labels, n_clusters)
+    pairs = combinations(range(n_clusters), 2)
+    return min(_apart(whitened, labels, centres, one, other) for one, other in pairs)
+
+
+def _whitened(points: Floats, labels: Codes, n_clusters: int) -> Floats:
+    """Points in coordinates in which clusters have unit variance in every direction."""
+    centres = _centres(points, labels, n_clusters)
+    residuals = points - centres[labels]
+    within = residuals.T @ residuals / max(1, len(points) - n_clusters)
+    within += _RIDGE * (np.trace(within) / len(within) or 1.0) * np.eye(len(within))
+    whitened: Floats = points @ np.linalg.cholesky(np.linalg.inv(within))
+    return whitened
+
+
+def _centres(points: Floats, labels: Codes, n_clusters: int) -> Floats:
+    return np.stack([points[labels == each].mean(axis=0) for each in range(n_clusters)])
+
+
+def _nearest(points: Floats, centres: Floats) -> Codes:
+    """The nearest centre of each point."""
+    # |x - c|^2 without |x|^2, which is the same for every centre.
+    squares = (centres**2).sum(axis=1) - 2.0 * points @ centres.T
+    nearest: Codes = squares.argmin(axis=1)
+    return nearest
+
+
+def _apart(points: Floats, labels: Codes, centres: Floats, one: int, other: int) -> float:
+    direction = centres[other] - centres[one]
+    distance = float(np.linalg.norm(direction))
+    if not distance > 0:
+        return 0.0
+    left = np.sort(points[labels == one] @ (direction / distance))
+    right = np.sort(points[labels == other] @ (direction / distance))
+    facing = left[len(left) // 2 :], right[: len(right) - len(right) // 2]
+    n_free = len(facing[0]) + len(facing[1]) - 2
+    squares = sum(float(((half - half.mean()) ** 2).sum()) for half in facing)
+    if n_free < 1 or not squares > 0:
+        return distance
+    near = float(facing[1].mean() - facing[0].mean()) / np.sqrt(squares / n_free)
+    return min(distance, float(near))

@@ -1,0 +1,77 @@
+"""A cohort without groups, through every command that speaks of subtypes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from command_line import poems_here
+
+import poems
+from poems.files.csv_tables import read_csv
+
+NONE = "No distinct groups: the samples form one group or a continuum."
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("one_group")
+    made = poems.simulate(80, 40, 3, n_views=2, density=0.3, n_subtypes=1, seed=2)
+    paths = []
+    for name, view in made.cohort.views.items():
+        paths.append(folder / f"{name}.csv")
+        values = pd.DataFrame(view.values, index=made.cohort.samples, columns=view.features)
+        values.to_csv(paths[-1])
+    rng = np.random.default_rng(0)
+    obs = pd.DataFrame({"time": rng.exponential(9.0, 80), "event": rng.integers(0, 2, 80)})
+    obs.set_axis(made.cohort.samples).to_csv(folder / "obs.csv")
+    return paths
+
+
+@pytest.fixture(scope="module")
+def run(tables: list[Path]) -> Path:
+    folder = tables[0].parent / "run"
+    obs = tables[0].parent / "obs.csv"
+    options = ["--epochs", 60, "--n-latent", 6, "--quiet"]
+    assert poems_here("fit", *tables, "--obs", obs, "--out", folder, *options) == 0
+    return folder
+
+
+def _said(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_the_run_says_that_there_are_no_groups(run: Path) -> None:
+    assert set(read_csv(run / "subtypes.csv")["subtype"]) == {"S1"}
+    choice = read_csv(run / "subtype_choice.csv")
+    assert choice.index.tolist() == [str(k) for k in range(2, 11)]
+    assert not choice["holds"].astype(str).eq("True").any()
+    findings = pd.read_csv(run / "findings.csv")
+    assert "no-distinct-groups" in set(findings["code"])
+    assert not findings["code"].str.endswith("-failed").any()
+
+
+def test_every_command_works_on_one_group_and_invents_none(
+    run: Path, tables: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert poems_here("subtypes", run, *tables) == 0
+    said = _said(capsys)
+    assert NONE in said
+    assert "there is one subtype only" in said
+    assert poems_here("survival", run, "--time", "time", "--event", "event") == 0
+    assert "subtypes were not compared" in _said(capsys)
+    for command in ("contributions", "factors"):
+        assert poems_here(command, run, *tables) == 0
+    assert poems_here("transform", run, *tables, "--out", run.parent / "new") == 0
+    assert poems_here("export", run, "--to", "csv", "--out", run.parent / "export") == 0
+
+
+def test_the_report_says_so_and_shows_the_numbers_tried(run: Path) -> None:
+    assert poems_here("report", run, "--time", "time", "--event", "event") == 0
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert NONE in page
+    assert "Which numbers of subtypes hold." in page
+    assert "left out of the report" not in page
+    assert "set apart" not in page
