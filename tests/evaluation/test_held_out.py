@@ -57,7 +57,7 @@ def test_r2_of_the_training_samples_is_that_of_the_fit(
 ) -> None:
     batch, _ = fitted.preprocessing.apply(simulation.cohort)
     found = reconstruction_r2(batch, predicted_by(fitted), training_means(fitted.preprocessing))
-    assert found == pytest.approx(fitted.r2.to_dict(), abs=1e-4)
+    assert found == pytest.approx(fitted.total_r2.to_dict(), abs=1e-4)
 
 
 def test_a_withheld_view_is_as_good_as_absent(

@@ -173,6 +173,7 @@ def tables_of(source: Source) -> dict[str, pd.DataFrame]:
         "factor_effects": factor_effects(model),
         "factor_variance": variance,
         "factor_obs": associate(model.latent.set_axis(samples), source.run.obs).table,
+        "background_obs": associate(model.background.set_axis(samples), source.run.obs).table,
         "factor_correlations": factor_correlations(model.latent),
         "contributions_by_view": by_view,
         "contributions_by_group": by_group,

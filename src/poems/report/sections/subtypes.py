@@ -139,7 +139,7 @@ def _choice(source: Source) -> list[Block]:
         )
     blocks.append(
         make_table(
-            "subtype-choice",
+            "subtype-numbers-tried",
             "Which numbers of subtypes hold.",
             table,
             [
