@@ -1,4 +1,4 @@
-"""Fits in which features that say the same count once."""
+"""Fits in which features that say the same count less."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_feature_keeps_its_own_effect_and_noise_beside_its_copies() -> None:
     """Of all features: what counts less is still explained as well as it is on its own."""
     (plain, _), (copied, _) = cohort_with(1, 0), cohort_with(10, 0)
     one, many = fit(plain, n_latent=N_FACTORS), fit(copied, n_latent=N_FACTORS)
-    assert float(many.feature_weights["copynumber"].max()) < 0.2
+    assert float(many.feature_weights["copynumber"].max()) < 0.4
     expected = np.repeat(one.noise["copynumber"].to_numpy(), 10)
     np.testing.assert_allclose(many.noise["copynumber"], expected, rtol=0.2)
     assert many.r2["copynumber"] == pytest.approx(one.r2["copynumber"], abs=0.1)
@@ -113,7 +113,7 @@ def test_what_a_view_counts_for_is_told_and_none_lets_all_count() -> None:
     assert list(weights.index) == list(model.features("copynumber"))
     (note,) = [f for f in model.findings if f.code == "features-redundant"]
     assert note.view == "copynumber"
-    assert f"160 features say what {weights.sum():.0f} would" in note.message
+    assert f"160 features count as {weights.sum():.0f}," in note.message
     plain = fit(cohort, epochs=2, redundancy="none")
     assert all((own == 1).all() for own in plain.feature_weights.values())
     assert "features-redundant" not in {f.code for f in plain.findings}

@@ -33,8 +33,8 @@ _LOOK = (
 
 
 _DROWNED = "though components of this view alone find structure in it: other views take the factors"
-# Copies of a few features in another view: what this view says is heard again once they count once.
-_UNWEIGHTED = "fit with redundancy='correlation', so that features that say the same count once"
+# Copies of a few features in another view: what this view says is heard again if they count less.
+_UNWEIGHTED = "fit with redundancy='correlation', so that features that say the same count less"
 # Noise of other views' features that is shared by many of them takes the factors in its place.
 _TOLD = (
     "fit with inference='exact', whose background factors take what is dense, or without the view "
@@ -125,7 +125,7 @@ def reconstruction_checks(
     samples
         Which samples these are.
     weighted
-        Whether features that say the same counted once in the fit (``redundancy``).
+        Whether features that say the same counted less in the fit (``redundancy``).
 
     Examples
     --------

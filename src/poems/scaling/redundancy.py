@@ -1,12 +1,13 @@
-"""Weights of features by what they say once: redundant ones share what one of them would say.
+"""Weights of features that say the same: c of them count as sqrt(c).
 
 Within a view, feature j counts
 
-    w_j = 1 / #{k : |r_jk| >= max(0.8, c_n)},   c_n = tanh(sqrt(2 log D) / sqrt(n - 3)),
+    w_j = c_j^(-1/2),   c_j = #{k : |r_jk| >= max(0.8, c_n)},   c_n = tanh(sqrt(2 log D / (n - 3))),
 
 itself among the k, with r the correlation of two features and c_n the largest that chance makes of
 one feature with D others over n samples (Fisher's transform: atanh r is normal of variance
-1 / (n - 3)). A feature that no other resembles counts 1, g copies of one count 1 together.
+1 / (n - 3)). A feature that no other resembles counts 1. Counted in full, copies outvote what is
+said elsewhere; counted as one, the features of a strong factor no longer outvote noise.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def redundancy(data: Batch | BackedBatches) -> dict[str, Redundancy]:
     >>> x = torch.cat([x, x[:, :1]], dim=1)
     >>> batch = Batch({"a": x}, {"a": None}, torch.ones(50, 1, dtype=torch.bool))
     >>> redundancy(batch)["a"].weights.tolist()
-    [0.5, 1.0, 1.0, 0.5]
+    [0.70..., 1.0, 1.0, 0.70...]
     """
     return {name: _of_view(data, i, name) for i, name in enumerate(data.n_features)}
 
@@ -86,9 +87,9 @@ def redundancy_findings(found: Mapping[str, Redundancy]) -> Iterator[Finding]:
         n_features, says = len(each.weights), float(each.weights.double().sum())
         if says < _FEW * n_features:
             text = (
-                f"{n_features} features say what {says:.0f} would, for many are correlated at "
-                f"|r| >= {ALIKE}: they count as that many, so that they do not drown other views "
-                "(redundancy='none' lets each count in full)"
+                f"{n_features} features count as {says:.0f}, for many are correlated at |r| >= "
+                f"{ALIKE}: c that say the same count as the root of c, so that they do not drown "
+                "other views (redundancy='none' lets each count in full)"
             )
             yield Finding("note", "features-redundant", text, name)
         parts = []
@@ -112,7 +113,7 @@ def _of_view(data: Batch | BackedBatches, view: int, name: str) -> Redundancy:
     else:
         n_compared = N_REFERENCES
         counts = _among_some(columns, random_rows(n_features, n_compared, seed=0))
-    weights = (1.0 / (1.0 + counts)).float()
+    weights = (1.0 + counts).rsqrt().float()
     return Redundancy(weights, len(rows), len(measured), n_compared)
 
 

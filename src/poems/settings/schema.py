@@ -108,7 +108,7 @@ class ModelSettings(_Group):
     redundancy: Literal["correlation", "none"] = Field(
         "correlation",
         description="How much a feature counts: features of a view that say the same, by their "
-        "correlations, count together for what one of them says, or each counts in full (none).",
+        "correlations, count less (c of them as the root of c), or each counts in full (none).",
     )
     inference: Literal["exact", "amortised"] = Field(
         "exact",
