@@ -4,6 +4,7 @@ from poems.analysis.contributions.tables import view_contributions
 from poems.analysis.factors.associations import associate, factor_correlations
 from poems.analysis.factors.effects import factor_effects, top_features
 from poems.analysis.factors.gene_sets import gene_set_enrichment
+from poems.analysis.factors.rankings import rank_features
 from poems.analysis.factors.responses import response_curves
 from poems.analysis.factors.tables import describe_factors
 from poems.analysis.factors.variance import variance_explained
@@ -26,6 +27,7 @@ __all__ = [
     "gene_set_enrichment",
     "learn_subtypes",
     "load_subtype_model",
+    "rank_features",
     "response_curves",
     "save_subtype_model",
     "subtype_markers",

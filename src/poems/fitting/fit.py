@@ -29,6 +29,7 @@ from poems.nn.estimates import (
     estimate_samples,
     explained_in_all,
 )
+from poems.nn.loading_scores import score_loadings
 from poems.nn.model import POEMS
 from poems.nn.precision import require_precision
 from poems.nn.profiling import NO_PROFILE, Profile
@@ -275,7 +276,7 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
     """Compute the tables of a trained model, leaving the model itself alone."""
     frozen = copy.deepcopy(module).cpu().requires_grad_(False).eval()
     findings = prepared.findings
-    # A checkpoint does without a background: it is written again and again.
+    # A checkpoint does without background and scores: it is written again and again.
     if training.status is not Status.UNFINISHED:
         noted = learn_background(frozen, prepared.data, prepared.settings.model, prepared.seed)
         findings = (*findings, *noted)
@@ -286,6 +287,9 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
         if isinstance(prepared.data, BackedBatches)
         else estimate_features(frozen, prepared.data, samples.loc)
     )
+    if training.status is not Status.UNFINISHED:
+        scores = score_loadings(frozen, prepared.data, samples, features)
+        features = replace(features, score=scores)
     if training.dropped:
         dropped = Finding(
             "note",

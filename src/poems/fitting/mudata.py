@@ -27,7 +27,10 @@ def to_mudata(fitted: FittedPoems, cohort: MultiOmics) -> MuData:
     mudata.obsm["X_poems"] = fitted.latent.loc[mudata.obs_names].to_numpy()
     mudata.obsm["poems_latent_variance"] = fitted.latent_variance.loc[mudata.obs_names].to_numpy()
     mudata.obsm["poems_gates"] = fitted.gates.loc[mudata.obs_names].to_numpy()
-    for slot, tables in (("loadings", fitted.loadings), ("inclusion", fitted.inclusion)):
+    by_slot = {"loadings": fitted.loadings, "inclusion": fitted.inclusion}
+    if fitted.feature_estimates.score:
+        by_slot["scores"] = fitted.loading_scores
+    for slot, tables in by_slot.items():
         by_view = [
             tables[name].reindex(cohort[name].features).to_numpy() for name in fitted.view_names
         ]

@@ -10,7 +10,7 @@
       subtype_model.json   to assign new samples to the subtypes
       obs.csv  history.csv  findings.csv  diagnosis.csv  pca.csv
       components.csv       with a mixture prior
-      loadings/<view>.csv  inclusion/<view>.csv
+      loadings/<view>.csv  inclusion/<view>.csv  scores/<view>.csv
       analysis/*.csv       what takes the data to tell, see poems.runs.analysis
       figures/*.png
       run.log
