@@ -69,7 +69,7 @@ def diagnosed(
     axes = principal.axes
     explained = _explained(fitted, training, seen.loc, axes, principal.noise)
     explained = _with_alone(fitted, training, explained)
-    checks += reconstruction_checks(explained, weighted=_weighted(fitted))
+    checks += reconstruction_checks(explained, weighted=_weighted(fitted), widest=_widest(fitted))
     diagnosis = Diagnosis(superseded(checks, _newer_checks(fitted, held_out, axes)))
     return replace(
         fitted,
@@ -107,7 +107,7 @@ def _diagnosed_backed(
     checks = [
         *gate_checks(gates, None if shares is None else shares.numpy(), fitted.view_names),
         *_checks_of_tables(fitted, principal.n_supported),
-        *reconstruction_checks(explained, weighted=_weighted(fitted)),
+        *reconstruction_checks(explained, weighted=_weighted(fitted), widest=_widest(fitted)),
     ]
     # Axes of some features cannot be stored as those of the model's features.
     axes = principal.axes if features is None else None
@@ -167,7 +167,7 @@ def diagnose_tables(fitted: FittedPoems) -> Diagnosis:
     checks = (
         *gate_checks(fitted.gates.to_numpy(), None, fitted.view_names),
         *_checks_of_tables(fitted, None),
-        *reconstruction_checks(explained),
+        *reconstruction_checks(explained, widest=_widest(fitted)),
     )
     return Diagnosis(checks)
 
@@ -307,6 +307,10 @@ def _with_alone(
 
 def _weighted(fitted: FittedPoems) -> bool:
     return fitted.settings.model.redundancy != "none"
+
+
+def _widest(fitted: FittedPoems) -> int:
+    return max(len(fitted.features(name)) for name in fitted.view_names)
 
 
 def _means(fitted: FittedPoems) -> dict[str, Tensor]:
