@@ -85,6 +85,7 @@ COLUMNS: Final = {
     "rank": "place, 1 the strongest",
     "gene_set": "name of the gene set",
     "genes": "genes in common, the strongest loading first",
+    "auc": "probability that a gene of the set ranks above another",
     "odds_ratio": "odds ratio, half a gene added to every cell",
     "time": "follow-up, in the unit of the column it came from",
     "at_risk": "samples still followed",
