@@ -2,7 +2,7 @@
 
     python benchmarks/redundancy.py DATA_DIR [--only hnsc_porpoise kirc_joined] [--seeds 2]
 
-For each cohort with labels and each seed, fitted both ways one after the other: agreement (NMI) of
+For each cohort with labels and seed, fitted both ways one after the other: agreement (NMI) of
 k-means in the network and in the latents with the labels, as many clusters as labels; R² of each
 view; what its features count for; and the seconds of the fit.
 """

@@ -68,6 +68,8 @@ def test_a_line_for_each_factor_and_the_tables(
     assert set(tests["column"]) == {"subtype"}
     assert len(pd.read_csv(out / "correlations.csv")) == n_factors * (n_factors - 1) // 2
     assert pd.read_csv(out / "top_features.csv")["rank"].min() == 1
+    ranked = pd.read_csv(out / "ranked_features.csv")
+    assert (ranked["loading"] == 0).any(), "it goes on where loadings are zero"
     assert "obs-not-tested" in (out / "findings.csv").read_text(encoding="utf-8")
     assert json.loads((out / "factor-table.json").read_text())["n_trained_on"] == 72
 

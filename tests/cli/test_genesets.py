@@ -40,6 +40,22 @@ def gene_map(model: Path, fitted: poems.FittedPoems) -> Path:
     return path
 
 
+def test_sets_are_tested_by_the_ranking_of_all_features(
+    model: Path, gmt: Path, gene_map: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [model, "--gmt", gmt, "--view-map", f"rna={gene_map}", "--min-size", "3"]
+    assert poems_here("genesets", *given, "--by", "scores", "--out", tmp_path / "out") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "tests of a factor, view, gene set" in text
+    assert "taken to correlate by 0.01" in text
+    table = pd.read_csv(tmp_path / "out" / "gene_sets.csv")
+    assert len(table) == 3 * len(pd.unique(table["factor"]))
+    assert table["auc"].between(0, 1).all()
+    assert (tmp_path / "out" / "figures" / "gene_sets.png").exists()
+    assert poems_here("genesets", *given, "--by", "size") == 2
+    assert "--by is one of loadings, scores" in " ".join(capsys.readouterr().err.split())
+
+
 def test_planted_sets_are_printed_and_written(
     model: Path, gmt: Path, gene_map: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

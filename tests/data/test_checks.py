@@ -93,6 +93,15 @@ def test_few_features_and_few_measured_samples():
     assert findings["few-features"].view == "protein"
 
 
+def test_many_features_on_few_samples_are_pointed_out_with_what_to_do():
+    assert "few-samples-for-features" not in found({"rna": table(40, 2500)})
+    assert "few-samples-for-features" not in found({"rna": table(39, 1500)})
+    said = found({"rna": table(39, 2500)})["few-samples-for-features"]
+    assert (said.severity, said.view) == ("note", "rna")
+    assert said.message.startswith("2500 features on 39 samples: chance alone reaches so far")
+    assert "--most-variable 1000" in said.message
+
+
 class TestValues:
     counts = RNG.negative_binomial(0.5, 0.01, size=(40, 30))
 

@@ -71,6 +71,19 @@ def test_nothing_of_any_view_is_told_once() -> None:
     assert "(a 0.01, b 0.04)" in check.meaning
 
 
+def test_fewer_features_are_advised_where_they_are_many_and_samples_few() -> None:
+    """Not where either is otherwise: then it is no remedy."""
+    for n_samples, widest, advised in ((25, 9000, True), (25, 900, False), (250, 9000, False)):
+        nothing = {"a": Explained(0.01, 0.5, 0.1, n_samples)}
+        (check,) = (
+            check
+            for check in reconstruction_checks(nothing, widest=widest)
+            if check.signature == "explains-nothing"
+        )
+        assert ("--most-variable 1000" in check.remedy) is advised
+        assert ("among 9000 features and 25 samples chance" in check.remedy) is advised
+
+
 def test_few_samples_are_not_judged() -> None:
     assert failures(a=GOOD, b=Explained(-1.0, 0.5, 0.1, 9)) == []
     checks = reconstruction_checks({"a": Explained(-1.0, 0.5, 0.1, 9)})

@@ -58,6 +58,9 @@ def test_the_fit_is_that_in_memory(source: Path, settings: dict[str, Any]) -> No
         pd.testing.assert_frame_equal(
             disk.loadings[name], memory.loadings[name], rtol=2e-2, atol=2e-2
         )
+        pd.testing.assert_frame_equal(
+            disk.loading_scores[name], memory.loading_scores[name], rtol=5e-2, atol=5e-2
+        )
         assert disk.r2[name] == pytest.approx(memory.r2[name], abs=1e-3)
     assert disk.network is not None
     assert memory.network is not None

@@ -32,7 +32,9 @@ def test_the_slots_hold_the_tables(which: str, request: pytest.FixtureRequest) -
     assert ("X_poems_background" in mudata.obsm) == (len(model.background.columns) > 0)
     assert mudata.varm["poems_loadings"].shape == (70, model.n_active)
     features = [feature for name in mudata.mod for feature in mudata.mod[name].var_names]
-    for slot, tables in (("loadings", model.loadings), ("inclusion", model.inclusion)):
+    by_slot = {"loadings": model.loadings, "inclusion": model.inclusion}
+    by_slot["scores"] = model.loading_scores
+    for slot, tables in by_slot.items():
         stacked = np.concatenate([tables[name].to_numpy() for name in model.view_names])
         np.testing.assert_array_equal(mudata.varm[f"poems_{slot}"], stacked)
         order = [feature for name in model.view_names for feature in tables[name].index]

@@ -39,7 +39,7 @@ def test_tables_are_labelled(fitted: FittedPoems, simulation: Simulation) -> Non
         assert table.index.equals(simulation.cohort.samples)
         assert list(table.columns) == factors
     assert list(fitted.gates.columns) == ["rna", "protein"] == list(fitted.view_names)
-    for by_view in (fitted.loadings, fitted.weights, fitted.inclusion):
+    for by_view in (fitted.loadings, fitted.weights, fitted.inclusion, fitted.loading_scores):
         for name, table in by_view.items():
             assert table.index.equals(simulation.cohort[name].features)
             assert list(table.columns) == factors
@@ -48,6 +48,17 @@ def test_tables_are_labelled(fitted: FittedPoems, simulation: Simulation) -> Non
         assert (noise > 0).all()
     assert list(fitted.r2.index) == ["rna", "protein"]
     assert (fitted.r2 < 1).all()
+
+
+def test_every_loading_has_a_score_and_zeros_stay_zeros(fitted: FittedPoems) -> None:
+    for name, scores in fitted.loading_scores.items():
+        loadings = fitted.loadings[name].to_numpy()
+        zero = loadings == 0
+        assert zero.any()
+        assert (scores.to_numpy() != 0).all()
+        ups_and_downs = np.sign(scores.to_numpy()[~zero]) == np.sign(loadings[~zero])
+        assert ups_and_downs.mean() > 0.9, "the sign is that of the loading"
+        assert np.abs(scores.to_numpy()[~zero]).mean() > np.abs(scores.to_numpy()[zero]).mean()
 
 
 def test_loadings_are_zero_where_the_weights_are(fitted: FittedPoems) -> None:

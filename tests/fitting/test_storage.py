@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import poems
+from poems.analysis import factor_effects
 from poems.data.container import MultiOmics, View
-from poems.errors import StorageError
+from poems.errors import DataError, StorageError
 from poems.files.tensors import read_state, write_state
 from poems.fitting.result import FittedPoems
+from poems.simulation.cohort import Simulation
 
 Edit = Callable[[dict[str, Any], dict[str, Any]], None]
 
@@ -36,6 +38,7 @@ def assert_equal_tables(one: FittedPoems, other: FittedPoems) -> None:
     for name in one.view_names:
         frames += [(one.loadings[name], other.loadings[name])]
         frames += [(one.inclusion[name], other.inclusion[name])]
+        frames += [(one.loading_scores[name], other.loading_scores[name])]
     for left, right in frames:
         pd.testing.assert_frame_equal(left, right, check_exact=True, check_names=True)
     for name in ("settings", "seed", "status", "findings"):
@@ -107,11 +110,15 @@ def test_a_new_process_transforms_to_the_same_bytes(
 
 
 def test_a_file_of_version_1_is_read_and_diagnosed_from_its_tables(
-    saved: Path, fitted: FittedPoems, monkeypatch: pytest.MonkeyPatch
+    saved: Path,
+    fitted: FittedPoems,
+    simulation: Simulation,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tensors, record = read_state(saved)
     del record["diagnosis"]
-    old = {name: value for name, value in tensors.items() if not name.startswith("principal.")}
+    since = ("principal.", "features.score.")
+    old = {name: value for name, value in tensors.items() if not name.startswith(since)}
     with monkeypatch.context() as patch:
         patch.setattr("poems.files.tensors.FORMAT_VERSION", 1)
         write_state(saved, old, record)
@@ -120,6 +127,10 @@ def test_a_file_of_version_1_is_read_and_diagnosed_from_its_tables(
     assert loaded.principal_axes is None
     assert loaded.diagnose().signatures == fitted.diagnose().signatures == ()
     pd.testing.assert_frame_equal(loaded.latent, fitted.latent)
+    with pytest.raises(DataError, match=r"no scores of its loadings.* Fit it again"):
+        _ = loaded.loading_scores
+    assert factor_effects(loaded)["score"].isna().all()
+    assert "poems_scores" not in loaded.to_mudata(simulation.cohort).varm
     # Saved again, it is as the file was, in the format of today.
     loaded.save(saved)
     assert poems.load(saved).diagnosis is None

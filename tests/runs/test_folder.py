@@ -64,6 +64,7 @@ def test_tables_hold_the_models_numbers_and_names(fitted: Fitted, tmp_path: Path
     for view in model.view_names:
         tables[f"loadings/{view}"] = model.loadings[view]
         tables[f"inclusion/{view}"] = model.inclusion[view]
+        tables[f"scores/{view}"] = model.loading_scores[view]
     for name, expected in tables.items():
         found = read_csv(folder / f"{name}.csv")
         assert list(found.index) == [str(label) for label in expected.index]

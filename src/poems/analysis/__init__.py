@@ -3,7 +3,9 @@
 from poems.analysis.contributions.tables import view_contributions
 from poems.analysis.factors.associations import associate, factor_correlations
 from poems.analysis.factors.effects import factor_effects, top_features
+from poems.analysis.factors.gene_set_ranks import gene_set_ranks
 from poems.analysis.factors.gene_sets import gene_set_enrichment
+from poems.analysis.factors.rankings import rank_features
 from poems.analysis.factors.responses import response_curves
 from poems.analysis.factors.tables import describe_factors
 from poems.analysis.factors.variance import variance_explained
@@ -24,8 +26,10 @@ __all__ = [
     "factor_effects",
     "find_subtypes",
     "gene_set_enrichment",
+    "gene_set_ranks",
     "learn_subtypes",
     "load_subtype_model",
+    "rank_features",
     "response_curves",
     "save_subtype_model",
     "subtype_markers",

@@ -16,6 +16,10 @@ _FEW_MEASURED = 10
 _FEW_FEATURES = 10
 _MANY_MISSING = 0.2
 _SCALE_RATIO = 100.0
+# Fewer samples than the one are few for more features than the other, and so many are advised.
+_FEW_FOR_MANY = 40
+_MANY_FEATURES = 2000
+_ADVISED = 1000
 # More rows than this, and this many times as many as columns, may be features.
 _TALL = 1000
 _TALL_RATIO = 5
@@ -31,8 +35,8 @@ def quality_findings(cohort: MultiOmics, *, log1p: Collection[str] = ()) -> tupl
     raw counts or are extreme outliers: more than 30 robust standard deviations
     (IQR / 1.349, of the feature or of the view's typical feature if that is
     larger) from the median of their feature, views on very different scales.
-    Notes: other missing entries, views of fewer than 10 features, discrete
-    values.
+    Notes: other missing entries, views of fewer than 10 features, views of more than
+    2,000 on fewer than 40 samples, discrete values.
 
     Parameters
     ----------
@@ -110,6 +114,15 @@ def _size_findings(view: ViewFacts, n_samples: int) -> Iterator[Finding]:
             "consider leaving the view out"
         )
         yield Finding("warning", "few-measured-samples", text, view=view.name)
+    if n_measured < _FEW_FOR_MANY and n_features > _MANY_FEATURES:
+        text = (
+            f"{n_features} features on {count(n_measured, 'sample')}: chance alone reaches so far "
+            "among so many that few loadings can be told from it. A fit sets the least variable "
+            "features aside by itself where this is worst (screening); if it explains little, "
+            f"keep fewer (most_variable={_ADVISED}, --most-variable {_ADVISED}). Give values that "
+            "were not scaled to unit variance, or which vary most cannot be told"
+        )
+        yield Finding("note", "few-samples-for-features", text, view=view.name)
     if n_features < _FEW_FEATURES:
         text = (
             f"has only {count(n_features, 'feature')} ({name_some(view.features)}); its say in "

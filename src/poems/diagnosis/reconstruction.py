@@ -22,6 +22,10 @@ LEAST_OF_ALL: Final = 0.05
 LEAST_OF_PCA: Final = 1 / 3
 # What PCA explains beyond noise, below which there is nothing to compare with.
 LEAST_STRUCTURE: Final = 0.05
+# With fewer samples than the one and more features than the other in a view, fewer features are
+# advised where nothing is explained.
+FEW_SAMPLES: Final = 60
+MANY_FEATURES: Final = 1000
 # Samples of a view on which a share of its variance can be judged.
 FEWEST: Final = 10
 
@@ -115,6 +119,7 @@ def reconstruction_checks(
     samples: Samples = "training",
     *,
     weighted: bool = True,
+    widest: int = 0,
 ) -> tuple[Check, ...]:
     """Judge how well each view is reconstructed.
 
@@ -126,6 +131,8 @@ def reconstruction_checks(
         Which samples these are.
     weighted
         Whether features that say the same counted less in the fit (``redundancy``).
+    widest
+        Features of the widest view, as the fit saw it.
 
     Examples
     --------
@@ -159,10 +166,23 @@ def reconstruction_checks(
             f"view ({values}), so its factors and subtypes mean little"
             if nothing
             else "",
-            remedy="train longer, or check that the views hold signal" if nothing else "",
+            remedy=_remedy_of_nothing(explained, widest) if nothing else "",
         )
     )
     return tuple(checks)
+
+
+def _remedy_of_nothing(explained: Mapping[str, Explained], widest: int) -> str:
+    """Fewer features where they are many and samples few: the noise of the many is in the way."""
+    fewest = min(found.n_samples for found in explained.values())
+    if fewest >= FEW_SAMPLES or widest <= MANY_FEATURES:
+        return "train longer, or check that the views hold signal"
+    return (
+        f"keep the {MANY_FEATURES} most variable features of each view "
+        f"(most_variable={MANY_FEATURES}, --most-variable {MANY_FEATURES}): among {widest} "
+        f"features and {fewest} samples chance alone reaches so far that few loadings are told "
+        "from it; then check that the views hold signal"
+    )
 
 
 def _view_checks(

@@ -70,7 +70,7 @@ def diagnosed(
     seen = _known(fitted, training)
     explained = _explained(fitted, training, seen, axes, principal.noise)
     explained = _with_alone(fitted, training, explained)
-    checks += reconstruction_checks(explained, weighted=_weighted(fitted))
+    checks += reconstruction_checks(explained, weighted=_weighted(fitted), widest=_widest(fitted))
     diagnosis = Diagnosis(superseded(checks, _newer_checks(fitted, held_out, axes)))
     return replace(
         fitted,
@@ -115,7 +115,7 @@ def _diagnosed_backed(
     checks = [
         *gate_checks(gates, None if shares is None else shares.numpy(), fitted.view_names),
         *_checks_of_tables(fitted, principal.n_supported, _answers(fitted, some)),
-        *reconstruction_checks(explained, weighted=_weighted(fitted)),
+        *reconstruction_checks(explained, weighted=_weighted(fitted), widest=_widest(fitted)),
     ]
     # Axes of some features cannot be stored as those of the model's features.
     axes = principal.axes if features is None else None
@@ -182,7 +182,7 @@ def diagnose_tables(fitted: FittedPoems) -> Diagnosis:
     checks = (
         *gate_checks(fitted.gates.to_numpy(), None, fitted.view_names),
         *_checks_of_tables(fitted, None, None),
-        *reconstruction_checks(explained),
+        *reconstruction_checks(explained, widest=_widest(fitted)),
     )
     return Diagnosis(checks)
 
@@ -387,6 +387,10 @@ def _chance(fitted: FittedPoems, estimates: SampleEstimates) -> float:
     # Under a mixture prior variances may be above 1, of latents that nothing is known of.
     decided = (1.0 - estimates.variance[:, _active(fitted)].double()).clamp_min(0.0)
     return float(decided.sum(dim=1).mean()) / sum(map(len, map(fitted.features, fitted.view_names)))
+
+
+def _widest(fitted: FittedPoems) -> int:
+    return max(len(fitted.features(name)) for name in fitted.view_names)
 
 
 def _means(fitted: FittedPoems) -> dict[str, Tensor]:

@@ -29,6 +29,7 @@ from poems.nn.estimates import (
     estimate_samples,
     explained_in_all,
 )
+from poems.nn.loading_scores import score_loadings
 from poems.nn.model import POEMS
 from poems.nn.precision import require_precision
 from poems.nn.profiling import NO_PROFILE, Profile
@@ -37,6 +38,7 @@ from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.subset import bounded
 from poems.scaling.preprocessing import Preprocessing, fit_preprocessing, prepare
 from poems.scaling.redundancy import redundancy, redundancy_findings
+from poems.scaling.screening import Screening
 from poems.settings.arguments import require_whole
 from poems.settings.parts import STARTS
 from poems.settings.schema import LARGEST_SEED, Settings, settings_from_mapping
@@ -192,7 +194,9 @@ def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
     fatal = [finding for finding in quality if finding.severity == "error"]
     if fatal:
         raise DataError("the cohort cannot be fitted: " + "; ".join(f.message for f in fatal))
-    preprocessing, left_out = fit_preprocessing(cohort, settings.preprocessing)
+    preprocessing, left_out = fit_preprocessing(
+        cohort, settings.preprocessing, _screening(settings)
+    )
     data, touched = prepare(preprocessing, cohort)
     # Features left out are named by the checks, and unknown to the model because of that.
     told = ("features-left-out", "features-unknown")
@@ -201,6 +205,14 @@ def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
     if isinstance(data, BackedBatches):
         findings = (*findings, *approximations(data, settings))
     return _Prepared(cohort, settings, seed, preprocessing, data, findings)
+
+
+def _screening(settings: Settings) -> Screening | None:
+    """The rule that sets features aside: of sparse decoders with a threshold of their own."""
+    given = settings.sparsity.lambda_spike is not None or settings.model.decoder != "sparse"
+    if settings.preprocessing.screening == "none" or given:
+        return None
+    return Screening(settings.model.n_latent, settings.sparsity.lambda_spike_scale)
 
 
 def _watched(cohort: MultiOmics, validation: Collection[str], settings: Settings) -> torch.Tensor:
@@ -275,7 +287,7 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
     """Compute the tables of a trained model, leaving the model itself alone."""
     frozen = copy.deepcopy(module).cpu().requires_grad_(False).eval()
     findings = prepared.findings
-    # A checkpoint does without a background: it is written again and again.
+    # A checkpoint does without background and scores: it is written again and again.
     if training.status is not Status.UNFINISHED:
         noted = learn_background(frozen, prepared.data, prepared.settings.model, prepared.seed)
         findings = (*findings, *noted)
@@ -286,6 +298,9 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
         if isinstance(prepared.data, BackedBatches)
         else estimate_features(frozen, prepared.data, samples.loc)
     )
+    if training.status is not Status.UNFINISHED:
+        scores = score_loadings(frozen, prepared.data, samples, features)
+        features = replace(features, score=scores)
     if training.dropped:
         dropped = Finding(
             "note",

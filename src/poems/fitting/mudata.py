@@ -32,6 +32,8 @@ def to_mudata(fitted: FittedPoems, cohort: MultiOmics) -> MuData:
         background = fitted.background.loc[mudata.obs_names]
         mudata.obsm["X_poems_background"] = background.to_numpy()
         by_slot["background_loadings"] = fitted.background_loadings
+    if fitted.feature_estimates.score:
+        by_slot["scores"] = fitted.loading_scores
     for slot, tables in by_slot.items():
         by_view = [
             tables[name].reindex(cohort[name].features).to_numpy() for name in fitted.view_names

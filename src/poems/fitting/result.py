@@ -236,6 +236,31 @@ class FittedPoems:
         }
 
     @cached_property
+    def loading_scores(self) -> dict[str, pd.DataFrame]:
+        """What speaks for each loading, zero or not, view to (n_features, n_active).
+
+        The loading's estimate without penalty over its standard error, given the pattern of
+        the others; where the loading is zero, the score statistic for letting it in (see
+        :func:`poems.nn.loading_scores.score_loadings`). Its sign is that of the loading it
+        suggests. It ranks features where loadings end at zero. It is no test of a loading:
+        latents and pattern were found from the same data.
+
+        Raises
+        ------
+        DataError
+            If the model is a checkpoint, or of a version that did not score loadings.
+        """
+        if not self.feature_estimates.score:
+            raise DataError(
+                "this model has no scores of its loadings: it is a checkpoint or of an older "
+                "version. Fit it again to have them"
+            )
+        return {
+            name: factor_frame(self, score * self.orientation + 0.0, self.features(name))
+            for name, score in self.feature_estimates.score.items()
+        }
+
+    @cached_property
     def noise(self) -> dict[str, pd.Series]:
         """Standard deviation of each feature about what is predicted, by view.
 
@@ -426,9 +451,10 @@ class FittedPoems:
         """Return the training cohort as MuData with the model's tables in its slots.
 
         ``obsm["X_poems"]``, ``obsm["poems_gates"]``, ``varm["poems_loadings"]``,
-        ``varm["poems_inclusion"]``, ``uns["poems"]``; with a background
-        ``obsm["X_poems_background"]`` and ``varm["poems_background_loadings"]``. Features that
-        the model left out have ``NaN`` in ``varm``.
+        ``varm["poems_inclusion"]``, ``varm["poems_scores"]`` where the model has scores of
+        its loadings, ``uns["poems"]``; with a background ``obsm["X_poems_background"]`` and
+        ``varm["poems_background_loadings"]``. Features that the model left out have ``NaN`` in
+        ``varm``.
 
         Parameters
         ----------

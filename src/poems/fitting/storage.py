@@ -47,6 +47,8 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
     for i, (name, scaling) in enumerate(fitted.preprocessing.views.items()):
         tensors[f"features.slope.{i}"] = features.slope[name].numpy()
         tensors[f"features.size.{i}"] = features.size[name].numpy()
+        if name in features.score:
+            tensors[f"features.score.{i}"] = features.score[name].numpy()
         for array in _SCALING_ARRAYS:
             tensors[f"scaling.{array}.{i}"] = getattr(scaling, array)
         if fitted.principal_axes is not None:
@@ -166,6 +168,12 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
         gram=_tensor(tensors, "features.gram", (n_latent, n_latent)),
         r2={view.name: view.r2 for view in record.views},
         total={view.name: view.total for view in record.views if view.total is not None},
+        # Checkpoints have none, nor have files of before loadings were scored.
+        score={
+            v: _tensor(tensors, f"features.score.{i}", by_view[v])
+            for i, v in enumerate(names)
+            if f"features.score.{i}" in tensors
+        },
     )
     history = pd.DataFrame(record.history)
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")

@@ -42,7 +42,8 @@ class FeatureEstimates:
     (n_features, n_latent); ``gram``: sum over views of E J^T J / n_features,
     of shape (n_latent, n_latent); ``r2``: view name to the share of the
     measured entries' variance that the decoder explains; ``total``: the same with
-    the background, empty where there is none.
+    the background, empty where there is none; ``score``: what
+    :func:`poems.nn.loading_scores.score_loadings` computes, empty where it was not asked.
     """
 
     slope: Mapping[str, Tensor]
@@ -50,6 +51,7 @@ class FeatureEstimates:
     gram: Tensor
     r2: Mapping[str, float]
     total: Mapping[str, float] = field(default_factory=dict)
+    score: Mapping[str, Tensor] = field(default_factory=dict)
 
     def driven(self) -> Tensor:
         """Which latent dimensions drive a feature of any view: booleans of shape (n_latent,)."""

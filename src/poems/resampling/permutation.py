@@ -56,4 +56,4 @@ def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> Mul
 
 def permuted_settings(settings: Settings) -> Settings:
     """Return the settings for a permuted cohort: values are logged and features chosen already."""
-    return settings.updated(log1p=(), most_variable=None)
+    return settings.updated(log1p=(), most_variable=None, screening="none")

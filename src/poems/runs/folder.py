@@ -13,7 +13,7 @@
       components.csv       with a mixture prior
       background.csv       with background factors
       precision_shares.csv with exact posteriors
-      loadings/<view>.csv  inclusion/<view>.csv
+      loadings/<view>.csv  inclusion/<view>.csv  scores/<view>.csv
       analysis/*.csv       what takes the data to tell, see poems.runs.analysis
       figures/*.png
       run.log

@@ -35,6 +35,7 @@ SUBTYPE_MODEL: Final = f"{MODEL_STEM}.json"
 _STALE = (
     "loadings/*.csv",
     "inclusion/*.csv",
+    "scores/*.csv",
     "analysis/*.csv",
     "figures/*.png",
     "components.csv",
@@ -168,7 +169,10 @@ def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[
     components = model.component_probabilities
     if components is not None:
         tables["components"] = component_table(components).rename_axis("sample")
-    for kind, by_view in (("loadings", model.loadings), ("inclusion", model.inclusion)):
+    kinds = {"loadings": model.loadings, "inclusion": model.inclusion}
+    if model.feature_estimates.score:
+        kinds["scores"] = model.loading_scores
+    for kind, by_view in kinds.items():
         for view, table in by_view.items():
             tables[f"{kind}/{view}"] = table.rename_axis("feature")
     return tables

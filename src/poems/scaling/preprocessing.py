@@ -19,6 +19,7 @@ from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.learning import fit_backed_scaling
 from poems.scaling.disk.scaled import ScaledView
 from poems.scaling.disk.survey import survey
+from poems.scaling.screening import Screening
 from poems.scaling.view_scaling import ViewScaling, fit_scaling
 from poems.settings.schema import PreprocessingSettings
 
@@ -130,12 +131,13 @@ class Preprocessing:
 
 
 def fit_preprocessing(
-    cohort: MultiOmics, settings: PreprocessingSettings
+    cohort: MultiOmics, settings: PreprocessingSettings, screening: Screening | None = None
 ) -> tuple[Preprocessing, tuple[Finding, ...]]:
     """Learn the preprocessing of each view from a cohort.
 
     Features that are constant or missing throughout, and those not selected by
-    ``most_variable``, are left out; findings list them.
+    ``most_variable``, are left out; findings list them. Without ``most_variable``,
+    ``screening`` sets the least variable features aside where samples are few.
 
     Raises
     ------
@@ -152,9 +154,9 @@ def fit_preprocessing(
     views, findings = {}, []
     for name, view in cohort.views.items():
         views[name], some = (
-            fit_backed_scaling(name, view, settings)
+            fit_backed_scaling(name, view, settings, screening)
             if isinstance(view, BackedView)
-            else fit_scaling(name, view, settings)
+            else fit_scaling(name, view, settings, screening)
         )
         findings += some
     return Preprocessing(views), tuple(findings)

@@ -14,6 +14,7 @@ from poems.data.container import View
 from poems.data.winsorising import Clipped, Limits, winsorising_limits
 from poems.errors import DataError
 from poems.findings import Finding, name_some
+from poems.scaling.screening import Screening, screened_finding, tells, unscreened_finding
 from poems.settings.schema import PreprocessingSettings
 
 Array = npt.NDArray[np.float64]
@@ -92,7 +93,10 @@ class Statistics(Protocol):
 
 
 def fit_scaling(
-    name: str, view: View, settings: PreprocessingSettings
+    name: str,
+    view: View,
+    settings: PreprocessingSettings,
+    screening: Screening | None = None,
 ) -> tuple[ViewScaling, list[Finding]]:
     """Learn how one view is scaled; also report the features that are left out.
 
@@ -110,12 +114,20 @@ def fit_scaling(
     limits = _limits(x, settings.winsorise)
     # The winsorising that was asked for; how many values it moves is a finding.
     statistics = _Values(x, np.clip(x, limits.lower, limits.upper), limits)
-    scaling, more = scaling_from(name, view.features[kept], statistics, settings)
+    n_samples = int(view.measured.sum())
+    scaling, more = scaling_from(
+        name, view.features[kept], statistics, settings, n_samples, screening
+    )
     return scaling, [*findings, *more]
 
 
 def scaling_from(
-    name: str, features: pd.Index, statistics: Statistics, settings: PreprocessingSettings
+    name: str,
+    features: pd.Index,
+    statistics: Statistics,
+    settings: PreprocessingSettings,
+    n_samples: int,
+    screening: Screening | None = None,
 ) -> tuple[ViewScaling, list[Finding]]:
     """Learn a view's scaling from the statistics of its usable features.
 
@@ -129,13 +141,15 @@ def scaling_from(
         Theirs, wherever the values are.
     settings
         Which of them are kept, and what they are scaled to.
+    n_samples
+        That have the view.
+    screening
+        The rule by which features are set aside where samples are few, if there is any.
     """
     findings = []
-    if settings.most_variable is not None and len(features) > settings.most_variable:
-        variance = statistics.clipped_variance()
-        most = np.argsort(-variance, kind="stable")[: settings.most_variable]
-        most.sort()
-        findings.append(_most_variable_finding(name, features[most], len(features)))
+    most, said = _selected(name, features, statistics, settings, n_samples, screening)
+    findings += said
+    if most is not None:
         features, statistics = features[most], statistics.take(most)
     if settings.scale == "standard":
         offset, scale = statistics.moments()
@@ -157,6 +171,37 @@ def scaling_from(
         variance=variance,
     )
     return scaling, findings
+
+
+def _selected(
+    name: str,
+    features: pd.Index,
+    statistics: Statistics,
+    settings: PreprocessingSettings,
+    n_samples: int,
+    screening: Screening | None,
+) -> tuple[npt.NDArray[np.intp] | None, list[Finding]]:
+    """Return the positions of the most variable features, ``None`` for all, and what to say."""
+    n_features = len(features)
+    if settings.most_variable is not None:
+        if n_features <= settings.most_variable:
+            return None, []
+        most = _most_variable(statistics.clipped_variance(), settings.most_variable)
+        return most, [_most_variable_finding(name, features[most], n_features)]
+    kept = n_features if screening is None else screening.most(n_samples, n_features)
+    if screening is None or kept == n_features:
+        return None, []
+    variance = statistics.clipped_variance()
+    if not tells(variance, n_samples):
+        return None, [unscreened_finding(screening, name, n_samples, n_features)]
+    said = screened_finding(screening, name, n_samples, n_features, kept)
+    return _most_variable(variance, kept), [said]
+
+
+def _most_variable(variance: Array, n: int) -> npt.NDArray[np.intp]:
+    most = np.argsort(-variance, kind="stable")[:n]
+    most.sort()
+    return most
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,6 +52,11 @@ class PreprocessingSettings(_Group):
     most_variable: int | None = Field(
         None, ge=1, description="Keep at most this many features a view, the most variable ones."
     )
+    screening: Literal["auto", "none"] = Field(
+        "auto",
+        description="Set the least variable features aside where samples are too few to tell a "
+        "loading of so many (some 30), or none.",
+    )
 
 
 class ModelSettings(_Group):
@@ -321,7 +326,7 @@ class Settings(_Group):
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "default": {},
     "paper": {
-        "preprocessing": {"scale": "minmax", "winsorise": None},
+        "preprocessing": {"scale": "minmax", "winsorise": None, "screening": "none"},
         "model": {
             "n_latent": 32,
             "decoder_hidden": 100,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ COLUMNS = [
     "feature",
     "loading",
     "inclusion",
+    "score",
     "effect",
     "direction",
     "shape",
@@ -53,6 +54,8 @@ def factor_effects(model: FittedPoems, *, n_draws: int = 8, seed: int = 0) -> pd
             moves, whichever way, when the factor moves by one of its own.
         ``inclusion``
             Probability that the loading is in.
+        ``score``
+            What speaks for it, as in ``model.loading_scores``; NaN where the model has none.
         ``effect``
             sd(z_k) E d eta_j / d z_k over the posterior: the same with what goes
             up and what goes down set off against each other. Near zero beside a
@@ -78,6 +81,7 @@ def factor_effects(model: FittedPoems, *, n_draws: int = 8, seed: int = 0) -> pd
     """
     derivatives = mean_derivatives(model, n_draws=n_draws, seed=seed)
     spread = model.sample_estimates.loc.std(dim=0, unbiased=False)
+    scores = _scores(model)
     parts = []
     for at, factor in enumerate(model.factor_names):
         dimension = int(model.active[at])
@@ -99,6 +103,7 @@ def factor_effects(model: FittedPoems, *, n_draws: int = 8, seed: int = 0) -> pd
                     "feature": model.features(view)[rows],
                     "loading": model.loadings[view].iloc[rows, at].to_numpy(),
                     "inclusion": model.inclusion[view].iloc[rows, at].to_numpy(),
+                    "score": scores[view][rows, at],
                     "effect": effect,
                     "direction": directions,
                     "shape": shapes,
@@ -110,6 +115,13 @@ def factor_effects(model: FittedPoems, *, n_draws: int = 8, seed: int = 0) -> pd
     if not parts:
         return pd.DataFrame(columns=COLUMNS)
     return pd.concat(parts, ignore_index=True)
+
+
+def _scores(model: FittedPoems) -> dict[str, np.ndarray[Any, np.dtype[np.floating[Any]]]]:
+    """The loadings' scores, view to (n_features, n_active), NaN if the model has none."""
+    if not model.feature_estimates.score:
+        return {view: np.full(table.shape, np.nan) for view, table in model.loadings.items()}
+    return {view: table.to_numpy() for view, table in model.loading_scores.items()}
 
 
 def top_features(effects: pd.DataFrame, n: int = 10, *, across_views: bool = False) -> pd.DataFrame:

@@ -1,8 +1,9 @@
 """Which gene sets the features of each factor come from.
 
-A loading is exactly zero for most features, so that a ranking of all of them, as gene set
-enrichment analysis takes it, is one long tie. The natural test is over-representation, of the
-features that go up with the factor and of those that go down, among those measured.
+A loading is exactly zero for most features, so that a ranking of all of them by loadings is one
+long tie. The natural test of loadings is over-representation, of the features that go up with the
+factor and of those that go down, among those measured. The scores of loadings do rank all of them:
+see :mod:`poems.analysis.factors.gene_set_ranks`.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import numpy as np
 import pandas as pd
 
 from poems.analysis.factors.associations import false_discovery_rates
-from poems.errors import DataError, SettingsError
-from poems.findings import Finding, count, name_some
+from poems.analysis.factors.genes import by_gene, no_overlap, require_overlap, sets_of_size
+from poems.errors import SettingsError
+from poems.findings import Finding
 
 COLUMNS: Final = [
     "factor", "view", "gene_set", "direction", "n_overlap", "n_list", "n_set", "n_background",
     "expected", "odds_ratio", "p", "q", "genes",
 ]  # fmt: skip
-_EXAMPLES = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,17 +115,17 @@ def gene_set_enrichment(
         )
     calc_pvalues = _gseapy()
     named = {name: frozenset(map(str, members)) for name, members in sets.items()}
-    by_view, findings = _gene_loadings(loadings, genes)
+    by_view, findings = by_gene(loadings, genes)
     everything = frozenset().union(*named.values())
-    _require_overlap(by_view, everything, named)
+    require_overlap(by_view, everything, named)
     rows: list[dict[str, Any]] = []
     n_tests = 0
     for view, table in by_view.items():
         background = set(table.index)
         if not background & everything:
-            findings.append(_no_overlap(view, table.index, everything))
+            findings.append(no_overlap(view, table.index, everything))
             continue
-        tested, left_out = _of_size(view, named, background, min_size, max_size)
+        tested, left_out = sets_of_size(view, named, background, min_size, max_size)
         findings += left_out
         for factor in table.columns:
             column = table[factor].to_numpy(dtype=np.float64)
@@ -158,116 +159,6 @@ def _gseapy() -> Any:
             "gene sets need gseapy, which is not installed: pip install 'poems-omics[genesets]'"
         ) from None
     return calc_pvalues
-
-
-def _gene_loadings(
-    loadings: Mapping[str, pd.DataFrame],
-    genes: pd.DataFrame | Mapping[str, pd.DataFrame] | None,
-) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
-    """Bring each view to genes, each with its strongest loading on every factor."""
-    if isinstance(genes, Mapping):
-        unknown = [view for view in genes if view not in loadings]
-        if unknown:
-            raise DataError(
-                f"a table of features and genes is given for {name_some(unknown)}, but the model "
-                f"has the views {name_some(loadings, 20)}"
-            )
-    found: dict[str, pd.DataFrame] = {}
-    findings: list[Finding] = []
-    for view, table in loadings.items():
-        given = genes.get(view) if isinstance(genes, Mapping) else genes
-        if given is None:
-            found[view] = table.set_axis(table.index.map(str))
-            continue
-        features = table.index.map(str)
-        pairs = given[given["feature"].astype(str).isin(features)]
-        unmapped = features[~features.isin(pairs["feature"].astype(str))]
-        if len(unmapped) == len(features):
-            findings.append(_unmapped(view, features, given))
-            continue
-        if len(unmapped):
-            text = (
-                f"{len(unmapped)} of {count(len(features), 'feature')} without a gene in the table "
-                f"of features and genes left out: {name_some(unmapped)}"
-            )
-            findings.append(Finding("note", "gene-sets-unmapped", text, view, tuple(unmapped)))
-        rows = features.get_indexer(pd.Index(pairs["feature"].astype(str)))
-        named = table.iloc[rows].set_axis(pd.Index(pairs["gene"].astype(str), name="gene"))
-        found[view] = _strongest(named)
-    return found, findings
-
-
-def _strongest(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep one row a gene: its strongest loading on each factor, of either sign.
-
-    >>> _strongest(pd.DataFrame({"f": [1.0, -2.0, 0.5]}, index=["a", "a", "b"]))["f"].tolist()
-    [-2.0, 0.5]
-    """
-    grouped = table.groupby(level=0, sort=False)
-    highest, lowest = grouped.max(), grouped.min()
-    return highest.where(highest >= -lowest, lowest)
-
-
-def _unmapped(view: str, features: pd.Index, given: pd.DataFrame) -> Finding:
-    text = (
-        "left out of the gene sets: the table of features and genes names none of its features, "
-        f"such as {name_some(features)}; it names {name_some(given['feature'])}"
-    )
-    return Finding("warning", "gene-sets-unmapped", text, view)
-
-
-def _require_overlap(
-    by_view: Mapping[str, pd.DataFrame], everything: frozenset[str], named: Mapping[str, object]
-) -> None:
-    """Refuse names that no gene set knows."""
-    measured = [name for table in by_view.values() for name in table.index]
-    if any(name in everything for name in measured):
-        return
-    lower = {name.lower() for name in everything}
-    alike = [name for name in measured if name.lower() in lower]
-    case = (
-        f" {count(len(alike), 'name')} would be found if upper and lower case were alike; write "
-        "them as the sets do"
-        if alike
-        else " If the features are no genes (probes, positions), say which they belong to: a "
-        "table with the columns feature and gene (--map)"
-    )
-    known = name_some(sorted(everything), _EXAMPLES) or "none"
-    raise DataError(
-        f"none of {count(len(measured), 'gene')} measured is in any of "
-        f"{count(len(named), 'gene set')}: measured are "
-        f"{name_some(measured, _EXAMPLES) or 'none'}; the sets hold {known}.{case}"
-    )
-
-
-def _no_overlap(view: str, measured: pd.Index, everything: frozenset[str]) -> Finding:
-    text = (
-        f"left out of the gene sets, which hold none of its names, such as {name_some(measured)} "
-        f"(the sets hold {name_some(sorted(everything))}); --view-map can say which genes they are"
-    )
-    return Finding("note", "gene-sets-no-overlap", text, view)
-
-
-def _of_size(
-    view: str,
-    named: Mapping[str, frozenset[str]],
-    background: set[str],
-    min_size: int,
-    max_size: int,
-) -> tuple[dict[str, frozenset[str]], list[Finding]]:
-    """Keep the sets, of measured genes, that are neither too small nor too large."""
-    measured = {name: members & background for name, members in named.items()}
-    small = sum(len(members) < min_size for members in measured.values())
-    large = sum(len(members) > max_size for members in measured.values())
-    kept = {n: members for n, members in measured.items() if min_size <= len(members) <= max_size}
-    if not small and not large:
-        return kept, []
-    text = (
-        f"{small + large} of {count(len(named), 'gene set')} left out: {small} with fewer than "
-        f"{min_size} of the measured genes, {large} with more than {max_size}"
-    )
-    severity: Any = "note" if kept else "warning"
-    return kept, [Finding(severity, "gene-sets-left-out", text, view)]
 
 
 def _with_rates(rows: list[dict[str, Any]], n_tests: int) -> pd.DataFrame:

@@ -32,6 +32,8 @@ _CORRELATED = 0.5
 _MOST_PAIRS = 5
 # Features of each factor and view in top_features.csv.
 _WRITTEN = 20
+# The same in ranked_features.csv, which goes on where loadings are zero.
+_RANKED = 100
 # A share of variance that rounds to nothing.
 _LEAST_SHOWN = 0.005
 _MEASURES = {"rho": "rho", "rank-biserial": "r", "epsilon squared": "ε²"}
@@ -90,19 +92,22 @@ def factors(
     return CommandResult(
         partial(_show, model=model, found=found, findings=findings, top=top),
         {**about, "factors": model.factor_names},
-        tables=_tables(found),
+        tables=_tables(model, found),
         findings=findings,
         folder=folder,
         about=about,
     )
 
 
-def _tables(found: FactorTables) -> dict[str, pd.DataFrame | None]:
+def _tables(model: FittedPoems, found: FactorTables) -> dict[str, pd.DataFrame | None]:
     from poems.analysis.factors.effects import top_features
+    from poems.analysis.factors.rankings import rank_features
 
+    scored = bool(model.feature_estimates.score)
     return {
         "effects": found.effects,
         "top_features": top_features(found.effects, _WRITTEN),
+        "ranked_features": rank_features(model, _RANKED) if scored else None,
         "correlations": found.correlations,
         "variance": None if found.variance is None else found.variance.table,
         "associations": None if found.associations is None else found.associations.table,

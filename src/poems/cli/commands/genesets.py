@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from poems.findings import Finding
 
 
+# What features are tested by.
+_TESTS = ("loadings", "scores")
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
     add_command(app, genesets)
@@ -48,6 +52,14 @@ def genesets(
     max_size: Annotated[
         int, typer.Option(min=1, metavar="N", help="Most measured genes of a set.")
     ] = 500,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT",
+            help="loadings: which sets the driven features come from; scores: which sets lie at an "
+            "end of the ranking of all features.",
+        ),
+    ] = "loadings",
     fdr: inputs.Fdr = FDR,
     top: Annotated[
         int, typer.Option(min=1, metavar="N", help="Gene sets of each factor to print.")
@@ -58,9 +70,12 @@ def genesets(
     """Test which gene sets are over-represented among the features of each factor.
 
     Features that go up with a factor and those that go down are tested apart, against all features
-    of their view; no connection is needed.
+    of their view; no connection is needed. With --by scores all features are ranked by what speaks
+    for their loading, zero or not.
     """
     checks.require_rate(fdr)
+    if by not in _TESTS:
+        raise typer.BadParameter(f"--by is one of {', '.join(_TESTS)}, not '{by}'")
     if min_size > max_size:
         raise typer.BadParameter(f"--min-size {min_size} is above --max-size {max_size}")
     maps = _maps(view_map or ())
@@ -68,6 +83,7 @@ def genesets(
     checks.require_files([*gmt, gene_map, *maps.values()])
     checks.require_output(out, "gene-sets", overwrite=overwrite)
 
+    from poems.analysis.factors.gene_set_ranks import gene_set_ranks
     from poems.analysis.factors.gene_sets import gene_set_enrichment
     from poems.data.text.gene_files import read_feature_map, read_gmt
     from poems.plots import plot_gene_sets
@@ -78,12 +94,14 @@ def genesets(
         genes = dict.fromkeys(model.view_names, read_feature_map(gene_map))
     genes |= {view: read_feature_map(file) for view, file in maps.items()}
     sets = read_gmt(gmt)
+    ranked = by == "scores"
+    values = model.loading_scores if ranked else model.loadings
+    test = gene_set_ranks if ranked else gene_set_enrichment
     folder = claim(out, "gene-sets", overwrite=overwrite)
-    found = gene_set_enrichment(
-        model.loadings, sets.sets, genes=genes, min_size=min_size, max_size=max_size
-    )
+    found = test(values, sets.sets, genes=genes, min_size=min_size, max_size=max_size)
     findings = (*sets.findings, *found.findings)
     about = {
+        "by": by,
         "n_tests": found.n_tests,
         "run": str(path),
         "gmt": [str(file) for file in gmt],
@@ -122,10 +140,11 @@ def _show(
 def _print_gene_sets(console: Console, found: GeneSetEnrichment, fdr: float, top: int) -> None:
     """Print the leading sets of each factor."""
     passed = found.table[found.table["q"] <= fdr]
+    tested = "gene set" if "auc" in passed else "gene set and direction"
     say(
         console,
-        f"{len(passed)} of {count(found.n_tests, 'test')} of a factor, view, gene set and "
-        f"direction {'is' if len(passed) == 1 else 'are'} significant at a false discovery rate "
+        f"{len(passed)} of {count(found.n_tests, 'test')} of a factor, view, {tested} "
+        f"{'is' if len(passed) == 1 else 'are'} significant at a false discovery rate "
         f"of {fdr:.0%}.",
         "bold",
     )
@@ -137,9 +156,13 @@ def _print_gene_sets(console: Console, found: GeneSetEnrichment, fdr: float, top
     order = list(dict.fromkeys(shown["factor"]))
     shown = shown.sort_values("factor", key=lambda names: names.map(order.index), kind="stable")
     columns = shown[["view", "gene_set", "direction"]].astype(str).set_axis(shown["factor"])
-    columns["genes"] = [
-        f"{n} of {m}" for n, m in zip(shown["n_overlap"], shown["n_set"], strict=True)
-    ]
+    if "auc" in shown:
+        columns["genes"] = [str(n) for n in shown["n_set"]]
+        columns["above others"] = [f"{share:.0%}" for share in shown["auc"]]
+    else:
+        columns["genes"] = [
+            f"{n} of {m}" for n, m in zip(shown["n_overlap"], shown["n_set"], strict=True)
+        ]
     columns["q"] = [f"{q:.1g}" for q in shown["q"]]
     columns["leading"] = [", ".join(genes.split(";")[:3]) for genes in shown["genes"]]
     print_table(console, columns.rename(columns={"gene_set": "gene set"}), index="factor")

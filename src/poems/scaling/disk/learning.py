@@ -11,6 +11,7 @@ from poems.data.disk.summary import Summary, summarise
 from poems.data.disk.view import BackedView
 from poems.data.winsorising import Limits
 from poems.findings import Finding
+from poems.scaling.screening import Screening
 from poems.scaling.view_scaling import (
     Array,
     ViewScaling,
@@ -22,7 +23,10 @@ from poems.settings.schema import PreprocessingSettings
 
 
 def fit_backed_scaling(
-    name: str, view: BackedView, settings: PreprocessingSettings
+    name: str,
+    view: BackedView,
+    settings: PreprocessingSettings,
+    screening: Screening | None = None,
 ) -> tuple[ViewScaling, list[Finding]]:
     """Learn how one view is scaled.
 
@@ -39,7 +43,10 @@ def fit_backed_scaling(
         require_not_negative(name, int(found.n_below_zero.sum()), float(np.nanmin(found.lowest)))
     kept = np.flatnonzero(found.varies)
     findings = list(left_out_findings(name, view.features, kept))
-    scaling, more = scaling_from(name, view.features[kept], _Summarised(found, kept), settings)
+    n_samples = int(view.measured.sum())
+    scaling, more = scaling_from(
+        name, view.features[kept], _Summarised(found, kept), settings, n_samples, screening
+    )
     return scaling, [*findings, *more]
 
 
