@@ -130,9 +130,11 @@ class POEMS(nn.Module):
     def standard_errors(self) -> list[Tensor]:
         """Standard error with which one value tells each feature's eta, a view's (n_features,).
 
-        At a sample whose latents are all 0; see :meth:`Likelihood.standard_error`.
+        At samples whose latents are all 0; see :meth:`Likelihood.typical_standard_error`.
         """
-        return [self.likelihood(i).standard_error(eta)[0] for i, eta in enumerate(self._at_zero())]
+        return [
+            self.likelihood(i).typical_standard_error(eta) for i, eta in enumerate(self._at_zero())
+        ]
 
     @torch.no_grad()
     def standard_deviations(self) -> list[Tensor]:

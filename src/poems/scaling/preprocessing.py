@@ -19,7 +19,8 @@ from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.learning import fit_backed_scaling
 from poems.scaling.disk.scaled import ScaledView
 from poems.scaling.disk.survey import survey
-from poems.scaling.view_scaling import ViewScaling, fit_scaling
+from poems.scaling.own_scale import Kind
+from poems.scaling.view_scaling import ViewScaling, fit_own_scaling, fit_scaling
 from poems.settings.schema import PreprocessingSettings
 
 # Of one's own cohort, a few entries in a thousand lie beyond the limits.
@@ -51,18 +52,31 @@ class Preprocessing:
         findings = self._unknown_views(cohort)
         values: dict[str, torch.Tensor] = {}
         observed: dict[str, torch.Tensor | None] = {}
+        targets: dict[str, torch.Tensor] = {}
+        log_sizes: dict[str, torch.Tensor] = {}
         measured = []
         for name, scaling in self.views.items():
             if name not in cohort.views:
                 shape = (cohort.n_samples, len(scaling.features))
                 values[name] = torch.zeros(shape)
                 observed[name] = None
+                if scaling.own is not None:
+                    targets[name] = torch.zeros(shape)
+                    log_sizes[name] = torch.zeros(cohort.n_samples)
                 measured.append(np.zeros(cohort.n_samples, dtype=bool))
                 findings.append(_absent(name))
                 continue
             aligned, some = _align(cohort.views[name], name, scaling.features)
             findings += some
-            scaled, n_clipped = scaling.apply(aligned.values, name)
+            if scaling.own is None:
+                scaled, n_clipped = scaling.apply(aligned.values, name)
+            else:
+                given = scaling.apply_own(aligned.values, name, cohort.samples)
+                scaled, n_clipped = given.scaled, given.n_clipped
+                # Entries that are missing hold a 0, which no likelihood reads.
+                own = np.where(np.isnan(scaled), np.float32(0), given.targets)
+                targets[name] = torch.from_numpy(own)
+                log_sizes[name] = torch.from_numpy(given.log_sizes.astype(np.float32))
             if n_clipped:
                 n_entries = int(np.count_nonzero(~np.isnan(scaled[aligned.measured])))
                 findings.append(_winsorised(name, n_clipped, n_entries))
@@ -75,14 +89,21 @@ class Preprocessing:
             measured.append(rows)
         mask = np.column_stack(measured)
         _require_any(mask, cohort.samples)
-        return Batch(values, observed, torch.from_numpy(mask)), tuple(findings)
+        batch = Batch(values, observed, torch.from_numpy(mask), targets, log_sizes)
+        return batch, tuple(findings)
 
     def apply_backed(self, cohort: BackedCohort) -> tuple[BackedBatches, tuple[Finding, ...]]:
         """Bring a cohort on disk to the model's scale, batch by batch when they are asked for.
 
         As :meth:`apply`; the values are passed over once, for what there is to
         report and for the entries that are missing.
+
+        Raises
+        ------
+        DataError
+            As :meth:`apply`, and if a view's likelihood is given values as they were measured.
         """
+        _require_continuous({name: each.own is not None for name, each in self.views.items()})
         findings = self._unknown_views(cohort)
         known = cohort.backed_views()
         views: dict[str, ScaledView | None] = {}
@@ -130,34 +151,89 @@ class Preprocessing:
 
 
 def fit_preprocessing(
-    cohort: MultiOmics, settings: PreprocessingSettings
+    cohort: MultiOmics, settings: PreprocessingSettings, kinds: Mapping[str, Kind] | None = None
 ) -> tuple[Preprocessing, tuple[Finding, ...]]:
     """Learn the preprocessing of each view from a cohort.
 
     Features that are constant or missing throughout, and those not selected by
     ``most_variable``, are left out; findings list them.
 
+    Parameters
+    ----------
+    cohort
+        The training samples.
+    settings
+        What is to be done.
+    kinds
+        What the likelihood of each view is for (:attr:`poems.nn.likelihoods.Likelihood.kind`);
+        continuous values by default.
+
     Raises
     ------
     DataError
-        If a view has no usable feature, or log1p meets values below zero.
+        If a view has no usable feature, log1p meets values below zero, or a likelihood cannot take
+        one of its values.
     SettingsError
-        If ``log1p`` names a view that does not exist.
+        If ``log1p`` names a view that does not exist, or one that is taken as it was measured.
     """
+    kinds = {} if kinds is None else kinds
     unknown = [name for name in settings.log1p if name not in cohort.views]
     if unknown:
         raise SettingsError(
             f"log1p names the view {name_some(unknown)}; there are {name_some(cohort.views, 20)}"
         )
+    for name in settings.log1p:
+        if kinds.get(name, "continuous") not in ("continuous", "heavy"):
+            raise SettingsError(
+                f"log1p names the view {name}, whose likelihood is given values as they were "
+                "measured; leave it out of log1p (--log1p), or choose gaussian for the view"
+            )
     views, findings = {}, []
     for name, view in cohort.views.items():
-        views[name], some = (
-            fit_backed_scaling(name, view, settings)
-            if isinstance(view, BackedView)
-            else fit_scaling(name, view, settings)
-        )
+        kind = kinds.get(name, "continuous")
+        if isinstance(view, BackedView):
+            _require_continuous({name: kind != "continuous"})
+            views[name], some = fit_backed_scaling(name, view, settings)
+        elif kind == "continuous":
+            views[name], some = fit_scaling(name, view, settings)
+        else:
+            views[name], some = fit_own_scaling(name, view, cohort.samples, kind, settings)
+            some += _own_findings(name, view, views[name])
         findings += some
     return Preprocessing(views), tuple(findings)
+
+
+def _own_findings(name: str, view: View, scaling: ViewScaling) -> list[Finding]:
+    """Say what is done to the values of a view that its likelihood is given as they are."""
+    own = scaling.own
+    if own is not None and own.sized:
+        text = (
+            "counts are compared at the same total: a sample's counts are expected in proportion "
+            "to its total over the features used, of which the geometric mean stands for 1 "
+            "(size_factors='none' compares them as they are)"
+        )
+        return [Finding("note", "size-factors", text, name)]
+    if own is not None and own.kind == "fractions":
+        n = int(np.count_nonzero((view.values <= 0) | (view.values >= 1)))
+        if n:
+            text = (
+                f"{n} fractions of 0 or 1, which no beta distribution has, stand at "
+                f"{own.ends:.3g} and {1 - own.ends:.3g}: half as far from the end as the nearest "
+                "other value, at most 0.01"
+            )
+            return [Finding("note", "fractions-at-ends", text, name)]
+    return []
+
+
+def _require_continuous(own_scale: Mapping[str, bool]) -> None:
+    """Refuse values on disk for likelihoods that are given them as they were measured."""
+    some = [name for name, own in own_scale.items() if own]
+    if some:
+        raise DataError(
+            f"the likelihood of view {name_some(some)} takes values as they were measured, which "
+            "is not done from disk yet; read the cohort into memory (without backed), or choose "
+            "gaussian for these views"
+        )
 
 
 def prepare(

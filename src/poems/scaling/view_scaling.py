@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from poems.data.container import View
 from poems.data.winsorising import Clipped, Limits, winsorising_limits
 from poems.errors import DataError
 from poems.findings import Finding, name_some
+from poems.scaling.own_scale import Kind, OwnScale, fit_own_scale
 from poems.settings.schema import PreprocessingSettings
 
 Array = npt.NDArray[np.float64]
@@ -29,6 +30,10 @@ class ViewScaling:
 
     ``fill`` is the mean of the scaled training values, which the encoder sees
     where an entry is missing; ``variance`` is theirs too.
+
+    ``own`` is there where the likelihood is given values as they were measured. What is scaled is
+    then their residuals (:meth:`apply_own`); of ``"heavy"`` values, which are standardised as
+    any, the likelihood is given them unclipped.
     """
 
     features: pd.Index
@@ -39,6 +44,7 @@ class ViewScaling:
     scale: Array
     fill: Array
     variance: Array
+    own: OwnScale | None = None
 
     def apply(
         self, values: npt.NDArray[np.float32], name: str
@@ -55,10 +61,50 @@ class ViewScaling:
         n_clipped = int(np.count_nonzero(clipped != x) - np.count_nonzero(np.isnan(x)))
         return ((clipped - self.offset) / self.scale).astype(np.float32), n_clipped
 
+    def apply_own(
+        self, values: npt.NDArray[np.float32], name: str, samples: pd.Index
+    ) -> OwnValues:
+        """Scale the residuals of values that a likelihood is given as they are.
+
+        ``name`` is the view's, ``samples`` are their names, for errors.
+
+        Raises
+        ------
+        DataError
+            If the likelihood cannot take one of the values.
+        """
+        assert self.own is not None
+        if self.own.kind == "heavy":
+            scaled, n_clipped = self.apply(values, name)
+            x = values.astype(np.float64)
+            x = _log1p(x, name) if self.log1p else x
+            targets = (x - self.offset) / self.scale
+            return OwnValues(scaled, n_clipped, targets.astype(np.float32), np.zeros(len(x)))
+        targets = self.own.targets(values, name, self.features, samples)
+        log_sizes = self.own.log_sizes(targets, name, samples)
+        residuals = (self.own.residuals(targets, log_sizes) - self.offset) / self.scale
+        return OwnValues(residuals.astype(np.float32), 0, targets.astype(np.float32), log_sizes)
+
     def invert(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Bring scaled values back to the units of the input."""
+        """Bring scaled values, or means of a likelihood on its own scale, to the input's units."""
+        if self.own is not None and self.own.kind != "heavy":
+            return self.own.invert(values.astype(np.float64))
         x = values.astype(np.float64) * self.scale + self.offset
         return np.expm1(x) if self.log1p else x
+
+
+@dataclass(frozen=True, eq=False)
+class OwnValues:
+    """A view whose likelihood is given values as they are, of shape (n_samples, n_features).
+
+    ``scaled``: what encoders see, with ``n_clipped`` of them at their limits; ``targets``: what
+    the likelihood is given; ``log_sizes``: of the samples, (n_samples,). ``NaN`` where missing.
+    """
+
+    scaled: npt.NDArray[np.float32]
+    n_clipped: int
+    targets: npt.NDArray[np.float32]
+    log_sizes: Array
 
 
 class Statistics(Protocol):
@@ -112,6 +158,69 @@ def fit_scaling(
     statistics = _Values(x, np.clip(x, limits.lower, limits.upper), limits)
     scaling, more = scaling_from(name, view.features[kept], statistics, settings)
     return scaling, [*findings, *more]
+
+
+def fit_own_scaling(
+    name: str, view: View, samples: pd.Index, kind: Kind, settings: PreprocessingSettings
+) -> tuple[ViewScaling, list[Finding]]:
+    """Learn how residuals of a view are scaled whose likelihood is given values as they are.
+
+    Parameters
+    ----------
+    name, view, samples
+        The view, and the names of the cohort's samples.
+    kind
+        What its values are; not continuous.
+    settings
+        Which features are kept, and whether samples have sizes.
+
+    Raises
+    ------
+    DataError
+        If no feature is usable, or the likelihood cannot take one of the values.
+    """
+    if kind == "heavy":
+        scaling, findings = fit_scaling(name, view, settings)
+        width = len(scaling.features)
+        own = OwnScale(kind, np.zeros(width), np.zeros(width), np.zeros(0), False, 0.0)
+        return replace(scaling, own=own), findings
+    x, known = view.values[view.measured], samples[view.measured]
+    kept = np.flatnonzero(_varies(x.astype(np.float64)))
+    findings = list(left_out_findings(name, view.features, kept))
+    sized = settings.size_factors == "total"
+    own, residuals = _own(kind, x[:, kept], name, view.features[kept], known, sized)
+    if settings.most_variable is not None and len(kept) > settings.most_variable:
+        most = np.sort(np.argsort(-np.nanvar(residuals, axis=0), kind="stable")[: settings.most_variable])
+        findings.append(_most_variable_finding(name, view.features[kept[most]], len(kept)))
+        kept = kept[most]
+        own, residuals = _own(kind, x[:, kept], name, view.features[kept], known, sized)
+    unlimited = np.full(len(kept), np.inf)
+    scaling = ViewScaling(
+        features=view.features[kept],
+        log1p=False,
+        lower=-unlimited,
+        upper=unlimited,
+        offset=np.nanmean(residuals, axis=0),
+        scale=np.nanstd(residuals, axis=0),
+        fill=np.zeros(len(kept)),
+        variance=np.ones(len(kept)),
+        own=own,
+    )
+    return scaling, findings
+
+
+def _own(
+    kind: Kind,
+    x: npt.NDArray[np.float32],
+    name: str,
+    features: pd.Index,
+    samples: pd.Index,
+    sized: bool,
+) -> tuple[OwnScale, Array]:
+    """An own scale, and the residuals of the values that it was learned from."""
+    own = fit_own_scale(kind, x, name, features, samples, sized=sized)
+    targets = own.targets(x, name, features, samples)
+    return own, own.residuals(targets, own.log_sizes(targets, name, samples))
 
 
 def scaling_from(

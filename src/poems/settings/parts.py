@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from poems.training.starts.kinds import Start
 
 LIKELIHOODS: Registry[LikelihoodFactory] = Registry(
-    "likelihood", {"gaussian": "poems.nn.likelihoods.gaussian:GaussianLikelihood"}
+    "likelihood",
+    {
+        "gaussian": "poems.nn.likelihoods.gaussian:GaussianLikelihood",
+        "bernoulli": "poems.nn.likelihoods.bernoulli:BernoulliLikelihood",
+        "poisson": "poems.nn.likelihoods.poisson:PoissonLikelihood",
+        "negative_binomial": "poems.nn.likelihoods.negative_binomial:NegativeBinomialLikelihood",
+    },
 )
 
 FUSIONS: Registry[FusionRule] = Registry(

@@ -52,6 +52,11 @@ class PreprocessingSettings(_Group):
     most_variable: int | None = Field(
         None, ge=1, description="Keep at most this many features a view, the most variable ones."
     )
+    size_factors: Literal["total", "none"] = Field(
+        "total",
+        description="How much of a sample was counted, for likelihoods of counts: its total, or "
+        "alike for all (none).",
+    )
 
 
 class ModelSettings(_Group):

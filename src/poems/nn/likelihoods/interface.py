@@ -9,6 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from poems.scaling.own_scale import Kind
+
 
 class Likelihood(nn.Module):
     """How the values of one view scatter around what its decoder predicts.
@@ -33,6 +35,9 @@ class Likelihood(nn.Module):
         Variance of each feature over the training samples, of shape (n_features,).
     """
 
+    #: Which values it is for. Continuous ones are standardised before; the others are taken as they
+    #: were measured, by a :class:`poems.nn.likelihoods.own_scale.OwnScaleLikelihood`.
+    kind: ClassVar[Kind] = "continuous"
     #: A value that :meth:`log_prob` takes, put where none was measured; it counts for nothing.
     placeholder: ClassVar[float] = 0.0
     #: Whether values are eta and noise of one variance a feature, which is what dense background
@@ -100,6 +105,13 @@ class Likelihood(nn.Module):
     def standard_error(self, eta: Tensor) -> Tensor:
         """Standard error with which one value tells eta: one over the root of its information."""
         return self.information(eta).rsqrt()
+
+    def typical_standard_error(self, eta: Tensor) -> Tensor:
+        """Standard error at one eta a feature, (1, n_features), for samples as they come.
+
+        Of shape (n_features,).
+        """
+        return self.standard_error(eta)[0]
 
     @abstractmethod
     def deviance(self, x: Tensor, eta: Tensor) -> Tensor:
