@@ -29,6 +29,7 @@ from poems.nn.estimates import (
     estimate_samples,
     explained_in_all,
 )
+from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
 from poems.nn.model import POEMS
 from poems.nn.precision import require_precision
 from poems.nn.profiling import NO_PROFILE, Profile
@@ -38,7 +39,7 @@ from poems.scaling.disk.subset import bounded
 from poems.scaling.preprocessing import Preprocessing, fit_preprocessing, prepare
 from poems.scaling.redundancy import redundancy, redundancy_findings
 from poems.settings.arguments import require_whole
-from poems.settings.parts import STARTS
+from poems.settings.parts import LIKELIHOODS, STARTS
 from poems.settings.schema import LARGEST_SEED, Settings, settings_from_mapping
 from poems.training.checkpoints import Checkpoints
 from poems.training.loop import FEWEST_FEATURES, Callback, Status, Training, train
@@ -192,7 +193,11 @@ def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
     fatal = [finding for finding in quality if finding.severity == "error"]
     if fatal:
         raise DataError("the cohort cannot be fitted: " + "; ".join(f.message for f in fatal))
-    preprocessing, left_out = fit_preprocessing(cohort, settings.preprocessing)
+    names = settings.model.likelihoods_of(tuple(cohort.views))
+    kinds = {
+        view: LIKELIHOODS.find(name).kind for view, name in zip(cohort.views, names, strict=True)
+    }
+    preprocessing, left_out = fit_preprocessing(cohort, settings.preprocessing, kinds)
     data, touched = prepare(preprocessing, cohort)
     # Features left out are named by the checks, and unknown to the model because of that.
     told = ("features-left-out", "features-unknown")
@@ -259,16 +264,40 @@ def _start(
         found = redundancy(training_part)
         module.feature_weights.copy_(torch.cat([each.weights for each in found.values()]))
         noted = tuple(redundancy_findings(found))
+    effects_of_one = _begin(module, training_part)
     start = STARTS.find(settings.model.start)(
         training_part, settings.model.n_latent, module.weights_of_views()
     )
     for name, decoder in module.sparse_decoders():
         if name in start:
-            decoder.start_from(start[name].effects)
+            decoder.start_from(start[name].effects * effects_of_one.get(name, 1.0))
     for i, name in enumerate(module.views):
         if name in start:
             module.likelihood(i).start(start[name].residual)
     return module.to(device), training_part.to(device), held_out, noted
+
+
+def _begin(module: POEMS, data: Batch | BackedBatches) -> dict[str, torch.Tensor]:
+    """Set the intercepts of views on their own scale.
+
+    Returns what an effect of 1 on their residuals is in eta: view name to (n_features, 1).
+    """
+    found = {}
+    for i, name in enumerate(module.views):
+        likelihood = module.likelihood(i)
+        if isinstance(likelihood, OwnScaleLikelihood):
+            # Values on disk are refused before.
+            assert isinstance(data, Batch)
+            there = data.measured[:, i, None] & _observed(data, name)
+            eta = likelihood.begin(data.targets[name], data.log_sizes[name], there)
+            module.decoder(i).begin_at(eta)
+            found[name] = likelihood.effect_of_residuals()[:, None]
+    return found
+
+
+def _observed(data: Batch, name: str) -> torch.Tensor:
+    observed = data.observed[name]
+    return torch.ones(data.values[name].shape, dtype=torch.bool) if observed is None else observed
 
 
 def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoems:

@@ -17,9 +17,19 @@ from poems.diagnosis.check import Check, Diagnosis
 from poems.errors import StorageError
 from poems.files.tensors import read_state
 from poems.findings import Finding
+from poems.scaling.own_scale import Kind
 from poems.settings.schema import Settings
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+
+class OwnRecord(BaseModel):
+    """What a likelihood is given of a view on its own scale (:class:`OwnScale`)."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Kind
+    sized: bool
+    ends: float
 
 
 class ViewRecord(BaseModel):
@@ -31,6 +41,7 @@ class ViewRecord(BaseModel):
     log1p: bool
     r2: float
     total: float | None = None
+    own: OwnRecord | None = None
 
 
 class Record(BaseModel):

@@ -7,7 +7,8 @@ The encoder proposes, the decoders decide. From the encoder's answer
 the sum over the measured entries, w_j how much a feature counts, is raised by Fisher scoring, which
 is Gauss-Newton where noise is Gaussian: each view's expert is its likelihood linearised where the
 sample is, of precision J' I J with J the slopes of eta and I the weighted information of an entry,
-multiplied with the other experts and with the prior. Steps are halved until nothing is lost. The
+multiplied with the other experts and with the prior. To eta the logarithm of a sample's size is
+added, where it has any. Steps are halved until nothing is lost. The
 posterior's covariance is the inverse of the product's precision, in which the background factors b
 (see :class:`poems.nn.background.Background`) are averaged over.
 """
@@ -217,6 +218,16 @@ def _background_precision(
     return known.view(doubt.shape) + doubt + unit, doubt
 
 
+def _additive(model: POEMS) -> Tensor | None:
+    """Which features, of all views, are of additive likelihoods; ``None`` if all are."""
+    parts = [
+        torch.full((size,), model.likelihood(i).additive)
+        for i, size in enumerate(model.background.sizes)
+    ]
+    found = torch.cat(parts)
+    return None if bool(found.all()) else found
+
+
 class _Problem:
     """The samples' log density, its slope and its curvature."""
 
@@ -224,7 +235,10 @@ class _Problem:
         self.model, self.background = model, model.background
         self.sizes, self.there = list(batch.n_features.values()), batch.entries()
         # What was not measured may be no number at all.
-        self.x = batch.joined().masked_fill(~self.there, 0.0)
+        self.x = batch.joined_targets().masked_fill(~self.there, 0.0)
+        self._shifted = batch.shifted
+        # Which entries the background adds to; None for all.
+        self._additive = _additive(model)
         self._weights = model.feature_weights
         # What an entry says of z and b; what it is predicted with stays its own.
         self._precision = self._weights * self.background.precision
@@ -244,22 +258,37 @@ class _Problem:
         A point is z and b, of shape (n_samples, n_latent + n_background).
         """
         z, b = self._parts(point)
-        eta = self.model.decode_jointly(z)
+        eta = self._shifted(self.model.decode_jointly(z))
         log_prob = self.model.prior.log_prob(z)
         if not self.background.n_background:
             parts = self._by_view(lambda likelihood, x, own: likelihood.log_prob(x, own), eta)
             return log_prob + (parts * self._weights).sum(dim=1), eta
         eta = eta + self.background.predict(b)
         squares = (self.x - eta).square().mul_(self._precision) * self.there
+        if self._additive is not None:
+            parts = self._by_view(
+                lambda likelihood, x, own: likelihood.log_prob(x, own), eta, others=True
+            )
+            log_prob = log_prob + (parts * self._weights).sum(dim=1)
+            squares = squares.where(self._additive, 0.0)
         doubt = torch.einsum("na,nab,nb->n", b, self._doubt, b)
         return log_prob - 0.5 * (b.square().sum(dim=1) + doubt + squares.sum(dim=1)), eta
 
     def _by_view(
-        self, compute: Callable[[Likelihood, Tensor, Tensor], Tensor], eta: Tensor
+        self,
+        compute: Callable[[Likelihood, Tensor, Tensor], Tensor],
+        eta: Tensor,
+        *,
+        others: bool = False,
     ) -> Tensor:
-        """Compute something of every entry by its view's likelihood, zero where not measured."""
+        """Compute something of every entry by its view's likelihood, zero where not measured.
+
+        ``others``: of views alone that a background does not add to, zero in the rest.
+        """
         parts = [
-            compute(self.model.likelihood(i), x, own)
+            torch.zeros_like(x)
+            if others and self.model.likelihood(i).additive
+            else compute(self.model.likelihood(i), x, own)
             for i, (x, own) in enumerate(
                 zip(
                     torch.split(self.x, self.sizes, dim=1),
@@ -272,13 +301,21 @@ class _Problem:
 
     def _score(self, eta: Tensor) -> Tensor:
         if self.background.n_background:
-            return (self.x - eta).mul_(self._precision).masked_fill_(~self.there, 0.0)
+            slope = (self.x - eta).mul_(self._precision).masked_fill_(~self.there, 0.0)
+            if self._additive is None:
+                return slope
+            own = self._by_view(lambda each, x, at: each.score(x, at), eta, others=True)
+            return torch.where(self._additive, slope, own * self._weights)
         scores = self._by_view(lambda likelihood, x, own: likelihood.score(x, own), eta)
         return scores * self._weights
 
     def _information(self, eta: Tensor) -> Tensor:
         if self.background.n_background:
-            return self._precision * self.there
+            known = self._precision * self.there
+            if self._additive is None:
+                return known
+            own = self._by_view(lambda each, _, at: each.information(at), eta, others=True)
+            return torch.where(self._additive, known, own * self._weights)
         told = self._by_view(lambda likelihood, _, own: likelihood.information(own), eta)
         return told * self._weights
 

@@ -188,8 +188,10 @@ class POEMS(nn.Module):
         parts = torch.split(self.decode_jointly(z, turns), sizes, dim=1)
         return dict(zip(self.views, parts, strict=True))
 
-    def predict(self, z: Tensor, background: Tensor | None = None) -> dict[str, Tensor]:
-        """Predict the values of every view, their means: name to (n_samples, n_features).
+    def linear_predictors(
+        self, z: Tensor, background: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Compute eta of every view for a sample of size 1: name to (n_samples, n_features).
 
         With what the background adds, where its scores (n_samples, n_background) are given.
         """
@@ -197,10 +199,26 @@ class POEMS(nn.Module):
         if background is not None and background.shape[1]:
             eta = eta + self.background.predict(background)
         parts = torch.split(eta, list(self.background.sizes), dim=1)
-        return {
-            name: self.likelihood(i).mean(own)
-            for i, (name, own) in enumerate(zip(self.views, parts, strict=True))
-        }
+        return dict(zip(self.views, parts, strict=True))
+
+    def predict(
+        self,
+        z: Tensor,
+        background: Tensor | None = None,
+        log_sizes: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Predict the values of every view, their means: name to (n_samples, n_features).
+
+        With what the background adds, where its scores (n_samples, n_background) are given.
+        ``log_sizes``, (n_samples,), of views whose samples have sizes, 0 by default.
+        """
+        found = {}
+        for i, (name, own) in enumerate(self.linear_predictors(z, background).items()):
+            eta = own
+            if log_sizes is not None and name in log_sizes:
+                eta = own + log_sizes[name][:, None]
+            found[name] = self.likelihood(i).mean(eta)
+        return found
 
     def predict_view(self, view: int, z: Tensor) -> Tensor:
         """Predict the values of one view, of shape (n_samples, n_features)."""
