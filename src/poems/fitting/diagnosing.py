@@ -28,6 +28,7 @@ from poems.diagnosis.reconstruction import (
 )
 from poems.findings import Finding, count
 from poems.fitting.result import FittedPoems
+from poems.nn.compared import compared
 from poems.nn.estimates import SampleEstimates, backed_shares, estimate_samples
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
@@ -278,8 +279,8 @@ def _explained(
 ) -> dict[str, Explained]:
     """What the model, and PCA where there is one, explain of some samples."""
     means = _means(fitted)
-    with torch.no_grad():
-        model = explained_views(batch, fitted.module.predict(loc), means)
+    beside = compared(fitted.module, batch, loc)
+    model = explained_views(beside.batch, beside.predicted, {**means, **beside.means})
     pca = {} if axes is None else explained_views(batch, predict(axes, batch, means), means)
     n_samples = dict(zip(fitted.view_names, batch.measured.sum(dim=0).tolist(), strict=True))
     return {

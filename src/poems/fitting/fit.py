@@ -29,17 +29,18 @@ from poems.nn.estimates import (
     estimate_samples,
     explained_in_all,
 )
-from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
+from poems.nn.likelihoods import OwnScaleLikelihood, kinds_of
 from poems.nn.model import POEMS
 from poems.nn.precision import require_precision
 from poems.nn.profiling import NO_PROFILE, Profile
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.subset import bounded
+from poems.scaling.own_scale import own_scale_views
 from poems.scaling.preprocessing import Preprocessing, fit_preprocessing, prepare
 from poems.scaling.redundancy import redundancy, redundancy_findings
 from poems.settings.arguments import require_whole
-from poems.settings.parts import LIKELIHOODS, STARTS
+from poems.settings.parts import STARTS
 from poems.settings.schema import LARGEST_SEED, Settings, settings_from_mapping
 from poems.training.checkpoints import Checkpoints
 from poems.training.loop import FEWEST_FEATURES, Callback, Status, Training, train
@@ -189,14 +190,13 @@ class _Prepared:
 
 def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
     """Check the cohort and bring it to the model's scale."""
-    quality = quality_findings(cohort, log1p=settings.preprocessing.log1p)
+    kinds = kinds_of(settings.model, tuple(cohort.views))
+    quality = quality_findings(
+        cohort, log1p=settings.preprocessing.log1p, own_scale=own_scale_views(kinds)
+    )
     fatal = [finding for finding in quality if finding.severity == "error"]
     if fatal:
         raise DataError("the cohort cannot be fitted: " + "; ".join(f.message for f in fatal))
-    names = settings.model.likelihoods_of(tuple(cohort.views))
-    kinds = {
-        view: LIKELIHOODS.find(name).kind for view, name in zip(cohort.views, names, strict=True)
-    }
     preprocessing, left_out = fit_preprocessing(cohort, settings.preprocessing, kinds)
     data, touched = prepare(preprocessing, cohort)
     # Features left out are named by the checks, and unknown to the model because of that.
@@ -237,7 +237,7 @@ def _start(
         name: torch.tensor(scaling.variance, dtype=torch.float32)
         for name, scaling in prepared.preprocessing.views.items()
     }
-    module = POEMS(variances, settings)
+    module = POEMS(variances, settings, prepared.preprocessing.n_levels)
     training_part: Batch | BackedBatches = data
     held_out: Batch | None = None
     if settings.training.stopping == "held_out":

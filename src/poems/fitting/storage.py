@@ -128,6 +128,7 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
         module = POEMS(
             {name: torch.empty(len(scaling.features)) for name, scaling in scalings.items()},
             record.settings,
+            Preprocessing(scalings).n_levels,
         )
         module.background = Background(module.background.sizes, _n_background(tensors))
     state = {

@@ -41,6 +41,8 @@ class POEMS(nn.Module):
         View name to the variance of each of its features, of shape (n_features,).
     settings
         Architecture and sparsity.
+    n_levels
+        View name to the number of levels of its values, for views of ordered levels.
 
     Raises
     ------
@@ -50,7 +52,12 @@ class POEMS(nn.Module):
 
     feature_weights: Tensor
 
-    def __init__(self, variances: Mapping[str, Tensor], settings: Settings) -> None:
+    def __init__(
+        self,
+        variances: Mapping[str, Tensor],
+        settings: Settings,
+        n_levels: Mapping[str, int] | None = None,
+    ) -> None:
         super().__init__()
         model = settings.model
         self.views = tuple(variances)
@@ -70,10 +77,11 @@ class POEMS(nn.Module):
             DECODERS.find(model.decoder)(size, model.n_latent, model, settings.sparsity)
             for size in sizes
         )
+        levels = {} if n_levels is None else n_levels
         self.likelihoods = nn.ModuleList(
-            LIKELIHOODS.find(name)(variance)
-            for name, variance in zip(
-                model.likelihoods_of(self.views), variances.values(), strict=True
+            LIKELIHOODS.find(name).for_levels(variance, levels.get(view, 0))
+            for name, (view, variance) in zip(
+                model.likelihoods_of(self.views), variances.items(), strict=True
             )
         )
 

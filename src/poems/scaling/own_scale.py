@@ -7,6 +7,7 @@ samples are given their residuals about a model without factors, standardised; s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -22,6 +23,15 @@ Kind = Literal["continuous", "binary", "counts", "fractions", "levels", "heavy"]
 
 # Dispersions of counts in the residuals, at the least and at most: moments may say anything.
 _DISPERSION = (1e-3, 20.0)
+
+def own_scale_views(kinds: Mapping[str, Kind]) -> list[str]:
+    """Name the views whose likelihood is given values as they were measured.
+
+    >>> own_scale_views({"rna": "continuous", "calls": "binary"})
+    ['calls']
+    """
+    return [name for name, kind in kinds.items() if kind != "continuous"]
+
 
 _TAKES: dict[str, tuple[str, str]] = {
     "binary": ("0 and 1 alone", "Recode the view as 0 and 1"),

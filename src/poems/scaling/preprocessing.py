@@ -36,6 +36,15 @@ class Preprocessing:
 
     views: Mapping[str, ViewScaling]
 
+    @property
+    def n_levels(self) -> dict[str, int]:
+        """Number of levels that the values of views of ordered levels take."""
+        return {
+            name: len(scaling.own.levels)
+            for name, scaling in self.views.items()
+            if scaling.own is not None and scaling.own.kind == "levels"
+        }
+
     def apply(self, cohort: MultiOmics) -> tuple[Batch, tuple[Finding, ...]]:
         """Bring a cohort to the model's scale.
 

@@ -27,6 +27,9 @@ LIKELIHOODS: Registry[LikelihoodFactory] = Registry(
         "bernoulli": "poems.nn.likelihoods.bernoulli:BernoulliLikelihood",
         "poisson": "poems.nn.likelihoods.poisson:PoissonLikelihood",
         "negative_binomial": "poems.nn.likelihoods.negative_binomial:NegativeBinomialLikelihood",
+        "student_t": "poems.nn.likelihoods.student_t:StudentTLikelihood",
+        "beta": "poems.nn.likelihoods.beta:BetaLikelihood",
+        "ordinal": "poems.nn.likelihoods.ordinal:OrdinalLikelihood",
     },
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -47,6 +47,11 @@ class Likelihood(nn.Module):
     def __init__(self, variance: Tensor) -> None:
         super().__init__()
         self.n_features = len(variance)
+
+    @classmethod
+    def for_levels(cls, variance: Tensor, n_levels: int) -> Likelihood:
+        """Make one of values that take so many levels, which only those of ordered levels ask."""
+        return cls(variance)
 
     @abstractmethod
     def start(self, residual: Tensor) -> None:
@@ -177,4 +182,4 @@ class Likelihood(nn.Module):
         return torch.cat(per_feature), -prior
 
 
-LikelihoodFactory = Callable[[Tensor], Likelihood]
+LikelihoodFactory = type[Likelihood]
