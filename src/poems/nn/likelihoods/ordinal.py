@@ -45,7 +45,7 @@ class OrdinalLikelihood(OwnScaleLikelihood):
     @classmethod
     def for_levels(cls, variance: Tensor, n_levels: int) -> OrdinalLikelihood:
         """Make one with so many levels."""
-        return cls(variance, n_levels)
+        return cls(variance, n_levels or _N_LEVELS)
 
     @property
     def n_levels(self) -> int:
