@@ -102,9 +102,7 @@ def _of_counts(x: _Floats, there: npt.NDArray[np.bool_], few: bool) -> Proposal 
         return None
     else:
         growth = "of many values, whose variance"
-    reason = (
-        f"whole numbers from 0 on {growth} is {ratio:.2g} times the mean in a typical feature"
-    )
+    reason = f"whole numbers from 0 on {growth} is {ratio:.2g} times the mean in a typical feature"
     return Proposal("negative_binomial" if ratio > _OVERDISPERSED else "poisson", reason)
 
 

@@ -193,9 +193,7 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
     )
 
 
-def _own_scale(
-    record: OwnRecord, tensors: Arrays, view: int, width: tuple[int, ...]
-) -> OwnScale:
+def _own_scale(record: OwnRecord, tensors: Arrays, view: int, width: tuple[int, ...]) -> OwnScale:
     levels = tensors[f"scaling.own.levels.{view}"]
     shapes = {"mean": width, "dispersion": width, "levels": (levels.size,)}
     arrays = {

@@ -94,9 +94,7 @@ def _estimate(model: POEMS, part: Batch) -> SampleEstimates:
     loc, variance = encoded.posterior.mean, encoded.posterior.variance
     if model.inference == "amortised":
         components = model.prior.component_probabilities(loc)
-        return SampleEstimates(
-            loc, variance, encoded.gates, components, log_sizes=_log_sizes(part)
-        )
+        return SampleEstimates(loc, variance, encoded.gates, components, log_sizes=_log_sizes(part))
     found = infer(model, part, start=loc)
     return SampleEstimates(
         found.loc,

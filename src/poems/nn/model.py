@@ -196,9 +196,7 @@ class POEMS(nn.Module):
         parts = torch.split(self.decode_jointly(z, turns), sizes, dim=1)
         return dict(zip(self.views, parts, strict=True))
 
-    def linear_predictors(
-        self, z: Tensor, background: Tensor | None = None
-    ) -> dict[str, Tensor]:
+    def linear_predictors(self, z: Tensor, background: Tensor | None = None) -> dict[str, Tensor]:
         """Compute eta of every view for a sample of size 1: name to (n_samples, n_features).
 
         With what the background adds, where its scores (n_samples, n_background) are given.

@@ -24,6 +24,7 @@ Kind = Literal["continuous", "binary", "counts", "fractions", "levels", "heavy"]
 # Dispersions of counts in the residuals, at the least and at most: moments may say anything.
 _DISPERSION = (1e-3, 20.0)
 
+
 def own_scale_views(kinds: Mapping[str, Kind]) -> list[str]:
     """Name the views whose likelihood is given values as they were measured.
 

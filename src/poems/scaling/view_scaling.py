@@ -61,9 +61,7 @@ class ViewScaling:
         n_clipped = int(np.count_nonzero(clipped != x) - np.count_nonzero(np.isnan(x)))
         return ((clipped - self.offset) / self.scale).astype(np.float32), n_clipped
 
-    def apply_own(
-        self, values: npt.NDArray[np.float32], name: str, samples: pd.Index
-    ) -> OwnValues:
+    def apply_own(self, values: npt.NDArray[np.float32], name: str, samples: pd.Index) -> OwnValues:
         """Scale the residuals of values that a likelihood is given as they are.
 
         ``name`` is the view's, ``samples`` are their names, for errors.
@@ -190,7 +188,9 @@ def fit_own_scaling(
     sized = settings.size_factors == "total"
     own, residuals = _own(kind, x[:, kept], name, view.features[kept], known, sized)
     if settings.most_variable is not None and len(kept) > settings.most_variable:
-        most = np.sort(np.argsort(-np.nanvar(residuals, axis=0), kind="stable")[: settings.most_variable])
+        most = np.sort(
+            np.argsort(-np.nanvar(residuals, axis=0), kind="stable")[: settings.most_variable]
+        )
         findings.append(_most_variable_finding(name, view.features[kept[most]], len(kept)))
         kept = kept[most]
         own, residuals = _own(kind, x[:, kept], name, view.features[kept], known, sized)

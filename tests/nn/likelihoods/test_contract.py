@@ -22,6 +22,7 @@ from poems.settings.parts import LIKELIHOODS
 
 f64 = torch.float64
 
+
 class Levels:
     """What scipy's frozen distributions say, of ordered levels: differences of logistics."""
 

@@ -72,9 +72,7 @@ def test_residuals_about_the_intercept_are_finite_and_zero_at_the_best_predictio
     assert (likelihood.effect_of_residuals() > 0).all()
 
 
-@given(
-    dispersion=st.floats(-12.0, 5.0), count=st.integers(0, 5000), eta=st.floats(-5.0, 8.0)
-)
+@given(dispersion=st.floats(-12.0, 5.0), count=st.integers(0, 5000), eta=st.floats(-5.0, 8.0))
 def test_single_precision_tells_negative_binomials_as_double_does(
     dispersion: float, count: int, eta: float
 ) -> None:
