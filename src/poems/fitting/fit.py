@@ -29,7 +29,7 @@ from poems.nn.estimates import (
     estimate_samples,
     explained_in_all,
 )
-from poems.nn.likelihoods import OwnScaleLikelihood, kinds_of
+from poems.nn.likelihoods import kinds_of
 from poems.nn.model import POEMS
 from poems.nn.precision import require_precision
 from poems.nn.profiling import NO_PROFILE, Profile
@@ -45,6 +45,7 @@ from poems.settings.schema import LARGEST_SEED, Settings, settings_from_mapping
 from poems.training.checkpoints import Checkpoints
 from poems.training.loop import FEWEST_FEATURES, Callback, Status, Training, train
 from poems.training.progress import progress_bar
+from poems.training.starts.intercepts import begin_at_intercepts
 
 logger = logging.getLogger(__name__)
 
@@ -264,7 +265,7 @@ def _start(
         found = redundancy(training_part)
         module.feature_weights.copy_(torch.cat([each.weights for each in found.values()]))
         noted = tuple(redundancy_findings(found))
-    effects_of_one = _begin(module, training_part)
+    effects_of_one = begin_at_intercepts(module, training_part)
     start = STARTS.find(settings.model.start)(
         training_part, settings.model.n_latent, module.weights_of_views()
     )
@@ -275,29 +276,6 @@ def _start(
         if name in start:
             module.likelihood(i).start(start[name].residual)
     return module.to(device), training_part.to(device), held_out, noted
-
-
-def _begin(module: POEMS, data: Batch | BackedBatches) -> dict[str, torch.Tensor]:
-    """Set the intercepts of views on their own scale.
-
-    Returns what an effect of 1 on their residuals is in eta: view name to (n_features, 1).
-    """
-    found = {}
-    for i, name in enumerate(module.views):
-        likelihood = module.likelihood(i)
-        if isinstance(likelihood, OwnScaleLikelihood):
-            # Values on disk are refused before.
-            assert isinstance(data, Batch)
-            there = data.measured[:, i, None] & _observed(data, name)
-            eta = likelihood.begin(data.targets[name], data.log_sizes[name], there)
-            module.decoder(i).begin_at(eta)
-            found[name] = likelihood.effect_of_residuals()[:, None]
-    return found
-
-
-def _observed(data: Batch, name: str) -> torch.Tensor:
-    observed = data.observed[name]
-    return torch.ones(data.values[name].shape, dtype=torch.bool) if observed is None else observed
 
 
 def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoems:

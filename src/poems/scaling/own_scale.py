@@ -224,16 +224,20 @@ def _require_allowed(
 
 
 def _wrong(kind: Kind, x: Array) -> npt.NDArray[np.bool_] | None:
-    # Comparisons with NaN, a missing entry, are false.
+    """Which values a likelihood of this kind cannot take; a missing one is none of them."""
+    there = ~np.isnan(x)
+    allowed: npt.NDArray[np.bool_]
     if kind == "binary":
-        return ~np.isnan(x) & (x != 0) & (x != 1)
-    if kind == "counts":
-        return (x < 0) | (~np.isnan(x) & (x != np.round(x)))
-    if kind == "fractions":
-        return (x < 0) | (x > 1)
-    if kind == "levels":
-        return ~np.isnan(x) & (x != np.round(x))
-    return None
+        allowed = (x == 0) | (x == 1)
+    elif kind == "counts":
+        allowed = (x >= 0) & (x == np.round(x))
+    elif kind == "fractions":
+        allowed = (x >= 0) & (x <= 1)
+    elif kind == "levels":
+        allowed = x == np.round(x)
+    else:
+        return None
+    return there & ~allowed
 
 
 def _refused(

@@ -20,7 +20,8 @@ from poems.scaling.disk.learning import fit_backed_scaling
 from poems.scaling.disk.scaled import ScaledView
 from poems.scaling.disk.survey import survey
 from poems.scaling.own_scale import Kind
-from poems.scaling.view_scaling import ViewScaling, fit_own_scaling, fit_scaling
+from poems.scaling.own_scaling import fit_own_scaling, own_findings
+from poems.scaling.view_scaling import ViewScaling, fit_scaling
 from poems.settings.schema import PreprocessingSettings
 
 # Of one's own cohort, a few entries in a thousand lie beyond the limits.
@@ -207,31 +208,9 @@ def fit_preprocessing(
             views[name], some = fit_scaling(name, view, settings)
         else:
             views[name], some = fit_own_scaling(name, view, cohort.samples, kind, settings)
-            some += _own_findings(name, view, views[name])
+            some += own_findings(name, view, views[name])
         findings += some
     return Preprocessing(views), tuple(findings)
-
-
-def _own_findings(name: str, view: View, scaling: ViewScaling) -> list[Finding]:
-    """Say what is done to the values of a view that its likelihood is given as they are."""
-    own = scaling.own
-    if own is not None and own.sized:
-        text = (
-            "counts are compared at the same total: a sample's counts are expected in proportion "
-            "to its total over the features used, of which the geometric mean stands for 1 "
-            "(size_factors='none' compares them as they are)"
-        )
-        return [Finding("note", "size-factors", text, name)]
-    if own is not None and own.kind == "fractions":
-        n = int(np.count_nonzero((view.values <= 0) | (view.values >= 1)))
-        if n:
-            text = (
-                f"{n} fractions of 0 or 1, which no beta distribution has, stand at "
-                f"{own.ends:.3g} and {1 - own.ends:.3g}: half as far from the end as the nearest "
-                "other value, at most 0.01"
-            )
-            return [Finding("note", "fractions-at-ends", text, name)]
-    return []
 
 
 def _require_continuous(own_scale: Mapping[str, bool]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ from poems.data.container import View
 from poems.data.winsorising import Clipped, Limits, winsorising_limits
 from poems.errors import DataError
 from poems.findings import Finding, name_some
-from poems.scaling.own_scale import Kind, OwnScale, fit_own_scale
+from poems.scaling.own_scale import OwnScale
 from poems.settings.schema import PreprocessingSettings
 
 Array = npt.NDArray[np.float64]
@@ -148,7 +148,7 @@ def fit_scaling(
     x = view.values[view.measured].astype(np.float64)
     if name in settings.log1p:
         x = _log1p(x, name)
-    kept = np.flatnonzero(_varies(x))
+    kept = np.flatnonzero(varies(x))
     findings = list(left_out_findings(name, view.features, kept))
     x = x[:, kept]
     limits = _limits(x, settings.winsorise)
@@ -156,71 +156,6 @@ def fit_scaling(
     statistics = _Values(x, np.clip(x, limits.lower, limits.upper), limits)
     scaling, more = scaling_from(name, view.features[kept], statistics, settings)
     return scaling, [*findings, *more]
-
-
-def fit_own_scaling(
-    name: str, view: View, samples: pd.Index, kind: Kind, settings: PreprocessingSettings
-) -> tuple[ViewScaling, list[Finding]]:
-    """Learn how residuals of a view are scaled whose likelihood is given values as they are.
-
-    Parameters
-    ----------
-    name, view, samples
-        The view, and the names of the cohort's samples.
-    kind
-        What its values are; not continuous.
-    settings
-        Which features are kept, and whether samples have sizes.
-
-    Raises
-    ------
-    DataError
-        If no feature is usable, or the likelihood cannot take one of the values.
-    """
-    if kind == "heavy":
-        scaling, findings = fit_scaling(name, view, settings)
-        width = len(scaling.features)
-        own = OwnScale(kind, np.zeros(width), np.zeros(width), np.zeros(0), False, 0.0)
-        return replace(scaling, own=own), findings
-    x, known = view.values[view.measured], samples[view.measured]
-    kept = np.flatnonzero(_varies(x.astype(np.float64)))
-    findings = list(left_out_findings(name, view.features, kept))
-    sized = settings.size_factors == "total"
-    own, residuals = _own(kind, x[:, kept], name, view.features[kept], known, sized)
-    if settings.most_variable is not None and len(kept) > settings.most_variable:
-        most = np.sort(
-            np.argsort(-np.nanvar(residuals, axis=0), kind="stable")[: settings.most_variable]
-        )
-        findings.append(_most_variable_finding(name, view.features[kept[most]], len(kept)))
-        kept = kept[most]
-        own, residuals = _own(kind, x[:, kept], name, view.features[kept], known, sized)
-    unlimited = np.full(len(kept), np.inf)
-    scaling = ViewScaling(
-        features=view.features[kept],
-        log1p=False,
-        lower=-unlimited,
-        upper=unlimited,
-        offset=np.nanmean(residuals, axis=0),
-        scale=np.nanstd(residuals, axis=0),
-        fill=np.zeros(len(kept)),
-        variance=np.ones(len(kept)),
-        own=own,
-    )
-    return scaling, findings
-
-
-def _own(
-    kind: Kind,
-    x: npt.NDArray[np.float32],
-    name: str,
-    features: pd.Index,
-    samples: pd.Index,
-    sized: bool,
-) -> tuple[OwnScale, Array]:
-    """An own scale, and the residuals of the values that it was learned from."""
-    own = fit_own_scale(kind, x, name, features, samples, sized=sized)
-    targets = own.targets(x, name, features, samples)
-    return own, own.residuals(targets, own.log_sizes(targets, name, samples))
 
 
 def scaling_from(
@@ -244,7 +179,7 @@ def scaling_from(
         variance = statistics.clipped_variance()
         most = np.argsort(-variance, kind="stable")[: settings.most_variable]
         most.sort()
-        findings.append(_most_variable_finding(name, features[most], len(features)))
+        findings.append(most_variable_finding(name, features[most], len(features)))
         features, statistics = features[most], statistics.take(most)
     if settings.scale == "standard":
         offset, scale = statistics.moments()
@@ -319,7 +254,7 @@ def left_out_findings(
         yield Finding("warning", "features-left-out", text, name, left_out)
 
 
-def _most_variable_finding(name: str, most: pd.Index, n_features: int) -> Finding:
+def most_variable_finding(name: str, most: pd.Index, n_features: int) -> Finding:
     """Say which features were kept as the most variable ones."""
     text = f"the {len(most)} most variable of {n_features} features were kept"
     return Finding("note", "most-variable", text, name, tuple(map(str, most)))
@@ -340,12 +275,12 @@ def require_not_negative(name: str, n_below: int, least: float) -> None:
         )
 
 
-def _varies(x: Array) -> npt.NDArray[np.bool_]:
+def varies(x: Array) -> npt.NDArray[np.bool_]:
     """Which features have at least two different values?"""
-    varies: npt.NDArray[np.bool_] = np.count_nonzero(~np.isnan(x), axis=0) > 1
-    if varies.any():
-        varies[varies] = np.nanmin(x[:, varies], axis=0) < np.nanmax(x[:, varies], axis=0)
-    return varies
+    found: npt.NDArray[np.bool_] = np.count_nonzero(~np.isnan(x), axis=0) > 1
+    if found.any():
+        found[found] = np.nanmin(x[:, found], axis=0) < np.nanmax(x[:, found], axis=0)
+    return found
 
 
 def _log1p(x: Array, name: str) -> Array:

@@ -78,14 +78,14 @@ class NegativeBinomialLikelihood(CountLikelihood):
         """2 (x log(x / m) - (x + theta) log((x + theta) / (m + theta)))."""
         alpha = torch.exp(self.log_dispersion)
         apart = torch.log1p(alpha * x) - softplus(eta + self.log_dispersion)
-        lost = torch.special.xlogy(x, x) - x * eta - (x + 1.0 / alpha) * apart
+        lost: Tensor = torch.special.xlogy(x, x) - x * eta - (x + 1.0 / alpha) * apart
         # Not below 0 but by rounding.
         return 2.0 * lost.clamp_min(0.0)
 
     def sample(self, eta: Tensor, generator: torch.Generator) -> Tensor:
         """Draw a rate from a gamma distribution, then a count."""
         theta = torch.exp(-self.log_dispersion.detach()).expand_as(eta).contiguous()
-        rate = torch._standard_gamma(theta, generator) / theta  # type: ignore[no-untyped-call]
+        rate = torch._standard_gamma(theta, generator) / theta
         return torch.poisson(rate * exp_then_straight(eta), generator)
 
 

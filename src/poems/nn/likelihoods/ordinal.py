@@ -37,10 +37,9 @@ class OrdinalLikelihood(OwnScaleLikelihood):
 
     def __init__(self, variance: Tensor, n_levels: int = _N_LEVELS) -> None:
         super().__init__(variance)
-        shape = (len(variance), max(n_levels - 2, 0))
-        options = {"dtype": variance.dtype, "device": variance.device}
+        gaps = variance.new_full((len(variance), max(n_levels - 2, 0)), 0.7)
         self.first = nn.Parameter(torch.full_like(variance, -1.0))
-        self.log_gaps = nn.Parameter(torch.full(shape, 0.7, **options))  # type: ignore[arg-type]
+        self.log_gaps = nn.Parameter(gaps)
 
     @classmethod
     def for_levels(cls, variance: Tensor, n_levels: int) -> OrdinalLikelihood:

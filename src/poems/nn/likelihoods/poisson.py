@@ -55,7 +55,7 @@ class PoissonLikelihood(CountLikelihood):
 
     def deviance(self, x: Tensor, eta: Tensor) -> Tensor:
         """2 (x log(x / mean) - x + mean)."""
-        lost = torch.special.xlogy(x, x) - x * eta - x + exp_then_straight(eta)
+        lost: Tensor = torch.special.xlogy(x, x) - x * eta - x + exp_then_straight(eta)
         # Not below 0 but by rounding.
         return 2.0 * lost.clamp_min(0.0)
 
