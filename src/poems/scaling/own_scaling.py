@@ -21,6 +21,11 @@ from poems.scaling.view_scaling import (
 from poems.settings.schema import PreprocessingSettings
 
 
+# Dispersion of counts about which features are compared in how much they vary, and a standard
+# deviation of residuals that is rounding.
+_SMALL_DISPERSION, _NO_SPREAD = 0.01, 1e-6
+
+
 def fit_own_scaling(
     name: str, view: View, samples: pd.Index, kind: Kind, settings: PreprocessingSettings
 ) -> tuple[ViewScaling, list[Finding]]:
@@ -51,19 +56,25 @@ def fit_own_scaling(
     sized = settings.size_factors == "total"
     own, residuals = _own(kind, x[:, kept], name, view.features[kept], known, sized)
     if settings.most_variable is not None and len(kept) > settings.most_variable:
-        by_variance = np.argsort(-np.nanvar(residuals, axis=0), kind="stable")
+        # About one small dispersion for all: about its own, every feature varies alike.
+        alike = replace(own, dispersion=np.full(len(kept), _SMALL_DISPERSION))
+        targets = own.targets(x[:, kept], name, view.features[kept], known)
+        about_it = alike.residuals(targets, own.log_sizes(targets, name, known))
+        by_variance = np.argsort(-np.nanvar(about_it, axis=0), kind="stable")
         most = np.sort(by_variance[: settings.most_variable])
         findings.append(most_variable_finding(name, view.features[kept[most]], len(kept)))
         kept = kept[most]
         own, residuals = _own(kind, x[:, kept], name, view.features[kept], known, sized)
     unlimited = np.full(len(kept), np.inf)
+    # A feature that makes up the sizes, alone in its view say, has residuals of 0 and keeps them.
+    spread = np.nanstd(residuals, axis=0)
     scaling = ViewScaling(
         features=view.features[kept],
         log1p=False,
         lower=-unlimited,
         upper=unlimited,
         offset=np.nanmean(residuals, axis=0),
-        scale=np.nanstd(residuals, axis=0),
+        scale=np.where(spread > _NO_SPREAD, spread, 1.0),
         fill=np.zeros(len(kept)),
         variance=np.ones(len(kept)),
         own=own,
