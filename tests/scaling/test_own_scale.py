@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -72,11 +73,9 @@ def test_a_value_that_the_likelihood_cannot_take_is_refused_by_name(
     wrong = x.copy()
     wrong[3, 2] = value
     good, bad = make_cohort(rna=x), make_cohort(rna=wrong)
+    refuse = fitted(good, kind).apply if new else partial(fitted, kind=kind)
     with pytest.raises(DataError) as raised:
-        if new:
-            fitted(good, kind).apply(bad)
-        else:
-            fitted(bad, kind)
+        refuse(bad)
     said = str(raised.value)
     named = (f"{value:g}", takes, remedy, str(bad.samples[3]), str(bad["rna"].features[2]), "rna")
     assert all(part in said for part in named)

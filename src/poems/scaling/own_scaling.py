@@ -20,7 +20,6 @@ from poems.scaling.view_scaling import (
 )
 from poems.settings.schema import PreprocessingSettings
 
-
 # Dispersion of counts about which features are compared in how much they vary, and a standard
 # deviation of residuals that is rounding.
 _SMALL_DISPERSION, _NO_SPREAD = 0.01, 1e-6
@@ -99,14 +98,30 @@ def _own(
 def own_findings(name: str, view: View, scaling: ViewScaling) -> list[Finding]:
     """Say what is done to the values of a view that its likelihood is given as they are."""
     own = scaling.own
-    if own is not None and own.sized:
+    if own is None:
+        return []
+    return [
+        Finding(
+            "note",
+            "deviance-explained",
+            "the likelihood is given values as they were measured: its loadings are effects on the "
+            "scale of its link, and what is called R² is the share of deviance explained, beside a "
+            "model without factors",
+            name,
+        ),
+        *_of_kind(name, view, own),
+    ]
+
+
+def _of_kind(name: str, view: View, own: OwnScale) -> list[Finding]:
+    if own.sized:
         text = (
             "counts are compared at the same total: a sample's counts are expected in proportion "
             "to its total over the features used, of which the geometric mean stands for 1 "
             "(size_factors='none' compares them as they are)"
         )
         return [Finding("note", "size-factors", text, name)]
-    if own is not None and own.kind == "fractions":
+    if own.kind == "fractions":
         n = int(np.count_nonzero((view.values <= 0) | (view.values >= 1)))
         if n:
             text = (

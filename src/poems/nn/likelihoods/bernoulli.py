@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
+from poems.nn.likelihoods.own_scale import OwnScaleLikelihood, mean_inside
 from poems.scaling.own_scale import Kind
 
 
@@ -19,6 +19,10 @@ class BernoulliLikelihood(OwnScaleLikelihood):
     """
 
     kind: ClassVar[Kind] = "binary"
+
+    def intercept(self, x: Tensor, log_size: Tensor, there: Tensor) -> Tensor:
+        """Log odds of the share of ones."""
+        return torch.logit(mean_inside(x, there))
 
     def log_prob(self, x: Tensor, eta: Tensor) -> Tensor:
         """Log probability: x eta - log(1 + exp(eta))."""

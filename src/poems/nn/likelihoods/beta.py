@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
+from poems.nn.likelihoods.own_scale import OwnScaleLikelihood, mean_inside
 from poems.scaling.own_scale import Kind
 
 # The log-normal prior on the precision phi, within a factor of e^1.5 either way.
@@ -37,10 +37,10 @@ class BetaLikelihood(OwnScaleLikelihood):
 
     def intercept(self, x: Tensor, log_size: Tensor, there: Tensor) -> Tensor:
         """Log odds of the mean; precisions by moments about it."""
-        n = there.sum(dim=0)
-        mean = x.where(there, 0.0).sum(dim=0) / n
-        variance = (x - mean).square().where(there, 0.0).sum(dim=0) / n
-        # Where learning begins; moments of few samples may be anything.
+        n = there.sum(dim=0).clamp_min(1)
+        mean = mean_inside(x, there)
+        # Where learning begins; moments of few samples may be anything, those of one are 0.
+        variance = ((x - mean).square().where(there, 0.0).sum(dim=0) / n).clamp_min(1e-12)
         precision = (mean * (1.0 - mean) / variance - 1.0).clamp(_LEAST, _MOST)
         self.log_precision.copy_(precision.log())
         return torch.logit(mean)

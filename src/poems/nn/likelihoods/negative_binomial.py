@@ -38,7 +38,8 @@ class NegativeBinomialLikelihood(CountLikelihood):
         found = super().intercept(x, log_size, there)
         mean = (found + log_size[:, None]).exp()
         excess = ((x - mean).square() - mean).where(there, 0.0).sum(dim=0)
-        alpha = excess / mean.square().where(there, 0.0).sum(dim=0)
+        # Of no sample 0 / 1.
+        alpha = excess / mean.square().where(there, 0.0).sum(dim=0).clamp_min(1e-12)
         # Where learning begins; moments of few samples may be anything, below 0 too.
         self.log_dispersion.copy_(alpha.clamp(_LEAST, _MOST).log())
         return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor
 
@@ -56,13 +58,13 @@ class OwnScaleLikelihood(Likelihood):
         self.null.copy_(self.intercept(x.double(), log_size.double(), there))
         return self.null
 
+    @abstractmethod
     def intercept(self, x: Tensor, log_size: Tensor, there: Tensor) -> Tensor:
         """Return each feature's eta without factors, and set the noise about it: (n_features,).
 
-        By default the link of the mean.
+        A sample held out for stopping may be the only one of its kind: there is an intercept for
+        a feature that is constant here, and for one without a value.
         """
-        mean = x.where(there, 0.0).sum(dim=0) / there.sum(dim=0)
-        return self.link(mean)
 
     def start(self, residual: Tensor) -> None:
         """Nothing to set by default: values have no noise of a size of its own."""
@@ -96,3 +98,16 @@ def exp_then_straight(eta: Tensor) -> Tensor:
 def slope_of_exp(eta: Tensor) -> Tensor:
     """Compute the derivative of :func:`exp_then_straight`."""
     return torch.exp(eta.clamp_max(_STRAIGHT))
+
+
+def mean_inside(x: Tensor, there: Tensor) -> Tensor:
+    """Mean of each feature's values from 0 to 1, kept half a sample away from both ends.
+
+    >>> mean_inside(torch.zeros(3, 1), torch.ones(3, 1, dtype=torch.bool))
+    tensor([0.1250])
+    """
+    n = there.sum(dim=0).to(x.dtype)
+    end = 0.5 / (n + 1.0)
+    # Of none: a half, between both ends.
+    mean = x.where(there, 0.0).sum(dim=0) / n.clamp_min(1.0)
+    return torch.minimum(torch.maximum(mean, end), 1.0 - end)

@@ -30,8 +30,10 @@ class CountLikelihood(OwnScaleLikelihood):
 
     def intercept(self, x: Tensor, log_size: Tensor, there: Tensor) -> Tensor:
         """Log rate of each feature at size 1: its sum, divided by that of the sizes."""
-        sizes = log_size.exp()[:, None] * there
-        return (x.where(there, 0.0).sum(dim=0) / sizes.sum(dim=0)).log()
+        sizes = (log_size.exp()[:, None] * there).sum(dim=0)
+        # Half a count where there is none, and a size of 1 where there is no sample.
+        total = x.where(there, 0.0).sum(dim=0).clamp_min(0.5)
+        return (total / sizes.where(sizes > 0, 1.0)).log()
 
 
 class PoissonLikelihood(CountLikelihood):

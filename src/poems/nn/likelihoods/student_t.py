@@ -45,7 +45,9 @@ class StudentTLikelihood(OwnScaleLikelihood):
 
     def intercept(self, x: Tensor, log_size: Tensor, there: Tensor) -> Tensor:
         """Return medians, which outliers do not move."""
-        return x.where(there, torch.nan).nanmedian(dim=0).values
+        found = x.where(there, torch.nan).nanmedian(dim=0).values
+        # Of no value: 0, the mean on the model's scale.
+        return found.where(~found.isnan(), 0.0)
 
     @torch.no_grad()
     def start(self, residual: Tensor) -> None:
