@@ -24,6 +24,7 @@ import pandas as pd
 import poems
 from poems.evaluation.likelihood import log_prob
 from poems.resampling.factor_matching import match_factors
+from poems.simulation.cohort import Simulation
 
 KINDS = ("bernoulli", "ordinal", "beta", "student_t", "poisson", "negative_binomial")
 COUNTS = ("poisson", "negative_binomial")
@@ -53,7 +54,7 @@ def normalised(cohort: poems.MultiOmics) -> poems.MultiOmics:
     return poems.read(frames)
 
 
-def support_f1(truth: poems.Simulation, model: poems.FittedPoems) -> float:
+def support_f1(truth: Simulation, model: poems.FittedPoems) -> float:
     """F1 of the non-zero loadings of the views of a kind, factors matched to the planted ones."""
     match = match_factors(truth.loadings, model.loadings)
     hits = planted = found = 0

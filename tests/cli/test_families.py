@@ -97,6 +97,19 @@ def test_markers_are_in_the_units_of_the_input(run: Path) -> None:
     assert counts.max() > 3
 
 
+def test_simulated_views_of_a_kind_come_with_the_flag_that_fits_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, quick = tmp_path / "sim", ["--n-samples", "30", "--n-features", "8", "--n-factors", "4"]
+    kinds = ["--kind", "view1=bernoulli", "--kind", "view3=poisson"]
+    assert poems_here("simulate", "--out", out, *quick, *kinds) == 0
+    assert "--likelihood view1=bernoulli,view3=poisson" in capsys.readouterr().out
+    calls = pd.read_csv(out / "view1.csv.gz", index_col=0).to_numpy()
+    assert set(np.unique(calls)) == {0, 1}
+    assert poems_here("simulate", "--out", tmp_path / "bad", *quick, "--kind", "bernoulli") == 2
+    assert "is not VIEW=NAME" in capsys.readouterr().err
+
+
 def test_a_value_that_is_no_count_is_answered_by_name(
     tables: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
