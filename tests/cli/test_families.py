@@ -12,6 +12,7 @@ import pytest
 from command_line import poems_here
 
 import poems
+from poems.data.container import MultiOmics
 from poems.runs.folder import read_run
 
 KINDS = {"mutations": "bernoulli", "taxa": "negative_binomial"}
@@ -108,6 +109,15 @@ def test_simulated_views_of_a_kind_come_with_the_flag_that_fits_them(
     assert set(np.unique(calls)) == {0, 1}
     assert poems_here("simulate", "--out", tmp_path / "bad", *quick, "--kind", "bernoulli") == 1
     assert "is not VIEW=NAME" in capsys.readouterr().err
+
+
+def test_values_on_disk_are_refused_with_the_remedy(
+    incomplete: MultiOmics, write_backed: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = write_backed(incomplete, tmp_path, "h5mu"), tmp_path / "run"
+    assert poems_here("fit", path, "--backed", "--out", out, "--likelihood", "bernoulli") == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "not done from disk yet; read the cohort into memory" in said
 
 
 def test_a_value_that_is_no_count_is_answered_by_name(
