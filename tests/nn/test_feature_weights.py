@@ -43,7 +43,10 @@ def test_a_likelihoods_terms_are_those_of_its_features_times_their_weights(
     likelihoods: list[Likelihood] = [
         each(torch.rand(size, dtype=f64) + 0.5) for each, size in zip(made, sizes, strict=True)
     ]
-    x, eta = torch.randn(2, 6, 9, dtype=f64)
+    eta = torch.randn(6, 9, dtype=f64)
+    parts = zip(likelihoods, torch.split(eta, sizes, dim=1), strict=True)
+    draw = torch.Generator().manual_seed(0)
+    x = torch.cat([each.sample(own, draw).detach() for each, own in parts], dim=1)
     eta.requires_grad_()
     measured, observed = torch.rand(6, 4) > 0.3, torch.rand(6, 9) > 0.2
     weight = torch.rand(6, dtype=f64) if weighted else None

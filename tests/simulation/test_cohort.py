@@ -382,3 +382,33 @@ def test_arguments_out_of_range_are_refused_by_name(
 ) -> None:
     with pytest.raises(SettingsError, match=message):
         simulate(**arguments)
+
+
+def test_views_of_other_kinds_have_values_of_their_kind_and_leave_the_others_alone() -> None:
+    options: dict[str, Any] = {
+        "n_samples": 60,
+        "n_features": {"rna": 20, "other": 30, "last": 10},
+        "n_factors": 3,
+    }
+    plain = simulate(**options, seed=4)
+    ranges = {
+        "bernoulli": lambda x: np.isin(x, (0, 1)).all(),
+        "ordinal": lambda x: np.isin(x, (-2, -1, 0, 1, 2)).all(),
+        "beta": lambda x: ((x >= 0) & (x <= 1)).all(),
+        "poisson": lambda x: ((x >= 0) & (x == np.round(x))).all(),
+        "negative_binomial": lambda x: ((x >= 0) & (x == np.round(x))).all(),
+        "student_t": lambda x: np.isfinite(x).all(),
+    }
+    for kind, allowed in ranges.items():
+        found = simulate(**options, kinds={"other": kind}, seed=4)
+        assert allowed(found.cohort["other"].values)
+        for name in ("rna", "last"):
+            np.testing.assert_array_equal(found.cohort[name].values, plain.cohort[name].values)
+        pd.testing.assert_frame_equal(found.loadings["other"], plain.loadings["other"])
+
+
+def test_kinds_and_views_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(SettingsError, match="no kind 'gamma'"):
+        simulate(20, 10, kinds={"view1": "gamma"})
+    with pytest.raises(SettingsError, match="kinds names the view x"):
+        simulate(20, 10, kinds={"x": "beta"})

@@ -11,6 +11,7 @@ import pandas as pd
 
 from poems.data.assemble import SampleRule
 from poems.data.container import MultiOmics
+from poems.data.likelihoods import likelihood_findings
 from poems.data.quality import quality_findings
 from poems.data.readers import Loaded, load
 from poems.data.tables import has_values
@@ -76,6 +77,7 @@ def check(
     findings = loaded.findings
     if loaded.cohort is not None:
         findings += quality_findings(loaded.cohort)
+        findings = (*findings, *likelihood_findings(loaded.cohort))
     order = ("error", "warning", "note")
     return CheckReport(
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),

@@ -25,7 +25,9 @@ _TALL = 1000
 _TALL_RATIO = 5
 
 
-def quality_findings(cohort: MultiOmics, *, log1p: Collection[str] = ()) -> tuple[Finding, ...]:
+def quality_findings(
+    cohort: MultiOmics, *, log1p: Collection[str] = (), own_scale: Collection[str] = ()
+) -> tuple[Finding, ...]:
     """Return what may hurt a fit of the cohort, or prevents it.
 
     Errors: fewer than 8 samples, a view without any feature that varies.
@@ -45,6 +47,9 @@ def quality_findings(cohort: MultiOmics, *, log1p: Collection[str] = ()) -> tupl
     log1p
         The views whose values the fit will transform with log(1 + x); their
         outliers and scales are judged after it.
+    own_scale
+        The views whose likelihood takes values as they were measured: whether
+        these are on a log scale, discrete or far apart is nothing to warn of.
 
     Examples
     --------
@@ -67,8 +72,9 @@ def quality_findings(cohort: MultiOmics, *, log1p: Collection[str] = ()) -> tupl
         findings += _feature_findings(view)
         findings += _rare_findings(view)
         findings += _missing_findings(view)
-        findings += _value_findings(view)
-    findings += _scale_findings(views)
+        if view.name not in own_scale:
+            findings += _value_findings(view)
+    findings += _scale_findings([view for view in views if view.name not in own_scale])
     return tuple(findings)
 
 

@@ -7,7 +7,7 @@ predicting those gives 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from poems.clustering.agreement import Labels, Points, as_codes, as_points, balanced_accuracy
 from poems.diagnosis.reconstruction import explained_views
-from poems.errors import DataError
+from poems.errors import DataError, SettingsError
 from poems.findings import name_some
 from poems.fitting.result import FittedPoems
 from poems.nn.estimates import estimate_samples
@@ -82,7 +82,19 @@ def training_means(preprocessing: Preprocessing) -> dict[str, Tensor]:
 
 
 def predicted_by(model: FittedPoems) -> Predict:
-    """Return what predicts by decoding the posterior means of a fitted model."""
+    """Return what predicts by decoding the posterior means of a fitted model.
+
+    Raises
+    ------
+    SettingsError
+        If values of a view are on their own scale, where R squared compares nothing.
+    """
+    for i, name in enumerate(model.view_names):
+        if model.module.likelihood(i).kind != "continuous":
+            raise SettingsError(
+                f"R squared of held-out values is for continuous views, and '{name}' is not one; "
+                "compare models by log_prob"
+            )
 
     @torch.no_grad()
     def predict(batch: Batch) -> Mapping[str, Tensor]:
@@ -198,10 +210,11 @@ def withheld(batch: Batch, view: str) -> Batch:
     """Return the samples as if the view had been measured on none of them."""
     measured = batch.measured.clone()
     measured[:, list(batch.values).index(view)] = False
-    return Batch(
-        {**batch.values, view: torch.zeros_like(batch.values[view])},
-        {**batch.observed, view: None},
-        measured,
+    return replace(
+        batch,
+        values={**batch.values, view: torch.zeros_like(batch.values[view])},
+        observed={**batch.observed, view: None},
+        measured=measured,
     )
 
 

@@ -109,7 +109,8 @@ def log_prob(
     """Bound the log density of samples, held out ones above all, from below.
 
     The density is that of the measured values of the features that the model
-    uses, in the units of the input: preprocessing is undone by its Jacobian.
+    uses, in the units of the input: preprocessing is undone by its Jacobian. Of
+    counts and other values of a likelihood on their own scale it is their probability.
     Values are not winsorised before they are judged, so that clipping cannot
     make a sample look likely.
 
@@ -171,12 +172,15 @@ def log_prob(
         mask = batch.observed[name]
         there = np.ones(batch.values[name].shape, bool) if mask is None else mask.numpy()
         there = there & batch.measured[:, [i]].numpy()
+        n_entries += there.sum(axis=1)
+        if scaling.own is not None and scaling.own.kind != "heavy":
+            # Judged as they were measured.
+            continue
         slope = np.broadcast_to(-np.log(scaling.scale), there.shape)
         if scaling.log1p:
             # The slope of log(1 + x) is 1 / (1 + x), and the scaled value holds its logarithm.
             slope = slope - (batch.values[name].numpy() * scaling.scale + scaling.offset)
         jacobian += np.where(there, slope, 0.0).sum(axis=1)
-        n_entries += there.sum(axis=1)
     return pd.DataFrame(
         {
             "log_prob": bound.log_prob.double().numpy() + jacobian,

@@ -77,8 +77,8 @@ def log_joint(module: POEMS, batch: Batch, z: Tensor) -> Tensor:
             continue
         observed = batch.observed[name]
         nll = module.likelihood(i).nll(
-            batch.values[name][rows],
-            module.decoders[i](z[rows]),
+            batch.targets.get(name, batch.values[name])[rows],
+            batch.shifted_view(name, module.decoders[i](z[rows]), rows),
             None if observed is None else observed[rows],
         )
         total = total.index_add(0, rows, -nll)
@@ -201,7 +201,8 @@ def _curvature(module: POEMS, batch: Batch, z: Tensor, used: Tensor) -> Tensor:
         around = z[rows][None] + torch.cat([shifts, -shifts])[:, None]
         eta = module.decoders[i](around.flatten(0, 1)).unflatten(0, (2, len(used), len(rows)))
         # Of shape (n_rows, n_features), for what a value tells may depend on what is predicted.
-        error = module.likelihood(i).standard_error(module.decoder(i)(z[rows]))
+        at_rows = batch.shifted_view(name, module.decoder(i)(z[rows]), rows)
+        error = module.likelihood(i).standard_error(at_rows)
         weighted = (eta[0] - eta[1]) / (2.0 * _DIFFERENCE * error)
         observed = batch.observed[name]
         if observed is not None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from poems.diagnosis.check import Diagnosis
-from poems.findings import Finding
+from poems.findings import Finding, name_some
 from poems.fitting.diagnosing import diagnose_tables, diagnosed
 from poems.fitting.embeddings import network_embedding
 from poems.fitting.failures import failure
@@ -37,7 +37,7 @@ def learn_background(
         batch, findings = bounded(some, seed, "the background", "samples", "background-subset")
         with interrupts_let_through():
             fit_background(module, batch, options.background)
-        return findings
+        return (*findings, *_without_background(module))
     except KeyboardInterrupt:
         if not hold_again():
             raise
@@ -48,6 +48,18 @@ def learn_background(
         missing = failure("the model has no background factors", error, code="background-failed")
     module.background = before
     return (missing,)
+
+
+def _without_background(module: POEMS) -> tuple[Finding, ...]:
+    """Name the views that background factors are not added to."""
+    views = [name for i, name in enumerate(module.views) if not module.likelihood(i).additive]
+    if not views:
+        return ()
+    text = (
+        "dense background factors are of Gaussian views alone: none adds to "
+        f"{name_some(views, 20)}, whose likelihood is another"
+    )
+    return (Finding("note", "background-views", text, items=tuple(views)),)
 
 
 def _some(n_samples: int, seed: int) -> Tensor:

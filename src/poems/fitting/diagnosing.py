@@ -28,6 +28,7 @@ from poems.diagnosis.reconstruction import (
 )
 from poems.findings import Finding, count
 from poems.fitting.result import FittedPoems
+from poems.nn.compared import compared
 from poems.nn.estimates import SampleEstimates, backed_shares, estimate_samples
 from poems.scaling.batch import Batch, SampleSource
 from poems.scaling.disk.batches import BackedBatches
@@ -332,13 +333,12 @@ def _explained(
     noise: Mapping[str, float] | None,
 ) -> dict[str, Explained]:
     """What the factors, all of the model, and PCA where there is one, explain of some samples."""
-    means, module = _means(fitted), fitted.module
-    with torch.no_grad():
-        model = explained_views(batch, module.predict(estimates.loc), means)
-        total = {}
-        if module.background.n_background:
-            predicted = module.predict(estimates.loc, estimates.background)
-            total = explained_views(batch, predicted, means)
+    means, total = _means(fitted), {}
+    beside = compared(fitted.module, batch, estimates.loc)
+    model = explained_views(beside.batch, beside.predicted, {**means, **beside.means})
+    if fitted.module.background.n_background:
+        beside = compared(fitted.module, batch, estimates.loc, estimates.background)
+        total = explained_views(beside.batch, beside.predicted, {**means, **beside.means})
     pca = {} if axes is None else explained_views(batch, predict(axes, batch, means), means)
     chance = _chance(fitted, estimates)
     n_samples = dict(zip(fitted.view_names, batch.measured.sum(dim=0).tolist(), strict=True))

@@ -29,6 +29,7 @@ from poems.nn.estimates import (
     estimate_samples,
     explained_in_all,
 )
+from poems.nn.likelihoods import kinds_of
 from poems.nn.loading_scores import score_loadings
 from poems.nn.model import POEMS
 from poems.nn.precision import require_precision
@@ -36,6 +37,7 @@ from poems.nn.profiling import NO_PROFILE, Profile
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.subset import bounded
+from poems.scaling.own_scale import own_scale_views
 from poems.scaling.preprocessing import Preprocessing, fit_preprocessing, prepare
 from poems.scaling.redundancy import redundancy, redundancy_findings
 from poems.scaling.screening import Screening
@@ -45,6 +47,7 @@ from poems.settings.schema import LARGEST_SEED, Settings, settings_from_mapping
 from poems.training.checkpoints import Checkpoints
 from poems.training.loop import FEWEST_FEATURES, Callback, Status, Training, train
 from poems.training.progress import progress_bar
+from poems.training.starts.intercepts import begin_at_intercepts
 
 logger = logging.getLogger(__name__)
 
@@ -190,12 +193,15 @@ class _Prepared:
 
 def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
     """Check the cohort and bring it to the model's scale."""
-    quality = quality_findings(cohort, log1p=settings.preprocessing.log1p)
+    kinds = kinds_of(settings.model, tuple(cohort.views))
+    quality = quality_findings(
+        cohort, log1p=settings.preprocessing.log1p, own_scale=own_scale_views(kinds)
+    )
     fatal = [finding for finding in quality if finding.severity == "error"]
     if fatal:
         raise DataError("the cohort cannot be fitted: " + "; ".join(f.message for f in fatal))
     preprocessing, left_out = fit_preprocessing(
-        cohort, settings.preprocessing, _screening(settings)
+        cohort, settings.preprocessing, kinds, _screening(settings)
     )
     data, touched = prepare(preprocessing, cohort)
     # Features left out are named by the checks, and unknown to the model because of that.
@@ -244,7 +250,7 @@ def _start(
         name: torch.tensor(scaling.variance, dtype=torch.float32)
         for name, scaling in prepared.preprocessing.views.items()
     }
-    module = POEMS(variances, settings)
+    module = POEMS(variances, settings, prepared.preprocessing.n_levels)
     training_part: Batch | BackedBatches = data
     held_out: Batch | None = None
     if settings.training.stopping == "held_out":
@@ -271,12 +277,13 @@ def _start(
         found = redundancy(training_part)
         module.feature_weights.copy_(torch.cat([each.weights for each in found.values()]))
         noted = tuple(redundancy_findings(found))
+    effects_of_one = begin_at_intercepts(module, training_part)
     start = STARTS.find(settings.model.start)(
         training_part, settings.model.n_latent, module.weights_of_views()
     )
     for name, decoder in module.sparse_decoders():
         if name in start:
-            decoder.start_from(start[name].effects)
+            decoder.start_from(start[name].effects * effects_of_one.get(name, 1.0))
     for i, name in enumerate(module.views):
         if name in start:
             module.likelihood(i).start(start[name].residual)

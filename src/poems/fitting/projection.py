@@ -113,5 +113,15 @@ def reconstruct(fitted: FittedPoems, cohort: MultiOmics | None) -> dict[str, pd.
             index=samples,
             columns=fitted.features(name),
         )
-        for name, eta in fitted.module.predict(estimates.loc, estimates.background).items()
+        for name, eta in fitted.module.predict(
+            estimates.loc, estimates.background, _log_sizes(fitted, estimates)
+        ).items()
     }
+
+
+def _log_sizes(fitted: FittedPoems, estimates: SampleEstimates) -> dict[str, torch.Tensor]:
+    """Log sizes by view, of views whose samples have any."""
+    found = estimates.log_sizes
+    if found is None:
+        return {}
+    return {name: found[:, i] for i, name in enumerate(fitted.view_names)}

@@ -18,9 +18,19 @@ from poems.diagnosis.check import Check, Diagnosis
 from poems.errors import StorageError
 from poems.files.tensors import read_state
 from poems.findings import Finding
+from poems.scaling.own_scale import Kind
 from poems.settings.schema import Settings
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+
+class OwnRecord(BaseModel):
+    """What a likelihood is given of a view on its own scale (:class:`OwnScale`)."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Kind
+    sized: bool
+    ends: float
 
 
 class ViewRecord(BaseModel):
@@ -32,6 +42,7 @@ class ViewRecord(BaseModel):
     log1p: bool
     r2: float
     total: float | None = None
+    own: OwnRecord | None = None
 
 
 class Record(BaseModel):
@@ -54,7 +65,8 @@ class Record(BaseModel):
 class ViewSummary:
     """A view of a model: sizes, share of variance explained, mean gate where it was measured.
 
-    ``total`` is the share that factors and background explain together.
+    ``total`` is the share that factors and background explain together. Of a view on its
+    ``own_scale`` it is the share of deviance.
     """
 
     name: str
@@ -63,12 +75,14 @@ class ViewSummary:
     r2: float
     mean_gate: float
     total: float | None = None
+    own_scale: bool = False
 
     def __str__(self) -> str:
         more = "" if self.total is None else f" ({self.total:.2f} with the background)"
+        share = "deviance explained" if self.own_scale else "R²"
         return (
             f"{self.name}: {self.n_features} features, {self.n_nonzero} non-zero loadings, "
-            f"R² {self.r2:.2f}{more}, mean gate where measured {self.mean_gate:.2f}"
+            f"{share} {self.r2:.2f}{more}, mean gate where measured {self.mean_gate:.2f}"
         )
 
 
@@ -187,6 +201,7 @@ def _summary(record: Record, arrays: Arrays) -> ModelSummary:
             view.r2,
             _mean_of_measured(gates[:, i]),
             view.total,
+            view.own is not None,
         )
         for i, (view, size) in enumerate(zip(record.views, sizes, strict=True))
     )

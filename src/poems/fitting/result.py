@@ -116,6 +116,7 @@ class FittedPoems:
                 float(self.r2[name]),
                 float(weights[name]),
                 self.feature_estimates.total.get(name),
+                self.preprocessing.views[name].own is not None,
             )
             for name in self.view_names
         )
@@ -275,7 +276,10 @@ class FittedPoems:
 
     @property
     def r2(self) -> pd.Series:
-        """Share of each view's variance that the decoder explains on the training samples."""
+        """Share of each view's variance that the decoder explains on the training samples.
+
+        Of a view on its own scale, whose likelihood is not Gaussian, the share of its deviance.
+        """
         return pd.Series(dict(self.feature_estimates.r2), name="r2", dtype=float)
 
     @property

@@ -15,11 +15,19 @@ import torch
 from poems.clustering.how_many import NumberTried
 from poems.diagnosis.check import Diagnosis
 from poems.files.tensors import write_state
-from poems.fitting.record import Arrays, Record, ViewRecord, read_record, unreadable
+from poems.fitting.record import (
+    Arrays,
+    OwnRecord,
+    Record,
+    ViewRecord,
+    read_record,
+    unreadable,
+)
 from poems.fitting.result import FittedPoems
 from poems.nn.background import Background
 from poems.nn.estimates import FeatureEstimates, SampleEstimates
 from poems.nn.model import POEMS
+from poems.scaling.own_scale import OwnScale
 from poems.scaling.preprocessing import Preprocessing
 from poems.scaling.view_scaling import ViewScaling
 
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SCALING_ARRAYS = ("lower", "upper", "offset", "scale", "fill", "variance")
+_OWN_ARRAYS = ("mean", "dispersion", "levels")
 
 
 def save(fitted: FittedPoems, path: str | Path) -> None:
@@ -51,6 +60,9 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
             tensors[f"features.score.{i}"] = features.score[name].numpy()
         for array in _SCALING_ARRAYS:
             tensors[f"scaling.{array}.{i}"] = getattr(scaling, array)
+        if scaling.own is not None:
+            for array in _OWN_ARRAYS:
+                tensors[f"scaling.own.{array}.{i}"] = getattr(scaling.own, array)
         if fitted.principal_axes is not None:
             tensors[f"principal.{i}"] = fitted.principal_axes[name].numpy()
     numbers = _numbers(fitted)
@@ -65,6 +77,11 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
                 name=name,
                 features=list(map(str, scaling.features)),
                 log1p=scaling.log1p,
+                own=None
+                if scaling.own is None
+                else OwnRecord(
+                    kind=scaling.own.kind, sized=scaling.own.sized, ends=scaling.own.ends
+                ),
                 r2=features.r2[name],
                 total=features.total.get(name),
             )
@@ -117,7 +134,10 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
             for array in _SCALING_ARRAYS
         }
         scalings[view.name] = ViewScaling(
-            features=pd.Index(view.features), log1p=view.log1p, **arrays
+            features=pd.Index(view.features),
+            log1p=view.log1p,
+            own=None if view.own is None else _own_scale(view.own, tensors, i, width),
+            **arrays,
         )
     n_latent, n_samples = record.settings.model.n_latent, len(record.samples)
 
@@ -126,6 +146,7 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
         module = POEMS(
             {name: torch.empty(len(scaling.features)) for name, scaling in scalings.items()},
             record.settings,
+            Preprocessing(scalings).n_levels,
         )
         module.background = Background(module.background.sizes, _n_background(tensors))
     state = {
@@ -158,6 +179,7 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
         components=components,
         background=_optional(tensors, "samples.background", (n_samples, _n_background(tensors))),
         shares=_optional(tensors, "samples.shares", (n_samples, len(names))),
+        log_sizes=_optional(tensors, "samples.log_sizes", (n_samples, len(names))),
     )
     by_view: Mapping[str, tuple[int, int]] = {
         view.name: (len(view.features), n_latent) for view in record.views
@@ -194,6 +216,16 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
         principal_axes=_principal_axes(tensors, by_view),
         numbers_stored=None if record.cluster_numbers is None else tuple(record.cluster_numbers),
     )
+
+
+def _own_scale(record: OwnRecord, tensors: Arrays, view: int, width: tuple[int, ...]) -> OwnScale:
+    levels = tensors[f"scaling.own.levels.{view}"]
+    shapes = {"mean": width, "dispersion": width, "levels": (levels.size,)}
+    arrays = {
+        array: _take(tensors, f"scaling.own.{array}.{view}", shape, np.float64)
+        for array, shape in shapes.items()
+    }
+    return OwnScale(kind=record.kind, sized=record.sized, ends=record.ends, **arrays)
 
 
 def _n_background(tensors: Arrays) -> int:

@@ -112,6 +112,13 @@ class Decoder(nn.Module):
         predicted: Tensor = self(z)[:, features]
         return predicted
 
+    def begin_at(self, eta: Tensor) -> None:
+        """Begin where eta is as given, (n_features,), at latents of 0; by default not at all.
+
+        For views whose eta are about intercepts. A decoder that does not know its offsets finds
+        them in training.
+        """
+
     @torch.no_grad()
     def at_zero(self) -> Tensor:
         """What is predicted where every latent is 0, of shape (n_features,)."""
@@ -237,6 +244,11 @@ class SparseDecoder(Decoder):
         )
 
     @torch.no_grad()
+    def begin_at(self, eta: Tensor) -> None:
+        """Begin with these offsets b."""
+        self.bias.copy_(eta)
+
+    @torch.no_grad()
     def at_zero(self) -> Tensor:
         """The offsets b: hidden units are at rest where every latent is 0."""
         return self.bias.detach()
@@ -275,6 +287,11 @@ class DenseDecoder(Decoder):
         """Predict (n_samples, n_features) from z (n_samples, n_latent)."""
         eta: Tensor = self.out(self.dropout(torch.relu(self.hidden(z))))
         return eta
+
+    @torch.no_grad()
+    def begin_at(self, eta: Tensor) -> None:
+        """Begin with offsets of the output layer that add to these at latents of 0."""
+        self.out.bias.add_(eta - self.at_zero())
 
     @torch.no_grad()
     def slopes(self, z: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from poems.nn.compared import compare_view, compared
 from poems.nn.inference import infer
+from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch, SampleSource
 from poems.scaling.disk.subset import MOST_SAMPLES, random_rows
@@ -22,7 +24,8 @@ class SampleEstimates:
     n_views); ``components``: (n_samples, n_components) or ``None``. Of exact posteriors
     also ``background``, the scores of the background factors: (n_samples, n_background);
     ``shares`` of the views in the precision of the latents: (n_samples, n_views); and
-    ``unsettled``, the number of samples whose posterior was still moving.
+    ``unsettled``, the number of samples whose posterior was still moving. ``log_sizes`` of the
+    samples in each view: (n_samples, n_views), or ``None`` where no view has any.
     """
 
     loc: Tensor
@@ -32,6 +35,7 @@ class SampleEstimates:
     background: Tensor | None = None
     shares: Tensor | None = None
     unsettled: int = 0
+    log_sizes: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +84,7 @@ def estimate_samples(model: POEMS, data: SampleSource) -> SampleEstimates:
         background=together("background"),
         shares=together("shares"),
         unsettled=sum(part.unsettled for part in parts),
+        log_sizes=together("log_sizes"),
     )
 
 
@@ -91,7 +96,7 @@ def _estimate(model: POEMS, part: Batch) -> SampleEstimates:
     loc, variance = encoded.posterior.mean, encoded.posterior.variance
     if model.inference == "amortised":
         components = model.prior.component_probabilities(loc)
-        return SampleEstimates(loc, variance, encoded.gates, components)
+        return SampleEstimates(loc, variance, encoded.gates, components, log_sizes=_log_sizes(part))
     found = infer(model, part, start=loc)
     return SampleEstimates(
         found.loc,
@@ -101,7 +106,15 @@ def _estimate(model: POEMS, part: Batch) -> SampleEstimates:
         background=found.background,
         shares=found.shares,
         unsettled=int((~found.settled).sum()),
+        log_sizes=_log_sizes(part),
     )
+
+
+def _log_sizes(part: Batch) -> Tensor | None:
+    if not part.log_sizes:
+        return None
+    none = part.measured.new_zeros(len(part), dtype=torch.float32)
+    return torch.stack([part.log_sizes.get(name, none) for name in part.values], dim=1)
 
 
 @torch.no_grad()
@@ -113,10 +126,11 @@ def estimate_features(model: POEMS, batch: Batch, loc: Tensor) -> FeatureEstimat
     for i, name in enumerate(model.views):
         rows = batch.measured[:, i]
         slope[name], size[name], view_gram = model.decoder(i).jacobian(loc)
-        gram += view_gram / slope[name].shape[0]
-        x, observed = batch.values[name][rows], batch.observed[name]
+        gram += view_gram * _in_common_units(model, i) / slope[name].shape[0]
+        observed = batch.observed[name]
+        x, predicted, about = compare_view(model, i, batch, rows, model.decoder(i)(loc[rows]))
         r2[name] = explained_share(
-            x, model.predict_view(i, loc[rows]), None if observed is None else observed[rows]
+            x, predicted, None if observed is None else observed[rows], about
         )
     return FeatureEstimates(slope, size, gram, r2)
 
@@ -147,8 +161,19 @@ def estimate_backed_features(
     some = loc[random_rows(len(loc), MOST_SAMPLES, seed)]
     for i, name in enumerate(model.views):
         slope[name], size[name], view_gram = model.decoder(i).jacobian(some)
-        gram += view_gram / slope[name].shape[0]
+        gram += view_gram * _in_common_units(model, i) / slope[name].shape[0]
     return FeatureEstimates(slope, size, gram, backed_shares(model, data, loc))
+
+
+def _in_common_units(model: POEMS, view: int) -> float:
+    """What squares of effects on eta are multiplied by, to be those on standardised values.
+
+    1 for continuous views; for others the mean information of a value about eta.
+    """
+    likelihood = model.likelihood(view)
+    if not isinstance(likelihood, OwnScaleLikelihood):
+        return 1.0
+    return float(likelihood.effect_of_residuals().square().reciprocal().mean())
 
 
 @torch.no_grad()
@@ -159,18 +184,20 @@ def explained_in_all(
     if samples.background is None or not samples.background.shape[1]:
         return {}
     sums = {name: _Sums.zero(width) for name, width in data.n_features.items()}
+    about: Mapping[str, Tensor] = {}
     first = 0
     for chunk in data.chunks():
         rows = slice(first, first + len(chunk))
         first += len(chunk)
-        predicted = model.predict(samples.loc[rows], samples.background[rows])
-        for i, (name, eta) in enumerate(predicted.items()):
+        found = compared(model, chunk, samples.loc[rows], samples.background[rows])
+        for i, (name, eta) in enumerate(found.predicted.items()):
             there = chunk.measured[:, i]
             if there.any():
                 observed = chunk.observed[name]
                 mask = None if observed is None else observed[there]
-                sums[name].add(chunk.values[name][there], eta[there], mask)
-    return {name: each.share(None) for name, each in sums.items()}
+                sums[name].add(found.batch.values[name][there], eta[there], mask)
+        about = found.means
+    return {name: each.share(about.get(name)) for name, each in sums.items()}
 
 
 @torch.no_grad()

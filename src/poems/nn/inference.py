@@ -7,10 +7,11 @@ The encoder proposes, the decoders decide. From the encoder's answer
 the sum over the measured entries, w_j how much a feature counts, is raised by Fisher scoring, which
 is Gauss-Newton where noise is Gaussian: each view's expert is its likelihood linearised where the
 sample is, of precision J' I J with J the slopes of eta and I the weighted information of an entry,
-multiplied with the other experts and with the prior. Steps are shortened until nothing is lost.
-Background factors b (see :class:`poems.nn.background.Background`) are linear: given z their
-posterior is a Gaussian in closed form, so that steps are of z alone, with b at its best or averaged
-over, which is the same. The posterior's covariance is the inverse of the product's precision.
+multiplied with the other experts and with the prior. To eta the logarithm of a sample's size is
+added, where it has any. Steps are shortened until nothing is lost. Background factors b (see
+:class:`poems.nn.background.Background`) are linear: given z their posterior is a Gaussian in closed
+form, so that steps are of z alone, with b at its best or averaged over, which is the same. The
+posterior's covariance is the inverse of the product's precision.
 """
 
 from __future__ import annotations
@@ -130,16 +131,18 @@ def _blocks(model: POEMS, batch: Batch, z: Tensor) -> Iterator[tuple[Batch, Tens
 class _Point:
     """Where samples are, z, and what follows: log density, b, and what is ``left``.
 
-    That is the entries less all but the background's part where there is one, and otherwise eta.
+    That is the entries of additive views less all but the background's part, where there is one.
+    ``eta``: what the decoders predict, with the logarithm of samples' sizes.
     """
 
     z: Tensor
     value: Tensor
     b: Tensor
     left: Tensor
+    eta: Tensor
 
     def take(self, rows: Tensor) -> _Point:
-        return _Point(self.z[rows], self.value[rows], self.b[rows], self.left[rows])
+        return _Point(*(part[rows] for part in self._parts()))
 
     def put(self, rows: Tensor, other: _Point) -> None:
         for mine, theirs in zip(self._parts(), other._parts(), strict=True):
@@ -149,7 +152,7 @@ class _Point:
         return _Point(*(part.clone() for part in self._parts()))
 
     def _parts(self) -> tuple[Tensor, ...]:
-        return self.z, self.value, self.b, self.left
+        return self.z, self.value, self.b, self.left, self.eta
 
 
 def _infer(problem: _Problem, start: Tensor, steps: int, covariance: bool) -> Inferred:
@@ -301,6 +304,16 @@ def _products(background: Background, weights: Tensor, there: Tensor) -> Tensor:
     return known.flatten(1)
 
 
+def _additive(model: POEMS) -> Tensor | None:
+    """Which features, of all views, are of additive likelihoods; ``None`` if all are."""
+    parts = [
+        torch.full((size,), model.likelihood(i).additive)
+        for i, size in enumerate(model.background.sizes)
+    ]
+    found = torch.cat(parts)
+    return None if bool(found.all()) else found
+
+
 class _Problem:
     """The samples' log density, its slope and its curvature."""
 
@@ -310,7 +323,10 @@ class _Problem:
         self.measured = batch.measured
         self.there = batch.entries()
         # What was not measured may be no number at all.
-        self.x = batch.joined().masked_fill(~self.there, 0.0)
+        self.x = batch.joined_targets().masked_fill(~self.there, 0.0)
+        self._shifts = batch.shifts
+        # Which entries the background adds to; None for all.
+        self._additive = _additive(model)
         self._weights = model.feature_weights
         # What an entry says of z and b; what it is predicted with stays its own.
         self._precision = self._weights * self.background.precision
@@ -326,50 +342,68 @@ class _Problem:
         taken.__dict__.update(self.__dict__)
         taken.x, taken.there, taken.measured = self.x[rows], self.there[rows], self.measured[rows]
         taken.knowledge = self.knowledge.take(rows)
+        taken._shifts = None if self._shifts is None else self._shifts[rows]
         return taken
 
     def at(self, z: Tensor) -> _Point:
         """Return what follows from z, (n_samples, n_latent); log densities up to a constant."""
         eta = self.model.decode_jointly(z)
+        if self._shifts is not None:
+            eta = eta + self._shifts
         value = self.model.prior.log_prob(z)
-        if not self.background.n_background:
+        if not self.background.n_background or self._additive is not None:
             parts = self._by_view(lambda likelihood, x, own: likelihood.log_prob(x, own), eta)
             value = value + (parts * self._weights).sum(dim=1)
-            return _Point(z, value, z.new_zeros(len(z), 0), eta)
+        if not self.background.n_background:
+            return _Point(z, value, z.new_zeros(len(z), 0), eta, eta)
         left = (self.x - eta).sub_(self.background.offset).masked_fill_(~self.there, 0.0)
+        if self._additive is not None:
+            left = left.where(self._additive, 0.0)
         told = left @ self._told
         b = self.knowledge.solve(told[:, None])[:, 0]
         # Differences of large sums decide whether a step gains.
         squares = (left.square() @ self._precision[:, None])[:, 0].double()
         explained = (told.double() * b.double()).sum(dim=1)
-        return _Point(z, value - 0.5 * (squares - explained).to(z.dtype), b, left)
+        return _Point(z, value - 0.5 * (squares - explained).to(z.dtype), b, left, eta)
 
     def _by_view(
         self, compute: Callable[[Likelihood, Tensor, Tensor], Tensor], eta: Tensor
     ) -> Tensor:
-        """Compute something of every entry by its view's likelihood, zero where not measured."""
+        """Compute something of every entry by its view's likelihood, zero where not measured.
+
+        With a background, of views alone that it does not add to, and zero in the others.
+        """
+        of_views = torch.split(self.x, self.sizes, dim=1), torch.split(eta, self.sizes, dim=1)
+        likelihoods = [self.model.likelihood(i) for i in range(len(self.sizes))]
         parts = [
-            compute(self.model.likelihood(i), x, own)
-            for i, (x, own) in enumerate(
-                zip(
-                    torch.split(self.x, self.sizes, dim=1),
-                    torch.split(eta, self.sizes, dim=1),
-                    strict=True,
-                )
-            )
+            torch.zeros_like(own)
+            if self.background.n_background and likelihood.additive
+            else compute(likelihood, values, own)
+            for likelihood, values, own in zip(likelihoods, *of_views, strict=True)
         ]
         return torch.cat(parts, dim=1).masked_fill(~self.there, 0.0)
 
     def _score(self, at: _Point) -> Tensor:
         if self.background.n_background:
-            return at.left * self._precision
-        scores = self._by_view(lambda likelihood, x, own: likelihood.score(x, own), at.left)
+            slope = at.left * self._precision
+            if self._additive is None:
+                return slope
+            return (
+                slope
+                + self._by_view(lambda likelihood, x, own: likelihood.score(x, own), at.eta)
+                * self._weights
+            )
+        scores = self._by_view(lambda likelihood, x, own: likelihood.score(x, own), at.eta)
         return scores * self._weights
 
     def _information(self, at: _Point) -> Tensor:
         if self.background.n_background:
-            return self._precision * self.there
-        known = self._by_view(lambda likelihood, _, own: likelihood.information(own), at.left)
+            known = self._precision * self.there
+            if self._additive is None:
+                return known
+            own = self._by_view(lambda likelihood, _, own: likelihood.information(own), at.eta)
+            return torch.where(self._additive, known, own * self._weights)
+        known = self._by_view(lambda likelihood, _, own: likelihood.information(own), at.eta)
         return known * self._weights
 
     def step(self, at: _Point) -> tuple[Tensor, Tensor]:

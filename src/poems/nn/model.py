@@ -41,6 +41,8 @@ class POEMS(nn.Module):
         View name to the variance of each of its features, of shape (n_features,).
     settings
         Architecture and sparsity.
+    n_levels
+        View name to the number of levels of its values, for views of ordered levels.
 
     Raises
     ------
@@ -50,7 +52,12 @@ class POEMS(nn.Module):
 
     feature_weights: Tensor
 
-    def __init__(self, variances: Mapping[str, Tensor], settings: Settings) -> None:
+    def __init__(
+        self,
+        variances: Mapping[str, Tensor],
+        settings: Settings,
+        n_levels: Mapping[str, int] | None = None,
+    ) -> None:
         super().__init__()
         model = settings.model
         self.views = tuple(variances)
@@ -70,10 +77,11 @@ class POEMS(nn.Module):
             DECODERS.find(model.decoder)(size, model.n_latent, model, settings.sparsity)
             for size in sizes
         )
+        levels = {} if n_levels is None else n_levels
         self.likelihoods = nn.ModuleList(
-            LIKELIHOODS.find(name)(variance)
-            for name, variance in zip(
-                model.likelihoods_of(self.views), variances.values(), strict=True
+            LIKELIHOODS.find(name).for_levels(variance, levels.get(view, 0))
+            for name, (view, variance) in zip(
+                model.likelihoods_of(self.views), variances.items(), strict=True
             )
         )
 
@@ -130,9 +138,11 @@ class POEMS(nn.Module):
     def standard_errors(self) -> list[Tensor]:
         """Standard error with which one value tells each feature's eta, a view's (n_features,).
 
-        At a sample whose latents are all 0; see :meth:`Likelihood.standard_error`.
+        At samples whose latents are all 0; see :meth:`Likelihood.typical_standard_error`.
         """
-        return [self.likelihood(i).standard_error(eta)[0] for i, eta in enumerate(self._at_zero())]
+        return [
+            self.likelihood(i).typical_standard_error(eta) for i, eta in enumerate(self._at_zero())
+        ]
 
     @torch.no_grad()
     def standard_deviations(self) -> list[Tensor]:
@@ -186,8 +196,8 @@ class POEMS(nn.Module):
         parts = torch.split(self.decode_jointly(z, turns), sizes, dim=1)
         return dict(zip(self.views, parts, strict=True))
 
-    def predict(self, z: Tensor, background: Tensor | None = None) -> dict[str, Tensor]:
-        """Predict the values of every view, their means: name to (n_samples, n_features).
+    def linear_predictors(self, z: Tensor, background: Tensor | None = None) -> dict[str, Tensor]:
+        """Compute eta of every view for a sample of size 1: name to (n_samples, n_features).
 
         With what the background adds, where its scores (n_samples, n_background) are given.
         """
@@ -195,10 +205,26 @@ class POEMS(nn.Module):
         if background is not None and background.shape[1]:
             eta = eta + self.background.predict(background)
         parts = torch.split(eta, list(self.background.sizes), dim=1)
-        return {
-            name: self.likelihood(i).mean(own)
-            for i, (name, own) in enumerate(zip(self.views, parts, strict=True))
-        }
+        return dict(zip(self.views, parts, strict=True))
+
+    def predict(
+        self,
+        z: Tensor,
+        background: Tensor | None = None,
+        log_sizes: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Predict the values of every view, their means: name to (n_samples, n_features).
+
+        With what the background adds, where its scores (n_samples, n_background) are given.
+        ``log_sizes``, (n_samples,), of views whose samples have sizes, 0 by default.
+        """
+        found = {}
+        for i, (name, own) in enumerate(self.linear_predictors(z, background).items()):
+            eta = own
+            if log_sizes is not None and name in log_sizes:
+                eta = own + log_sizes[name][:, None]
+            found[name] = self.likelihood(i).mean(eta)
+        return found
 
     def predict_view(self, view: int, z: Tensor) -> Tensor:
         """Predict the values of one view, of shape (n_samples, n_features)."""

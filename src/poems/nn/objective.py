@@ -129,12 +129,18 @@ def _likelihood(
     mean: bool,
 ) -> tuple[Tensor, Tensor]:
     """Negative log-likelihood a sample of each view, of shape (n_views,), and the noise prior."""
-    x, observed = batch.joined(), batch.observed_jointly()
+    x, observed = batch.joined_targets(), batch.observed_jointly()
     # The weights of a sample's draws sum to one: of a single draw they say nothing.
     given = weights if len(predictions) > 1 else [None]
     of_draws = [
         likelihood_terms(
-            likelihoods, x, predicted, batch.measured, observed, weight, feature_weights
+            likelihoods,
+            x,
+            batch.shifted(predicted),
+            batch.measured,
+            observed,
+            weight,
+            feature_weights,
         )
         for predicted, weight in zip(predictions, given, strict=True)
     ]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from poems.fitting.result import FittedPoems
+from poems.nn.compared import compared
 from poems.nn.estimates import estimate_samples
 from poems.scaling.batch import Batch
 
@@ -23,7 +24,8 @@ def held_out_r2(
     training samples: predicting that mean gives 0. The latents of a held-out
     sample come from all its views, the view itself among them; the principal
     components, as many as the model has factors, are those of the block-scaled
-    training samples, on which the held-out ones are projected.
+    training samples, on which the held-out ones are projected. Of a view on its own
+    scale the model's is the share of deviance, that of PCA of its residuals' variance.
 
     Parameters
     ----------
@@ -38,11 +40,14 @@ def held_out_r2(
     that was measured on none of the held-out samples.
     """
     found = estimate_samples(model.module, held_out)
-    predicted = model.module.predict(found.loc, found.background)
+    beside = compared(model.module, held_out, found.loc, found.background)
     means = {name: _mean(training, name) for name in training.values}
     projected = _principal_projection(training, held_out, means, model.n_active)
     return (
-        {name: _r2(held_out, name, predicted[name], means[name]) for name in means},
+        {
+            name: _r2(beside.batch, name, beside.predicted[name], beside.means.get(name, mean))
+            for name, mean in means.items()
+        },
         {name: _r2(held_out, name, projected[name], means[name]) for name in means},
     )
 

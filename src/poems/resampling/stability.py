@@ -117,6 +117,7 @@ def stability(
             reference = _fit_reference(given, chosen, seed)
             count()
         _require_reference(reference, given)
+        _require_permutable(reference, n_permutations)
         seeds = np.random.SeedSequence([seed, 1]).generate_state(n_permutations)
         worlds = [RefitData.of(given, chosen, sizes)]
         tasks = [(0, draw) for draw in draws]
@@ -169,6 +170,21 @@ def _require_reference(reference: FittedPoems, cohort: MultiOmics) -> None:
         raise DataError(
             "the reference fit has no factor, so there is nothing that could be found again; "
             "train longer (epochs), or penalise less (lambda_spike_scale below its default)"
+        )
+
+
+def _require_permutable(reference: FittedPoems, n_permutations: int) -> None:
+    """Refuse to permute residuals of values that are not predictions and residuals added up."""
+    own = [
+        name
+        for i, name in enumerate(reference.view_names)
+        if reference.module.likelihood(i).kind != "continuous"
+    ]
+    if n_permutations and own:
+        raise SettingsError(
+            f"error rates come from permuted residuals, which the likelihood of view "
+            f"{name_some(own)} does not have yet; ask for none (n_permutations=0, "
+            "--n-permutations 0), or fit these views as gaussian"
         )
 
 

@@ -191,10 +191,15 @@ def _baseline(folder: Path, model: FittedPoems, cohort: MultiOmics) -> _Made:
     logged = {
         name: replace(view, values=np.log1p(view.values))
         for name, view in cohort.views.items()
-        if name in model.settings.preprocessing.log1p
+        if name in model.settings.preprocessing.log1p or _is_of_counts(model, name)
     }
     found: pd.DataFrame = pca_embedding(replace(cohort, views={**cohort.views, **logged}))
     return (), partial(write_csv, folder / "pca.csv", found.rename_axis("sample"))
+
+
+def _is_of_counts(model: FittedPoems, view: str) -> bool:
+    scaling = model.preprocessing.views.get(view)
+    return scaling is not None and scaling.own is not None and scaling.own.kind == "counts"
 
 
 def _pictures(folder: Path, model: FittedPoems, subtypes: Subtypes) -> Iterator[Addition]:

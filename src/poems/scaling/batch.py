@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -73,11 +73,20 @@ class Batch:
     measured
         Boolean tensor of shape (n_samples, n_views), in the order of
         ``values``: was the view measured on the sample?
+    targets
+        View name to what the likelihood is given, like ``values``, for views
+        where that is another thing: values as they were measured, of which
+        ``values`` are residuals (:mod:`poems.scaling.own_scale`).
+    log_sizes
+        View name to the logarithm of each sample's size, (n_samples,), for the
+        same views: it is added to what is predicted.
     """
 
     values: Mapping[str, Tensor]
     observed: Mapping[str, Tensor | None]
     measured: Tensor
+    targets: Mapping[str, Tensor] = field(default_factory=dict)
+    log_sizes: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.measured.shape[0])
@@ -103,6 +112,35 @@ class Batch:
         """Values of all views, the views' features one after the other."""
         views = list(self.values.values())
         return views[0] if len(views) == 1 else torch.cat(views, dim=1)
+
+    def joined_targets(self) -> Tensor:
+        """What the likelihoods of all views are given, one view's features after the other's."""
+        if not self.targets:
+            return self.joined()
+        return torch.cat([self.targets.get(name, x) for name, x in self.values.items()], dim=1)
+
+    def shifted(self, eta: Tensor) -> Tensor:
+        """Add the samples' log sizes to predictions of all views, (n_samples, n_features)."""
+        return eta if self.shifts is None else eta + self.shifts
+
+    def shifted_view(self, name: str, eta: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Do the same to predictions of one view, (n_rows, n_features), of some samples."""
+        if name not in self.log_sizes:
+            return eta
+        sizes = self.log_sizes[name]
+        return eta + (sizes if rows is None else sizes[rows])[:, None]
+
+    @cached_property
+    def shifts(self) -> Tensor | None:
+        """Log sizes by entry, (n_samples, n_features), or ``None`` if no view has any."""
+        if not self.log_sizes:
+            return None
+        none = self.measured.new_zeros(len(self), dtype=torch.float32)
+        parts = [
+            self.log_sizes.get(name, none)[:, None].expand(x.shape)
+            for name, x in self.values.items()
+        ]
+        return torch.cat(parts, dim=1)
 
     def observed_jointly(self) -> Tensor | None:
         """Tell which entries of the measured rows of all views are there.
@@ -152,6 +190,8 @@ class Batch:
                 for name, mask in self.observed.items()
             },
             self.measured.index_select(0, rows),
+            {name: x.index_select(0, rows) for name, x in self.targets.items()},
+            {name: x.index_select(0, rows) for name, x in self.log_sizes.items()},
         )
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
@@ -171,6 +211,8 @@ class Batch:
             {name: x.to(device) for name, x in self.values.items()},
             {name: None if m is None else m.to(device) for name, m in self.observed.items()},
             self.measured.to(device),
+            {name: x.to(device) for name, x in self.targets.items()},
+            {name: x.to(device) for name, x in self.log_sizes.items()},
         )
 
     def n_measured(self, name: str) -> Tensor:

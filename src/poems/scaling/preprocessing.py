@@ -19,6 +19,8 @@ from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.learning import fit_backed_scaling
 from poems.scaling.disk.scaled import ScaledView
 from poems.scaling.disk.survey import survey
+from poems.scaling.own_scale import Kind
+from poems.scaling.own_scaling import fit_own_scaling, own_findings
 from poems.scaling.screening import Screening
 from poems.scaling.view_scaling import ViewScaling, fit_scaling
 from poems.settings.schema import PreprocessingSettings
@@ -36,6 +38,15 @@ class Preprocessing:
 
     views: Mapping[str, ViewScaling]
 
+    @property
+    def n_levels(self) -> dict[str, int]:
+        """Number of levels that the values of views of ordered levels take."""
+        return {
+            name: len(scaling.own.levels)
+            for name, scaling in self.views.items()
+            if scaling.own is not None and scaling.own.kind == "levels"
+        }
+
     def apply(self, cohort: MultiOmics) -> tuple[Batch, tuple[Finding, ...]]:
         """Bring a cohort to the model's scale.
 
@@ -52,18 +63,31 @@ class Preprocessing:
         findings = self._unknown_views(cohort)
         values: dict[str, torch.Tensor] = {}
         observed: dict[str, torch.Tensor | None] = {}
+        targets: dict[str, torch.Tensor] = {}
+        log_sizes: dict[str, torch.Tensor] = {}
         measured = []
         for name, scaling in self.views.items():
             if name not in cohort.views:
                 shape = (cohort.n_samples, len(scaling.features))
                 values[name] = torch.zeros(shape)
                 observed[name] = None
+                if scaling.own is not None:
+                    targets[name] = torch.zeros(shape)
+                    log_sizes[name] = torch.zeros(cohort.n_samples)
                 measured.append(np.zeros(cohort.n_samples, dtype=bool))
                 findings.append(_absent(name))
                 continue
             aligned, some = _align(cohort.views[name], name, scaling.features)
             findings += some
-            scaled, n_clipped = scaling.apply(aligned.values, name)
+            if scaling.own is None:
+                scaled, n_clipped = scaling.apply(aligned.values, name)
+            else:
+                given = scaling.apply_own(aligned.values, name, cohort.samples)
+                scaled, n_clipped = given.scaled, given.n_clipped
+                # Entries that are missing hold a 0, which no likelihood reads.
+                own = np.where(np.isnan(scaled), np.float32(0), given.targets)
+                targets[name] = torch.from_numpy(own)
+                log_sizes[name] = torch.from_numpy(given.log_sizes.astype(np.float32))
             if n_clipped:
                 n_entries = int(np.count_nonzero(~np.isnan(scaled[aligned.measured])))
                 findings.append(_winsorised(name, n_clipped, n_entries))
@@ -76,14 +100,21 @@ class Preprocessing:
             measured.append(rows)
         mask = np.column_stack(measured)
         _require_any(mask, cohort.samples)
-        return Batch(values, observed, torch.from_numpy(mask)), tuple(findings)
+        batch = Batch(values, observed, torch.from_numpy(mask), targets, log_sizes)
+        return batch, tuple(findings)
 
     def apply_backed(self, cohort: BackedCohort) -> tuple[BackedBatches, tuple[Finding, ...]]:
         """Bring a cohort on disk to the model's scale, batch by batch when they are asked for.
 
         As :meth:`apply`; the values are passed over once, for what there is to
         report and for the entries that are missing.
+
+        Raises
+        ------
+        DataError
+            As :meth:`apply`, and if a view's likelihood is given values as they were measured.
         """
+        _require_continuous({name: each.own is not None for name, each in self.views.items()})
         findings = self._unknown_views(cohort)
         known = cohort.backed_views()
         views: dict[str, ScaledView | None] = {}
@@ -131,7 +162,10 @@ class Preprocessing:
 
 
 def fit_preprocessing(
-    cohort: MultiOmics, settings: PreprocessingSettings, screening: Screening | None = None
+    cohort: MultiOmics,
+    settings: PreprocessingSettings,
+    kinds: Mapping[str, Kind] | None = None,
+    screening: Screening | None = None,
 ) -> tuple[Preprocessing, tuple[Finding, ...]]:
     """Learn the preprocessing of each view from a cohort.
 
@@ -139,27 +173,62 @@ def fit_preprocessing(
     ``most_variable``, are left out; findings list them. Without ``most_variable``,
     ``screening`` sets the least variable features aside where samples are few.
 
+    Parameters
+    ----------
+    cohort
+        The training samples.
+    settings
+        What is to be done.
+    kinds
+        What the likelihood of each view is for (:attr:`poems.nn.likelihoods.Likelihood.kind`);
+        continuous values by default.
+    screening
+        By which rule features are set aside where samples are few; none by default.
+
     Raises
     ------
     DataError
-        If a view has no usable feature, or log1p meets values below zero.
+        If a view has no usable feature, log1p meets values below zero, or a likelihood cannot take
+        one of its values.
     SettingsError
-        If ``log1p`` names a view that does not exist.
+        If ``log1p`` names a view that does not exist, or one that is taken as it was measured.
     """
+    kinds = {} if kinds is None else kinds
     unknown = [name for name in settings.log1p if name not in cohort.views]
     if unknown:
         raise SettingsError(
             f"log1p names the view {name_some(unknown)}; there are {name_some(cohort.views, 20)}"
         )
+    for name in settings.log1p:
+        if kinds.get(name, "continuous") not in ("continuous", "heavy"):
+            raise SettingsError(
+                f"log1p names the view {name}, whose likelihood is given values as they were "
+                "measured; leave it out of log1p (--log1p), or choose gaussian for the view"
+            )
     views, findings = {}, []
     for name, view in cohort.views.items():
-        views[name], some = (
-            fit_backed_scaling(name, view, settings, screening)
-            if isinstance(view, BackedView)
-            else fit_scaling(name, view, settings, screening)
-        )
+        kind = kinds.get(name, "continuous")
+        if isinstance(view, BackedView):
+            _require_continuous({name: kind != "continuous"})
+            views[name], some = fit_backed_scaling(name, view, settings, screening)
+        elif kind == "continuous":
+            views[name], some = fit_scaling(name, view, settings, screening)
+        else:
+            views[name], some = fit_own_scaling(name, view, cohort.samples, kind, settings)
+            some += own_findings(name, view, views[name])
         findings += some
     return Preprocessing(views), tuple(findings)
+
+
+def _require_continuous(own_scale: Mapping[str, bool]) -> None:
+    """Refuse values on disk for likelihoods that are given them as they were measured."""
+    some = [name for name, own in own_scale.items() if own]
+    if some:
+        raise DataError(
+            f"the likelihood of view {name_some(some)} takes values as they were measured, which "
+            "is not done from disk yet; read the cohort into memory (without backed), or choose "
+            "gaussian for these views"
+        )
 
 
 def prepare(

@@ -14,6 +14,7 @@ from poems.data.container import View
 from poems.data.winsorising import Clipped, Limits, winsorising_limits
 from poems.errors import DataError
 from poems.findings import Finding, name_some
+from poems.scaling.own_scale import OwnScale
 from poems.scaling.screening import Screening, screened_finding, tells, unscreened_finding
 from poems.settings.schema import PreprocessingSettings
 
@@ -30,6 +31,10 @@ class ViewScaling:
 
     ``fill`` is the mean of the scaled training values, which the encoder sees
     where an entry is missing; ``variance`` is theirs too.
+
+    ``own`` is there where the likelihood is given values as they were measured. What is scaled is
+    then their residuals (:meth:`apply_own`); of ``"heavy"`` values, which are standardised as
+    any, the likelihood is given them unclipped.
     """
 
     features: pd.Index
@@ -40,6 +45,7 @@ class ViewScaling:
     scale: Array
     fill: Array
     variance: Array
+    own: OwnScale | None = None
 
     def apply(
         self, values: npt.NDArray[np.float32], name: str
@@ -56,10 +62,48 @@ class ViewScaling:
         n_clipped = int(np.count_nonzero(clipped != x) - np.count_nonzero(np.isnan(x)))
         return ((clipped - self.offset) / self.scale).astype(np.float32), n_clipped
 
+    def apply_own(self, values: npt.NDArray[np.float32], name: str, samples: pd.Index) -> OwnValues:
+        """Scale the residuals of values that a likelihood is given as they are.
+
+        ``name`` is the view's, ``samples`` are their names, for errors.
+
+        Raises
+        ------
+        DataError
+            If the likelihood cannot take one of the values.
+        """
+        assert self.own is not None
+        if self.own.kind == "heavy":
+            scaled, n_clipped = self.apply(values, name)
+            x = values.astype(np.float64)
+            x = _log1p(x, name) if self.log1p else x
+            targets = (x - self.offset) / self.scale
+            return OwnValues(scaled, n_clipped, targets.astype(np.float32), np.zeros(len(x)))
+        targets = self.own.targets(values, name, self.features, samples)
+        log_sizes = self.own.log_sizes(targets, name, samples)
+        residuals = (self.own.residuals(targets, log_sizes) - self.offset) / self.scale
+        return OwnValues(residuals.astype(np.float32), 0, targets.astype(np.float32), log_sizes)
+
     def invert(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Bring scaled values back to the units of the input."""
+        """Bring scaled values, or means of a likelihood on its own scale, to the input's units."""
+        if self.own is not None and self.own.kind != "heavy":
+            return self.own.invert(values.astype(np.float64))
         x = values.astype(np.float64) * self.scale + self.offset
         return np.expm1(x) if self.log1p else x
+
+
+@dataclass(frozen=True, eq=False)
+class OwnValues:
+    """A view whose likelihood is given values as they are, of shape (n_samples, n_features).
+
+    ``scaled``: what encoders see, with ``n_clipped`` of them at their limits; ``targets``: what
+    the likelihood is given; ``log_sizes``: of the samples, (n_samples,). ``NaN`` where missing.
+    """
+
+    scaled: npt.NDArray[np.float32]
+    n_clipped: int
+    targets: npt.NDArray[np.float32]
+    log_sizes: Array
 
 
 class Statistics(Protocol):
@@ -108,7 +152,7 @@ def fit_scaling(
     x = view.values[view.measured].astype(np.float64)
     if name in settings.log1p:
         x = _log1p(x, name)
-    kept = np.flatnonzero(_varies(x))
+    kept = np.flatnonzero(varies(x))
     findings = list(left_out_findings(name, view.features, kept))
     x = x[:, kept]
     limits = _limits(x, settings.winsorise)
@@ -187,7 +231,7 @@ def _selected(
         if n_features <= settings.most_variable:
             return None, []
         most = _most_variable(statistics.clipped_variance(), settings.most_variable)
-        return most, [_most_variable_finding(name, features[most], n_features)]
+        return most, [most_variable_finding(name, features[most], n_features)]
     kept = n_features if screening is None else screening.most(n_samples, n_features)
     if screening is None or kept == n_features:
         return None, []
@@ -255,7 +299,7 @@ def left_out_findings(
         yield Finding("warning", "features-left-out", text, name, left_out)
 
 
-def _most_variable_finding(name: str, most: pd.Index, n_features: int) -> Finding:
+def most_variable_finding(name: str, most: pd.Index, n_features: int) -> Finding:
     """Say which features were kept as the most variable ones."""
     text = f"the {len(most)} most variable of {n_features} features were kept"
     return Finding("note", "most-variable", text, name, tuple(map(str, most)))
@@ -276,12 +320,12 @@ def require_not_negative(name: str, n_below: int, least: float) -> None:
         )
 
 
-def _varies(x: Array) -> npt.NDArray[np.bool_]:
+def varies(x: Array) -> npt.NDArray[np.bool_]:
     """Which features have at least two different values?"""
-    varies: npt.NDArray[np.bool_] = np.count_nonzero(~np.isnan(x), axis=0) > 1
-    if varies.any():
-        varies[varies] = np.nanmin(x[:, varies], axis=0) < np.nanmax(x[:, varies], axis=0)
-    return varies
+    found: npt.NDArray[np.bool_] = np.count_nonzero(~np.isnan(x), axis=0) > 1
+    if found.any():
+        found[found] = np.nanmin(x[:, found], axis=0) < np.nanmax(x[:, found], axis=0)
+    return found
 
 
 def _log1p(x: Array, name: str) -> Array:

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from poems.training.starts.kinds import Start
 
 LIKELIHOODS: Registry[LikelihoodFactory] = Registry(
-    "likelihood", {"gaussian": "poems.nn.likelihoods.gaussian:GaussianLikelihood"}
+    "likelihood",
+    {
+        "gaussian": "poems.nn.likelihoods.gaussian:GaussianLikelihood",
+        "bernoulli": "poems.nn.likelihoods.bernoulli:BernoulliLikelihood",
+        "poisson": "poems.nn.likelihoods.poisson:PoissonLikelihood",
+        "negative_binomial": "poems.nn.likelihoods.negative_binomial:NegativeBinomialLikelihood",
+        "student_t": "poems.nn.likelihoods.student_t:StudentTLikelihood",
+        "beta": "poems.nn.likelihoods.beta:BetaLikelihood",
+        "ordinal": "poems.nn.likelihoods.ordinal:OrdinalLikelihood",
+    },
 )
 
 FUSIONS: Registry[FusionRule] = Registry(

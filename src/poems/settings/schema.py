@@ -57,6 +57,11 @@ class PreprocessingSettings(_Group):
         description="Set the least variable features aside where samples are too few to tell a "
         "loading of so many (some 30), or none.",
     )
+    size_factors: Literal["total", "none"] = Field(
+        "total",
+        description="How much of a sample was counted, for likelihoods of counts: its total, or "
+        "alike for all (none).",
+    )
 
 
 class ModelSettings(_Group):

@@ -23,6 +23,7 @@ from poems.simulation.arguments import (
     view_sizes,
 )
 from poems.simulation.effects import Truth, compute_signal, draw_effects, rescale_to_r2
+from poems.simulation.kinds import STRENGTHS, draw_values, kinds_by_view
 
 _Floats = npt.NDArray[np.float64]
 _Bools = npt.NDArray[np.bool_]
@@ -89,6 +90,7 @@ def simulate(
     noise: _PerView = 1.0,
     missing_views: _PerView = 0.0,
     missing_entries: _PerView = 0.0,
+    kinds: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> Simulation:
     r"""Simulate a cohort with planted subtypes, factors and sparse effects.
@@ -160,6 +162,14 @@ def simulate(
     missing_entries
         Probability that a single entry of a measured view is missing. A row
         that would lose every entry keeps one.
+    kinds
+        What the values of views are, by view, where that is not ``"gaussian"``:
+        ``"student_t"``, ``"bernoulli"`` (0 and 1), ``"ordinal"`` (-2 to 2),
+        ``"beta"`` (fractions), ``"poisson"`` or ``"negative_binomial"`` (counts
+        of samples of different size). The signal is then on the scale of
+        the link (log odds, logarithms), an effect of 1 being 1 there, 0.5 for
+        counts and fractions; ``noise`` multiplies it, and features have
+        intercepts of their own. The other views are as without.
     seed
         Seed of all draws.
 
@@ -190,10 +200,11 @@ def simulate(
     scales = by_view("noise", noise, sizes)
     unmeasured = by_view("missing_views", missing_views, sizes, probability=True)
     blank = by_view("missing_entries", missing_entries, sizes, probability=True)
+    drawn_as = kinds_by_view(kinds, sizes)
     active = active_factors(activity, shared, tuple(sizes), n_factors)
     group_sizes = subtype_sizes(n_samples, n_subtypes, proportions)
 
-    latent_rng, loading_rng, noise_rng, missing_rng = np.random.default_rng(seed).spawn(4)
+    latent_rng, loading_rng, noise_rng, missing_rng, kind_rng = np.random.default_rng(seed).spawn(5)
     samples = pd.Index(_numbered("sample", n_samples, least_width=3))
     factors = pd.Index(_numbered("factor", n_factors, least_width=1))
     z, subtype = _draw_latent(latent_rng, group_sizes, n_factors, separation)
@@ -211,6 +222,9 @@ def simulate(
             shares = loading_rng.uniform(*explained, size=size)
             effects, eta = rescale_to_r2(effects, eta, shares)
         values = scales[name] * (eta + noise_rng.standard_normal(eta.shape))
+        scale = scales[name] * STRENGTHS[drawn_as[name]]
+        if drawn_as[name] != "gaussian":
+            values = draw_values(kind_rng, drawn_as[name], scale * eta)
         values[_draw_blank(missing_rng, measured[:, number], size, blank[name])] = np.nan
         variance = eta.var(axis=0)
 
@@ -219,7 +233,7 @@ def simulate(
         shapes[name] = pd.DataFrame(
             effects.named_shapes(list(factors)), index=features, columns=factors
         )
-        signal[name] = pd.DataFrame(scales[name] * eta, index=samples, columns=features)
+        signal[name] = pd.DataFrame(scale * eta, index=samples, columns=features)
         r2_by_view[name] = pd.Series(variance / (variance + 1), index=features, name="r2")
     return Simulation(
         cohort=MultiOmics(views, samples, subtypes.to_frame()),

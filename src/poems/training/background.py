@@ -60,25 +60,64 @@ def fit_background(model: POEMS, batch: Batch, most: int | None = None) -> Infer
         The training samples, or as many of them as are to learn from.
     most
         Background factors at most, by default one for three samples and 64 in all, of which
-        those stay that the data support; 0 for none. There are none where a view's noise is
-        not additive (:attr:`poems.nn.likelihoods.Likelihood.additive`).
+        those stay that the data support; 0 for none. They are of the views alone whose noise
+        is additive (:attr:`poems.nn.likelihoods.Likelihood.additive`).
     """
     model.background = Background(tuple(batch.n_features.values()), 0)
     found = infer(model, batch, steps=_STEPS)
     limit = min(_MOST, len(batch) // _SAMPLES_EACH) if most is None else most
-    if not limit or not all(model.likelihood(i).additive for i in range(len(model.views))):
+    additive = [i for i in range(len(model.views)) if model.likelihood(i).additive]
+    if not limit or not additive:
         return found
-    weights = model.feature_weights
-    state = _start(_Residuals(batch, model.decode_jointly(found.loc), weights), limit)
+    own = _views_of(batch, additive)
+    if not own.measured.any():
+        return found
+
+    def left() -> _Residuals:
+        eta = torch.split(model.decode_jointly(found.loc), list(model.background.sizes), dim=1)
+        weights = torch.split(model.feature_weights, list(model.background.sizes))
+        parts = [eta[i] for i in additive], [weights[i] for i in additive]
+        return _Residuals(own, torch.cat(parts[0], dim=1), torch.cat(parts[1]))
+
+    state = _start(left(), limit)
     for _ in range(_TURNS):
-        residuals = _Residuals(batch, model.decode_jointly(found.loc), weights)
+        residuals = left()
         for _ in range(_ROUNDS):
             if not state.scores.shape[1] or _round(residuals, state) < _SETTLED:
                 break
-        model.background = state.background(residuals)
+        model.background = _among(
+            state.background(residuals), tuple(batch.n_features.values()), additive
+        )
         found = infer(model, batch, found.loc, steps=_STEPS)
-        state.scores, state.scatter = found.background, found.scatter
+        state.scores, state.scatter = found.background, found.scatter[additive]
     return found
+
+
+def _views_of(batch: Batch, views: list[int]) -> Batch:
+    """Return some of the views."""
+    if len(views) == len(batch.values):
+        return batch
+    names = [name for i, name in enumerate(batch.values) if i in views]
+    return Batch(
+        {name: batch.values[name] for name in names},
+        {name: batch.observed[name] for name in names},
+        batch.measured[:, views],
+    )
+
+
+def _among(background: Background, sizes: tuple[int, ...], views: list[int]) -> Background:
+    """Return the background of some views as that of all: it adds nothing to the others."""
+    if len(views) == len(sizes):
+        return background
+    made = Background(sizes, background.n_background)
+    for name in ("loadings", "offset", "precision"):
+        parts = dict(
+            zip(views, torch.split(getattr(background, name), list(background.sizes)), strict=True)
+        )
+        whole = torch.split(getattr(made, name), list(sizes))
+        setattr(made, name, torch.cat([parts.get(i, own) for i, own in enumerate(whole)]))
+    made.uncertainty[views] = background.uncertainty
+    return made
 
 
 class _Residuals:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -166,7 +166,7 @@ def _without_each(
             part = chunk.take(rows)
             measured = part.measured.clone()
             measured[:, i] = False
-            without = Batch(part.values, part.observed, measured)
+            without = replace(part, measured=measured)
             yield view, rows.numpy(), estimate_samples(model.module, without)
 
 

@@ -14,6 +14,9 @@ from torch import Tensor
 from poems.data import MultiOmics, read
 from poems.findings import Finding
 from poems.nn.estimates import estimate_samples
+from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
+from poems.nn.model import POEMS
+from poems.scaling.batch import Batch
 from poems.scaling.preprocessing import prepare
 
 if TYPE_CHECKING:
@@ -78,7 +81,8 @@ def variance_explained(
     sums over the measured entries of a view on the model's scale, means those
     of the training samples. It is what is lost without the factor: what two
     factors both tell is counted for neither, and an effect that needs both for both,
-    so the R² of the factors need not add up to that of all. On samples that the
+    so the R² of the factors need not add up to that of all. Of a view on its own scale
+    it is the share of deviance. On samples that the
     model has not seen they may be negative.
 
     Parameters
@@ -118,6 +122,10 @@ def variance_explained(
                 mask = chunk.observed[name]
                 x = chunk.values[name][rows]
                 observed = None if mask is None else mask[rows]
+                if name in chunk.targets:
+                    lost = _Deviance(model.module, i, chunk, rows)
+                    sums[name].add_deviance(lost, observed, z[rows], dimensions, centre)
+                    continue
                 fill = torch.tensor(model.preprocessing.views[name].fill, dtype=torch.float32)
                 decoder = model.module.decoder(i)
                 sums[name].add(x, observed, z[rows], fill, decoder, dimensions, centre)
@@ -136,6 +144,27 @@ def variance_explained(
         n_samples=given.n_samples,
         findings=(*given.findings, *findings),
     )
+
+
+class _Deviance:
+    """What some samples of a view lose against their best prediction, entry by entry."""
+
+    def __init__(self, module: POEMS, view: int, chunk: Batch, rows: Tensor) -> None:
+        likelihood = module.likelihood(view)
+        assert isinstance(likelihood, OwnScaleLikelihood)
+        self.decoder, self._likelihood = module.decoder(view), likelihood
+        self._x = chunk.targets[module.views[view]][rows]
+        none = self._x.new_zeros(self._x.shape)
+        self._shift = chunk.shifted_view(module.views[view], none, rows)
+
+    def of(self, z: Tensor) -> Tensor:
+        """Return the deviance at latents (n_rows, n_latent)."""
+        with torch.no_grad():
+            return self._likelihood.deviance(self._x, self.decoder(z) + self._shift)
+
+    def without_factors(self) -> Tensor:
+        """Return the deviance of a model without factors."""
+        return self._likelihood.deviance(self._x, self._likelihood.null + self._shift)
 
 
 @dataclass(eq=False)
@@ -175,6 +204,30 @@ class _Sums:
                 rest = x[:, features] - decoder.some(without, features)
                 left = torch.where(there[:, features], rest, 0.0).double().square().sum()
                 self.more[at] += float(left - by_feature[features].sum())
+
+    def add_deviance(
+        self,
+        lost: _Deviance,
+        observed: Tensor | None,
+        z: Tensor,
+        dimensions: list[int],
+        centre: Tensor,
+    ) -> None:
+        """Count some samples in whose values are on their own scale: deviances for squares."""
+
+        def total(deviance: Tensor) -> float:
+            there = deviance if observed is None else deviance.where(observed, 0.0)
+            return float(there.double().sum())
+
+        own = total(lost.of(z))
+        self.residual += own
+        null = total(lost.without_factors())
+        self.total, self.size, self.n = self.total + null, self.size + null, self.n + len(z)
+        for at, dimension in enumerate(dimensions):
+            if len(lost.decoder.driven_by(dimension)):
+                without = z.clone()
+                without[:, dimension] = centre[dimension]
+                self.more[at] += total(lost.of(without)) - own
 
     def lost(self, at: int) -> float:
         """Share of the variance that is not explained without a factor."""

@@ -100,7 +100,12 @@ def _test_view(
         fitted = _cross_fitted(ranked, tested, np.sign(found["effect"]))
         found |= {"auc": circular.auc, "p": np.fmax(fitted, circular.p)}
         scale = scaling.scale[columns, None]
-        for column in ("mean_in", "mean_out"):
+        raw = scaling.own is not None and scaling.own.kind != "heavy"
+        if scaling.own is not None and raw:
+            targets = data.targets[view][:, some].double().numpy()
+            means = _effects(targets, known, reported, len(names))
+            found |= {key: scaling.own.invert(means[key]) for key in ("mean_in", "mean_out")}
+        for column in () if raw else ("mean_in", "mean_out"):
             moved = found[column] * scale + scaling.offset[columns, None]
             # Values are single precision: what is left of a mean of 0 is their rounding.
             found[column] = np.where(np.abs(moved) < _ROUNDING * scale, 0.0, moved)

@@ -57,11 +57,21 @@ def simulate(
         float, typer.Option(help="Share of samples on which a view is unmeasured.")
     ] = 0.0,
     missing_entries: Annotated[float, typer.Option(help="Share of entries left blank.")] = 0.0,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VIEW=NAME",
+            help="What a view's values are, if not gaussian: student_t, bernoulli, ordinal, beta, "
+            "poisson or negative_binomial; once for each view.",
+        ),
+    ] = None,
     seed: inputs.Seed = 0,
     overwrite: inputs.Overwrite = False,
 ) -> CommandResult:
     """Write a cohort with planted subtypes and effects, and the truth about it."""
     checks.require_output(out, "simulation", overwrite=overwrite)
+
+    kinds = _kinds(kind or [])
 
     from poems.files.output_folder import claim_folder, write_marker
     from poems.simulation.cohort import simulate as simulate_cohort
@@ -80,13 +90,14 @@ def simulate(
         noise=noise,
         missing_views=missing_views,
         missing_entries=missing_entries,
+        kinds=kinds,
         seed=seed,
     )
     folder = claim_folder(out, "simulation", overwrite=overwrite)
     _write_simulation(folder, simulation)
     write_marker(folder, "simulation", {"seed": seed, "truth": truth})
     return CommandResult(
-        partial(_show, folder=folder, simulation=simulation),
+        partial(_show, folder=folder, simulation=simulation, kinds=kinds),
         {
             "folder": folder,
             "n_samples": simulation.cohort.n_samples,
@@ -97,10 +108,25 @@ def simulate(
     )
 
 
-def _show(console: Console, folder: Path, simulation: Simulation) -> None:
+def _kinds(given: list[str]) -> dict[str, str]:
+    """Read VIEW=NAME, of which a view's name may hold an equals sign."""
+    from poems.errors import SettingsError
+
+    found = {}
+    for text in given:
+        view, equals, name = text.strip().rpartition("=")
+        if not (view and equals and name):
+            raise SettingsError(f"--kind {text} is not VIEW=NAME, such as view1=bernoulli")
+        found[view] = name
+    return found
+
+
+def _show(console: Console, folder: Path, simulation: Simulation, kinds: dict[str, str]) -> None:
     say(console, repr(simulation.cohort))
     views = [f"{folder / name}.csv.gz" for name in simulation.cohort.views]
     command = ["poems", "fit", *views, "--obs", f"{folder / 'obs.csv'}", "--out", f"{folder}-run"]
+    if kinds:
+        command += ["--likelihood", ",".join(f"{view}={name}" for view, name in kinds.items())]
     say(console, f"Written to {folder}. To fit it:", "bold")
     # Not wrapped: the line is there to be copied.
     typer.echo(clean(f"  {shlex.join(command)}"))

@@ -167,9 +167,11 @@ def _refit_and_write(cohort: MultiOmics, request: _Request) -> tuple[Stability, 
     """
     from poems.data import quality_findings
     from poems.files.output_folder import claim_folder
+    from poems.nn.likelihoods import kinds_of
     from poems.resampling.stability import stability
     from poems.runs.folder import read_run
     from poems.runs.log import log_findings, run_log
+    from poems.scaling.own_scale import own_scale_views
 
     if request.n_subtypes is not None and request.n_subtypes >= cohort.n_samples:
         raise SettingsError(
@@ -181,7 +183,11 @@ def _refit_and_write(cohort: MultiOmics, request: _Request) -> tuple[Stability, 
     with run_log(folder):
         settings = request.settings if reference is None else reference.settings
         log1p = () if settings is None else settings.preprocessing.log1p
-        known = (*cohort.findings, *quality_findings(cohort, log1p=log1p))
+        own_scale = []
+        if settings is not None:
+            own_scale = own_scale_views(kinds_of(settings.model, tuple(cohort.views)))
+        quality = quality_findings(cohort, log1p=log1p, own_scale=own_scale)
+        known = (*cohort.findings, *quality)
         log_findings(known)
         if not request.quiet:
             console = output()

@@ -9,19 +9,47 @@ To add one, write a subclass of :class:`Likelihood` in a file of this folder and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from poems.nn.likelihoods.gaussian import GaussianLikelihood
 from poems.nn.likelihoods.interface import Likelihood, LikelihoodFactory
+from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
 from poems.nn.likelihoods.terms import likelihood_terms
+from poems.scaling.own_scale import Kind
 from poems.settings.parts import LIKELIHOODS
+
+if TYPE_CHECKING:
+    from poems.settings.schema import ModelSettings
 
 __all__ = [
     "LIKELIHOODS",
     "GaussianLikelihood",
     "Likelihood",
     "LikelihoodFactory",
+    "OwnScaleLikelihood",
+    "kinds_of",
     "likelihood_terms",
     "register_likelihood",
 ]
+
+
+def kinds_of(settings: ModelSettings, views: Sequence[str]) -> dict[str, Kind]:
+    """Return what the likelihood of each view is for.
+
+    Raises
+    ------
+    SettingsError
+        If a likelihood is set for a view that is not among them.
+
+    Examples
+    --------
+    >>> from poems.settings.schema import ModelSettings
+    >>> kinds_of(ModelSettings(likelihood={"calls": "bernoulli"}), ["rna", "calls"])
+    {'rna': 'continuous', 'calls': 'binary'}
+    """
+    names = settings.likelihoods_of(views)
+    return {view: LIKELIHOODS.find(name).kind for view, name in zip(views, names, strict=True)}
 
 
 def register_likelihood(name: str, likelihood: LikelihoodFactory) -> None:

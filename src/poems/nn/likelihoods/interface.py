@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+
+from poems.scaling.own_scale import Kind
 
 
 class Likelihood(nn.Module):
@@ -33,6 +35,9 @@ class Likelihood(nn.Module):
         Variance of each feature over the training samples, of shape (n_features,).
     """
 
+    #: Which values it is for. Continuous ones are standardised before; the others are taken as they
+    #: were measured, by a :class:`poems.nn.likelihoods.own_scale.OwnScaleLikelihood`.
+    kind: ClassVar[Kind] = "continuous"
     #: A value that :meth:`log_prob` takes, put where none was measured; it counts for nothing.
     placeholder: ClassVar[float] = 0.0
     #: Whether values are eta and noise of one variance a feature, which is what dense background
@@ -42,6 +47,11 @@ class Likelihood(nn.Module):
     def __init__(self, variance: Tensor) -> None:
         super().__init__()
         self.n_features = len(variance)
+
+    @classmethod
+    def for_levels(cls, variance: Tensor, n_levels: int) -> Likelihood:
+        """Make one of values that take so many levels, which only those of ordered levels ask."""
+        return cls(variance)
 
     @abstractmethod
     def start(self, residual: Tensor) -> None:
@@ -100,6 +110,13 @@ class Likelihood(nn.Module):
     def standard_error(self, eta: Tensor) -> Tensor:
         """Standard error with which one value tells eta: one over the root of its information."""
         return self.information(eta).rsqrt()
+
+    def typical_standard_error(self, eta: Tensor) -> Tensor:
+        """Standard error at one eta a feature, (1, n_features), for samples as they come.
+
+        Of shape (n_features,).
+        """
+        return self.standard_error(eta)[0]
 
     @abstractmethod
     def deviance(self, x: Tensor, eta: Tensor) -> Tensor:
@@ -165,4 +182,4 @@ class Likelihood(nn.Module):
         return torch.cat(per_feature), -prior
 
 
-LikelihoodFactory = Callable[[Tensor], Likelihood]
+LikelihoodFactory = type[Likelihood]

@@ -77,7 +77,10 @@ def factor_sentences(source: Source) -> Iterable[Sentence]:
         )
         return
     table = view_table(source)
-    shares = [f"{percent(row.r2)} of the variance of {row.view}" for row in table.itertuples()]
+    shares = [
+        f"{percent(row.r2)} of the {_explained(source, str(row.view))} of {row.view}"
+        for row in table.itertuples()
+    ]
     pronoun = "it explains" if kept == 1 else "together they explain"
     yield Sentence("Factors", f"{text}; {pronoun} {listing(shares)}.", target="factors")
     n = len(model.background.columns)
@@ -89,6 +92,12 @@ def factor_sentences(source: Source) -> Iterable[Sentence]:
             f"{listing(more)}.",
             target="background",
         )
+
+
+def _explained(source: Source, view: str) -> str:
+    """What is explained of a view: of values on their own scale, deviance."""
+    scaling = source.model.preprocessing.views.get(view)
+    return "variance" if scaling is None or scaling.own is None else "deviance"
 
 
 def subtype_sentences(source: Source) -> Iterable[Sentence]:

@@ -1,0 +1,77 @@
+"""What is predicted beside what was measured, on the scale on which shares are explained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
+from poems.nn.model import POEMS
+from poems.scaling.batch import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Samples, and what is predicted of them: view name to (n_samples, n_features).
+
+    Of continuous views, values and their means. Of a view on its own scale, deviance residuals r
+    about a model without factors, and what the model takes off them, so that the sum of squares
+    of the difference is the model's deviance, that of r the one without factors, and the share
+    explained is the share of deviance. ``means``, of the latter views alone, is what that share
+    is about: 0 throughout, (n_features,).
+    """
+
+    batch: Batch
+    predicted: Mapping[str, Tensor]
+    means: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@torch.no_grad()
+def compared(model: POEMS, batch: Batch, z: Tensor, background: Tensor | None = None) -> Compared:
+    """Predict samples from latents (n_samples, n_latent), and background scores if there are any.
+
+    ``batch`` has the values that predictions are compared with.
+
+    Examples
+    --------
+    >>> from poems.settings.schema import Settings
+    >>> model = POEMS({"a": torch.ones(5)}, Settings().updated(n_latent=2)).eval()
+    >>> batch = Batch({"a": torch.randn(3, 5)}, {"a": None}, torch.ones(3, 1).bool())
+    >>> found = compared(model, batch, torch.zeros(3, 2))
+    >>> found.batch is batch, found.predicted["a"].shape
+    (True, torch.Size([3, 5]))
+    """
+    if not batch.targets:
+        return Compared(batch, model.predict(z, background))
+    values, predicted, means = dict(batch.values), {}, {}
+    rows = torch.ones(len(batch), dtype=torch.bool)
+    for i, (name, eta) in enumerate(model.linear_predictors(z, background).items()):
+        x, found, mean = compare_view(model, i, batch, rows, eta)
+        predicted[name] = found
+        if mean is not None:
+            values[name], means[name] = x, mean
+    return Compared(replace(batch, values=values), predicted, means)
+
+
+@torch.no_grad()
+def compare_view(
+    model: POEMS, view: int, batch: Batch, rows: Tensor, eta: Tensor
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Compare one view of some samples with its eta before sizes, (n_rows, n_features).
+
+    Returns
+    -------
+    What :class:`Compared` says, of these samples: values, predictions, and the means of a view on
+    its own scale, ``None`` for others.
+    """
+    name, likelihood = model.views[view], model.likelihood(view)
+    if not isinstance(likelihood, OwnScaleLikelihood):
+        return batch.values[name][rows], likelihood.mean(eta), None
+    x = batch.targets[name][rows]
+    without = batch.shifted_view(name, likelihood.null.expand_as(eta), rows)
+    about_null = likelihood.residual(x, without)
+    left = likelihood.residual(x, batch.shifted_view(name, eta, rows))
+    return about_null, about_null - left, torch.zeros_like(likelihood.null)

@@ -1,0 +1,258 @@
+"""Values on their own scale: what a likelihood is given of a view that is not Gaussian.
+
+Such a likelihood is given the values as they were measured. Encoders, the start and what compares
+samples are given their residuals about a model without factors, standardised; see
+:class:`poems.scaling.view_scaling.ViewScaling`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import special
+
+from poems.errors import DataError
+
+Array = npt.NDArray[np.float64]
+Kind = Literal["continuous", "binary", "counts", "fractions", "levels", "heavy"]
+
+# Dispersions of counts in the residuals, at the least and at most: moments may say anything.
+_DISPERSION = (1e-3, 20.0)
+
+
+def own_scale_views(kinds: Mapping[str, Kind]) -> list[str]:
+    """Name the views whose likelihood is given values as they were measured.
+
+    >>> own_scale_views({"rna": "continuous", "calls": "binary"})
+    ['calls']
+    """
+    return [name for name, kind in kinds.items() if kind != "continuous"]
+
+
+_TAKES: dict[str, tuple[str, str]] = {
+    "binary": ("0 and 1 alone", "Recode the view as 0 and 1"),
+    "counts": ("whole numbers from 0 on", "Give counts that were neither logged nor normalised"),
+    "fractions": ("numbers from 0 to 1", "Give fractions (percentages divided by 100)"),
+    "levels": ("whole numbers", "Recode the levels as whole numbers in their order"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class OwnScale:
+    """How a view's values are given to their likelihood, and what residuals are about.
+
+    Arrays are of shape (n_features,), but for ``levels`` (n_levels,), the values that ordered
+    levels take. ``mean`` is that of each feature, of counts at a sample of size 1; ``dispersion``
+    is of counts: variance = mean + dispersion mean^2. ``sized`` says whether samples have sizes.
+    ``ends``: what stands for fractions of 0 and of 1 is this far from them.
+    """
+
+    kind: Kind
+    mean: Array
+    dispersion: Array
+    levels: Array
+    sized: bool
+    ends: float
+
+    def targets(
+        self,
+        values: npt.NDArray[np.float32],
+        name: str,
+        features: pd.Index,
+        samples: pd.Index,
+    ) -> Array:
+        """Check values, (n_samples, n_features), and return what the likelihood is given.
+
+        Raises
+        ------
+        DataError
+            If the likelihood cannot take one of them.
+        """
+        x = values.astype(np.float64)
+        _require_allowed(self.kind, x, name, features, samples)
+        if self.kind == "fractions":
+            return np.where(x <= 0, self.ends, np.where(x >= 1, 1.0 - self.ends, x))
+        if self.kind == "levels":
+            return self._codes(x, name, features, samples)
+        return x
+
+    def _codes(self, x: Array, name: str, features: pd.Index, samples: pd.Index) -> Array:
+        """Number the levels from 0 in their order."""
+        there = ~np.isnan(x)
+        codes = np.where(there, np.searchsorted(self.levels, x), np.nan)
+        at = np.where(there, codes, 0).astype(np.intp)
+        unknown = there & (self.levels[np.minimum(at, len(self.levels) - 1)] != x)
+        if unknown.any():
+            shown = ", ".join(f"{level:g}" for level in self.levels)
+            raise _refused(
+                name, x, unknown, features, samples, f"the levels {shown}, which the model knows"
+            )
+        return codes
+
+    def log_sizes(self, x: Array, name: str, samples: pd.Index) -> Array:
+        """Return the logarithm of each sample's size, (n_samples,): 0 where they are alike.
+
+        The total of a sample's counts, divided by what a sample of size 1 has in the features
+        that were measured. A sample without any measured feature has size 1.
+
+        Raises
+        ------
+        DataError
+            If a sample's counts are all 0.
+        """
+        if not self.sized:
+            return np.zeros(len(x))
+        there = ~np.isnan(x)
+        expected = there @ self.mean
+        total = np.where(there, x, 0.0).sum(axis=1)
+        empty = there.any(axis=1) & (total == 0)
+        if empty.any():
+            first = str(samples[np.flatnonzero(empty)[0]])
+            raise DataError(
+                f"view '{name}': all counts of sample {first} are 0 "
+                f"({int(empty.sum())} such samples), so that it has no size. Leave the samples out "
+                "of the view, or set size_factors='none' (--size-factors none)."
+            )
+        # A sample without the view: of size 1, for nothing of it is read.
+        ratio = np.where(expected > 0, total, 1.0) / np.where(expected > 0, expected, 1.0)
+        return np.asarray(np.log(ratio), dtype=np.float64)
+
+    def residuals(self, x: Array, log_size: Array) -> Array:
+        """Return residuals of targets about a model without factors: (n_samples, n_features).
+
+        Deviance residuals of counts; for other kinds values themselves, which differ from
+        Pearson's by a shift and a factor a feature.
+        """
+        if self.kind != "counts":
+            return x
+        mean = np.exp(log_size)[:, None] * self.mean
+        alpha = self.dispersion
+        apart = np.log1p(alpha * x) - np.log1p(alpha * mean)
+        deviance = special.xlogy(x, x / mean) - (x + 1.0 / alpha) * apart
+        # Not below 0 but by rounding.
+        return np.asarray(np.sign(x - mean) * np.sqrt(2.0 * np.maximum(deviance, 0.0)))
+
+    def invert(self, predicted: Array) -> Array:
+        """Bring means of targets back to the units of the input."""
+        if self.kind != "levels":
+            return predicted
+        return np.asarray(np.interp(predicted, np.arange(len(self.levels)), self.levels))
+
+    def take(self, columns: npt.NDArray[np.intp]) -> OwnScale:
+        """Return that of some of the features."""
+        return replace(self, mean=self.mean[columns], dispersion=self.dispersion[columns])
+
+
+def fit_own_scale(
+    kind: Kind,
+    values: npt.NDArray[np.float32],
+    name: str,
+    features: pd.Index,
+    samples: pd.Index,
+    *,
+    sized: bool,
+) -> OwnScale:
+    """Learn the own scale of a view from the rows that were measured.
+
+    Parameters
+    ----------
+    kind
+        What the values are.
+    values
+        Of shape (n_samples, n_features), ``NaN`` where missing.
+    name, features, samples
+        Names, for errors.
+    sized
+        Whether samples of counts have sizes.
+
+    Raises
+    ------
+    DataError
+        If the likelihood cannot take one of the values.
+    """
+    x = values.astype(np.float64)
+    _require_allowed(kind, x, name, features, samples)
+    width = x.shape[1]
+    found = OwnScale(
+        kind=kind,
+        mean=np.nanmean(x, axis=0),
+        dispersion=np.zeros(width),
+        levels=np.unique(x[~np.isnan(x)]) if kind == "levels" else np.zeros(0),
+        sized=sized and kind == "counts",
+        ends=_ends(x) if kind == "fractions" else 0.0,
+    )
+    return _of_counts(found, x, name, samples) if kind == "counts" else found
+
+
+def _of_counts(found: OwnScale, x: Array, name: str, samples: pd.Index) -> OwnScale:
+    """Learn rates at size 1, sizes having a geometric mean of 1, and dispersions by moments."""
+    there = ~np.isnan(x)
+    if found.sized:
+        log_size = found.log_sizes(x, name, samples)
+        # A common factor of all rates: sizes then have a geometric mean of 1.
+        centred = np.exp(log_size - log_size.mean())
+        rate = np.nansum(x, axis=0) / (centred @ there)
+        found = replace(found, mean=rate)
+        again = found.log_sizes(x, name, samples)
+        found = replace(found, mean=rate * np.exp(again.mean()))
+    mean = np.exp(found.log_sizes(x, name, samples))[:, None] * found.mean
+    excess = np.nansum((x - mean) ** 2 - mean, axis=0)
+    moments = excess / np.where(there, mean**2, 0.0).sum(axis=0)
+    return replace(found, dispersion=np.clip(moments, *_DISPERSION))
+
+
+def _ends(x: Array) -> float:
+    """How far from 0 and 1 the fractions at the ends are put: half the least distance of others."""
+    inside = x[(x > 0) & (x < 1)]
+    if not len(inside):
+        return 1e-3
+    return float(0.5 * min(inside.min(), (1.0 - inside).min(), 0.02))
+
+
+def _require_allowed(
+    kind: Kind, x: Array, name: str, features: pd.Index, samples: pd.Index
+) -> None:
+    """Refuse values that a likelihood of this kind cannot take."""
+    wrong = _wrong(kind, x)
+    if wrong is not None and wrong.any():
+        raise _refused(name, x, wrong, features, samples, *_TAKES[kind])
+
+
+def _wrong(kind: Kind, x: Array) -> npt.NDArray[np.bool_] | None:
+    """Which values a likelihood of this kind cannot take; a missing one is none of them."""
+    there = ~np.isnan(x)
+    allowed: npt.NDArray[np.bool_]
+    if kind == "binary":
+        allowed = (x == 0) | (x == 1)
+    elif kind == "counts":
+        allowed = (x >= 0) & (x == np.round(x))
+    elif kind == "fractions":
+        allowed = (x >= 0) & (x <= 1)
+    elif kind == "levels":
+        allowed = x == np.round(x)
+    else:
+        return None
+    return there & ~allowed
+
+
+def _refused(
+    name: str,
+    x: Array,
+    wrong: npt.NDArray[np.bool_],
+    features: pd.Index,
+    samples: pd.Index,
+    takes: str,
+    remedy: str = "Leave the entries out",
+) -> DataError:
+    row, column = (int(at[0]) for at in np.nonzero(wrong))
+    n = int(wrong.sum())
+    return DataError(
+        f"view '{name}' holds {x[row, column]:g} in feature {features[column]} of sample "
+        f"{samples[row]}, and its likelihood takes {takes} ({n} values are none). "
+        f"{remedy}, or choose another likelihood for the view."
+    )
