@@ -10,7 +10,7 @@ from poems.diagnosis.check import Check
 from poems.findings import count
 from poems.training.loop import Status
 
-# Nats a feature by which the objective may still fall in the last tenth of the epochs, or in
+# Nats per feature by which the objective may still fall in the last tenth of the epochs, or in
 # the latter half of those at full strength, if these are fewer.
 STILL_FALLING: Final = 0.01
 
@@ -25,7 +25,7 @@ def convergence_checks(
     status
         How it ended, the sentence of a :class:`~poems.training.loop.Status`.
     history
-        Terms of the objective, a row an epoch.
+        Terms of the objective, a row per epoch.
     n_terms
         Number of features that the objective sums over: those of all views, or
         one where it is a mean.

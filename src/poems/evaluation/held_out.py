@@ -220,7 +220,7 @@ def neighbour_scores(
     points, new_points
         Embeddings of shape (n_samples, n_dimensions) and (n_new, n_dimensions).
     labels, new_labels
-        One entry a sample; those without are left out.
+        One entry per sample; those without are left out.
     n_neighbours
         Neighbours that vote; by default the number of classes among ``labels``,
         as in :func:`poems.evaluation.paper.protocol.knn_accuracy`.

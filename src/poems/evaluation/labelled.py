@@ -28,7 +28,7 @@ def label_column(obs: pd.DataFrame, column: str, where: str) -> pd.Series:
     Parameters
     ----------
     obs
-        One row a sample.
+        One row per sample.
     column
         Its name.
     where
@@ -72,7 +72,7 @@ def compare_embeddings(embeddings: Mapping[str, pd.DataFrame], known: pd.Series)
     Returns
     -------
     DataFrame
-        One row an embedding: ``embedding``, and of ``accuracy``, ``nmi``,
+        One row per embedding: ``embedding``, and of ``accuracy``, ``nmi``,
         ``ari``, ``silhouette`` (k-means into as many clusters as classes) and
         ``knn`` (neighbours) the mean, and in ``<score>_sd`` the standard deviation
         over seeds or splits. An embedding without dimensions, as the latents of a model

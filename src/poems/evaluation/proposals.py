@@ -42,7 +42,7 @@ class Proposal:
     root: Tensor
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        """Draw once a sample: (n_samples, n_latent)."""
+        """Draw once per sample: (n_samples, n_latent)."""
         n_components, n_samples, n_latent = self.loc.shape
         place = self.loc.device
 

@@ -35,7 +35,7 @@ class Encoded:
 
 
 class POEMS(nn.Module):
-    """Product-of-experts model with one encoder and one decoder a view.
+    """Product-of-experts model with one encoder and one decoder per view.
 
     Parameters
     ----------

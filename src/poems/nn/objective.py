@@ -32,7 +32,7 @@ from poems.settings.schema import Settings
 class Terms:
     """The terms of the objective for one batch, as zero-dimensional tensors.
 
-    ``nll`` maps view name to the negative log-likelihood a sample; ``kl`` is
+    ``nll`` maps view name to the negative log-likelihood per sample; ``kl`` is
     unweighted; ``penalty`` and ``noise_prior`` carry their division by N.
     ``loss`` is what is differentiated: with a proximal step the penalty is in
     ``objective`` only, and ``rates`` are the L1 rates in it of the sparse
@@ -122,7 +122,7 @@ def _likelihood(
     *,
     mean: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Negative log-likelihood a sample of each view, of shape (n_views,), and the noise prior."""
+    """Negative log-likelihood per sample of each view, of shape (n_views,), and the noise prior."""
     x, observed = batch.joined(), batch.observed_jointly()
     # The weights of a sample's draws sum to one: of a single draw they say nothing.
     given = weights if len(predictions) > 1 else [None]

@@ -54,7 +54,7 @@ class Prior(nn.Module):
         return z + slope, torch.ones_like(z)
 
     def kl(self, posterior: Posterior, z: Tensor, weights: Tensor) -> Tensor:
-        """KL(q || p) a sample, estimated from draws z and their weights."""
+        """KL(q || p) per sample, estimated from draws z and their weights."""
         return kl_to_prior(posterior, z, weights, self.log_prob)
 
     def component_probabilities(self, z: Tensor) -> Tensor | None:
@@ -90,7 +90,7 @@ class NormalPrior(Prior):
         return torch.zeros_like(z), torch.ones_like(z)
 
     def kl(self, posterior: Posterior, z: Tensor, weights: Tensor) -> Tensor:
-        """KL(q || p) a sample, in closed form where there is one."""
+        """KL(q || p) per sample, in closed form where there is one."""
         closed = posterior.kl_standard_normal()
         return super().kl(posterior, z, weights) if closed is None else closed
 

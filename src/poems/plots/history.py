@@ -37,7 +37,7 @@ def plot_history(history: pd.DataFrame, figure: Figure | None = None) -> Figure:
     Parameters
     ----------
     history
-        Indexed by epoch, one column a term of the objective; columns without
+        Indexed by epoch, one column per term of the objective; columns without
         any finite value are left out.
     figure
         Figure to draw in; a new one by default.

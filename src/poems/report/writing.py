@@ -46,7 +46,7 @@ class Report:
         The tables that were computed for it, by file: everything else it shows
         lies in the run folder.
     sentences
-        The summary: one row a sentence, ``topic``, ``sentence``, ``caution``, ``section``.
+        The summary: one row per sentence, ``topic``, ``sentence``, ``caution``, ``section``.
     findings
         What was noticed on the way.
     """

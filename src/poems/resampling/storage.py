@@ -7,7 +7,7 @@
       reference.poems      the reference fit, for ``poems.load``
       factors.csv  runs.csv  held_out_r2.csv  consensus_latent.csv  ensemble.csv
       frequency/<view>.csv  mean_loadings/<view>.csv  q_values/<view>.csv
-      selected/<view>.csv  a row a loading that any refit has, with the refits that do
+      selected/<view>.csv  a row per loading that any refit has, with the refits that do
       clusterings/<number>.csv
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _KIND: Final = "stability"
 _MODEL = "reference.poems"
-# Folder to the field that holds its tables, one a view.
+# Folder to the field that holds its tables, one per view.
 _BY_VIEW = {
     "frequency": "selection_frequency",
     "mean_loadings": "mean_loadings",

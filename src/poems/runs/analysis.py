@@ -60,7 +60,7 @@ _Family = Callable[
 
 @dataclass(frozen=True, eq=False)
 class RunAnalysis:
-    """Tables by their name, tidy: a row an observation, no index.
+    """Tables by their name, tidy: a row per observation, no index.
 
     ``findings`` say what was left out of them, and why.
     """

@@ -27,7 +27,7 @@ class Optimizer:
 
     Weight decay reaches the encoders and the gate only. Sparse loadings are left
     to :class:`~poems.training.proximal.ProximalAdam`, their zeros a quarter of the
-    features a step.
+    features per step.
 
     Parameters
     ----------

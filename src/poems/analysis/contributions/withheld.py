@@ -42,7 +42,7 @@ class Withheld:
     Parameters
     ----------
     table
-        One row a sample and view that was measured on it beside at least one
+        One row per sample and view that was measured on it beside at least one
         other, by sample, then view. Columns:
 
         ``gate``

@@ -43,7 +43,7 @@ def factor_effects(model: FittedPoems, *, n_draws: int = 8, seed: int = 0) -> pd
     Returns
     -------
     DataFrame
-        One row a non-zero loading, by factor, then view, then decreasing size of
+        One row per non-zero loading, by factor, then view, then decreasing size of
         the loading, with the columns
 
         ``factor``, ``view``, ``feature``

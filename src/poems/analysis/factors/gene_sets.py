@@ -32,7 +32,7 @@ class GeneSetEnrichment:
     Parameters
     ----------
     table
-        One row a factor, view, gene set and direction with at least one gene in common, by p.
+        One row per factor, view, gene set and direction with at least one gene in common, by p.
         Columns:
 
         ``factor``, ``view``, ``gene_set``
@@ -87,7 +87,7 @@ def gene_set_enrichment(
     sets
         Name to genes, such as :func:`poems.data.text.gene_files.read_gmt` gives.
     genes
-        Columns ``feature`` and ``gene``, one row a pair, for all views or by view. Features that
+        Columns ``feature`` and ``gene``, one row per pair, for all views or by view. Features that
         are in none of its rows are left out. Without it features are genes.
     min_size, max_size
         Sets with fewer or more genes among those measured are left out.
@@ -198,7 +198,7 @@ def _gene_loadings(
 
 
 def _strongest(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep one row a gene: its strongest loading on each factor, of either sign.
+    """Keep one row per gene: its strongest loading on each factor, of either sign.
 
     >>> _strongest(pd.DataFrame({"f": [1.0, -2.0, 0.5]}, index=["a", "a", "b"]))["f"].tolist()
     [-2.0, 0.5]

@@ -27,9 +27,9 @@ class FactorTables:
     Parameters
     ----------
     effects
-        A row a non-zero loading, see :func:`poems.analysis.factor_effects`.
+        A row per non-zero loading, see :func:`poems.analysis.factor_effects`.
     correlations
-        A row a pair of factors, see :func:`poems.analysis.factor_correlations`.
+        A row per pair of factors, see :func:`poems.analysis.factor_correlations`.
     variance
         See :func:`poems.analysis.variance_explained`; ``None`` without a cohort.
     associations
@@ -117,7 +117,7 @@ def missingness_findings(obs: pd.DataFrame, gates: pd.DataFrame) -> tuple[Findin
     Parameters
     ----------
     obs
-        One row a sample.
+        One row per sample.
     gates
         Weights of shape (n_samples, n_views); a view was measured where its
         weight is above 0.

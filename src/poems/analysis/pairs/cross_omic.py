@@ -39,7 +39,7 @@ class CrossOmic:
     Parameters
     ----------
     table
-        One row a pair, by decreasing size of the score. Columns:
+        One row per pair, by decreasing size of the score. Columns:
 
         ``view_a``, ``feature_a``, ``view_b``, ``feature_b``
             The pair; views in the order of the model's.

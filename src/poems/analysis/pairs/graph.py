@@ -22,11 +22,11 @@ def pair_graph(pairs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     Returns
     -------
     nodes
-        A row a feature, in the order in which the pairs name them: ``id``, which is
+        A row per feature, in the order in which the pairs name them: ``id``, which is
         unique and holds no character that GraphML forbids, ``view``, ``feature``,
         ``n_pairs``, ``strength`` (the sum of the sizes of its scores) and ``factors``.
     edges
-        A row a pair: ``source``, ``target`` (ids of nodes), ``sign`` (``"+"``,
+        A row per pair: ``source``, ``target`` (ids of nodes), ``sign`` (``"+"``,
         ``"-"``, or empty for a score of 0), then the columns of the pairs.
 
     Examples

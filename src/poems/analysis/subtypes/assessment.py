@@ -54,7 +54,7 @@ class SubtypeAssessment:
     explanation
         A sentence or two that explains the number, and says where criteria disagree.
     samples
-        One row a sample: ``sample``, ``subtype``, ``probability`` of it (``NaN`` if
+        One row per sample: ``sample``, ``subtype``, ``probability`` of it (``NaN`` if
         unknown), ``consensus``: the share of subsamples that put it together with
         another sample of its subtype, on average; ``next_subtype`` and
         ``next_consensus``, the same of the subtype that comes next; ``silhouette``;
@@ -62,12 +62,12 @@ class SubtypeAssessment:
         and its share of that with the own and the next subtype (missing where nothing
         is known). With refits also ``refit_consensus``.
     subtypes
-        One row a subtype: ``subtype``, ``n_samples``, mean ``consensus`` of its
+        One row per subtype: ``subtype``, ``n_samples``, mean ``consensus`` of its
         samples, ``jaccard``, how well subsamples find it again (Hennig 2007),
         mean ``silhouette`` and ``probability``, ``n_uncertain``. With refits also
         ``refit_consensus`` and ``refit_jaccard``.
     clusterings
-        One row a pair of clusterings: ``clustering``, ``n_subtypes``, ``other``,
+        One row per pair of clusterings: ``clustering``, ``n_subtypes``, ``other``,
         ``n_other`` and ``ari``, their adjusted Rand index.
     assignments
         Subtype of each sample by every clustering, (n_samples, n_clusterings); names

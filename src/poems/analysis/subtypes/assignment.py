@@ -162,7 +162,7 @@ class SubtypeModel:
         Returns
         -------
         DataFrame
-            One row a sample. ``subtype``: the nearest one, or ``"none of
+            One row per sample. ``subtype``: the nearest one, or ``"none of
             these"`` if that is farther than ``limit``; ``nearest``: the nearest
             one in any case, which is also the likeliest; ``probability`` and
             ``distance`` of that one; ``uncertain``: is its probability below 0.8?
@@ -267,7 +267,7 @@ def assignment_sizes(model: SubtypeModel, assigned: pd.DataFrame) -> pd.DataFram
     Returns
     -------
     DataFrame
-        One row a subtype, and one for ``"none of these"`` if any sample is in
+        One row per subtype, and one for ``"none of these"`` if any sample is in
         none; columns ``samples`` and ``uncertain``.
     """
     grouped = assigned["uncertain"].groupby(assigned["subtype"]).agg(["size", "sum"])

@@ -76,7 +76,7 @@ def certainty_of_samples(
     refits: Evidence | None,
     probability: pd.Series | None,
 ) -> pd.DataFrame:
-    """Return one row a sample, see :class:`poems.analysis.subtypes.assessment.SubtypeAssessment`.
+    """Return one row per sample, see :class:`poems.analysis.subtypes.assessment.SubtypeAssessment`.
 
     ``names`` are the subtypes, ``rows`` the positions of the samples that the evidence is of;
     of the others nothing is known.
@@ -121,7 +121,7 @@ def certainty_of_samples(
 def certainty_of_subtypes(
     samples: pd.DataFrame, names: list[str], evidence: Evidence, refits: Evidence | None
 ) -> pd.DataFrame:
-    """Return one row a subtype: means over its samples, and how well it is found again."""
+    """Return one row per subtype: means over its samples, and how well it is found again."""
     groups = samples.groupby("subtype")
     means = groups[["consensus", "silhouette", "probability"]].mean().loc[names]
     table = pd.DataFrame(

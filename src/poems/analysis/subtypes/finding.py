@@ -118,11 +118,11 @@ class Subtypes:
         return len(means) > 1 and bool(means.idxmax() == means.index.max())
 
     def choice(self) -> pd.DataFrame:
-        """Return one row a number of subtypes tried: mean silhouette and smallest subtype."""
+        """Return one row per number of subtypes tried: mean silhouette and smallest subtype."""
         return pd.DataFrame({"silhouette": self.silhouette, "smallest": self.smallest})
 
     def table(self) -> pd.DataFrame:
-        """Return one row a sample: subtype, silhouette and, for a mixture, probability."""
+        """Return one row per sample: subtype, silhouette and, for a mixture, probability."""
         columns = {"subtype": self.assignment, "silhouette": self.sample_silhouette}
         if self.probability is not None:
             columns["probability"] = self.probability

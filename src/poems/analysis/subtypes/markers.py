@@ -56,7 +56,7 @@ class Markers:
     Parameters
     ----------
     table
-        One row a view, feature and subtype; by subtype, then p-value, then size
+        One row per view, feature and subtype; by subtype, then p-value, then size
         of the effect. Columns:
 
         ``view``, ``feature``, ``subtype``
@@ -76,7 +76,7 @@ class Markers:
             discovery rate at which it is significant, by Benjamini and Hochberg
             (1995) over all rows.
     agreement
-        One row a split, half of the features and subtype: ``split``, ``half``,
+        One row per split, half of the features and subtype: ``split``, ``half``,
         ``ari`` of all subtypes formed from the half with the reported ones,
         ``subtype`` and ``jaccard``, its samples in common with its match among
         those in either. How well subtypes are found again from half of the

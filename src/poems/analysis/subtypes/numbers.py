@@ -36,7 +36,7 @@ class SubtypeNumbers:
     Parameters
     ----------
     table
-        One row a number of subtypes: ``n_subtypes``; mean ``silhouette`` and its
+        One row per number of subtypes: ``n_subtypes``; mean ``silhouette`` and its
         standard error ``silhouette_se``; number of samples of the ``smallest``
         subtype; ``gap`` statistic and its standard error ``gap_se``; ``pac``, the
         share of pairs of samples that subsamples do not agree on; ``mixture_weight``,

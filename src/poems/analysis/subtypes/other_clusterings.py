@@ -106,7 +106,7 @@ def compare_clusterings(assignments: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a pair: ``clustering``, ``n_subtypes``, ``other``, ``n_other``, ``ari``.
+        One row per pair: ``clustering``, ``n_subtypes``, ``other``, ``n_other``, ``ari``.
 
     Examples
     --------

@@ -78,7 +78,7 @@ def read_outcome(
     Parameters
     ----------
     time, event
-        One value a sample, matched by name.
+        One value per sample, matched by name.
     samples
         Samples to read.
     event_value

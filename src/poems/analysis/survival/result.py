@@ -35,7 +35,7 @@ class Survival:
     logrank
         Log-rank tests, see :func:`poems.analysis.survival.logrank.logrank_table`.
     cox
-        Cox models, a row a coefficient and one for the test of each model. Columns ``model``,
+        Cox models, a row per coefficient and one for the test of each model. Columns ``model``,
         ``adjusted_for``, ``term``, ``level`` and ``reference`` (of groups), ``role`` (``"test"``
         of all terms of interest together, ``"term"``, ``"covariate"``), ``hazard_ratio`` (per
         standard deviation of a factor, per unit of a covariate, against the reference of a group)
@@ -129,7 +129,7 @@ def survival_analysis(
         Columns of ``obs`` to adjust for: numbers, or groups. Samples that lack one are left out of
         the adjusted models.
     obs
-        One row a sample, matched by name.
+        One row per sample, matched by name.
     event_value
         The value of ``event`` that means an event, where this cannot be told.
     embedding

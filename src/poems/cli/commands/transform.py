@@ -77,7 +77,7 @@ class _Projected:
     sizes: pd.DataFrame
 
     def matrices(self) -> dict[str, pd.DataFrame | None]:
-        """Return the tables of the folder, a row a sample."""
+        """Return the tables of the folder, a row per sample."""
         from poems.analysis.subtypes.finding import component_table
 
         components = self.projection.component_probabilities

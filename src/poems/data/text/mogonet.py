@@ -1,4 +1,4 @@
-"""Folders in the format of MOGONET's benchmarks: numbers without names, one file an omic."""
+"""Folders in the format of MOGONET's benchmarks: numbers without names, one file per omic."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def read_mogonet(folder: str | Path, *, views: Sequence[str] | None = None) -> M
     authors, ``1_tr.csv`` and ``1_te.csv``, … with ``labels_tr.csv`` and
     ``labels_te.csv``. A table has a sample a row and a feature a column,
     separated by commas, and names neither; row i is the same sample in every
-    table. ``1_featname.csv``, if there, names the features, one a line. Labels
-    are whole numbers, one a line. All files may be gzipped (``.csv.gz``).
+    table. ``1_featname.csv``, if there, names the features, one per line. Labels
+    are whole numbers, one per line. All files may be gzipped (``.csv.gz``).
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def _feature_names(path: Path, number: int, name: str, width: int) -> pd.Index:
 
 
 def _labels(file: Path) -> npt.NDArray[np.int64]:
-    """Read whole numbers, one a line."""
+    """Read whole numbers, one per line."""
     labels = []
     lines = _lines(file)
     values = to_numbers(lines).values.tolist()

@@ -81,7 +81,7 @@ def cohort_section(source: Source) -> Section:
 
 
 def view_table(source: Source) -> pd.DataFrame:
-    """Return one row a view: features, samples measured, features driven, R squared."""
+    """Return one row per view: features, samples measured, features driven, R squared."""
     model = source.model
     measured = (source.gates > 0).sum()
     n = len(model.samples)
@@ -124,7 +124,7 @@ def pattern_table(gates: pd.DataFrame) -> pd.DataFrame:
 
 
 def obs_summary(obs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a column: how many values are known, how many differ, and which.
+    """Return one row per column: how many values are known, how many differ, and which.
 
     Examples
     --------

@@ -39,7 +39,7 @@ def export_workbook(
     also: Iterable[str | Path] = (),
     overwrite: bool = False,
 ) -> tuple[Finding, ...]:
-    """Write the tables of a run into one .xlsx file, a sheet a table after a list of contents.
+    """Write the tables of a run into one .xlsx file, a sheet per table after a list of contents.
 
     Text is written as text whatever it begins with, so that a feature called ``=HYPERLINK(...)`` is
     shown and not run, and links are not made. Missing values are empty cells, infinite ones
