@@ -95,7 +95,7 @@ def _posterior_means(
     for number, pattern in enumerate(patterns):
         rows = which.ravel() == number
         information = grams[pattern].sum(axis=0) + noise * np.eye(rank)
-        # Least squares, for without noise a view may leave some coordinates open.
+        # Least squares, since without noise a view may leave some coordinates undetermined.
         own = told[pattern][:, rows].sum(axis=0).T
         means[rows] = np.linalg.lstsq(information, own, rcond=None)[0].T
     return means

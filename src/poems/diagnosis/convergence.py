@@ -95,7 +95,7 @@ def _still_falling(
         settled &= history["spike_ramp"] >= 1.0
     monitored = history["held_out" if "held_out" in history else "objective"][settled]
     span = max(1, min(len(history) // 10, len(monitored) // 2))
-    # Means over a span each, for the objective of a single epoch is noisy.
+    # Means over a span each: the objective of a single epoch is noisy.
     before, after = monitored.iloc[-2 * span : -span], monitored.iloc[-span:]
     fall = float((before.sum() - after.sum()) / span) if len(monitored) >= 2 * span else None
     # A stopping rule has seen to it already; an interrupted fit is known to be one.

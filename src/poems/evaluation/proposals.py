@@ -26,7 +26,7 @@ _ENOUGH = 1e-2
 _MOST_DAMPING = 1e4
 # Half the distance over which slopes are measured: kinks of relu within it are averaged.
 _DIFFERENCE = 0.05
-# The least curvature of the prior that is believed, for a mixture is not concave everywhere.
+# The least curvature of the prior that is believed: a mixture is not log-concave everywhere.
 _LEAST_CURVATURE = 0.1
 
 
@@ -102,7 +102,7 @@ def propose(module: POEMS, batch: Batch, start: Tensor, generator: torch.Generat
     """
     modes = []
     used = _used_latents(module, start)
-    # The start that is given, and two drawn from the prior, for posteriors of several modes.
+    # The start that is given, and two drawn from the prior: a posterior may have several modes.
     for number in range(3):
         z = start
         if number:
@@ -200,7 +200,7 @@ def _curvature(module: POEMS, batch: Batch, z: Tensor, used: Tensor) -> Tensor:
             continue
         around = z[rows][None] + torch.cat([shifts, -shifts])[:, None]
         eta = module.decoders[i](around.flatten(0, 1)).unflatten(0, (2, len(used), len(rows)))
-        # Of shape (n_rows, n_features), for what a value tells may depend on what is predicted.
+        # Of shape (n_rows, n_features): what a value tells may depend on what is predicted.
         error = module.likelihood(i).standard_error(module.decoder(i)(z[rows]))
         weighted = (eta[0] - eta[1]) / (2.0 * _DIFFERENCE * error)
         observed = batch.observed[name]

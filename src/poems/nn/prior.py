@@ -117,7 +117,7 @@ class MixturePrior(Prior):
         self.register_buffer("loc", torch.zeros(n_components, n_latent))
         self.register_buffer("variance", torch.ones(n_components, n_latent))
         self.register_buffer("log_weights", torch.full((n_components,), -math.log(n_components)))
-        # A number, for model files hold single precision alone.
+        # A number, because model files hold nothing but single precision.
         self.register_buffer("placed", torch.zeros(()))
 
     def _joint(self, z: Tensor) -> Tensor:
@@ -213,7 +213,7 @@ class MixturePrior(Prior):
         # left it.
         weights = torch.where(there, (counts - cost).clamp_min(1.0), 0.0)
         self.log_weights.copy_(torch.log(weights / weights.sum()))
-        # A component that lost its samples stays where it was, for it has no say any more.
+        # A component that lost its samples stays where it was: it has no say any more.
         divisor = counts.clamp_min(1.0)[:, None]
         means = shares.T @ loc / divisor
         squares = shares.T @ (loc.square() + variance) / divisor - means.square()

@@ -1,4 +1,4 @@
-"""The course of training: one small panel a term, for the terms differ in scale."""
+"""The course of training: one small panel per term, as the terms differ in scale."""
 
 from __future__ import annotations
 

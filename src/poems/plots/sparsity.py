@@ -72,7 +72,7 @@ def plot_loading_histogram(
 ) -> Figure:
     """Draw how often loadings of each size occur, a panel per view, all on the same scales.
 
-    Counts are on a logarithmic scale, for most loadings of a sparse model are
+    Counts are on a logarithmic scale, because most loadings of a sparse model are
     zero. Grey lines mark the threshold, if there is one.
 
     Parameters

@@ -55,7 +55,7 @@ class Optimizer:
         self._flat.append(flatten_parameters(ordered))
         n_decayed = sum(p.numel() for p in decayed_parts)
         self._adam = FlatAdamW(self._flat[-1], n_decayed, options.weight_decay)
-        # Kept, for they stay where they are: backward passes add to them in place.
+        # Kept, since they stay where they are: backward passes add to them in place.
         self._gradients = [flat.grad for flat in self._flat if flat.grad is not None]
         self._learning_rate = options.learning_rate
         self._n_steps = 0

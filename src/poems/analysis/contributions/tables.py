@@ -126,8 +126,8 @@ def view_contributions(
     other views share changes nothing, a small one on an opinion of its own may
     change much. So each view of each sample is withheld as if it had not been
     measured: how far does the posterior mean move, and how does the probability
-    of the sample's subtype change? What two views both tell is missed with
-    neither withheld alone.
+    of the sample's subtype change? Withholding one view alone does not show
+    what another view says as well.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ def describe_factors(
     cohort
         The samples on which variance explained, correlations and associations
         are computed: the training cohort or another one. Without it the latter two are
-        of the training samples, and the first is left out, for a model keeps no data.
+        of the training samples, and the first is left out: a model keeps no data.
     obs
         Table of the samples to associate the factors with; that of the cohort,
         if it has columns, by default.

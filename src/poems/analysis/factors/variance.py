@@ -76,8 +76,8 @@ def variance_explained(
         R²(all) = 1 - sum (x - eta)² / sum (x - mean)²,
 
     sums over the measured entries of a view on the model's scale, means those
-    of the training samples. It is what is lost without the factor: what two
-    factors both tell is counted for neither, and an effect that needs both for both,
+    of the training samples. It is what is lost without the factor: what either of
+    two factors could explain is counted for neither, and what needs both is counted twice,
     so the R² of the factors need not add up to that of all. On samples that the
     model has not seen they may be negative.
 

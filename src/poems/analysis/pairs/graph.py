@@ -133,7 +133,7 @@ def xml_text(text: object) -> str:
 
 
 def _allowed(code: int) -> bool:
-    # Not the whole of XML's Char: of control characters none but the tab, for a line break in an
+    # Not the whole of XML's Char: of control characters none but the tab, as a line break in an
     # attribute does not survive reading.
     return code == 0x9 or 0x20 <= code <= 0x7E or 0xA0 <= code <= 0xD7FF or (
         0xE000 <= code <= 0xFFFD or code >= 0x10000

@@ -117,7 +117,7 @@ def assess_subtypes(
 
     Random subsamples are clustered by k-means in the embedding of the subtypes. The
     embedding itself is that of all samples, so that this says how distinct the subtypes
-    are there; what another fit would find, refits alone tell (``stability``).
+    are there; only refits (``stability``) say what another fit would find.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from poems.analysis.subtypes.subsampling import mean_consensus
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
-# A sample is uncertain if less than this is for its own subtype: of the probability, or of the
+# A sample is uncertain if its own subtype has less than this share of the probability, or of the
 # consensus.
 CERTAIN: Final = 0.75
 
@@ -59,7 +59,7 @@ class Evidence:
         """Consensus with the own subtype, or its share of that with it and the next, if larger.
 
         A sample between two subtypes has little of both. Where a whole subtype
-        falls apart, or two become one, this is told of the subtypes.
+        falls apart, or two become one, the table of subtypes says so.
         """
         # Without another subtype the share is 1; of nothing known it is NaN, which fmax leaves out.
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -231,8 +231,8 @@ def kmeans_subtypes(
     """Cluster ``points`` by k-means, the number of clusters chosen by the mean silhouette.
 
     The silhouette of a sample is (b - a) / max(a, b), a its mean distance to
-    its own cluster and b to the nearest other one (Rousseeuw 1987). Taken is
-    the smallest number of clusters whose mean is within a standard error of the
+    its own cluster and b to the nearest other one (Rousseeuw 1987). The
+    smallest number of clusters is taken whose mean is within a standard error of the
     best mean, sd / sqrt(n_samples) of the best's silhouettes (the
     one-standard-error rule of Breiman et al. 1984): smaller differences say
     nothing. Numbers that leave a cluster with fewer than 3 samples are not

@@ -2,7 +2,7 @@
 
 Subtypes are formed from the very features that are then compared between them, so
 that a test of any feature against them finds differences in pure noise (double
-dipping; Kriegeskorte et al. 2009, Nature Neuroscience 12:535). To hold some
+dipping; Kriegeskorte et al. 2009, Nature Neuroscience 12:535). Holding some
 samples out does not help: they are assigned by the feature that is tested. Here
 features are held out. Each is tested against subtypes that were formed without it
 (cross-fitting): if it is independent of the features of the other half, it is
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 # and so many find all that matters.
 _MOST_SAMPLES: Final = 1500
 _MOST_BYTES: Final = 1 << 28
-# Below this adjusted Rand index the subtypes without a half are said to be others; below this
-# Jaccard index one of them.
+# Below this adjusted Rand index the subtypes formed from a half are called other subtypes than the
+# reported ones; below this Jaccard index a single subtype is called lost.
 _OTHER_SUBTYPES: Final = 0.5
 _LOST_SUBTYPE: Final = 0.5
 # Of a table with more rows than this, a file holds those near to being markers, and some more.

@@ -131,7 +131,7 @@ def survival_analysis(
     obs
         One row per sample, matched by name.
     event_value
-        The value of ``event`` that means an event, where this cannot be told.
+        The value of ``event`` that means an event, where the values alone do not show it.
     embedding
         Where the subtypes were found, (n_samples, n_dimensions), to repeat the clustering within
         the folds; ``latent`` by default.

@@ -120,7 +120,7 @@ class Likelihood(nn.Module):
         """
         if observed is None:
             return -self.log_prob(x, eta).sum(dim=1)
-        # Both are put out of the way, for a derivative of infinity times zero is no number.
+        # Both are put out of the way: a derivative of infinity times zero is no number.
         values, predicted = x.where(observed, self.placeholder), eta.where(observed, 0.0)
         return -self.log_prob(values, predicted).where(observed, 0.0).sum(dim=1)
 
