@@ -38,10 +38,10 @@ def sample_map(source: Source) -> Map:
         "Principal plane": principal_plane(points, metric),
     }
     rows = np.arange(len(points))
-    said = ""
+    remark = ""
     if len(rows) > MOST_DOTS:
         rows = np.sort(np.random.default_rng(model.seed).choice(rows, MOST_DOTS, replace=False))
-        said = f" {MOST_DOTS:,} of {len(points):,} samples, drawn at random."
+        remark = f" {MOST_DOTS:,} of {len(points):,} samples, drawn at random."
     columns = [{**_groups(subtypes.iloc[rows]), "name": "Subtype"}]
     for at, name in enumerate(run.obs.columns[:MOST_COLUMNS]):
         columns.append({**_column(run.obs.iloc[rows, at]), "name": str(name)})
@@ -61,7 +61,7 @@ def sample_map(source: Source) -> Map:
     text = (
         "Each dot is a sample; near dots are alike. The plane that parts the subtypes was chosen "
         "to do so: that they look apart in it is no evidence that they are real."
-        f"{said} Coordinates: {'network' if metric == 'network' else 'latent'}.csv in the run "
+        f"{remark} Coordinates: {'network' if metric == 'network' else 'latent'}.csv in the run "
         "folder."
     )
     alt = (

@@ -112,9 +112,9 @@ def analyse_part(
     PoemsError
         If the cohort does not allow for them.
     """
-    tables, said = _FAMILIES[title](model, cohort, subtypes, seed)
+    tables, noticed = _FAMILIES[title](model, cohort, subtypes, seed)
     # That the model does not use what the fit left out was said when it did.
-    news = [each for each in unsaid(said, model.findings) if each.code != "features-unknown"]
+    news = [each for each in unsaid(noticed, model.findings) if each.code != "features-unknown"]
     return RunAnalysis(tables, tuple(news))
 
 

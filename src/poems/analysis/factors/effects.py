@@ -60,8 +60,8 @@ def factor_effects(model: FittedPoems, *, n_draws: int = 8, seed: int = 0) -> pd
         ``direction``, ``shape``
             How the prediction runs along the factor, see
             :func:`poems.analysis.factors.shapes.classify_curves` and
-            :func:`poems.analysis.factors.responses.response_curves`. Of what moves one
-            way the direction is the sign of ``effect``.
+            :func:`poems.analysis.factors.responses.response_curves`. Where the feature
+            moves one way, the direction is the sign of ``effect``.
         ``range``
             From the lowest to the highest point of that curve, in standard
             deviations of the feature.

@@ -110,10 +110,12 @@ def _genes(
             findings.append(_absent(absent, view))
         # A feature may stand for several genes.
         rest = pd.Series([name for name in index if str(name) not in set(own["feature"])])
-        told = own[own["feature"].isin(set(map(str, index)))]
+        listed = own[own["feature"].isin(set(map(str, index)))]
         genes[view] = pd.concat(
             [
-                pd.Series(told["gene"].to_numpy(), index=told["feature"].to_numpy(), dtype=object),
+                pd.Series(
+                    listed["gene"].to_numpy(), index=listed["feature"].to_numpy(), dtype=object
+                ),
                 pd.Series(rest.to_numpy(), index=rest.to_numpy(), dtype=object),
             ]
         )

@@ -178,12 +178,12 @@ def cross_omic(
     null = permutation_null(
         parts, data.shared, data.n_samples, n_permutations=n_permutations, seed=seed
     )
-    told = responses(model, seed=seed)
+    predicted = responses(model, seed=seed)
     column = None if factor is None else model.factor_names.index(factor)
     found, n_significant = significant_pairs(
-        parts, data, null, told, fdr=fdr, factor=column, most=most
+        parts, data, null, predicted, fdr=fdr, factor=column, most=most
     )
-    table = describe_pairs(model, data, null, told, found)
+    table = describe_pairs(model, data, null, predicted, found)
     if stability is not None:
         table["support"] = pair_support(stability, table)
         if stability.selected is None:

@@ -254,8 +254,8 @@ def _certainty_findings(samples: pd.DataFrame, table: pd.DataFrame) -> list[Find
 
 
 def _with_values(jaccard: pd.Series) -> str:
-    said = ", ".join(f"{name} ({value:.2f})" for name, value in jaccard.items())
-    return f"{said} (mean Jaccard index)"
+    listed = ", ".join(f"{name} ({value:.2f})" for name, value in jaccard.items())
+    return f"{listed} (mean Jaccard index)"
 
 
 def _items(names: Iterable[object]) -> tuple[str, ...]:

@@ -289,10 +289,10 @@ def _agreement_findings(agreement: pd.DataFrame) -> tuple[Finding, ...]:
         )
         return (Finding("warning", "markers-of-other-subtypes", text),)
     if len(lost):
-        said = ", ".join(f"{name} ({value:.2f})" for name, value in lost.items())
+        listed = ", ".join(f"{name} ({value:.2f})" for name, value in lost.items())
         text += (
             f". Not found again by half of the features, so with markers of their own hardly to "
-            f"be trusted: {said} (mean Jaccard index)"
+            f"be trusted: {listed} (mean Jaccard index)"
         )
         return (Finding("warning", "markers-of-lost-subtypes", text, items=tuple(lost.index)),)
     return (Finding("note", "markers-cross-fitted", text),)

@@ -225,19 +225,19 @@ def explain_number(numbers: SubtypeNumbers, method: str, *, asked: bool) -> str:
     widths = dict(zip(tried, table["silhouette"].astype(float), strict=True))
     smallest = dict(zip(tried, table["smallest"].astype(int), strict=True))
     chosen = int(table.loc[table["chosen"], "n_subtypes"].iloc[0])
-    said, width = count(chosen, "subtype"), widths[chosen]
+    opening, width = count(chosen, "subtype"), widths[chosen]
     if method == "mixture":
-        text = f"{said}: the components of the mixture prior that hold samples."
+        text = f"{opening}: the components of the mixture prior that hold samples."
     elif asked or np.isnan(width):
-        text = f"{said}, as asked for." if asked else f"{said}: no more can be told apart."
+        text = f"{opening}, as asked for." if asked else f"{opening}: no more can be told apart."
     else:
         sound = [k for k in tried if k > 1 and smallest[k] >= FEWEST_SAMPLES]
         best = max(sound, key=widths.__getitem__, default=chosen)
         edge = ", and the largest number tried" if len(tried) > 2 and chosen == max(tried) else ""
-        text = f"{said}: the best mean silhouette, {width:.2f}{edge}."
+        text = f"{opening}: the best mean silhouette, {width:.2f}{edge}."
         if best != chosen:
             text = (
-                f"{said}: the smallest number whose mean silhouette, {width:.2f}, is within a "
+                f"{opening}: the smallest number whose mean silhouette, {width:.2f}, is within a "
                 f"standard error of the best, {widths[best]:.2f} with {best}."
             )
     others = {name: k for name, k in numbers.best.items() if k != chosen}

@@ -134,10 +134,12 @@ def fit_cox(
         rows = [{**head, **_overall(interest), **test, "penalty": penalty}]
         rows += _coefficients(found, interest, beside, head, penalty)
         check = _proportional(found, [*interest, *beside], model, adjusted)
-        said = "" if penalty else _contradiction(found, test["p"], interest, beside, time, event)
+        sentence = (
+            "" if penalty else _contradiction(found, test["p"], interest, beside, time, event)
+        )
         if why == "fitted" and found.smaller_steps:
             why = "smaller steps"
-        return CoxFit(rows, check, float(test["p"]), penalty, why, said)
+        return CoxFit(rows, check, float(test["p"]), penalty, why, sentence)
     return _not_fitted(head, terms, RIDGE, "failed")
 
 
@@ -213,23 +215,23 @@ def _contradiction(
     wald = float(chi2.sf(_wald(found, len(interest)), len(interest)))
     if not (min(p, wald) < 0.01 and max(p, wald) > 0.5):
         return ""
-    said = f"likelihood ratio p {p:.2g}, Wald p {wald:.2g}"
+    sentence = f"likelihood ratio p {p:.2g}, Wald p {wald:.2g}"
     away = np.abs(standardised(np.stack([term.values for term in interest], axis=1)).values)
     furthest = int(away.max(axis=1).argmax())
     # A sample is looked into only this many standard deviations of its covariate away.
     if interest[0].level or away[furthest].max() < 5.0:
-        return f"{said}; the likelihood is far from a parabola"
+        return f"{sentence}; the likelihood is far from a parabola"
     rest = np.arange(len(time)) != furthest
     far = f"the sample furthest away lies {away[furthest].max():.0f} standard deviations off"
     terms = [*interest, *beside]
     if any(np.ptp(term.values[rest]) == 0 for term in terms) or not event[rest].any():
-        return f"{said}; {far}, and without it nothing is left to test"
+        return f"{sentence}; {far}, and without it nothing is left to test"
     try:
         table = _table(terms, time, event)[rest].reset_index(drop=True)
         other = _test(checked_fit(table, 0.0), len(interest), len(beside), 0.0)["p"]
     except (NoMaximumError, np.linalg.LinAlgError):
-        return f"{said}; {far}, and without it the likelihood has no maximum"
-    return f"{said}; {far}, and without it the likelihood ratio has p {other:.2g}"
+        return f"{sentence}; {far}, and without it the likelihood has no maximum"
+    return f"{sentence}; {far}, and without it the likelihood ratio has p {other:.2g}"
 
 
 def _overall(terms: Sequence[Term]) -> dict[str, Any]:
@@ -253,7 +255,7 @@ def _coefficients(
 
     error = np.sqrt(np.diag(found.variance))
     p = chi2.sf((found.beta / error) ** 2, 1)
-    # A unit so far off that its ratio is no number is pointed out below, by `told`.
+    # A unit so far off that its ratio is no number is pointed out below, by `finite`.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         beta, reach = found.beta / found.scale, norm.ppf(0.975) * error / found.scale
         ratio = np.exp(beta)
@@ -261,7 +263,7 @@ def _coefficients(
     rows = []
     test = "Wald (ridge)" if penalty else "Wald"
     for at, term in enumerate([*interest, *beside]):
-        told = bool(0 < ratio[at] < np.inf)
+        finite = bool(0 < ratio[at] < np.inf)
         rows.append(
             {
                 **head,
@@ -269,11 +271,11 @@ def _coefficients(
                 "level": term.level,
                 "reference": term.reference,
                 "role": "term" if at < len(interest) else "covariate",
-                "hazard_ratio": float(ratio[at]) if told else np.nan,
-                "lower": float(lower[at]) if told else np.nan,
-                "upper": float(upper[at]) if told else np.nan,
+                "hazard_ratio": float(ratio[at]) if finite else np.nan,
+                "lower": float(lower[at]) if finite else np.nan,
+                "upper": float(upper[at]) if finite else np.nan,
                 "p": float(p[at]),
-                "test": test if told else f"{test}; {UNTOLD}",
+                "test": test if finite else f"{test}; {UNTOLD}",
                 "df": 1,
                 "penalty": penalty,
             }

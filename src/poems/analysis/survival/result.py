@@ -16,7 +16,7 @@ from poems.analysis.survival.cox import COLUMNS, PH_COLUMNS, CoxFit, fit_cox
 from poems.analysis.survival.curves import Curves, survival_curves
 from poems.analysis.survival.logrank import logrank_table
 from poems.analysis.survival.outcome import Outcome, read_outcome
-from poems.analysis.survival.told import cohort_findings, result_findings
+from poems.analysis.survival.sentences import cohort_findings, result_findings
 from poems.analysis.testing.obs_columns import FEWEST_IN_GROUP
 from poems.errors import SettingsError
 from poems.findings import Finding, count, name_some
@@ -287,8 +287,8 @@ def _tests(
         superseded = any(other.rows[0]["model"] == head["model"] for other in fits[at + 1 :])
         if head["model"] != "all factors" and not superseded:
             what, beside, how = head["model"], head["adjusted_for"], head["test"]
-            told = {"test": "Cox", "what": what, "adjusted_for": beside, "how": how}
-            rows.append({**told, "p": fit.p})
+            common = {"test": "Cox", "what": what, "adjusted_for": beside, "how": how}
+            rows.append({**common, "p": fit.p})
     table = pd.DataFrame(rows, columns=["test", "what", "adjusted_for", "how", "p"])
     table["q"] = false_discovery_rates(table["p"].to_numpy(dtype=np.float64))
     table["reported"] = table["q"] <= fdr

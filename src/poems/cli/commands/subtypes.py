@@ -169,13 +169,13 @@ def _show(
     )
     if "refit_jaccard" in found.subtypes:
         again = zip(found.subtypes["subtype"], found.subtypes["refit_jaccard"], strict=True)
-        said = ", ".join(f"{name} {decimal(float(value))}" for name, value in again)
-        say(console, f"Found again by refits (Jaccard): {said}")
+        listed = ", ".join(f"{name} {decimal(float(value))}" for name, value in again)
+        say(console, f"Found again by refits (Jaccard): {listed}")
     others = found.clusterings[found.clusterings["clustering"] == "reported"]
     if len(others):
         pairs = zip(others["other"], others["ari"].astype(float), strict=True)
-        said = ", ".join(f"{name} {decimal(value)}" for name, value in pairs)
-        say(console, f"Agreement with other clusterings (ARI): {said}")
+        listed = ", ".join(f"{name} {decimal(value)}" for name, value in pairs)
+        say(console, f"Agreement with other clusterings (ARI): {listed}")
     findings = [each for each in found.findings if each.code != "number-of-subtypes"]
     if markers is not None:
         _print_markers(console, markers, list(found.subtypes["subtype"]), top, fdr)
@@ -196,12 +196,12 @@ def _print_markers(
     rows = []
     for name in names:
         own = found[found["subtype"] == name]
-        said = f"{count(len(own), 'marker')}" if len(own) else "none"
+        counted = f"{count(len(own), 'marker')}" if len(own) else "none"
         parts = [
             f"{view}: {_features(part)}"
             for view, part in lead[lead["subtype"] == name].groupby("view", sort=False)
         ]
-        rows.append((name, "; ".join([said, *parts])))
+        rows.append((name, "; ".join([counted, *parts])))
     print_grid(console, rows)
     say(
         console,

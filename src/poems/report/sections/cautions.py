@@ -104,9 +104,9 @@ def _loose_subtypes(source: Source) -> Iterable[Sentence]:
         return
     loose = stability[stability["jaccard"] < _LEAST_JACCARD]
     if len(loose):
-        told = listing(f"{row.subtype} ({number(row.jaccard)})" for row in loose.itertuples())
+        listed = listing(f"{row.subtype} ({number(row.jaccard)})" for row in loose.itertuples())
         yield _caution(
-            f"{told} {verb(len(loose), 'is', 'are')} not found again when the subtyping is "
+            f"{listed} {verb(len(loose), 'is', 'are')} not found again when the subtyping is "
             f"repeated (overlap below {_LEAST_JACCARD})",
             "subtype-sizes",
         )
@@ -118,9 +118,9 @@ def _disagreement(numbers: pd.DataFrame, n_formed: int) -> Iterable[Sentence]:
         return
     votes = best_numbers(numbers, None)
     if set(votes.values()) - {n_formed}:
-        told = listing(f"{k} by the {NAMES[name]}" for name, k in votes.items())
+        listed = listing(f"{k} by the {NAMES[name]}" for name, k in votes.items())
         yield _caution(
-            f"The criteria for the number of subtypes disagree: it would be {told}; {n_formed} "
+            f"The criteria for the number of subtypes disagree: it would be {listed}; {n_formed} "
             "were formed",
             "subtype-number",
         )

@@ -105,8 +105,8 @@ def subtype_sentences(source: Source) -> Iterable[Sentence]:
             "Subtypes", "The samples form one group: no subtypes were found.", target="subtypes"
         )
         return
-    told = listing(f"{name} with {count(int(size), 'sample')}" for name, size in sizes.items())
-    yield Sentence("Subtypes", f"{n} subtypes: {told}.", target="subtypes")
+    listed = listing(f"{name} with {count(int(size), 'sample')}" for name, size in sizes.items())
+    yield Sentence("Subtypes", f"{n} subtypes: {listed}.", target="subtypes")
     mean = float(source.run.subtypes["silhouette"].mean())
     if pd.notna(mean):
         words = next(words for least, words in _SILHOUETTE if mean >= least)
