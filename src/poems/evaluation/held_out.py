@@ -86,8 +86,8 @@ def predicted_by(model: FittedPoems) -> Predict:
 
     @torch.no_grad()
     def predict(batch: Batch) -> Mapping[str, Tensor]:
-        found = estimate_samples(model.module, batch)
-        return model.module.predict(found.loc, found.background)
+        estimates = estimate_samples(model.module, batch)
+        return model.module.predict(estimates.loc, estimates.background)
 
     return predict
 
@@ -148,12 +148,12 @@ def views_that_vary(
     >>> views_that_vary(held_out, training, {"a": torch.zeros(1), "b": torch.zeros(1)})
     ['a']
     """
-    found = []
+    varying = []
     for name, mean in means.items():
         given, usual = _mean_square(batch, name, mean), _mean_square(training, name, mean)
         if given > least * usual:
-            found.append(name)
-    return found
+            varying.append(name)
+    return varying
 
 
 def _mean_square(batch: Batch, name: str, mean: Tensor) -> float:

@@ -133,16 +133,16 @@ def compare_subtypes(
     ([[2, 0], [0, 1]], 1.0)
     """
     labelled = known.notna()
-    truth, found = known[labelled].astype(str), subtypes[labelled].astype(str)
+    truth, assigned = known[labelled].astype(str), subtypes[labelled].astype(str)
     if not len(truth):
         raise DataError("no sample has a label; choose another column with --labels")
-    counts = pd.crosstab(found.to_numpy(), truth.to_numpy())
+    counts = pd.crosstab(assigned.to_numpy(), truth.to_numpy())
     counts = counts.rename_axis(index="subtype", columns=None)
     counts = counts.loc[sorted(counts.index, key=lambda name: int(str(name).removeprefix("S")))]
     scores = {
         "n_samples": float(len(truth)),
-        "accuracy": clustering_accuracy(truth, found),
-        "nmi": nmi(truth, found),
-        "ari": ari(truth, found),
+        "accuracy": clustering_accuracy(truth, assigned),
+        "nmi": nmi(truth, assigned),
+        "ari": ari(truth, assigned),
     }
     return counts, scores

@@ -37,8 +37,8 @@ def held_out_r2(
     View name to R squared of the model, and the same of PCA; ``NaN`` for a view
     that was measured on none of the held-out samples.
     """
-    found = estimate_samples(model.module, held_out)
-    predicted = model.module.predict(found.loc, found.background)
+    estimates = estimate_samples(model.module, held_out)
+    predicted = model.module.predict(estimates.loc, estimates.background)
     means = {name: _mean(training, name) for name in training.values}
     projected = _principal_projection(training, held_out, means, model.n_active)
     return (

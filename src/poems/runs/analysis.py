@@ -158,46 +158,46 @@ def read_analysis(run: Path) -> dict[str, pd.DataFrame]:
 def _factors(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
 ) -> tuple[Tables, tuple[Finding, ...]]:
-    found = describe_factors(model, cohort, seed=seed)
+    described = describe_factors(model, cohort, seed=seed)
     tables = {
-        "factor_effects": found.effects,
-        "factor_top_features": top_features(found.effects, _TOP),
-        "factor_correlations": found.correlations,
+        "factor_effects": described.effects,
+        "factor_top_features": top_features(described.effects, _TOP),
+        "factor_correlations": described.correlations,
     }
-    if found.variance is not None:
-        tables["factor_variance"] = found.variance.table
-    if found.associations is not None:
-        tables["factor_obs"] = found.associations.table
-    return tables, found.findings
+    if described.variance is not None:
+        tables["factor_variance"] = described.variance.table
+    if described.associations is not None:
+        tables["factor_obs"] = described.associations.table
+    return tables, described.findings
 
 
 def _contributions(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
 ) -> tuple[Tables, tuple[Finding, ...]]:
-    found = view_contributions(model, cohort, subtypes)
-    return found.tables, found.findings
+    contributions = view_contributions(model, cohort, subtypes)
+    return contributions.tables, contributions.findings
 
 
 def _subtypes(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
 ) -> tuple[Tables, tuple[Finding, ...]]:
     probability = subtypes.own_probability(model)
-    found = assess_subtypes(model, subtypes, probability=probability, seed=seed)
-    return found.tables, found.findings
+    assessment = assess_subtypes(model, subtypes, probability=probability, seed=seed)
+    return assessment.tables, assessment.findings
 
 
 def _markers(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
 ) -> tuple[Tables, tuple[Finding, ...]]:
-    found = subtype_markers(model, cohort, subtypes, seed=seed)
-    return found.tables, found.findings
+    markers = subtype_markers(model, cohort, subtypes, seed=seed)
+    return markers.tables, markers.findings
 
 
 def _cross_omic(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
 ) -> tuple[Tables, tuple[Finding, ...]]:
-    found = cross_omic(model, cohort, seed=seed)
-    return found.tables, found.findings
+    pairs = cross_omic(model, cohort, seed=seed)
+    return pairs.tables, pairs.findings
 
 
 # Tables that are computed together, by what they are called where they cannot be.

@@ -169,7 +169,7 @@ def _find_subtypes(model: FittedPoems, request: FitRequest) -> tuple[Subtypes, t
 
     text = "no subtypes were found, and all samples are in one, S1, for the time being"
     try:
-        found = find_subtypes(
+        subtypes = find_subtypes(
             model,
             request.n_subtypes if model.n_active else 1,
             metric=request.metric,
@@ -184,7 +184,7 @@ def _find_subtypes(model: FittedPoems, request: FitRequest) -> tuple[Subtypes, t
     except Exception as error:
         of_subtypes = failure(text, error, code="subtypes-failed")
     else:
-        return found, ()
+        return subtypes, ()
     return one_subtype(model.samples), (of_subtypes,)
 
 

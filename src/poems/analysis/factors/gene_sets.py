@@ -135,8 +135,8 @@ def gene_set_enrichment(
                 n_tests += len(tested)
                 strongest = own[np.argsort(-np.abs(column[there]), kind="stable")]
                 head = {"factor": factor, "view": view, "direction": direction}
-                found = zip(*calc_pvalues(set(own), tested, background), strict=True)
-                for name, p, ratio, overlap, size, hits in found:
+                tested_sets = zip(*calc_pvalues(set(own), tested, background), strict=True)
+                for name, p, ratio, overlap, size, hits in tested_sets:
                     expected = len(own) * size / len(background)
                     rows.append(
                         {
@@ -172,12 +172,12 @@ def _gene_loadings(
                 f"a table of features and genes is given for {name_some(unknown)}, but the model "
                 f"has the views {name_some(loadings, 20)}"
             )
-    found: dict[str, pd.DataFrame] = {}
+    by_gene: dict[str, pd.DataFrame] = {}
     findings: list[Finding] = []
     for view, table in loadings.items():
         given = genes.get(view) if isinstance(genes, Mapping) else genes
         if given is None:
-            found[view] = table.set_axis(table.index.map(str))
+            by_gene[view] = table.set_axis(table.index.map(str))
             continue
         features = table.index.map(str)
         pairs = given[given["feature"].astype(str).isin(features)]
@@ -193,8 +193,8 @@ def _gene_loadings(
             findings.append(Finding("note", "gene-sets-unmapped", text, view, tuple(unmapped)))
         rows = features.get_indexer(pd.Index(pairs["feature"].astype(str)))
         named = table.iloc[rows].set_axis(pd.Index(pairs["gene"].astype(str), name="gene"))
-        found[view] = _strongest(named)
-    return found, findings
+        by_gene[view] = _strongest(named)
+    return by_gene, findings
 
 
 def _strongest(table: pd.DataFrame) -> pd.DataFrame:

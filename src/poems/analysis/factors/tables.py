@@ -150,7 +150,7 @@ def columns_following(obs: pd.DataFrame, gates: pd.DataFrame) -> list[tuple[str,
         groups = column.values
         if column.kind == "numeric":
             groups = (groups > groups.median()).map(str).where(groups.notna())
-        found = pattern_association(groups, gates)
-        if found is not None and found.p_value < THRESHOLD:
-            following.append((column.name, found.p_value))
+        association = pattern_association(groups, gates)
+        if association is not None and association.p_value < THRESHOLD:
+            following.append((column.name, association.p_value))
     return following

@@ -87,8 +87,8 @@ def _by_gene(genes: Mapping[str, pd.Series]) -> pd.DataFrame:
         second = pd.DataFrame({"gene": genes[b].astype(str), "feature_b": genes[b].index})
         both = first.merge(second, on="gene")
         parts.append(both.assign(view_a=a, view_b=b)[PAIR_COLUMNS])
-    found = pd.concat(parts) if parts else pd.DataFrame(columns=PAIR_COLUMNS)
-    return found.drop_duplicates(ignore_index=True)
+    pairs = pd.concat(parts) if parts else pd.DataFrame(columns=PAIR_COLUMNS)
+    return pairs.drop_duplicates(ignore_index=True)
 
 
 def _genes(

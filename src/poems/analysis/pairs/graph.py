@@ -143,15 +143,15 @@ def _allowed(code: int) -> bool:
 def _unique(names: list[str]) -> list[str]:
     """Clean names, and number those that are alike then."""
     seen: set[str] = set()
-    found = []
+    unique = []
     for name in map(xml_text, names):
         candidate, turn = name, 1
         while candidate in seen:
             turn += 1
             candidate = f"{name} ({turn})"
         seen.add(candidate)
-        found.append(candidate)
-    return found
+        unique.append(candidate)
+    return unique
 
 
 def _plain(record: dict[Any, Any], without: set[str]) -> dict[str, Any]:

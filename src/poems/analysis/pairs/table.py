@@ -161,11 +161,11 @@ def significant_pairs(
 
 def _dots(first: _Floats32, second: _Floats32, rows: _Positions, columns: _Positions) -> _Floats:
     """Multiply rows of two arrays pair by pair, a bounded number at a time."""
-    found = np.empty(len(rows))
+    products = np.empty(len(rows))
     for start in range(0, len(rows), _SCORED):
         piece = slice(start, start + _SCORED)
-        found[piece] = np.einsum("ij,ij->i", first[rows[piece]], second[columns[piece]])
-    return found
+        products[piece] = np.einsum("ij,ij->i", first[rows[piece]], second[columns[piece]])
+    return products
 
 
 def describe_pairs(

@@ -350,11 +350,11 @@ def _of_many(
 ) -> Subtypes:
     """Cluster a random subset; the other samples join the cluster whose centre is nearest."""
     rows = some_rows(len(values), seed)
-    found = kmeans_subtypes(
+    of_some = kmeans_subtypes(
         points.iloc[rows], n_subtypes, candidates=candidates, metric=metric, seed=seed
     )
-    names = list(found.sizes.index)
-    of_subset = found.assignment.to_numpy()
+    names = list(of_some.sizes.index)
+    of_subset = of_some.assignment.to_numpy()
     centres = np.stack([values[rows][of_subset == name].mean(axis=0) for name in names])
     labels = np.empty(len(values), dtype=np.intp)
     for start in range(0, len(values), LARGEST_CLUSTERED):
@@ -364,9 +364,9 @@ def _of_many(
         labels[some] = distances.argmin(axis=1)
     labels[rows] = [names.index(name) for name in of_subset]
     silhouettes = np.full(len(values), np.nan)
-    silhouettes[rows] = found.sample_silhouette.to_numpy()
+    silhouettes[rows] = of_some.sample_silhouette.to_numpy()
     return replace(
-        found,
+        of_some,
         assignment=pd.Series(names_by_size(labels), index=points.index, name="subtype"),
         sample_silhouette=pd.Series(silhouettes, index=points.index, name="silhouette"),
         n_clustered=len(rows),

@@ -92,8 +92,8 @@ def _cluster(
         return codes
     points = network_embedding(None, half, rounds=_ROUNDS).double().numpy()
     distinct = len(np.unique(points, axis=0))
-    found = clusterings_of(points, min(n_subtypes, distinct), (), seed)
-    codes[rows.numpy()] = next(iter(found.values()))
+    clusterings = clusterings_of(points, min(n_subtypes, distinct), (), seed)
+    codes[rows.numpy()] = next(iter(clusterings.values()))
     return codes
 
 

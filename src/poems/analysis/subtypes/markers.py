@@ -105,10 +105,10 @@ class Markers:
 
     def top(self, n: int = 5, fdr: float = 0.1) -> pd.DataFrame:
         """Return, of each subtype and view, the ``n`` markers with the largest effects."""
-        found = self.significant(fdr)
-        order = np.argsort(-found["effect"].abs().to_numpy(), kind="stable")
-        kept = found.iloc[order].groupby(["subtype", "view"], sort=False).head(n)
-        return found.loc[found.index.isin(kept.index)]
+        markers = self.significant(fdr)
+        order = np.argsort(-markers["effect"].abs().to_numpy(), kind="stable")
+        kept = markers.iloc[order].groupby(["subtype", "view"], sort=False).head(n)
+        return markers.loc[markers.index.isin(kept.index)]
 
 
 def subtype_markers(

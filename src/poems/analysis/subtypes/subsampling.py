@@ -57,8 +57,8 @@ def subsampled_clusterings(
             if n_clusters >= size or n_clusters > distinct:
                 return None
             # Restarts of k-means in each round: a bad start must not pass for instability.
-            found = KMeans(n_clusters, n_init=2, random_state=seed + at)
-            labels[at, rows] = found.fit_predict(points)
+            kmeans = KMeans(n_clusters, n_init=2, random_state=seed + at)
+            labels[at, rows] = kmeans.fit_predict(points)
     return labels
 
 

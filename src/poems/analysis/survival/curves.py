@@ -99,8 +99,8 @@ def group_names(groups: pd.Series) -> list[str]:
     >>> group_names(pd.Series(["S10", "S2", "S1", "S2"]))
     ['S1', 'S2', 'S10']
     """
-    found = {str(name) for name in groups.dropna()}
-    return sorted(found, key=lambda name: (name.rstrip("0123456789"), len(name), name))
+    names = {str(name) for name in groups.dropna()}
+    return sorted(names, key=lambda name: (name.rstrip("0123456789"), len(name), name))
 
 
 def round_times(longest: float) -> list[float]:

@@ -51,8 +51,8 @@ def logrank(time: _Floats, event: _Bools, groups: npt.NDArray[Any]) -> LogRank:
     n_groups = len(np.unique(groups))
     if n_groups < 2:
         return LogRank(0.0, 0, 1.0)
-    found = multivariate_logrank_test(time, groups, event)
-    return LogRank(float(found.test_statistic), n_groups - 1, float(found.p_value))
+    test = multivariate_logrank_test(time, groups, event)
+    return LogRank(float(test.test_statistic), n_groups - 1, float(test.p_value))
 
 
 def logrank_table(time: pd.Series, event: pd.Series, groups: pd.Series) -> pd.DataFrame:

@@ -78,22 +78,22 @@ def genesets(
     genes |= {view: read_feature_map(file) for view, file in maps.items()}
     sets = read_gmt(gmt)
     folder = claim(out, "gene-sets", overwrite=overwrite)
-    found = gene_set_enrichment(
+    enrichment = gene_set_enrichment(
         model.loadings, sets.sets, genes=genes, min_size=min_size, max_size=max_size
     )
-    findings = (*sets.findings, *found.findings)
+    findings = (*sets.findings, *enrichment.findings)
     about = {
-        "n_tests": found.n_tests,
+        "n_tests": enrichment.n_tests,
         "run": str(path),
         "gmt": [str(file) for file in gmt],
         "fdr": fdr,
     }
     return CommandResult(
-        partial(_show, found=found, findings=findings, fdr=fdr, top=top),
-        {**about, "n_significant": (found.table["q"] <= fdr).sum()},
-        tables=found.tables,
+        partial(_show, found=enrichment, findings=findings, fdr=fdr, top=top),
+        {**about, "n_significant": (enrichment.table["q"] <= fdr).sum()},
+        tables=enrichment.tables,
         findings=findings,
-        figures={"gene_sets": partial(plot_gene_sets, found.table, fdr=fdr)},
+        figures={"gene_sets": partial(plot_gene_sets, enrichment.table, fdr=fdr)},
         folder=folder,
         about=about,
     )

@@ -98,25 +98,25 @@ def subtypes(
     folder = claim(out, "subtype-table", overwrite=overwrite)
     # As in the fit, so that the same samples are uncertain.
     probability = reported.own_probability(read.model)
-    found = assess_subtypes(
+    assessment = assess_subtypes(
         read.model, reported, probability=probability, stability=refits, seed=seed
     )
     markers = None if cohort is None else subtype_markers(read.model, cohort, reported, seed=seed)
     about = {"run": str(run), "seed": seed, "fdr": fdr}
     of_markers = dict.fromkeys(_OF_MARKERS) if markers is None else markers.tables
     return CommandResult(
-        partial(_show, found=found, markers=markers, top=top, fdr=fdr),
+        partial(_show, found=assessment, markers=markers, top=top, fdr=fdr),
         {**about, "sizes": {name: int(size) for name, size in reported.sizes.items()}},
-        tables={**found.tables, **of_markers},
+        tables={**assessment.tables, **of_markers},
         matrices={
             name: None if matrix is None else matrix.round(4).rename_axis("sample")
             for name, matrix in (
-                ("consensus", found.consensus),
-                ("consensus_refits", found.refit_consensus),
+                ("consensus", assessment.consensus),
+                ("consensus_refits", assessment.refit_consensus),
             )
         },
-        findings=(*found.findings, *(() if markers is None else markers.findings)),
-        figures=_figures(found, markers, reported, top=top, fdr=fdr),
+        findings=(*assessment.findings, *(() if markers is None else markers.findings)),
+        figures=_figures(assessment, markers, reported, top=top, fdr=fdr),
         folder=folder,
         about=about,
     )

@@ -123,7 +123,7 @@ def sheet_names(tables: Iterable[str]) -> dict[str, str]:
     ['latent', 'loadings rna', 'LATENT (2)', 'history_']
     """
     taken = {_CONTENTS}
-    found = {}
+    names_of = {}
     for name in tables:
         text = " ".join(_FORBIDDEN.sub(" ", name.removeprefix("analysis/")).split())
         text = text.strip("'") or "table"
@@ -134,8 +134,8 @@ def sheet_names(tables: Iterable[str]) -> dict[str, str]:
             ending = f" ({number})"
             candidate = text[: _LONGEST_NAME - len(ending)].strip() + ending
         taken.add(candidate.lower())
-        found[name] = candidate
-    return found
+        names_of[name] = candidate
+    return names_of
 
 
 def _size(path: Path) -> tuple[int, int]:
