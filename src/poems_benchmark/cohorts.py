@@ -30,7 +30,7 @@ class CohortSpec:
     name
         How tables call it.
     folder
-        The folder that holds a table a view and ``obs.csv``.
+        The folder that holds a table per view and ``obs.csv``.
     labels
         Columns of ``obs.csv`` that clusters and neighbours are scored against.
     views
@@ -104,7 +104,7 @@ def view_files(folder: Path) -> dict[str, Path]:
 def read_cohort_specs(path: Path, data: Path) -> tuple[CohortSpec, ...]:
     """Read the descriptions of cohorts from a TOML file.
 
-    A table a cohort, ``[cohort.NAME]``, with the keys of :class:`CohortSpec`;
+    A table per cohort, ``[cohort.NAME]``, with the keys of :class:`CohortSpec`;
     ``folder`` is a sub-folder of ``data`` and NAME by default.
 
     Raises

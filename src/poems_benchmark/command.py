@@ -144,7 +144,7 @@ def benchmark(
 ) -> None:
     """Compare POEMS with other tools on labelled cohorts.
 
-    Each cohort is a folder with a table a view and obs.csv. Finished results
+    Each cohort is a folder with a table per view and obs.csv. Finished results
     are kept: the same command goes on where it was interrupted, and computes
     anew only what changed or failed.
 
@@ -321,7 +321,7 @@ def _listed(text: str | None) -> list[str]:
 
 
 class _Progress:
-    """A line a finished unit, numbered; none without a console."""
+    """A line per finished unit, numbered; none without a console."""
 
     def __init__(self, console: Console | None) -> None:
         self.console, self.at, self.n_units = console, 0, 0

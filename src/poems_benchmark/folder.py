@@ -1,7 +1,7 @@
 """The folder of a benchmark: units, and what is written of them at the end.
 
 units/COHORT/METHOD-seedN-….json   one finished or failed unit
-results.csv                        a row a unit and label column
+results.csv                        a row per unit and label column
 summary.md, summary.png            means, ranks, differences, times
 benchmark.json                     what makes the folder one of ours
 """
@@ -39,7 +39,7 @@ class BenchmarkResult:
     Parameters
     ----------
     table
-        One row a unit and label column, of all finished units of the folder
+        One row per unit and label column, of all finished units of the folder
         that belong to its cohorts and to methods as they are now.
     computed
         Units computed in this call, failed ones among them.

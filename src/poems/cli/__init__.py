@@ -22,7 +22,7 @@ from poems.errors import PoemsError
 class _Commands(TyperGroup):
     """The commands, each imported when it is asked for.
 
-    An interrupt is answered here, for typer would end without a word.
+    An interrupt is answered here: typer would end without a word.
     """
 
     _others_are_known = False

@@ -113,7 +113,7 @@ def json_text(command: str, result: CommandResult, written: list[str]) -> str:
     from poems._version import __version__
 
     folder = result.folder
-    found = {
+    content = {
         "command": command,
         "poems": __version__,
         "summary": dict(result.summary),
@@ -125,7 +125,7 @@ def json_text(command: str, result: CommandResult, written: list[str]) -> str:
         },
         "written": None if folder is None else {"folder": folder.path, "files": written},
     }
-    return json.dumps(_plain(found), indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

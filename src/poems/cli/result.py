@@ -56,7 +56,7 @@ class CommandResult:
         The few facts that a program would ask for: names, numbers, and lists and
         mappings of them. ``--json`` prints it.
     tables
-        Tidy tables by their name, a row an observation. ``--json`` prints them, and the
+        Tidy tables by their name, a row per observation. ``--json`` prints them, and the
         folder gets each as CSV. One that is ``None`` is removed from the folder, if an
         earlier result had it.
     matrices

@@ -57,12 +57,12 @@ def in_flags(
     held = set(names)
 
     def said(match: re.Match[str]) -> str:
-        name, value, told = match["name"].strip("`"), match["value"], match["flags"]
+        name, value, as_flags = match["name"].strip("`"), match["value"], match["flags"]
         plain = value is None and "_" not in match["name"] and "`" not in match["name"]
         if plain or name in held:
             return match[0]
         flag = (_flags() if flags is None else flags).get(name)
-        return match[0] if flag is None else told or _with_value(flag, value)
+        return match[0] if flag is None else as_flags or _with_value(flag, value)
 
     return _CANDIDATE.sub(said, message)
 

@@ -24,7 +24,7 @@ def clustering_accuracy(labels: Labels, clusters: Labels) -> float:
     Parameters
     ----------
     labels, clusters
-        One entry a sample, of any type.
+        One entry per sample, of any type.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def silhouette(points: Points, clusters: Labels) -> float:
     points
         Array of shape (n_samples, n_dimensions).
     clusters
-        One entry a sample, of any type.
+        One entry per sample, of any type.
 
     Raises
     ------

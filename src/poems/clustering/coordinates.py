@@ -25,7 +25,7 @@ def principal_coordinates(distances: Sequence[Floats], n_coordinates: int) -> Fl
     Parameters
     ----------
     distances
-        Arrays of shape (n_samples, n_samples), one a view, as
+        Arrays of shape (n_samples, n_samples), one per view, as
         :func:`poems.clustering.networks.pairwise_distances` computes them: NaN for two samples
         without a common feature, and so in the whole row of one that lacks the view.
     n_coordinates
@@ -106,7 +106,7 @@ def _posterior_means(
     for number, pattern in enumerate(patterns):
         rows = which.ravel() == number
         information = grams[pattern].sum(axis=0) + noise * np.eye(rank)
-        # Least squares, for without noise a view may leave some coordinates open.
+        # Least squares, since without noise a view may leave some coordinates undetermined.
         own = told[pattern][:, rows].sum(axis=0).T
         means[rows] = np.linalg.lstsq(information, own, rcond=None)[0].T
     return means

@@ -42,7 +42,7 @@ def network_coordinates(
 
     Networks fused: one of the latents, one of the latents standardised and
     flattened at 1.5 standard deviations (so that a factor which sets a few
-    samples far apart does not decide who is near whom), and one a view. The
+    samples far apart does not decide who is near whom), and one per view. The
     first two are means of the similarities by the latents and by the views'
     own principal coordinates, which do not depend on where a fit started. Where
     a sample lacks a view, that view's network takes these similarities.
@@ -96,7 +96,7 @@ def coordinates_from_distances(
     latents, n_coordinates, rounds
         As there.
     views
-        Distances of shape (n_samples, n_samples), one a view.
+        Distances of shape (n_samples, n_samples), one per view.
     """
     distances = list(views)
     n_neighbours = neighbours(len(distances[0] if latents is None else latents))

@@ -27,7 +27,7 @@ class CheckReport:
     findings
         All that was noticed, errors first.
     summary
-        One row a view that could be read, indexed by its name: ``samples``
+        One row per view that could be read, indexed by its name: ``samples``
         and ``features`` (how many), ``missing_samples`` (samples of the
         cohort on which it was not measured), ``missing_share`` (missing
         entries among those of the measured samples, 0 to 1), ``min``,

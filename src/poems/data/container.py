@@ -71,7 +71,7 @@ class MultiOmics:
     samples
         Unique sample names, of length n_samples.
     obs
-        One row a sample, in the order of ``samples``: clinical columns,
+        One row per sample, in the order of ``samples``: clinical columns,
         labels. May have no columns.
     findings
         What was assumed or left out on the way here.

@@ -135,17 +135,17 @@ def _parse(
     missing = np.asarray(pd.isna(cells), dtype=np.bool_)
     if not numeric:  # dates, for one, would become nanoseconds
         return np.full(len(cells), np.nan), np.flatnonzero(~missing).tolist(), 0
-    found = to_numbers(cells, MISSING_TOKENS)
+    parsed = to_numbers(cells, MISSING_TOKENS)
     n_booleans = sum(isinstance(cell, bool | np.bool_) for cell in cells)
     bad = []
-    for row in np.flatnonzero(found.wrong).tolist():
+    for row in np.flatnonzero(parsed.wrong).tolist():
         text = str(cells[row]).strip().lower()
         if text in _BOOLEANS:
-            found.values[row] = _BOOLEANS[text]
+            parsed.values[row] = _BOOLEANS[text]
             n_booleans += 1
         else:
             bad.append(row)
-    return found.values, bad, n_booleans
+    return parsed.values, bad, n_booleans
 
 
 def _read_so(n_booleans: int, words: Counter[str]) -> Iterator[Finding]:

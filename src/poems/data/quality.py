@@ -101,8 +101,8 @@ def _sample_findings(cohort: MultiOmics) -> Iterator[Finding]:
             "are in rows, pass features_in_rows=True (--features-in-rows)"
         )
         yield Finding("warning", "looks-swapped", text)
-    told = any(finding.code == "samples-without-obs" for finding in cohort.findings)
-    if len(cohort.obs.columns) and not told:
+    reported = any(finding.code == "samples-without-obs" for finding in cohort.findings)
+    if len(cohort.obs.columns) and not reported:
         without = tuple(cohort.samples[cohort.obs.isna().all(axis=1)])
         if without:
             text = (

@@ -94,8 +94,8 @@ class Diagnosis:
             if check.verdict in ("note", "warning"):
                 key = (check.signature, check.verdict, check.samples, check.meaning, check.remedy)
                 groups.setdefault(key, []).append(check)
-        told = (*self.noticed, *map(_finding, groups.values()))
-        return tuple(sorted(told, key=lambda finding: finding.severity != "warning"))
+        gathered = (*self.noticed, *map(_finding, groups.values()))
+        return tuple(sorted(gathered, key=lambda finding: finding.severity != "warning"))
 
     @property
     def signatures(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from poems.diagnosis.check import Check
 from poems.findings import count
 from poems.training.loop import Status
 
-# Nats a feature by which the objective may still fall in the last tenth of the epochs, or in
+# Nats per feature by which the objective may still fall in the last tenth of the epochs, or in
 # the latter half of those at full strength, if these are fewer.
 STILL_FALLING: Final = 0.01
 
@@ -25,7 +25,7 @@ def convergence_checks(
     status
         How it ended, the sentence of a :class:`~poems.training.loop.Status`.
     history
-        Terms of the objective, a row an epoch.
+        Terms of the objective, a row per epoch.
     n_terms
         Number of features that the objective sums over: as many as those of all views count
         for, or one where it is a mean.
@@ -95,7 +95,7 @@ def _still_falling(
         settled &= history["spike_ramp"] >= 1.0
     monitored = history["held_out" if "held_out" in history else "objective"][settled]
     span = max(1, min(len(history) // 10, len(monitored) // 2))
-    # Means over a span each, for the objective of a single epoch is noisy.
+    # Means over a span each: the objective of a single epoch is noisy.
     before, after = monitored.iloc[-2 * span : -span], monitored.iloc[-span:]
     fall = float((before.sum() - after.sum()) / span) if len(monitored) >= 2 * span else None
     # A stopping rule has seen to it already; an interrupted fit is known to be one.

@@ -19,7 +19,7 @@ Array = npt.NDArray[np.floating[Any]]
 
 # Mean weight, or mean share of the precision, beyond which one view stands for all.
 MOST_WEIGHT: Final = 0.95
-# Entropy of the weights below this share of its largest value: a view a sample.
+# Entropy of the weights below this share of its largest value: one view per sample.
 LEAST_ENTROPY: Final = 0.1
 
 

@@ -98,8 +98,8 @@ def predicted_by(model: FittedPoems) -> Predict:
 
     @torch.no_grad()
     def predict(batch: Batch) -> Mapping[str, Tensor]:
-        found = estimate_samples(model.module, batch)
-        return model.module.predict(found.loc, found.background)
+        estimates = estimate_samples(model.module, batch)
+        return model.module.predict(estimates.loc, estimates.background)
 
     return predict
 
@@ -160,12 +160,12 @@ def views_that_vary(
     >>> views_that_vary(held_out, training, {"a": torch.zeros(1), "b": torch.zeros(1)})
     ['a']
     """
-    found = []
+    varying = []
     for name, mean in means.items():
         given, usual = _mean_square(batch, name, mean), _mean_square(training, name, mean)
         if given > least * usual:
-            found.append(name)
-    return found
+            varying.append(name)
+    return varying
 
 
 def _mean_square(batch: Batch, name: str, mean: Tensor) -> float:
@@ -233,7 +233,7 @@ def neighbour_scores(
     points, new_points
         Embeddings of shape (n_samples, n_dimensions) and (n_new, n_dimensions).
     labels, new_labels
-        One entry a sample; those without are left out.
+        One entry per sample; those without are left out.
     n_neighbours
         Neighbours that vote; by default the number of classes among ``labels``,
         as in :func:`poems.evaluation.paper.protocol.knn_accuracy`.

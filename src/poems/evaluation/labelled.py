@@ -28,7 +28,7 @@ def label_column(obs: pd.DataFrame, column: str, where: str) -> pd.Series:
     Parameters
     ----------
     obs
-        One row a sample.
+        One row per sample.
     column
         Its name.
     where
@@ -72,7 +72,7 @@ def compare_embeddings(embeddings: Mapping[str, pd.DataFrame], known: pd.Series)
     Returns
     -------
     DataFrame
-        One row an embedding: ``embedding``, and of ``accuracy``, ``nmi``,
+        One row per embedding: ``embedding``, and of ``accuracy``, ``nmi``,
         ``ari``, ``silhouette`` (k-means into as many clusters as classes) and
         ``knn`` (neighbours) the mean, and in ``<score>_sd`` the standard deviation
         over seeds or splits. An embedding without dimensions, as the latents of a model
@@ -133,16 +133,16 @@ def compare_subtypes(
     ([[2, 0], [0, 1]], 1.0)
     """
     labelled = known.notna()
-    truth, found = known[labelled].astype(str), subtypes[labelled].astype(str)
+    truth, assigned = known[labelled].astype(str), subtypes[labelled].astype(str)
     if not len(truth):
         raise DataError("no sample has a label; choose another column with --labels")
-    counts = pd.crosstab(found.to_numpy(), truth.to_numpy())
+    counts = pd.crosstab(assigned.to_numpy(), truth.to_numpy())
     counts = counts.rename_axis(index="subtype", columns=None)
     counts = counts.loc[sorted(counts.index, key=lambda name: int(str(name).removeprefix("S")))]
     scores = {
         "n_samples": float(len(truth)),
-        "accuracy": clustering_accuracy(truth, found),
-        "nmi": nmi(truth, found),
-        "ari": ari(truth, found),
+        "accuracy": clustering_accuracy(truth, assigned),
+        "nmi": nmi(truth, assigned),
+        "ari": ari(truth, assigned),
     }
     return counts, scores

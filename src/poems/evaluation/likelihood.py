@@ -127,14 +127,14 @@ def log_prob(
     cohort
         The samples. Views and features are matched by name.
     n_draws
-        Draws a sample; more draws, a tighter bound.
+        Draws per sample; more draws, a tighter bound.
     seed
         Seed of the draws.
 
     Returns
     -------
     pandas.DataFrame
-        A row a sample: ``log_prob``, in nats; ``n_entries``, the number of
+        A row per sample: ``log_prob``, in nats; ``n_entries``, the number of
         values that it is the density of; ``effective_draws``, see :class:`Bound`.
 
     Raises
@@ -229,6 +229,6 @@ def log_prob_bound(
 def _log_weight(
     module: POEMS, batch: Batch, proposal: Proposal, generator: torch.Generator
 ) -> Tensor:
-    """Draw latents once a sample; compute log p(x, z) - log q(z), of shape (n_samples,)."""
+    """Draw latents once per sample; compute log p(x, z) - log q(z), of shape (n_samples,)."""
     z = proposal.sample(generator)
     return log_joint(module, batch, z) - proposal.log_prob(z)

@@ -39,7 +39,7 @@ def paired_differences(
     Parameters
     ----------
     table
-        A row a cohort, split, method and metric: columns ``cohort``, ``split``,
+        A row per cohort, split, method and metric: columns ``cohort``, ``split``,
         ``method``, ``metric`` and ``value``.
     reference
         The method that the others are compared with.

@@ -26,7 +26,7 @@ _ENOUGH = 1e-2
 _MOST_DAMPING = 1e4
 # Half the distance over which slopes are measured: kinks of relu within it are averaged.
 _DIFFERENCE = 0.05
-# The least curvature of the prior that is believed, for a mixture is not concave everywhere.
+# The least curvature of the prior that is believed: a mixture is not log-concave everywhere.
 _LEAST_CURVATURE = 0.1
 
 
@@ -42,7 +42,7 @@ class Proposal:
     root: Tensor
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        """Draw once a sample: (n_samples, n_latent)."""
+        """Draw once per sample: (n_samples, n_latent)."""
         n_components, n_samples, n_latent = self.loc.shape
         place = self.loc.device
 
@@ -102,7 +102,7 @@ def propose(module: POEMS, batch: Batch, start: Tensor, generator: torch.Generat
     """
     modes = []
     used = _used_latents(module, start)
-    # The start that is given, and two drawn from the prior, for posteriors of several modes.
+    # The start that is given, and two drawn from the prior: a posterior may have several modes.
     for number in range(3):
         z = start
         if number:

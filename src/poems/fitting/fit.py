@@ -374,7 +374,7 @@ def _thread_pools() -> Any:
     """Return what limits the threads of numpy's and scipy's linear algebra."""
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-    # Looked up once a process, for it takes as long as a step; scipy's is loaded by then.
+    # Looked up once per process, as it takes as long as a step; scipy's is loaded by then.
     return ThreadpoolController()
 
 

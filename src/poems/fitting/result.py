@@ -54,7 +54,7 @@ class FittedPoems:
     samples
         Names of the training samples.
     history
-        Terms of the objective, a row an epoch.
+        Terms of the objective, a row per epoch.
     findings
         What was noticed about the data and the fit.
     status

@@ -34,7 +34,7 @@ from poems.settings.schema import ModelSettings, SparsitySettings
 _MIXING_NORM = math.sqrt(2.0)
 _HEAD_NORM = 1.5
 # Of the start from linear effects: size of the linear part and of what was drawn, of these norms.
-# Both are small, for then a step of the optimiser turns them further.
+# Both are small, so that a step of the optimiser turns them further.
 _LINEAR_PART, _DRAWN_PART = 0.2, 0.4
 
 

@@ -60,7 +60,7 @@ def encode_views(
     Parameters
     ----------
     encoders
-        One a view, with the same layers but for the first one's width.
+        One per view, with the same layers but for the first one's width.
     inputs
         Values of the samples that have the view, (n_rows, n_features) each.
     rows

@@ -33,7 +33,7 @@ class Encoded:
 
 
 class POEMS(nn.Module):
-    """Product-of-experts model with one encoder and one decoder a view.
+    """Product-of-experts model with one encoder and one decoder per view.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class POEMS(nn.Module):
         self.precision = settings.training.precision
         self.inference = model.inference
         self.fuse = FUSIONS.find(model.fusion)
-        # Lists in the order of the views, for a view may have any name and modules may not.
+        # Lists in the order of the views: a view may have any name, a module may not.
         sizes = [len(variance) for variance in variances.values()]
         self.encoders = nn.ModuleList(
             Encoder(size, model.n_latent, model.encoder_layers, model.encoder_dropout)

@@ -35,7 +35,7 @@ from poems.settings.schema import Settings
 class Terms:
     """The terms of the objective for one batch, as zero-dimensional tensors.
 
-    ``nll`` maps view name to the negative log-likelihood a sample; ``kl`` is
+    ``nll`` maps view name to the negative log-likelihood per sample; ``kl`` is
     unweighted; ``penalty`` and ``noise_prior`` carry their division by N.
     ``loss`` is what is differentiated: with a proximal step the penalty is in
     ``objective`` only, and ``rates`` are the L1 rates in it of the sparse

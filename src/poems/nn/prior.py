@@ -54,7 +54,7 @@ class Prior(nn.Module):
         return z + slope, torch.ones_like(z)
 
     def kl(self, posterior: Posterior, z: Tensor, weights: Tensor) -> Tensor:
-        """KL(q || p) a sample, estimated from draws z and their weights."""
+        """KL(q || p) per sample, estimated from draws z and their weights."""
         return kl_to_prior(posterior, z, weights, self.log_prob)
 
     def component_probabilities(self, z: Tensor) -> Tensor | None:
@@ -90,7 +90,7 @@ class NormalPrior(Prior):
         return torch.zeros_like(z), torch.ones_like(z)
 
     def kl(self, posterior: Posterior, z: Tensor, weights: Tensor) -> Tensor:
-        """KL(q || p) a sample, in closed form where there is one."""
+        """KL(q || p) per sample, in closed form where there is one."""
         closed = posterior.kl_standard_normal()
         return super().kl(posterior, z, weights) if closed is None else closed
 
@@ -117,7 +117,7 @@ class MixturePrior(Prior):
         self.register_buffer("loc", torch.zeros(n_components, n_latent))
         self.register_buffer("variance", torch.ones(n_components, n_latent))
         self.register_buffer("log_weights", torch.full((n_components,), -math.log(n_components)))
-        # A number, for model files hold single precision alone.
+        # A number, because model files hold nothing but single precision.
         self.register_buffer("placed", torch.zeros(()))
 
     def _joint(self, z: Tensor) -> Tensor:
@@ -213,7 +213,7 @@ class MixturePrior(Prior):
         # left it.
         weights = torch.where(there, (counts - cost).clamp_min(1.0), 0.0)
         self.log_weights.copy_(torch.log(weights / weights.sum()))
-        # A component that lost its samples stays where it was, for it has no say any more.
+        # A component that lost its samples stays where it was: it has no say any more.
         divisor = counts.clamp_min(1.0)[:, None]
         means = shares.T @ loc / divisor
         squares = shares.T @ (loc.square() + variance) / divisor - means.square()

@@ -105,9 +105,9 @@ class WallTimes:
         into.register_hook(left)  # type: ignore[no-untyped-call]
 
     def table(self) -> pd.DataFrame:
-        """Return a row a part, in the order of their first call, then ``other`` and ``total``.
+        """Return a row per part, in the order of their first call, then ``other`` and ``total``.
 
-        Columns: seconds, share of the total, calls, and milliseconds a call.
+        Columns: seconds, share of the total, calls, and milliseconds per call.
         """
         import pandas as pd
 

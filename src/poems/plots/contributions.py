@@ -30,7 +30,7 @@ def plot_contributions(
     Parameters
     ----------
     by_view
-        One row a view: columns ``view``, ``mean_gate``, ``mean_shift``, as in
+        One row per view: columns ``view``, ``mean_gate``, ``mean_shift``, as in
         :class:`poems.analysis.contributions.tables.ViewContributions`.
     by_group
         The same with columns ``column`` and ``group``. Drawn are the rows of

@@ -120,7 +120,7 @@ def plot_subtype_correlations(
         image = ax.imshow(values, cmap=DIVERGING, vmin=-1, vmax=1)
         names = named[title]
         ax.set_xticks(range(len(names)), labels=names, rotation=90)
-        # The rows are named once a line of panels.
+        # The rows are named once per line of panels.
         ax.set_yticks(range(len(names)), labels=names if at % 4 == 0 else [])
         ax.tick_params(length=0, labelsize=8)
         ax.set_title(titles[at], loc="left", fontsize="medium")

@@ -48,7 +48,7 @@ def feature_strength(loadings: Mapping[str, pd.DataFrame]) -> dict[str, pd.Serie
 def plot_top_features(
     loadings: Mapping[str, pd.DataFrame], top: int = 10, figure: Figure | None = None
 ) -> Figure:
-    """Draw the strongest features of each view as bars, a panel a view.
+    """Draw the strongest features of each view as bars, a panel per view.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def top_per_factor(loadings: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a factor and view: ``factor``, ``view``, ``feature``,
+        One row per factor and view: ``factor``, ``view``, ``feature``,
         ``loading``. Where a view has no loading on a factor there is no row.
 
     Examples

@@ -50,12 +50,12 @@ def plot_gene_sets(
     >>> [text.get_text() for text in plot_gene_sets(table).get_yticklabels()]
     ['HYPOXIA']
     """
-    found = table[table["q"] <= fdr].sort_values("q", kind="stable")
-    found = found.drop_duplicates(["factor", "view", "gene_set"])
-    several = found["view"].nunique() > 1
-    row = list(zip(found["gene_set"], found["view"], strict=True))
+    best = table[table["q"] <= fdr].sort_values("q", kind="stable")
+    best = best.drop_duplicates(["factor", "view", "gene_set"])
+    several = best["view"].nunique() > 1
+    row = list(zip(best["gene_set"], best["view"], strict=True))
     rows = list(dict.fromkeys(row))[:n_sets]
-    shown = found[np.array([each in rows for each in row], dtype=bool)]
+    shown = best[np.array([each in rows for each in row], dtype=bool)]
     factors = sorted(shown["factor"].unique(), key=natural_order)
     # Sets of one factor stand together.
     first = {each: factors.index(f) for each, f in _leading(shown).items()}

@@ -1,4 +1,4 @@
-"""The course of training: one small panel a term, for the terms differ in scale."""
+"""The course of training: one small panel per term, as the terms differ in scale."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def plot_history(history: pd.DataFrame, figure: Figure | None = None) -> Figure:
     Parameters
     ----------
     history
-        Indexed by epoch, one column a term of the objective; columns without
+        Indexed by epoch, one column per term of the objective; columns without
         any finite value are left out.
     figure
         Figure to draw in; a new one by default.

@@ -39,7 +39,7 @@ def top_features(loadings: Mapping[str, pd.DataFrame], top: int) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        Index of (view, feature), one column a factor.
+        Index of (view, feature), one column per factor.
 
     Examples
     --------

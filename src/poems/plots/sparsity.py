@@ -21,7 +21,7 @@ _BINS = 60
 def plot_sparsity_mask(
     loadings: Mapping[str, pd.DataFrame], threshold: float = 0.0, figure: Figure | None = None
 ) -> Figure:
-    """Draw which loadings are larger than a threshold: factors by features, a panel a view.
+    """Draw which loadings are larger than a threshold: factors by features, a panel per view.
 
     Features go by the factor that they load on most, then by how much, so that
     a sparse pattern shows as steps. Grey means several features to a pixel.
@@ -70,9 +70,9 @@ def plot_sparsity_mask(
 def plot_loading_histogram(
     loadings: Mapping[str, pd.DataFrame], threshold: float = 0.0, figure: Figure | None = None
 ) -> Figure:
-    """Draw how often loadings of each size occur, a panel a view, all on the same scales.
+    """Draw how often loadings of each size occur, a panel per view, all on the same scales.
 
-    Counts are on a logarithmic scale, for most loadings of a sparse model are
+    Counts are on a logarithmic scale, because most loadings of a sparse model are
     zero. Grey lines mark the threshold, if there is one.
 
     Parameters

@@ -41,7 +41,7 @@ def plot_subtype_numbers(
     Parameters
     ----------
     table
-        As ``SubtypeNumbers.table``: one row a number; columns of criteria without any
+        As ``SubtypeNumbers.table``: one row per number; columns of criteria without any
         value are left out. Bars are standard errors.
     best
         Criterion to the number that it chooses, marked by a ring.
@@ -97,9 +97,9 @@ def plot_subtype_numbers(
 def plot_markers(
     table: pd.DataFrame, top: int = 5, *, fdr: float = FDR, figure: Figure | None = None
 ) -> Figure:
-    """Draw the markers with the largest effects of each subtype, a panel a view.
+    """Draw the markers with the largest effects of each subtype, a panel per view.
 
-    A row a feature, a column a subtype; colour and size of a dot are the effect: the
+    A row per feature, a column per subtype; colour and size of a dot are the effect: the
     mean in the subtype less that outside it, in standard deviations. Effects that are
     no markers are pale. Views without a marker are named below.
 
@@ -179,7 +179,7 @@ def _rows(own: pd.DataFrame, names: list[str], top: int, fdr: float) -> list[obj
 def _dots(
     ax: Axes, own: pd.DataFrame, features: list[object], names: list[str], fdr: float
 ) -> PathCollection:
-    """Draw a dot a feature and subtype; return the markers, whose colours a bar explains."""
+    """Draw a dot per feature and subtype; return the markers, whose colours a bar explains."""
     place = {feature: at for at, feature in enumerate(features)}
     column = {name: at for at, name in enumerate(names)}
     for marker in (False, True):

@@ -93,7 +93,7 @@ def survival_tables(
             _column(run, name, flag)
     latent = run.model.latent.set_axis(run.obs.index)
     try:
-        found = survival_analysis(
+        survival = survival_analysis(
             latent,
             source.subtypes,
             _column(run, time, "--time"),
@@ -106,7 +106,7 @@ def survival_tables(
         )
     except DataError as error:
         return {}, (Finding("warning", "survival-refused", f"no survival analysis: {error}"),)
-    return found.tables, found.findings
+    return survival.tables, survival.findings
 
 
 def _column(run: Run, name: str, flag: str) -> pd.Series:
@@ -145,5 +145,5 @@ def gene_set_tables(
 
     sets = read_gmt([Path(file) for file in files])
     genes = None if mapping is None else read_feature_map(Path(mapping))
-    found = gene_set_enrichment(source.model.loadings, sets.sets, genes=genes)
-    return found.tables, (*sets.findings, *found.findings)
+    enrichment = gene_set_enrichment(source.model.loadings, sets.sets, genes=genes)
+    return enrichment.tables, (*sets.findings, *enrichment.findings)

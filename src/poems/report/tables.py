@@ -87,7 +87,7 @@ def make_table(
     table_id, caption, where, note, sortable
         As in :class:`poems.report.blocks.Table`.
     table
-        One row a row.
+        One entry per row of the page.
     columns
         Those to show; columns that the table lacks, and numbers that are all missing,
         are left out.

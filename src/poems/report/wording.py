@@ -20,12 +20,12 @@ def number(value: object, digits: int = 2) -> str:
     >>> number(-0.125), number(float("nan")), number(-0.001), number(float("inf"))
     ('−0.12', '–', '0.00', '∞')
     """
-    found = _float(value)
-    if found is None:
+    finite = _float(value)
+    if finite is None:
         return NONE
-    if math.isinf(found):
-        return "∞" if found > 0 else "−∞"
-    text = f"{found:.{digits}f}"
+    if math.isinf(finite):
+        return "∞" if finite > 0 else "−∞"
+    text = f"{finite:.{digits}f}"
     if not text.strip("-0."):
         text = text.removeprefix("-")
     return text.replace("-", "−")

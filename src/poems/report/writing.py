@@ -46,7 +46,7 @@ class Report:
         The tables that were computed for it, by file: everything else it shows
         lies in the run folder.
     sentences
-        The summary: one row a sentence, ``topic``, ``sentence``, ``caution``, ``section``.
+        The summary: one row per sentence, ``topic``, ``sentence``, ``caution``, ``section``.
     findings
         What was noticed on the way.
     """
@@ -139,37 +139,37 @@ def write_report(
         )
     if gene_map is not None and not gene_sets:
         raise SettingsError("gene_map is of the gene sets; give gene_sets, too")
-    found = run if isinstance(run, Run) else read_run(run)
-    path = found.folder / DEFAULT_NAME if out is None else Path(out)
+    read = run if isinstance(run, Run) else read_run(run)
+    path = read.folder / DEFAULT_NAME if out is None else Path(out)
     _check_place(path)
     tables_folder = path.with_name(f"{path.stem}_tables")
-    source = replace(read_source(found), tables_folder=tables_folder.name)
+    source = replace(read_source(read), tables_folder=tables_folder.name)
     findings: list[Finding] = []
     if obs is not None:
-        table, said = run_obs(found, obs)
-        source, findings = with_obs(source, table), [*said]
+        table, notes = run_obs(read, obs)
+        source, findings = with_obs(source, table), [*notes]
     source = source.adding(factor_tables(source))
     if labels is not None:
         source = source.adding(label_tables(source, labels))
     if time is not None and event is not None:
-        tables, said = survival_tables(
+        tables, notes = survival_tables(
             source, time, event, covariates, event_value=event_value, seed=seed
         )
-        source, findings = source.adding(tables), [*findings, *said]
+        source, findings = source.adding(tables), [*findings, *notes]
     if gene_sets:
-        tables, said = gene_set_tables(source, gene_sets, gene_map)
-        source, findings = source.adding(tables), [*findings, *said]
+        tables, notes = gene_set_tables(source, gene_sets, gene_map)
+        source, findings = source.adding(tables), [*findings, *notes]
     noticed = pd.DataFrame(_rows(findings), columns=FINDING_COLUMNS)
-    known = pd.concat([_run_findings(found), noticed], ignore_index=True)
+    known = pd.concat([_run_findings(read), noticed], ignore_index=True)
     of_survival = tuple(each for each in findings if each.code.startswith("survival-"))
     survival = None if time is None else of_survival
     sections = _sections(
         replace(source, findings=known, labels=labels, time=time, survival=survival)
     )
-    name = found.folder.resolve().name
+    name = read.folder.resolve().name
     page = render(
         title or f"Multi-omic report: {name}",
-        f"{count(len(found.model.samples), 'sample')} · POEMS {__version__} · run folder {name}",
+        f"{count(len(read.model.samples), 'sample')} · POEMS {__version__} · run folder {name}",
         list(sections.values()),
         f"Made by POEMS {__version__}. One file, which loads nothing and sends nothing.",
     )
@@ -195,8 +195,8 @@ def _section(name: str, source: Source) -> Section | None:
     # Broad on purpose: a report without a section is better than none, and says what is missing.
     except Exception as error:
         text = f"the section on {name} was left out of the report"
-        said = failure(text, error, code="report-failed", log="the error output")
-        return Section(name, name.capitalize(), [Notice(sentence(said.message))])
+        reason = failure(text, error, code="report-failed", log="the error output")
+        return Section(name, name.capitalize(), [Notice(sentence(reason.message))])
 
 
 def _run_findings(run: Run) -> pd.DataFrame:

@@ -80,12 +80,12 @@ def aligned_loadings(
     loadings: Mapping[str, npt.NDArray[np.floating]], alignment: Alignment
 ) -> dict[str, _Floats]:
     """Put a refit's loadings in the reference's order and sign, zeros for factors not found."""
-    found = np.flatnonzero(alignment.found)
-    columns = alignment.factor[found]
+    there = np.flatnonzero(alignment.found)
+    columns = alignment.factor[there]
     aligned = {}
     for name, table in loadings.items():
         aligned[name] = np.zeros((len(table), len(alignment.factor)))
-        aligned[name][:, found] = table[:, columns] * alignment.sign[found]
+        aligned[name][:, there] = table[:, columns] * alignment.sign[there]
     return aligned
 
 

@@ -138,7 +138,7 @@ class ConsensusSubtypes:
         less how often with those of the next subtype, relative to their
         distances: its silhouette on 1 - co-association, from -1 to 1.
     choice
-        One row a number of subtypes tried: mean ``silhouette``, ``pac``
+        One row per number of subtypes tried: mean ``silhouette``, ``pac``
         (:func:`ambiguity`) and the size of the ``smallest`` subtype.
     """
 
@@ -152,14 +152,14 @@ class ConsensusSubtypes:
         return int(self.assignment.nunique())
 
     def table(self) -> pd.DataFrame:
-        """Return one row a sample: subtype and agreement."""
+        """Return one row per sample: subtype and agreement."""
         return pd.DataFrame({"subtype": self.assignment, "agreement": self.agreement})
 
 
 def subtypes_of(
     matrices: Mapping[int, _Floats], samples: pd.Index, n_subtypes: int | None = None
 ) -> ConsensusSubtypes:
-    """Read subtypes off co-association matrices, one a number of clusters.
+    """Read subtypes off co-association matrices, one per number of clusters.
 
     Average linkage on 1 - co-association. Of the numbers tried, that with the
     largest mean silhouette on the same distance is taken, passing over those

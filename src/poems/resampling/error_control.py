@@ -30,7 +30,7 @@ def pair_scores(aligned: Sequence[_Tables]) -> dict[str, _Floats]:
     Parameters
     ----------
     aligned
-        One mapping a refit: view to loadings of shape (n_features, n_factors),
+        One mapping per refit: view to loadings of shape (n_features, n_factors),
         in the reference's order and sign, zeros where the factor was not found.
 
     Examples
@@ -87,7 +87,7 @@ def q_values(scores: Mapping[str, _Floats], wrong: Sequence[_Floats]) -> dict[st
     scores
         View to scores of shape (n_features, n_factors), from 0.
     wrong
-        Scores of the wrong pairs, an array a repetition.
+        Scores of the wrong pairs, one array per repetition.
 
     Returns
     -------

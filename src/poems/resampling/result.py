@@ -31,7 +31,7 @@ class Stability:
         How the samples of the refits were drawn, how many repetitions on
         permuted data calibrate the errors, and the seed of it all.
     factor_stability
-        One row a factor: ``similarity``, the mean cosine of its absolute
+        One row per factor: ``similarity``, the mean cosine of its absolute
         loadings to those of the matched factor of each refit; ``chance``, the
         same with features in random places, and ``chance_95``, the 95 %
         quantile over refits of that; ``found``, the share of refits that
@@ -58,10 +58,10 @@ class Stability:
         loadings each refit has that are not zero, of the factors matched to the
         reference's. ``None`` in a result that an older version wrote.
     runs
-        One row a refit: ``seed``, ``n_samples`` drawn (different ones),
+        One row per refit: ``seed``, ``n_samples`` drawn (different ones),
         ``n_factors`` kept and ``n_found``, those of the reference among them.
     held_out_r2
-        One row a refit and view: ``model`` and ``pca``, the share of variance
+        One row per refit and view: ``model`` and ``pca``, the share of variance
         explained of the samples left out (the mean predictor has 0). Empty
         where none were.
     """
@@ -107,7 +107,7 @@ class Stability:
 
         Returns
         -------
-        One row a pair: ``view``, ``feature``, ``factor``, ``loading`` (the mean
+        One row per pair: ``view``, ``feature``, ``factor``, ``loading`` (the mean
         over the refits), ``frequency``, ``q``; by factor, then by the size of
         the loading.
 

@@ -7,7 +7,7 @@
       reference.poems      the reference fit, for ``poems.load``
       factors.csv  runs.csv  held_out_r2.csv  consensus_latent.csv  ensemble.csv
       frequency/<view>.csv  mean_loadings/<view>.csv  q_values/<view>.csv
-      selected/<view>.csv  a row a loading that any refit has, with the refits that do
+      selected/<view>.csv  a row per loading that any refit has, with the refits that do
       clusterings/<number>.csv
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _KIND: Final = "stability"
 _MODEL = "reference.poems"
-# Folder to the field that holds its tables, one a view.
+# Folder to the field that holds its tables, one per view.
 _BY_VIEW = {
     "frequency": "selection_frequency",
     "mean_loadings": "mean_loadings",
@@ -148,13 +148,13 @@ def _read_selected(
     """Read which loadings each refit has; ``None`` from a folder of an older version."""
     if not any((folder / _SELECTED).glob("*.csv")):
         return None
-    found = {}
+    selected = {}
     for view, frequency in like.items():
         path = folder / _SELECTED / f"{view}.csv"
         table = read_csv(path)
         rows = frequency.index.get_indexer(table.index)
         columns = frequency.columns.get_indexer(pd.Index(table["factor"]))
-        found[view] = np.zeros((n_runs, *frequency.shape), dtype=bool)
+        selected[view] = np.zeros((n_runs, *frequency.shape), dtype=bool)
         for j, k, text in zip(rows, columns, table["refits"].astype(str), strict=True):
             runs = np.array(text.split(), dtype=np.intp) - 1
             if j < 0 or k < 0 or not len(runs) or runs.min() < 0 or runs.max() >= n_runs:
@@ -162,8 +162,8 @@ def _read_selected(
                     f"{path} does not go with the tables beside it; was it edited? Repeat "
                     "`poems stability`"
                 )
-            found[view][runs, j, k] = True
-    return found
+            selected[view][runs, j, k] = True
+    return selected
 
 
 def _table(

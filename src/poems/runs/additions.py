@@ -73,8 +73,8 @@ def add_to_run(
     KeyboardInterrupt
         If interrupted; its text says what was kept and what is missing.
     """
-    said: list[Finding] = []
-    _write(folder, additions, known, said)
+    reported: list[Finding] = []
+    _write(folder, additions, known, reported)
     for at, addition in enumerate(additions):
         try:
             # What was made is written whole, whatever comes meanwhile.
@@ -85,18 +85,18 @@ def add_to_run(
             raise KeyboardInterrupt(_kept(folder, additions[at:])) from None
         # Broad on purpose: whatever goes wrong here, the model is whole and the rest can follow.
         except Exception as error:
-            said.append(left_out(addition.title, error))
+            reported.append(left_out(addition.title, error))
         else:
-            said.extend(unsaid(noticed, (*known, *said)))
-        _write(folder, additions[at + 1 :], known, said)
-    return tuple(said)
+            reported.extend(unsaid(noticed, (*known, *reported)))
+        _write(folder, additions[at + 1 :], known, reported)
+    return tuple(reported)
 
 
 def _write(
-    folder: Path, missing: Sequence[Addition], known: Sequence[Finding], said: Sequence[Finding]
+    folder: Path, missing: Sequence[Addition], known: Sequence[Finding], reported: Sequence[Finding]
 ) -> None:
     still = [Finding("warning", "analysis-missing", _missing(folder, missing))] if missing else []
-    write_findings(folder / "findings.csv", (*known, *said, *still))
+    write_findings(folder / "findings.csv", (*known, *reported, *still))
 
 
 def _kept(folder: Path, missing: Sequence[Addition]) -> str:

@@ -63,9 +63,9 @@ class Run:
     model
         The fitted model.
     obs
-        The clinical table, one row a sample, in the model's order.
+        The clinical table, one row per sample, in the model's order.
     subtypes
-        One row a sample: subtype, silhouette and perhaps probability.
+        One row per sample: subtype, silhouette and perhaps probability.
     summary
         The contents of ``run.json``.
     pca

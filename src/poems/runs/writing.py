@@ -87,12 +87,12 @@ def write_run(
         If the folder holds something other than a run.
     """
     path = write_core(folder, model, cohort, subtypes)
-    said: Sequence[Finding] = ()
+    of_analysis: Sequence[Finding] = ()
     if analysis is not None:
         write_analysis(path, analysis)
-        said = analysis.findings
+        of_analysis = analysis.findings
     additions = all_additions(path, model, cohort, subtypes, analysis=False, figures=figures)
-    add_to_run(path, additions, (*model.findings, *subtypes.findings, *said))
+    add_to_run(path, additions, (*model.findings, *subtypes.findings, *of_analysis))
     return path
 
 
@@ -130,8 +130,8 @@ def write_core(
     with staging_folder(path) as fresh:
         for name, table in _tables(model, cohort, subtypes).items():
             write_csv(fresh / f"{name}.csv", table)
-        told = (*model.findings, *subtypes.findings, *findings)
-        write_findings(fresh / "findings.csv", told)
+        gathered = (*model.findings, *subtypes.findings, *findings)
+        write_findings(fresh / "findings.csv", gathered)
         write_csv(fresh / "diagnosis.csv", model.diagnose().table, index=False)
         write_text(fresh / "settings.toml", settings_to_toml(model.settings))
         model.save(fresh / MODEL)

@@ -14,7 +14,7 @@ from poems.settings.registry import Registry
 
 @dataclass(frozen=True)
 class OneOf:
-    """Says of a setting, in its annotation, that it names a registered part, or one a view."""
+    """Says of a setting, in its annotation, that it names a registered part, or one per view."""
 
     registry: Registry[Any]
 

@@ -1,4 +1,4 @@
-"""What a model can be made of, by the names of settings: one registry a kind, one line a part.
+"""What a model can be made of, by the names of settings: one registry per kind, one line per part.
 
 Nothing is imported until it is used. A part from outside POEMS is added by
 ``LIKELIHOODS.register("laplace", Laplace)``, or by an entry point, see

@@ -16,7 +16,7 @@ OFF = "none"
 
 
 def settings_to_toml(settings: Settings) -> str:
-    """Return ``settings`` as TOML text, one table a group, each setting under its description.
+    """Return ``settings`` as TOML text, one table per group, each setting under its description.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Checks of what a simulation is asked for: every number in range, one value a view."""
+"""Checks of what a simulation is asked for: every number in range, one value per view."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def by_view(
     *,
     probability: bool = False,
 ) -> dict[str, float]:
-    """Return one value a view, from one for all or a mapping that names each view."""
+    """Return one value per view, from one for all or a mapping that names each view."""
     if isinstance(value, Mapping):
         unknown, absent = set(value) - set(views), set(views) - set(value)
         if unknown or absent:

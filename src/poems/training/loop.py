@@ -57,7 +57,7 @@ class Epoch:
 
 @dataclass
 class Training:
-    """The outcome: status, best epoch (1-based), and a row of terms an epoch.
+    """The outcome: status, best epoch (1-based), and a row of terms per epoch.
 
     ``dropped`` counts the factors that were left with too few features.
     """

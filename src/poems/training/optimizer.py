@@ -26,7 +26,7 @@ class Optimizer:
 
     Weight decay reaches the encoders and the gate only. Sparse loadings are left
     to :class:`~poems.training.proximal.ProximalAdam`, their zeros a quarter of the
-    features a step.
+    features per step.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Optimizer:
         self._flat.append(flatten_parameters([*decayed_parts, *others]))
         n_decayed = sum(p.numel() for p in decayed_parts)
         self._adam = FlatAdamW(self._flat[-1], n_decayed, options.weight_decay)
-        # Kept, for they stay where they are: backward passes add to them in place.
+        # Kept, since they stay where they are: backward passes add to them in place.
         self._gradients = [flat.grad for flat in self._flat if flat.grad is not None]
         self._learning_rate = options.learning_rate
         self._n_steps = 0

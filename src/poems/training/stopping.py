@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class StoppingRule(Protocol):
-    """Watches one number an epoch, lower being better."""
+    """Watches one number per epoch, lower being better."""
 
     def stops(self, value: float) -> bool:
         """Take in the epoch's value; is it time to stop?"""

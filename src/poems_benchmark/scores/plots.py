@@ -120,7 +120,7 @@ def benchmark_figure(
     metrics: Mapping[str, str],
     chosen: Sequence[str] = ("nmi", "accuracy", "knn"),
 ) -> Axes:
-    """Draw the summary of a benchmark: a panel a metric, and the mean ranks below.
+    """Draw the summary of a benchmark: a panel per metric, and the mean ranks below.
 
     Parameters
     ----------

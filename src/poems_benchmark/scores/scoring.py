@@ -44,7 +44,7 @@ def score(result: MethodResult, cohort: MultiOmics, spec: CohortSpec) -> list[Ro
 
     Returns
     -------
-    One row a label column, the cohort's survival scores repeated in each; one
+    One row per label column, the cohort's survival scores repeated in each; one
     row with the label ``""`` if there is survival only.
     """
     survival = _survival(result, cohort, spec)

@@ -39,7 +39,7 @@ class Spread:
 
 
 def results_table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return one row a unit and label column, from the records of finished units.
+    """Return one row per unit and label column, from the records of finished units.
 
     Columns: ``cohort``, ``label``, ``task`` (the cohort, and the label where
     there are several), ``method``, ``name``, ``seed``, the scores of

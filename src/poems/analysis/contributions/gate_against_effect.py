@@ -1,4 +1,4 @@
-"""Where the gate's weights say otherwise than what happens when a view is withheld."""
+"""Where the gate's weights disagree with what happens when a view is withheld."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much each view counted, and whether the subtypes only tell which views were measured."""
+"""How much each view counted, and whether the subtypes merely reflect which views were measured."""
 
 from __future__ import annotations
 

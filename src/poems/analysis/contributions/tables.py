@@ -73,9 +73,9 @@ class ViewContributions:
     Parameters
     ----------
     by_sample
-        One row a sample and view, see :class:`poems.analysis.contributions.withheld.Withheld`.
+        One row per sample and view, see :class:`poems.analysis.contributions.withheld.Withheld`.
     by_view
-        One row a view. Means are over the samples that have it and another
+        One row per view. Means are over the samples that have it and another
         view. ``mean_subtype_change``: change of the probability of a sample's
         subtype when the view is withheld; ``switched_share``: share of samples
         whose likeliest subtype changes; ``ari_without`` and ``ari_with``:
@@ -84,7 +84,7 @@ class ViewContributions:
         the view with the largest mean gate and mean shift. ``NaN`` for a view
         that was never withheld.
     by_group
-        One row a group and view, the subtypes first, then columns of the obs
+        One row per group and view, the subtypes first, then columns of the obs
         table. For a column of numbers the group is ``"(numbers)"``: all samples
         with a value. ``test``, ``measure``, ``effect``, ``p`` and ``q`` are of
         the shift against the column (Spearman, Mann-Whitney or Kruskal-Wallis,
@@ -126,8 +126,8 @@ def view_contributions(
     other views share changes nothing, a small one on an opinion of its own may
     change much. So each view of each sample is withheld as if it had not been
     measured: how far does the posterior mean move, and how does the probability
-    of the sample's subtype change? What two views both tell is missed with
-    neither withheld alone.
+    of the sample's subtype change? Withholding one view alone does not show
+    what another view says as well.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def view_contributions(
         The subtypes of the training samples. Samples that are not among them
         are assigned, see :class:`SubtypeModel`.
     obs
-        Table to compare with, one row a sample; that of the cohort by default.
+        Table to compare with, one row per sample; that of the cohort by default.
     subtype_model
         Gives the probabilities of subtypes; learnt from ``subtypes`` by default.
 

@@ -42,7 +42,7 @@ class Withheld:
     Parameters
     ----------
     table
-        One row a sample and view that was measured on it beside at least one
+        One row per sample and view that was measured on it beside at least one
         other, by sample, then view. Columns:
 
         ``gate``
@@ -149,7 +149,7 @@ def withhold_views(
         findings=tuple(
             finding
             for finding in (*cohort.findings, *findings)
-            # Of the training cohort, the model has said it all.
+            # The fit has already reported what there is to say of the training cohort.
             if finding not in model.findings
         ),
     )

@@ -38,7 +38,7 @@ class Associations:
     Parameters
     ----------
     table
-        One row a factor and column, by factor, then p-value. Columns:
+        One row per factor and column, by factor, then p-value. Columns:
 
         ``factor``, ``column``, ``test``
             ``"Spearman"`` for numbers, ``"Mann-Whitney"`` for two groups,
@@ -76,7 +76,7 @@ def associate(factors: pd.DataFrame, obs: pd.DataFrame) -> Associations:
     factors
         Values of shape (n_samples, n_factors), such as ``model.latent``.
     obs
-        One row a sample, matched by name; samples without a row have no values.
+        One row per sample, matched by name; samples without a row have no values.
         Which columns are left out, see
         :func:`poems.analysis.testing.obs_columns.testable_columns`.
 
@@ -154,7 +154,7 @@ def factor_correlations(factors: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a pair, the closest first: columns ``factor``, ``other``,
+        One row per pair, the closest first: columns ``factor``, ``other``,
         ``pearson`` and ``spearman``; ``NaN`` for a constant factor.
 
     Examples

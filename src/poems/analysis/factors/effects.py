@@ -44,7 +44,7 @@ def factor_effects(model: FittedPoems, *, n_draws: int = 8, seed: int = 0) -> pd
     Returns
     -------
     DataFrame
-        One row a non-zero loading, by factor, then view, then decreasing size of
+        One row per non-zero loading, by factor, then view, then decreasing size of
         the loading, with the columns
 
         ``factor``, ``view``, ``feature``
@@ -63,8 +63,8 @@ def factor_effects(model: FittedPoems, *, n_draws: int = 8, seed: int = 0) -> pd
         ``direction``, ``shape``
             How the prediction runs along the factor, see
             :func:`poems.analysis.factors.shapes.classify_curves` and
-            :func:`poems.analysis.factors.responses.response_curves`. Of what moves one
-            way the direction is the sign of ``effect``.
+            :func:`poems.analysis.factors.responses.response_curves`. Where the feature
+            moves one way, the direction is the sign of ``effect``.
         ``range``
             From the lowest to the highest point of that curve, in standard
             deviations of the feature.

@@ -33,7 +33,7 @@ class GeneSetEnrichment:
     Parameters
     ----------
     table
-        One row a factor, view, gene set and direction with at least one gene in common, by p.
+        One row per factor, view, gene set and direction with at least one gene in common, by p.
         Columns:
 
         ``factor``, ``view``, ``gene_set``
@@ -88,7 +88,7 @@ def gene_set_enrichment(
     sets
         Name to genes, such as :func:`poems.data.text.gene_files.read_gmt` gives.
     genes
-        Columns ``feature`` and ``gene``, one row a pair, for all views or by view. Features that
+        Columns ``feature`` and ``gene``, one row per pair, for all views or by view. Features that
         are in none of its rows are left out. Without it features are genes.
     min_size, max_size
         Sets with fewer or more genes among those measured are left out.
@@ -136,8 +136,8 @@ def gene_set_enrichment(
                 n_tests += len(tested)
                 strongest = own[np.argsort(-np.abs(column[there]), kind="stable")]
                 head = {"factor": factor, "view": view, "direction": direction}
-                found = zip(*calc_pvalues(set(own), tested, background), strict=True)
-                for name, p, ratio, overlap, size, hits in found:
+                tested_sets = zip(*calc_pvalues(set(own), tested, background), strict=True)
+                for name, p, ratio, overlap, size, hits in tested_sets:
                     expected = len(own) * size / len(background)
                     rows.append(
                         {

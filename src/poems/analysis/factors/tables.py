@@ -27,9 +27,9 @@ class FactorTables:
     Parameters
     ----------
     effects
-        A row a non-zero loading, see :func:`poems.analysis.factor_effects`.
+        A row per non-zero loading, see :func:`poems.analysis.factor_effects`.
     correlations
-        A row a pair of factors, see :func:`poems.analysis.factor_correlations`.
+        A row per pair of factors, see :func:`poems.analysis.factor_correlations`.
     variance
         See :func:`poems.analysis.variance_explained`; ``None`` without a cohort.
     associations
@@ -69,7 +69,7 @@ def describe_factors(
     cohort
         The samples on which variance explained, correlations and associations
         are computed: the training cohort or another one. Without it the latter two are
-        of the training samples, and the first is left out, for a model keeps no data.
+        of the training samples, and the first is left out: a model keeps no data.
     obs
         Table of the samples to associate the factors with; that of the cohort,
         if it has columns, by default.
@@ -124,7 +124,7 @@ def missingness_findings(obs: pd.DataFrame, gates: pd.DataFrame) -> tuple[Findin
     Parameters
     ----------
     obs
-        One row a sample.
+        One row per sample.
     gates
         Weights of shape (n_samples, n_views); a view was measured where its
         weight is above 0.
@@ -157,7 +157,7 @@ def columns_following(obs: pd.DataFrame, gates: pd.DataFrame) -> list[tuple[str,
         groups = column.values
         if column.kind == "numeric":
             groups = (groups > groups.median()).map(str).where(groups.notna())
-        found = pattern_association(groups, gates)
-        if found is not None and found.p_value < THRESHOLD:
-            following.append((column.name, found.p_value))
+        association = pattern_association(groups, gates)
+        if association is not None and association.p_value < THRESHOLD:
+            following.append((column.name, association.p_value))
     return following

@@ -33,7 +33,7 @@ class VarianceExplained:
     Parameters
     ----------
     table
-        One row a factor and view, and a row a view in which ``factor`` is
+        One row per factor and view, and a row per view in which ``factor`` is
         ``"all"``: columns ``factor``, ``view``, ``r2`` (``NaN`` where the view
         was not measured) and ``n_samples``, on which the view was measured.
     n_trained_on

@@ -87,8 +87,8 @@ def _by_gene(genes: Mapping[str, pd.Series]) -> pd.DataFrame:
         second = pd.DataFrame({"gene": genes[b].astype(str), "feature_b": genes[b].index})
         both = first.merge(second, on="gene")
         parts.append(both.assign(view_a=a, view_b=b)[PAIR_COLUMNS])
-    found = pd.concat(parts) if parts else pd.DataFrame(columns=PAIR_COLUMNS)
-    return found.drop_duplicates(ignore_index=True)
+    pairs = pd.concat(parts) if parts else pd.DataFrame(columns=PAIR_COLUMNS)
+    return pairs.drop_duplicates(ignore_index=True)
 
 
 def _genes(
@@ -110,10 +110,12 @@ def _genes(
             findings.append(_absent(absent, view))
         # A feature may stand for several genes.
         rest = pd.Series([name for name in index if str(name) not in set(own["feature"])])
-        told = own[own["feature"].isin(set(map(str, index)))]
+        listed = own[own["feature"].isin(set(map(str, index)))]
         genes[view] = pd.concat(
             [
-                pd.Series(told["gene"].to_numpy(), index=told["feature"].to_numpy(), dtype=object),
+                pd.Series(
+                    listed["gene"].to_numpy(), index=listed["feature"].to_numpy(), dtype=object
+                ),
                 pd.Series(rest.to_numpy(), index=rest.to_numpy(), dtype=object),
             ]
         )

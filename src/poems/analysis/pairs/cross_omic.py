@@ -40,7 +40,7 @@ class CrossOmic:
     Parameters
     ----------
     table
-        One row a pair, by decreasing size of the score. Columns:
+        One row per pair, by decreasing size of the score. Columns:
 
         ``view_a``, ``feature_a``, ``view_b``, ``feature_b``
             The pair; views in the order of the model's.
@@ -109,8 +109,8 @@ def cross_omic(
     """Find pairs of features of different views that share factors, at a false discovery rate.
 
     A pair is reported if a factor drives both and their values correlate more than
-    chance has it. Chance is told by permuting the samples of each view on its own, over all
-    pairs of features and not over those that the model picked, for these were picked on the
+    chance has it. Chance is measured by permuting the samples of each view on its own, over all
+    pairs of features and not just those that the model picked, since it picked them on the
     same data: q is the mean number of pairs that reach a correlation over the permutations,
     over the number that there is. It is at least the p-value of the hypothesis that the views have
     nothing to do with one another, for which each permutation is treated as if it were the
@@ -131,7 +131,7 @@ def cross_omic(
         Names of features: only pairs that hold one of them are tested.
     factor
         Name of a factor: only pairs that it drives are reported. The tests stay those of
-        all pairs, for the model chose which it drives.
+        all pairs, because the model chose which it drives.
     cis
         Pairs that belong together: only these are tested, see
         :func:`poems.analysis.pairs.cis.cis_pairs`.
@@ -179,12 +179,12 @@ def cross_omic(
     null = permutation_null(
         parts, data.shared, data.n_samples, n_permutations=n_permutations, seed=seed
     )
-    told = responses(model, seed=seed)
+    predicted = responses(model, seed=seed)
     column = None if factor is None else model.factor_names.index(factor)
     found, n_significant = significant_pairs(
-        parts, data, null, told, fdr=fdr, factor=column, most=most
+        parts, data, null, predicted, fdr=fdr, factor=column, most=most
     )
-    table = describe_pairs(model, data, null, told, found)
+    table = describe_pairs(model, data, null, predicted, found)
     if stability is not None:
         table["support"] = pair_support(stability, table)
         if stability.selected is None:

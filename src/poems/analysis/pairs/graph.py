@@ -22,11 +22,11 @@ def pair_graph(pairs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     Returns
     -------
     nodes
-        A row a feature, in the order in which the pairs name them: ``id``, which is
+        A row per feature, in the order in which the pairs name them: ``id``, which is
         unique and holds no character that GraphML forbids, ``view``, ``feature``,
         ``n_pairs``, ``strength`` (the sum of the sizes of its scores) and ``factors``.
     edges
-        A row a pair: ``source``, ``target`` (ids of nodes), ``sign`` (``"+"``,
+        A row per pair: ``source``, ``target`` (ids of nodes), ``sign`` (``"+"``,
         ``"-"``, or empty for a score of 0), then the columns of the pairs.
 
     Examples
@@ -133,7 +133,7 @@ def xml_text(text: object) -> str:
 
 
 def _allowed(code: int) -> bool:
-    # Not the whole of XML's Char: of control characters none but the tab, for a line break in an
+    # Not the whole of XML's Char: of control characters none but the tab, as a line break in an
     # attribute does not survive reading.
     return code == 0x9 or 0x20 <= code <= 0x7E or 0xA0 <= code <= 0xD7FF or (
         0xE000 <= code <= 0xFFFD or code >= 0x10000
@@ -143,15 +143,15 @@ def _allowed(code: int) -> bool:
 def _unique(names: list[str]) -> list[str]:
     """Clean names, and number those that are alike then."""
     seen: set[str] = set()
-    found = []
+    unique = []
     for name in map(xml_text, names):
         candidate, turn = name, 1
         while candidate in seen:
             turn += 1
             candidate = f"{name} ({turn})"
         seen.add(candidate)
-        found.append(candidate)
-    return found
+        unique.append(candidate)
+    return unique
 
 
 def _plain(record: dict[Any, Any], without: set[str]) -> dict[str, Any]:

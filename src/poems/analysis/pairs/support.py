@@ -28,9 +28,9 @@ def pair_support(stability: Stability, pairs: pd.DataFrame) -> npt.NDArray[np.fl
     Array of shape (n_pairs,); ``NaN`` for features that the refits did not
     have, and throughout for a result that does not say what each refit selected.
     """
-    found = np.full(len(pairs), np.nan)
+    support = np.full(len(pairs), np.nan)
     if stability.selected is None:
-        return found
+        return support
     views = [str(view) for view in dict.fromkeys([*pairs["view_a"], *pairs["view_b"]])]
     for a, b in product(views, views):
         rows = np.flatnonzero((pairs["view_a"] == a) & (pairs["view_b"] == b))
@@ -41,5 +41,5 @@ def pair_support(stability: Stability, pairs: pd.DataFrame) -> npt.NDArray[np.fl
         k = stability.mean_loadings[b].index.get_indexer(pd.Index(second))
         known = (j >= 0) & (k >= 0)
         both = stability.selected[a][:, j[known]] & stability.selected[b][:, k[known]]
-        found[rows[known]] = both.any(axis=2).mean(axis=0)
-    return found
+        support[rows[known]] = both.any(axis=2).mean(axis=0)
+    return support

@@ -102,7 +102,7 @@ def significant_pairs(
     parts: Sequence[Part],
     data: PairData,
     null: PairNull,
-    told: Mapping[str, ViewResponses],
+    responses_of: Mapping[str, ViewResponses],
     *,
     fdr: float,
     factor: int | None,
@@ -112,7 +112,7 @@ def significant_pairs(
 
     Parameters
     ----------
-    parts, data, null, told
+    parts, data, null, responses_of
         The universe, the values, the permutations and the model's responses.
     fdr
         The false discovery rate.
@@ -128,7 +128,7 @@ def significant_pairs(
     best = _Best(most, tuple((part.view_a, part.view_b) for part in parts))
     first = null.first_level(fdr)
     for at, part in enumerate(parts) if first is not None else ():
-        one, other = told[part.view_a], told[part.view_b]
+        one, other = responses_of[part.view_a], responses_of[part.view_b]
         rows, columns = one.place[part.rows], other.place[part.columns]
         if part.paired:
             driven = (rows >= 0) & (columns >= 0)
@@ -161,18 +161,18 @@ def significant_pairs(
 
 def _dots(first: _Floats32, second: _Floats32, rows: _Positions, columns: _Positions) -> _Floats:
     """Multiply rows of two arrays pair by pair, a bounded number at a time."""
-    found = np.empty(len(rows))
+    products = np.empty(len(rows))
     for start in range(0, len(rows), _SCORED):
         piece = slice(start, start + _SCORED)
-        found[piece] = np.einsum("ij,ij->i", first[rows[piece]], second[columns[piece]])
-    return found
+        products[piece] = np.einsum("ij,ij->i", first[rows[piece]], second[columns[piece]])
+    return products
 
 
 def describe_pairs(
     model: FittedPoems,
     data: PairData,
     null: PairNull,
-    told: Mapping[str, ViewResponses],
+    responses_of: Mapping[str, ViewResponses],
     found: FoundPairs,
 ) -> pd.DataFrame:
     """Make the table of the pairs; its columns are those of :class:`CrossOmic`."""
@@ -187,7 +187,7 @@ def describe_pairs(
         if not len(rows):
             continue
         j, k = found.first[rows], found.second[rows]
-        one, other = told[a], told[b]
+        one, other = responses_of[a], responses_of[b]
         r[rows], n_samples[rows] = data.correlations(a, j, b, k)
         predicted[rows] = _dots(one.drawn.T, other.drawn.T, one.place[j], other.place[k])
         names["view_a"][rows], names["feature_a"][rows] = a, model.features(a)[j]

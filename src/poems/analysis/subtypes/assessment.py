@@ -58,7 +58,7 @@ class SubtypeAssessment:
         What each number tried has for it and against it, as
         :func:`poems.analysis.subtypes.choice_words.choice_table`.
     samples
-        One row a sample: ``sample``, ``subtype``, ``probability`` of it (``NaN`` if
+        One row per sample: ``sample``, ``subtype``, ``probability`` of it (``NaN`` if
         unknown), ``consensus``: the share of subsamples that put it together with
         another sample of its subtype, on average; ``next_subtype`` and
         ``next_consensus``, the same of the subtype that comes next; ``silhouette``;
@@ -66,12 +66,12 @@ class SubtypeAssessment:
         and its share of that with the own and the next subtype (missing where nothing
         is known). With refits also ``refit_consensus``.
     subtypes
-        One row a subtype: ``subtype``, ``n_samples``, mean ``consensus`` of its
+        One row per subtype: ``subtype``, ``n_samples``, mean ``consensus`` of its
         samples, ``jaccard``, how well subsamples find it again (Hennig 2007),
         mean ``silhouette`` and ``probability``, ``n_uncertain``. With refits also
         ``refit_consensus`` and ``refit_jaccard``.
     clusterings
-        One row a pair of clusterings: ``clustering``, ``n_subtypes``, ``other``,
+        One row per pair of clusterings: ``clustering``, ``n_subtypes``, ``other``,
         ``n_other`` and ``ari``, their adjusted Rand index.
     assignments
         Subtype of each sample by every clustering, (n_samples, n_clusterings); names
@@ -123,7 +123,7 @@ def assess_subtypes(
 
     Random subsamples are clustered by k-means in the embedding of the subtypes. The
     embedding itself is that of all samples, so that this says how distinct the subtypes
-    are there; what another fit would find, refits alone tell (``stability``).
+    are there; only refits (``stability``) say what another fit would find.
 
     Parameters
     ----------
@@ -261,8 +261,8 @@ def _certainty_findings(samples: pd.DataFrame, table: pd.DataFrame) -> list[Find
 
 
 def _with_values(jaccard: pd.Series) -> str:
-    said = ", ".join(f"{name} ({value:.2f})" for name, value in jaccard.items())
-    return f"{said} (mean Jaccard index)"
+    listed = ", ".join(f"{name} ({value:.2f})" for name, value in jaccard.items())
+    return f"{listed} (mean Jaccard index)"
 
 
 def _items(names: Iterable[object]) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ class SubtypeModel:
     over subtypes. v-bar is the mean variance of the training samples, which S
     reflects already: a sample about which less is known than about these is
     nearer to every subtype and less certainly in one. Every subtype has the
-    same weight beforehand, for other cohorts have other proportions.
+    same prior probability: other cohorts have other proportions.
 
     The subtypes were most often found in the network of the training samples,
     in which new samples have no place. So this is an approximation, and
@@ -138,7 +138,7 @@ class SubtypeModel:
                     "same samples in the same order"
                 )
             of_samples = _columns(variance, self.factors, "variances")
-            # What a sample is surer of than the average is no reason to widen anything.
+            # Only a sample that is less certain than the average widens the covariance.
             excess = np.maximum(of_samples - self.variance, 0.0)
         found = _distances(values, self.centres, self.covariance, excess)
         return pd.DataFrame(found, index=latent.index, columns=list(self.sizes))
@@ -162,7 +162,7 @@ class SubtypeModel:
         Returns
         -------
         DataFrame
-            One row a sample. ``subtype``: the nearest one, or ``"none of
+            One row per sample. ``subtype``: the nearest one, or ``"none of
             these"`` if that is farther than ``limit``; ``nearest``: the nearest
             one in any case, which is also the likeliest; ``probability`` and
             ``distance`` of that one; ``uncertain``: is its probability below 0.8?
@@ -267,7 +267,7 @@ def assignment_sizes(model: SubtypeModel, assigned: pd.DataFrame) -> pd.DataFram
     Returns
     -------
     DataFrame
-        One row a subtype, and one for ``"none of these"`` if any sample is in
+        One row per subtype, and one for ``"none of these"`` if any sample is in
         none; columns ``samples`` and ``uncertain``.
     """
     grouped = assigned["uncertain"].groupby(assigned["subtype"]).agg(["size", "sum"])
@@ -337,7 +337,7 @@ def _held_out(
         out = fold == number
         centres, covariance = _gaussians(values[~out], labels[~out], n_subtypes)
         there = np.flatnonzero(np.bincount(labels[~out], minlength=n_subtypes))
-        # As in `distances`: only more uncertainty than the average widens.
+        # As in `distances`: only uncertainty above the average widens the covariance.
         excess = np.maximum(variances[out] - variances[~out].mean(axis=0), 0.0)
         found = _distances(values[out], centres[there], covariance, excess)
         right[out] = there[found.argmin(axis=1)] == labels[out]

@@ -15,7 +15,7 @@ from poems.analysis.subtypes.subsampling import mean_consensus
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
-# A sample is uncertain if less than this is for its own subtype: of the probability, or of the
+# A sample is uncertain if its own subtype has less than this share of the probability, or of the
 # consensus.
 CERTAIN: Final = 0.75
 
@@ -59,7 +59,7 @@ class Evidence:
         """Consensus with the own subtype, or its share of that with it and the next, if larger.
 
         A sample between two subtypes has little of both. Where a whole subtype
-        falls apart, or two become one, this is told of the subtypes.
+        falls apart, or two become one, the table of subtypes says so.
         """
         # Without another subtype the share is 1; of nothing known it is NaN, which fmax leaves out.
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -76,7 +76,7 @@ def certainty_of_samples(
     refits: Evidence | None,
     probability: pd.Series | None,
 ) -> pd.DataFrame:
-    """Return one row a sample, see :class:`poems.analysis.subtypes.assessment.SubtypeAssessment`.
+    """Return one row per sample, see :class:`poems.analysis.subtypes.assessment.SubtypeAssessment`.
 
     ``names`` are the subtypes, ``rows`` the positions of the samples that the evidence is of;
     of the others nothing is known.
@@ -121,7 +121,7 @@ def certainty_of_samples(
 def certainty_of_subtypes(
     samples: pd.DataFrame, names: list[str], evidence: Evidence, refits: Evidence | None
 ) -> pd.DataFrame:
-    """Return one row a subtype: means over its samples, and how well it is found again."""
+    """Return one row per subtype: means over its samples, and how well it is found again."""
     groups = samples.groupby("subtype")
     means = groups[["consensus", "silhouette", "probability"]].mean().loc[names]
     table = pd.DataFrame(

@@ -104,8 +104,8 @@ def _cluster(
         weights = {name: found.weights for name, found in redundancy(half).items()}
     points = network_embedding(None, half, weights, rounds=_ROUNDS).double().numpy()
     distinct = len(np.unique(points, axis=0))
-    found = clusterings_of(points, min(n_subtypes, distinct), (), seed)
-    codes[rows.numpy()] = next(iter(found.values()))
+    clusterings = clusterings_of(points, min(n_subtypes, distinct), (), seed)
+    codes[rows.numpy()] = next(iter(clusterings.values()))
     return codes
 
 

@@ -2,7 +2,7 @@
 
 Subtypes are formed from the very features that are then compared between them, so
 that a test of any feature against them finds differences in pure noise (double
-dipping; Kriegeskorte et al. 2009, Nature Neuroscience 12:535). To hold some
+dipping; Kriegeskorte et al. 2009, Nature Neuroscience 12:535). Holding some
 samples out does not help: they are assigned by the feature that is tested. Here
 features are held out. Each is tested against subtypes that were formed without it
 (cross-fitting): if it is independent of the features of the other half, it is
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 # and so many find all that matters.
 _MOST_SAMPLES: Final = 1500
 _MOST_BYTES: Final = 1 << 28
-# Below this adjusted Rand index the subtypes without a half are said to be others; below this
-# Jaccard index one of them.
+# Below this adjusted Rand index the subtypes formed from a half are called other subtypes than the
+# reported ones; below this Jaccard index a single subtype is called lost.
 _OTHER_SUBTYPES: Final = 0.5
 _LOST_SUBTYPE: Final = 0.5
 # Of a table with more rows than this, a file holds those near to being markers, and some more.
@@ -57,7 +57,7 @@ class Markers:
     Parameters
     ----------
     table
-        One row a view, feature and subtype; by subtype, then p-value, then size
+        One row per view, feature and subtype; by subtype, then p-value, then size
         of the effect. Columns:
 
         ``view``, ``feature``, ``subtype``
@@ -77,7 +77,7 @@ class Markers:
             discovery rate at which it is significant, by Benjamini and Hochberg
             (1995) over all rows.
     agreement
-        One row a split, half of the features and subtype: ``split``, ``half``,
+        One row per split, half of the features and subtype: ``split``, ``half``,
         ``ari`` of all subtypes formed from the half with the reported ones,
         ``subtype`` and ``jaccard``, its samples in common with its match among
         those in either. How well subtypes are found again from half of the
@@ -106,10 +106,10 @@ class Markers:
 
     def top(self, n: int = 5, fdr: float = FDR) -> pd.DataFrame:
         """Return, of each subtype and view, the ``n`` markers with the largest effects."""
-        found = self.significant(fdr)
-        order = np.argsort(-found["effect"].abs().to_numpy(), kind="stable")
-        kept = found.iloc[order].groupby(["subtype", "view"], sort=False).head(n)
-        return found.loc[found.index.isin(kept.index)]
+        markers = self.significant(fdr)
+        order = np.argsort(-markers["effect"].abs().to_numpy(), kind="stable")
+        kept = markers.iloc[order].groupby(["subtype", "view"], sort=False).head(n)
+        return markers.loc[markers.index.isin(kept.index)]
 
 
 def subtype_markers(
@@ -291,10 +291,10 @@ def _agreement_findings(agreement: pd.DataFrame) -> tuple[Finding, ...]:
         )
         return (Finding("warning", "markers-of-other-subtypes", text),)
     if len(lost):
-        said = ", ".join(f"{name} ({value:.2f})" for name, value in lost.items())
+        listed = ", ".join(f"{name} ({value:.2f})" for name, value in lost.items())
         text += (
             f". Not found again by half of the features, so with markers of their own hardly to "
-            f"be trusted: {said} (mean Jaccard index)"
+            f"be trusted: {listed} (mean Jaccard index)"
         )
         return (Finding("warning", "markers-of-lost-subtypes", text, items=tuple(lost.index)),)
     return (Finding("note", "markers-cross-fitted", text),)

@@ -35,12 +35,12 @@ class SubtypeNumbers:
     Parameters
     ----------
     table
-        One row a number of subtypes: ``n_subtypes``; mean ``silhouette`` and its
+        One row per number of subtypes: ``n_subtypes``; mean ``silhouette`` and its
         standard error ``silhouette_se``; number of samples of the ``smallest``
         subtype; ``gap`` statistic and its standard error ``gap_se``; ``pac``, the
         share of pairs of samples that subsamples do not agree on; ``mixture_weight``,
         the share of the samples' probability that so many components of the
-        mixture prior hold at most (there with such a prior alone); ``chosen``.
+        mixture prior hold at most (only with such a prior); ``chosen``.
     best
         Criterion, such as ``"gap"``, to the number that it chooses.
     """
@@ -65,9 +65,9 @@ def subtype_numbers(
     one-standard-error rule of Breiman et al. 1984); in a network's coordinates it rises with the
     number whether there are groups or not. Gap: the smallest k
     with gap(k) >= gap(k + 1) - se(k + 1) (Tibshirani, Walther & Hastie 2001, JRSS B
-    63:411), the largest if there is none; 1 only if that holds of every k in place of
-    2, for groups that lie equally far from each other are not seen with 2 centres. It is
-    of k-means on the latents: the coordinates of a network draw samples together whether
+    63:411), the largest if there is none; 1 only if gap(1) passes against every k and not
+    just 2, because 2 centres do not see groups that lie equally far from each other. It is
+    that of k-means on the latents: the coordinates of a network draw samples together whether
     they form groups or not, so that there it rises with k without end. Consensus: the number with
     the smallest proportion of ambiguous pairs over subsamples
     (:func:`poems.resampling.consensus.ambiguity`), the smallest such number. Mixture:

@@ -72,26 +72,26 @@ def other_clusterings(
     reported = subtypes.assignment.iloc[rows]
     k = subtypes.n_subtypes
     own = subtypes.metric or model.default_metric
-    found: dict[str, Codes] = {}
+    codes: dict[str, Codes] = {}
     with threadpool_limits(limits=1):
         for metric in ("network", "latent"):
             if metric in model.metrics and (subtypes.method != "kmeans" or own != metric):
                 points = finite_points(model.embedding(metric))[rows]
-                found[f"k-means ({metric})"] = _kmeans(points, k, seed)
+                codes[f"k-means ({metric})"] = _kmeans(points, k, seed)
         latent = finite_points(model.latent)[rows]
         mixture = _gaussian_mixture(latent, k, seed)
     if mixture is not None:
-        found["Gaussian mixture (latent)"] = mixture
+        codes["Gaussian mixture (latent)"] = mixture
     components = model.component_probabilities
     if components is not None and subtypes.method != "mixture":
-        found["mixture prior"] = components.to_numpy()[rows].argmax(axis=1)
+        codes["mixture prior"] = components.to_numpy()[rows].argmax(axis=1)
     for name, matrix in (
         ("consensus (subsamples)", consensus),
         ("consensus (refits)", refit_consensus),
     ):
         if matrix is not None and not np.isnan(matrix).any():
-            found[name] = average_linkage(matrix, k).astype(np.intp)
-    columns = {name: _named(labels, reported) for name, labels in found.items()}
+            codes[name] = average_linkage(matrix, k).astype(np.intp)
+    columns = {name: _named(labels, reported) for name, labels in codes.items()}
     return pd.DataFrame({REPORTED: reported, **columns}, index=reported.index)
 
 
@@ -106,7 +106,7 @@ def compare_clusterings(assignments: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a pair: ``clustering``, ``n_subtypes``, ``other``, ``n_other``, ``ari``.
+        One row per pair: ``clustering``, ``n_subtypes``, ``other``, ``n_other``, ``ari``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How clusterings hold when samples are left out: co-association, and Jaccard by subtype."""
+"""How well clusterings hold when samples are left out: co-association, and Jaccard by subtype."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Codes = npt.NDArray[np.intp]
 def subsampled_clusterings(
     values: Floats, n_clusters: int, *, n_rounds: int, share: float = 0.8, seed: int = 0
 ) -> Codes | None:
-    """Cluster random subsamples by k-means, none of the samples twice in one.
+    """Cluster random subsamples, drawn without replacement, by k-means.
 
     Parameters
     ----------
@@ -57,13 +57,13 @@ def subsampled_clusterings(
             if n_clusters >= size or n_clusters > distinct:
                 return None
             # Restarts of k-means in each round: a bad start must not pass for instability.
-            found = KMeans(n_clusters, n_init=2, random_state=seed + at)
-            labels[at, rows] = found.fit_predict(points)
+            kmeans = KMeans(n_clusters, n_init=2, random_state=seed + at)
+            labels[at, rows] = kmeans.fit_predict(points)
     return labels
 
 
 def consensus_of(labels: Codes) -> Floats:
-    """Compute how often two samples were put together of the rounds in which both were drawn.
+    """Compute the share of the rounds with both samples that put the two together.
 
     The consensus matrix of Monti et al. (2003, Machine Learning 52:91).
 

@@ -144,7 +144,7 @@ def concordance_table(
     Returns
     -------
     DataFrame
-        One row a set: ``features``, ``concordance`` (the mean over the repeats of the mean over
+        One row per set: ``features``, ``concordance`` (the mean over the repeats of the mean over
         folds), ``sd`` over the repeats, ``n_repeats``, ``n_folds``, ``n_failed`` (folds in all
         that could not be scored), ``n_samples``, ``n_events``.
 

@@ -25,7 +25,7 @@ class Term:
     level, reference
         Of groups: the group, and the one that it is compared with; else ``""``.
     values
-        One number a sample, ``NaN`` where it is not known.
+        One number per sample, ``NaN`` where it is not known.
     """
 
     name: str
@@ -89,7 +89,7 @@ def covariate_terms(
     Parameters
     ----------
     obs
-        One row a sample; ``None`` where there is none.
+        One row per sample; ``None`` where there is none.
     names
         The columns.
     samples

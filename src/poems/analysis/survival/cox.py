@@ -126,18 +126,18 @@ def fit_cox(
     table = _table([*interest, *beside], time, event)
     for penalty in (RIDGE,) if scarce else (0.0, RIDGE):
         try:
-            found = checked_fit(table, penalty)
-            test = _test(found, len(interest), len(beside), penalty)
+            fit = checked_fit(table, penalty)
+            test = _test(fit, len(interest), len(beside), penalty)
         except (NoMaximumError, np.linalg.LinAlgError):
             why = why if scarce else "no maximum"
             continue
         rows = [{**head, **_overall(interest), **test, "penalty": penalty}]
-        rows += _coefficients(found, interest, beside, head, penalty)
-        check = _proportional(found, [*interest, *beside], model, adjusted)
-        said = "" if penalty else _contradiction(found, test["p"], interest, beside, time, event)
-        if why == "fitted" and found.smaller_steps:
+        rows += _coefficients(fit, interest, beside, head, penalty)
+        check = _proportional(fit, [*interest, *beside], model, adjusted)
+        sentence = "" if penalty else _contradiction(fit, test["p"], interest, beside, time, event)
+        if why == "fitted" and fit.smaller_steps:
             why = "smaller steps"
-        return CoxFit(rows, check, float(test["p"]), penalty, why, said)
+        return CoxFit(rows, check, float(test["p"]), penalty, why, sentence)
     return _not_fitted(head, terms, RIDGE, "failed")
 
 
@@ -173,18 +173,18 @@ def _table(terms: Sequence[Term], time: Any, event: _Bools) -> pd.DataFrame:
     return table
 
 
-def _test(found: CheckedFit, n_interest: int, n_beside: int, penalty: float) -> dict[str, Any]:
+def _test(fit: CheckedFit, n_interest: int, n_beside: int, penalty: float) -> dict[str, Any]:
     """Test the first ``n_interest`` coefficients together."""
     from scipy.stats import chi2
 
     if penalty:
-        statistic = _wald(found, n_interest)
+        statistic = _wald(fit, n_interest)
     else:
-        statistic = found.statistic
+        statistic = fit.statistic
         if n_beside:
             columns = [f"x{n_interest + at}" for at in range(n_beside)]
-            statistic -= checked_fit(found.table[[*columns, "time", "event"]], penalty).statistic
-        if statistic < -2 * ROUNDING * max(1.0, found.statistic):
+            statistic -= checked_fit(fit.table[[*columns, "time", "event"]], penalty).statistic
+        if statistic < -2 * ROUNDING * max(1.0, fit.statistic):
             raise NoMaximumError("the model is less likely than one without its terms")
     return {
         # Both likelihoods are at their maxima, so that what is below 0 is rounding, checked above.
@@ -194,13 +194,13 @@ def _test(found: CheckedFit, n_interest: int, n_beside: int, penalty: float) -> 
     }
 
 
-def _wald(found: CheckedFit, n_interest: int) -> float:
-    b, v = found.beta[:n_interest], found.variance[:n_interest, :n_interest]
+def _wald(fit: CheckedFit, n_interest: int) -> float:
+    b, v = fit.beta[:n_interest], fit.variance[:n_interest, :n_interest]
     return float(b @ np.linalg.solve(v, b))
 
 
 def _contradiction(
-    found: CheckedFit,
+    fit: CheckedFit,
     p: float,
     interest: Sequence[Term],
     beside: Sequence[Term],
@@ -210,26 +210,26 @@ def _contradiction(
     """Compare the likelihood ratio with Wald's test; look into what makes them differ."""
     from scipy.stats import chi2
 
-    wald = float(chi2.sf(_wald(found, len(interest)), len(interest)))
+    wald = float(chi2.sf(_wald(fit, len(interest)), len(interest)))
     if not (min(p, wald) < 0.01 and max(p, wald) > 0.5):
         return ""
-    said = f"likelihood ratio p {p:.2g}, Wald p {wald:.2g}"
+    sentence = f"likelihood ratio p {p:.2g}, Wald p {wald:.2g}"
     away = np.abs(standardised(np.stack([term.values for term in interest], axis=1)).values)
     furthest = int(away.max(axis=1).argmax())
     # A sample is looked into only this many standard deviations of its covariate away.
     if interest[0].level or away[furthest].max() < 5.0:
-        return f"{said}; the likelihood is far from a parabola"
+        return f"{sentence}; the likelihood is far from a parabola"
     rest = np.arange(len(time)) != furthest
     far = f"the sample furthest away lies {away[furthest].max():.0f} standard deviations off"
     terms = [*interest, *beside]
     if any(np.ptp(term.values[rest]) == 0 for term in terms) or not event[rest].any():
-        return f"{said}; {far}, and without it nothing is left to test"
+        return f"{sentence}; {far}, and without it nothing is left to test"
     try:
         table = _table(terms, time, event)[rest].reset_index(drop=True)
         other = _test(checked_fit(table, 0.0), len(interest), len(beside), 0.0)["p"]
     except (NoMaximumError, np.linalg.LinAlgError):
-        return f"{said}; {far}, and without it the likelihood has no maximum"
-    return f"{said}; {far}, and without it the likelihood ratio has p {other:.2g}"
+        return f"{sentence}; {far}, and without it the likelihood has no maximum"
+    return f"{sentence}; {far}, and without it the likelihood ratio has p {other:.2g}"
 
 
 def _overall(terms: Sequence[Term]) -> dict[str, Any]:
@@ -242,7 +242,7 @@ def _overall(terms: Sequence[Term]) -> dict[str, Any]:
 
 
 def _coefficients(
-    found: CheckedFit,
+    fit: CheckedFit,
     interest: Sequence[Term],
     beside: Sequence[Term],
     head: dict[str, Any],
@@ -251,17 +251,17 @@ def _coefficients(
     """Return a row for every coefficient, with limits of 95 % and Wald's test."""
     from scipy.stats import chi2, norm
 
-    error = np.sqrt(np.diag(found.variance))
-    p = chi2.sf((found.beta / error) ** 2, 1)
-    # A unit so far off that its ratio is no number is pointed out below, by `told`.
+    error = np.sqrt(np.diag(fit.variance))
+    p = chi2.sf((fit.beta / error) ** 2, 1)
+    # A unit so far off that its ratio is no number is pointed out below, by `finite`.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        beta, reach = found.beta / found.scale, norm.ppf(0.975) * error / found.scale
+        beta, reach = fit.beta / fit.scale, norm.ppf(0.975) * error / fit.scale
         ratio = np.exp(beta)
         lower, upper = ratio * np.exp(-reach), ratio * np.exp(reach)
     rows = []
     test = "Wald (ridge)" if penalty else "Wald"
     for at, term in enumerate([*interest, *beside]):
-        told = bool(0 < ratio[at] < np.inf)
+        finite = bool(0 < ratio[at] < np.inf)
         rows.append(
             {
                 **head,
@@ -269,11 +269,11 @@ def _coefficients(
                 "level": term.level,
                 "reference": term.reference,
                 "role": "term" if at < len(interest) else "covariate",
-                "hazard_ratio": float(ratio[at]) if told else np.nan,
-                "lower": float(lower[at]) if told else np.nan,
-                "upper": float(upper[at]) if told else np.nan,
+                "hazard_ratio": float(ratio[at]) if finite else np.nan,
+                "lower": float(lower[at]) if finite else np.nan,
+                "upper": float(upper[at]) if finite else np.nan,
                 "p": float(p[at]),
-                "test": test if told else f"{test}; {UNTOLD}",
+                "test": test if finite else f"{test}; {UNTOLD}",
                 "df": 1,
                 "penalty": penalty,
             }
@@ -282,16 +282,16 @@ def _coefficients(
 
 
 def _proportional(
-    found: CheckedFit, terms: Sequence[Term], model: str, adjusted: str
+    fit: CheckedFit, terms: Sequence[Term], model: str, adjusted: str
 ) -> list[dict[str, Any]]:
     """Test each coefficient's scaled Schoenfeld residuals against ranked time."""
     from lifelines.statistics import proportional_hazard_test
 
     head = {"model": model, "adjusted_for": adjusted}
     missing = {"statistic": np.nan, "p": np.nan, "note": "not computed: hazards overflow"}
-    if found.fitted is None:
+    if fit.fitted is None:
         return [{**head, "term": t.name, "level": t.level, **missing} for t in terms]
-    summary = proportional_hazard_test(found.fitted, found.table, time_transform="rank").summary
+    summary = proportional_hazard_test(fit.fitted, fit.table, time_transform="rank").summary
     return [
         {
             **head,

@@ -21,14 +21,14 @@ class Curves:
     Parameters
     ----------
     km
-        One row a group and time at which something happened: ``subtype``, ``time``, ``at_risk``
+        One row per group and time at which something happened: ``subtype``, ``time``, ``at_risk``
         (just before), ``events``, ``censored``, ``survival`` and its 95 % limits ``lower`` and
         ``upper``.
     at_risk
-        One row a group and round time: ``subtype``, ``time``, ``at_risk`` (still followed at that
+        One row per group and round time: ``subtype``, ``time``, ``at_risk`` (still followed at that
         time), and ``events`` and ``censored`` before it.
     summary
-        One row a group: ``subtype``, ``n_samples``, ``n_events``, ``median`` survival with its
+        One row per group: ``subtype``, ``n_samples``, ``n_events``, ``median`` survival with its
         95 % limits ``median_lower`` and ``median_upper`` (infinite where the curve does not fall
         that low), ``restricted_mean`` with its standard error ``restricted_mean_se`` up to the
         time ``until``, and ``last_time``, the longest follow-up.
@@ -99,8 +99,8 @@ def group_names(groups: pd.Series) -> list[str]:
     >>> group_names(pd.Series(["S10", "S2", "S1", "S2"]))
     ['S1', 'S2', 'S10']
     """
-    found = {str(name) for name in groups.dropna()}
-    return sorted(found, key=lambda name: (name.rstrip("0123456789"), len(name), name))
+    names = {str(name) for name in groups.dropna()}
+    return sorted(names, key=lambda name: (name.rstrip("0123456789"), len(name), name))
 
 
 def round_times(longest: float) -> list[float]:

@@ -1,6 +1,6 @@
 r"""Cox's partial likelihood with Efron's ties, its slope, and its maximum by steps that only climb.
 
-With the sum :math:`R` of hazards over who is still followed without dying at a time, and the sum
+With the sum :math:`R` of hazards over those still followed who do not die at a time, and the sum
 :math:`D` over the :math:`d` who die then,
 
 .. math::
@@ -177,7 +177,7 @@ def climb(likelihood: PartialLikelihood, n_terms: int) -> _Floats | None:
 
     Returns
     -------
-    The coefficients, (n_terms,), or ``None`` if there is no maximum, or none that can be told.
+    The coefficients, (n_terms,), or ``None`` if there is no maximum, or none that can be made out.
 
     Examples
     --------

@@ -32,7 +32,7 @@ def logrank(time: _Floats, event: _Bools, groups: npt.NDArray[Any]) -> LogRank:
     Parameters
     ----------
     time, event, groups
-        One entry a sample, none missing; ``event`` is true where it was seen. Groups whose
+        One entry per sample, none missing; ``event`` is true where it was seen. Groups whose
         follow-up ends before the first event are left out.
 
     Examples
@@ -51,8 +51,8 @@ def logrank(time: _Floats, event: _Bools, groups: npt.NDArray[Any]) -> LogRank:
     n_groups = len(np.unique(groups))
     if n_groups < 2:
         return LogRank(0.0, 0, 1.0)
-    found = multivariate_logrank_test(time, groups, event)
-    return LogRank(float(found.test_statistic), n_groups - 1, float(found.p_value))
+    test = multivariate_logrank_test(time, groups, event)
+    return LogRank(float(test.test_statistic), n_groups - 1, float(test.p_value))
 
 
 def logrank_table(time: pd.Series, event: pd.Series, groups: pd.Series) -> pd.DataFrame:
@@ -66,7 +66,7 @@ def logrank_table(time: pd.Series, event: pd.Series, groups: pd.Series) -> pd.Da
     Returns
     -------
     DataFrame
-        The overall test first, then a row a pair. Columns: ``comparison`` (``"overall"`` or
+        The overall test first, then a row per pair. Columns: ``comparison`` (``"overall"`` or
         ``"S1 vs S2"``), ``group_a``, ``group_b``, ``n_samples``, ``n_events``, ``statistic``,
         ``df``, ``p``, ``p_corrected`` and ``correction``: pairs are corrected by Benjamini and
         Hochberg (1995) over all pairs. They are to be read where the overall test says that there

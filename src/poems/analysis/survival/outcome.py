@@ -78,7 +78,7 @@ def read_outcome(
     Parameters
     ----------
     time, event
-        One value a sample, matched by name.
+        One value per sample, matched by name.
     samples
         Samples to read.
     event_value
@@ -245,8 +245,8 @@ def _meaning(text: str) -> float | None:
     coded = _CODED.fullmatch(text)
     if coded:
         code, words = float(coded[1]), coded[2]
-        told = 1.0 if words in _SEEN else 0.0 if words in _NOT_SEEN else code
-        return code if told == code else None
+        by_word = 1.0 if words in _SEEN else 0.0 if words in _NOT_SEEN else code
+        return code if by_word == code else None
     return 1.0 if text in _SEEN else 0.0 if text in _NOT_SEEN else None
 
 

@@ -16,7 +16,7 @@ from poems.analysis.survival.cox import COLUMNS, PH_COLUMNS, CoxFit, fit_cox
 from poems.analysis.survival.curves import Curves, survival_curves
 from poems.analysis.survival.logrank import logrank_table
 from poems.analysis.survival.outcome import Outcome, read_outcome
-from poems.analysis.survival.told import cohort_findings, result_findings
+from poems.analysis.survival.sentences import cohort_findings, result_findings
 from poems.analysis.testing.obs_columns import FEWEST_IN_GROUP
 from poems.errors import SettingsError
 from poems.findings import Finding, count, name_some
@@ -36,7 +36,7 @@ class Survival:
     logrank
         Log-rank tests, see :func:`poems.analysis.survival.logrank.logrank_table`.
     cox
-        Cox models, a row a coefficient and one for the test of each model. Columns ``model``,
+        Cox models, a row per coefficient and one for the test of each model. Columns ``model``,
         ``adjusted_for``, ``term``, ``level`` and ``reference`` (of groups), ``role`` (``"test"``
         of all terms of interest together, ``"term"``, ``"covariate"``), ``hazard_ratio`` (per
         standard deviation of a factor, per unit of a covariate, against the reference of a group)
@@ -130,9 +130,9 @@ def survival_analysis(
         Columns of ``obs`` to adjust for: numbers, or groups. Samples that lack one are left out of
         the adjusted models.
     obs
-        One row a sample, matched by name.
+        One row per sample, matched by name.
     event_value
-        The value of ``event`` that means an event, where this cannot be told.
+        The value of ``event`` that means an event, where the values alone do not show it.
     embedding
         Where the subtypes were found, (n_samples, n_dimensions), to repeat the clustering within
         the folds; ``latent`` by default.
@@ -288,8 +288,8 @@ def _tests(
         superseded = any(other.rows[0]["model"] == head["model"] for other in fits[at + 1 :])
         if head["model"] != "all factors" and not superseded:
             what, beside, how = head["model"], head["adjusted_for"], head["test"]
-            told = {"test": "Cox", "what": what, "adjusted_for": beside, "how": how}
-            rows.append({**told, "p": fit.p})
+            common = {"test": "Cox", "what": what, "adjusted_for": beside, "how": how}
+            rows.append({**common, "p": fit.p})
     table = pd.DataFrame(rows, columns=["test", "what", "adjusted_for", "how", "p"])
     table["q"] = false_discovery_rates(table["p"].to_numpy(dtype=np.float64))
     table["reported"] = table["q"] <= fdr

@@ -38,7 +38,7 @@ class ObsColumn:
     kind
         ``"numeric"``, or ``"groups"``: text, truth values, two different numbers.
     values
-        One value a sample, ``NaN`` where there is none: numbers, or names of
+        One value per sample, ``NaN`` where there is none: numbers, or names of
         groups as text. Groups of fewer than 5 samples are ``NaN`` too.
     n_rare
         Samples of such groups.
@@ -63,7 +63,7 @@ def testable_columns(obs: pd.DataFrame) -> tuple[list[ObsColumn], tuple[Finding,
     Parameters
     ----------
     obs
-        One row a sample.
+        One row per sample.
 
     Examples
     --------

@@ -155,8 +155,8 @@ def _exact(features: RankedFeatures, member: Floats, inside: Floats, counted: Bo
         in_group = (side.T.astype(np.float64) @ member)[counted]
         sides.append(_fisher(in_group, features.n, side.sum(axis=0), inside, which, group))
     both = np.asarray(features.above.any(axis=0) & features.below.any(axis=0))[which]
-    found: Floats = np.minimum(np.where(both, 2.0, 1.0) * np.minimum(*sides), 1.0)
-    return found
+    p: Floats = np.minimum(np.where(both, 2.0, 1.0) * np.minimum(*sides), 1.0)
+    return p
 
 
 def _fisher(

@@ -69,20 +69,20 @@ def contributions(
     known = read_run(run)
     cohort = tables.read(backed=backed)
     folder = claim(out, "contribution-table", overwrite=overwrite)
-    found = view_contributions(
+    counted = view_contributions(
         known.model,
         cohort,
         pd.Series(known.subtypes["subtype"].to_numpy(), index=known.model.samples),
         _obs_table(cohort, known),
         subtype_model=known.subtype_model(),
     )
-    about = {"run": str(run), "n_samples": found.by_sample["sample"].nunique()}
+    about = {"run": str(run), "n_samples": counted.by_sample["sample"].nunique()}
     return CommandResult(
-        partial(_show, found=found),
+        partial(_show, found=counted),
         about,
-        tables=found.tables,
-        findings=found.findings,
-        figures={"contributions": partial(plot_contributions, found.by_view, found.by_group)},
+        tables=counted.tables,
+        findings=counted.findings,
+        figures={"contributions": partial(plot_contributions, counted.by_view, counted.by_group)},
         folder=folder,
         about=about,
     )

@@ -66,15 +66,15 @@ def demo(
     start = time.monotonic()
     simulation = simulate(n_samples, n_features, seed=seed, missing_views=0.1)
     require_fitting(simulation.cohort, request)
-    found = fit_run(simulation.cohort, request, noticed=quietly if quiet else show_cohort)
+    fitted = fit_run(simulation.cohort, request, noticed=quietly if quiet else show_cohort)
     seconds = time.monotonic() - start
     made = write_report(out, labels="subtype", seed=seed)
-    table = _compared(simulation, found.model, found.subtypes)
+    table = _compared(simulation, fitted.model, fitted.subtypes)
     return CommandResult(
-        partial(_show, found=found, seconds=seconds, table=table, made=made),
-        {**run_summary(found), "report": made.path},
+        partial(_show, found=fitted, seconds=seconds, table=table, made=made),
+        {**run_summary(fitted), "report": made.path},
         tables={"planted": table.rename_axis("of").reset_index()},
-        findings=(*found.known, *found.late),
+        findings=(*fitted.known, *fitted.late),
     )
 
 

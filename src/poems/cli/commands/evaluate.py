@@ -83,7 +83,7 @@ class _Evaluation:
     n_factors: int
 
     def pairs(self) -> pd.DataFrame:
-        """Return how many samples each subtype has of each class, a row a pair."""
+        """Return how many samples each subtype has of each class, a row per pair."""
         import pandas as pd
 
         rows = [

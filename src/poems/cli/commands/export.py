@@ -85,7 +85,7 @@ def export(
     else:
         new_file(out, f".{to}", overwrite=overwrite)
 
-    said, findings = f"Written to {out}", tuple[Finding, ...]()
+    message, findings = f"Written to {out}", tuple[Finding, ...]()
     if tables is not None:
         from poems.runs.export import export_h5mu
         from poems.runs.folder import read_run
@@ -95,18 +95,18 @@ def export(
         from poems.runs.export import export_csv
 
         names = export_csv(run, out, neutralise=neutralise, also=also or (), overwrite=overwrite)
-        said = f"{said}: {count(len(names), 'table')} and README.md"
+        message = f"{message}: {count(len(names), 'table')} and README.md"
     else:
         from poems.runs.export import export_workbook
 
         findings = export_workbook(run, out, also=also or (), overwrite=overwrite)
     return CommandResult(
-        partial(_show, said=said, findings=findings),
+        partial(_show, message=message, findings=findings),
         {"run": run, "format": to, "written": out},
         findings=findings,
     )
 
 
-def _show(console: Console, said: str, findings: Sequence[Finding]) -> None:
+def _show(console: Console, message: str, findings: Sequence[Finding]) -> None:
     print_findings(console, findings, all_notes=True)
-    say(console, said)
+    say(console, message)

@@ -145,15 +145,15 @@ def fit(
     with request.profile.span("reading"):
         cohort = tables.read(samples=samples, backed=backed)
     require_fitting(cohort, request)
-    found = fit_run(cohort, request, noticed=quietly if quiet else show_cohort)
+    fitted = fit_run(cohort, request, noticed=quietly if quiet else show_cohort)
     if quiet:
-        _print_failures(found.late)
+        _print_failures(fitted.late)
     seconds = time.monotonic() - start
     return CommandResult(
-        partial(_show, found=found, seconds=seconds, times=times),
-        run_summary(found),
-        tables={"checks": found.model.diagnose().table},
-        findings=(*found.known, *found.late),
+        partial(_show, found=fitted, seconds=seconds, times=times),
+        run_summary(fitted),
+        tables={"checks": fitted.model.diagnose().table},
+        findings=(*fitted.known, *fitted.late),
     )
 
 

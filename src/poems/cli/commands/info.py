@@ -41,12 +41,12 @@ def info(path: inputs.RunOrModel) -> CommandResult:
     from poems.fitting.record import read_stored
 
     file = path / MODEL if path.is_dir() else path
-    found = read_stored(file)
-    diagnosis = found.diagnosis or _judged_by_tables(file)
-    others = [each for each in found.record.findings if each not in diagnosis.findings]
-    summary, record = found.summary, found.record
+    stored = read_stored(file)
+    diagnosis = stored.diagnosis or _judged_by_tables(file)
+    others = [each for each in stored.record.findings if each not in diagnosis.findings]
+    summary, record = stored.summary, stored.record
     return CommandResult(
-        partial(_show, found=found, diagnosis=diagnosis, others=others),
+        partial(_show, found=stored, diagnosis=diagnosis, others=others),
         {
             "model": path,
             "n_samples": summary.n_samples,

@@ -120,17 +120,17 @@ def stability(
         quiet=quiet,
     )
     start = time.monotonic()
-    found, subtypes = _refit_and_write(tables.read(samples=samples), request)
+    refits, subtypes = _refit_and_write(tables.read(samples=samples), request)
     seconds = time.monotonic() - start
     return CommandResult(
-        partial(_show, found=found, subtypes=subtypes, request=request, seconds=seconds),
+        partial(_show, found=refits, subtypes=subtypes, request=request, seconds=seconds),
         {
             "folder": out,
-            "n_refits": len(found.runs),
+            "n_refits": len(refits.runs),
             "resample": resample,
             "n_subtypes": subtypes.n_subtypes,
         },
-        tables=_tables(found, subtypes, fdr),
+        tables=_tables(refits, subtypes, fdr),
     )
 
 

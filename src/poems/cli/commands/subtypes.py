@@ -106,25 +106,25 @@ def subtypes(
     folder = claim(out, "subtype-table", overwrite=overwrite)
     # As in the fit, so that the same samples are uncertain.
     probability = reported.own_probability(read.model)
-    found = assess_subtypes(
+    assessment = assess_subtypes(
         read.model, reported, probability=probability, stability=refits, seed=seed
     )
     markers = None if cohort is None else subtype_markers(read.model, cohort, reported, seed=seed)
     about = {"run": str(run), "seed": seed, "fdr": fdr}
     of_markers = dict.fromkeys(_OF_MARKERS) if markers is None else markers.tables
     return CommandResult(
-        partial(_show, found=found, markers=markers, top=top, fdr=fdr),
+        partial(_show, found=assessment, markers=markers, top=top, fdr=fdr),
         {**about, "sizes": {name: int(size) for name, size in reported.sizes.items()}},
-        tables={**found.tables, **of_markers},
+        tables={**assessment.tables, **of_markers},
         matrices={
             name: None if matrix is None else matrix.round(4).rename_axis("sample")
             for name, matrix in (
-                ("consensus", found.consensus),
-                ("consensus_refits", found.refit_consensus),
+                ("consensus", assessment.consensus),
+                ("consensus_refits", assessment.refit_consensus),
             )
         },
-        findings=(*found.findings, *(() if markers is None else markers.findings)),
-        figures=_figures(found, markers, reported, top=top, fdr=fdr),
+        findings=(*assessment.findings, *(() if markers is None else markers.findings)),
+        figures=_figures(assessment, markers, reported, top=top, fdr=fdr),
         folder=folder,
         about=about,
     )
@@ -198,8 +198,8 @@ def _print_sureness(console: Console, found: SubtypeAssessment) -> None:
     )
     if "refit_jaccard" in found.subtypes:
         again = zip(found.subtypes["subtype"], found.subtypes["refit_jaccard"], strict=True)
-        said = ", ".join(f"{name} {decimal(float(value))}" for name, value in again)
-        say(console, f"Found again by refits (Jaccard): {said}")
+        listed = ", ".join(f"{name} {decimal(float(value))}" for name, value in again)
+        say(console, f"Found again by refits (Jaccard): {listed}")
     others = found.clusterings[found.clusterings["clustering"] == "reported"]
     if len(others):
         pairs = zip(others["other"], others["ari"].astype(float), strict=True)
@@ -219,12 +219,12 @@ def _print_markers(
     rows = []
     for name in names:
         own = found[found["subtype"] == name]
-        said = f"{count(len(own), 'marker')}" if len(own) else "none"
+        counted = f"{count(len(own), 'marker')}" if len(own) else "none"
         parts = [
             f"{view}: {_features(part)}"
             for view, part in lead[lead["subtype"] == name].groupby("view", sort=False)
         ]
-        rows.append((name, "; ".join([said, *parts])))
+        rows.append((name, "; ".join([counted, *parts])))
     print_grid(console, rows)
     say(
         console,

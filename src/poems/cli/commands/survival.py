@@ -74,7 +74,7 @@ def survival(
     wanted = split_names(covariates or (), table)
     folder = claim(out, "survival", overwrite=overwrite)
     metric = read.summary.get("subtypes", {}).get("metric")
-    found = survival_analysis(
+    analysed = survival_analysis(
         read.model.latent.set_axis(read.obs.index),
         read.subtypes["subtype"],
         table[time],
@@ -88,20 +88,20 @@ def survival(
         seed=seed,
     )
     about = {"run": str(run), "time": time, "event": event, "covariates": wanted, "seed": seed}
-    summary = found.curves.summary
+    summary = analysed.curves.summary
     return CommandResult(
-        partial(_show, found=found, noticed=noticed),
+        partial(_show, found=analysed, noticed=noticed),
         {
             **about,
             "n_samples": summary["n_samples"].sum(),
             "n_events": summary["n_events"].sum(),
-            "logrank_p": _logrank_p(found),
+            "logrank_p": _logrank_p(analysed),
         },
-        tables=found.tables,
-        findings=(*noticed, *found.findings),
-        figures=_figures(found, unit),
+        tables=analysed.tables,
+        findings=(*noticed, *analysed.findings),
+        figures=_figures(analysed, unit),
         folder=folder,
-        about={**about, "fdr": found.fdr},
+        about={**about, "fdr": analysed.fdr},
     )
 
 

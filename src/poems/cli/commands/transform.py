@@ -55,13 +55,13 @@ def transform(
     if measured is not None:
         switched = measured.set_index("view")["switched_share"]
         assigned, doubts = doubt_without_views(assigned, projection.gates, switched)
-    found = _Projected(projection, assigned, assignment_sizes(subtype_model, assigned))
+    projected = _Projected(projection, assigned, assignment_sizes(subtype_model, assigned))
     findings = (*projection.findings, *subtype_model.findings, *doubts)
     n_samples, n_factors = projection.latent.shape
     return CommandResult(
-        partial(_show, found=found, findings=findings),
+        partial(_show, found=projected, findings=findings),
         {"run": run, "n_samples": n_samples, "n_factors": n_factors},
-        matrices=found.matrices(),
+        matrices=projected.matrices(),
         findings=findings,
         folder=claim(out, "projection", overwrite=overwrite),
         about={"run": str(run), "n_samples": n_samples},
@@ -77,7 +77,7 @@ class _Projected:
     sizes: pd.DataFrame
 
     def matrices(self) -> dict[str, pd.DataFrame | None]:
-        """Return the tables of the folder, a row a sample."""
+        """Return the tables of the folder, a row per sample."""
         from poems.analysis.subtypes.finding import component_table
 
         components = self.projection.component_probabilities

@@ -97,7 +97,7 @@ class DenseArray:
 class CsrArrays:
     """A sparse matrix in compressed rows, as AnnData stores it: three arrays of HDF5 or zarr.
 
-    Row pointers are held in memory (8 bytes a row); values and column numbers
+    Row pointers are held in memory (8 bytes per row); values and column numbers
     are read as they are asked for, and checked.
 
     Examples

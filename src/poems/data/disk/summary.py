@@ -94,7 +94,7 @@ def summarise(view: BackedView, *, log1p: bool, n_sd: float | None) -> Summaries
         The view.
     log1p
         Whether values are transformed by log(1 + x). Values below zero are
-        counted; the transformation is then left out, for the fit refuses it.
+        counted; the transformation is then left out, because the fit refuses it.
     n_sd
         Standard deviations at which values are winsorised; ``None``: not at all.
     """

@@ -1,4 +1,4 @@
-"""The kinds of file that hold a cohort, by suffix: one line and one module a kind.
+"""The kinds of file that hold a cohort, by suffix: one line and one module per kind.
 
 A kind from outside POEMS is added by :func:`register_reader`, or, so that the command line
 finds it too, by an entry point of its package in the group ``poems.reader``::

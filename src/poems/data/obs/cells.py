@@ -80,7 +80,7 @@ def clean_column(column: pd.Series, *, typed: bool = False) -> CleanColumn:
     Parameters
     ----------
     column
-        One value a sample.
+        One value per sample.
     typed
         Whether text that is all numbers becomes numbers, as in a file. Otherwise a
         column stays what it is unless some of its cells are missing or no numbers.

@@ -29,7 +29,7 @@ def clean_obs(
     Parameters
     ----------
     obs
-        One row a sample.
+        One row per sample.
     typed
         Whether its cells are the text of a file, of which no type is known yet.
 

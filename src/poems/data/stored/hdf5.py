@@ -12,7 +12,7 @@ from poems.data.stored.helper import HELPER, CrashError, NoHelperError
 from poems.errors import ReadError
 
 _MARK = b"\x89HDF\r\n\x1a\n"
-# Seconds for any file, and bytes a second beyond: names are read, matrices are not.
+# Seconds for any file, and bytes per second beyond: names are read, matrices are not.
 _SECONDS, _BYTES_PER_SECOND = 6.0, 20e6
 
 

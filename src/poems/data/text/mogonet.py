@@ -1,4 +1,4 @@
-"""Folders in the format of MOGONET's benchmarks: numbers without names, one file an omic."""
+"""Folders in the format of MOGONET's benchmarks: numbers without names, one file per omic."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def read_mogonet(folder: str | Path, *, views: Sequence[str] | None = None) -> M
     authors, ``1_tr.csv`` and ``1_te.csv``, … with ``labels_tr.csv`` and
     ``labels_te.csv``. A table has a sample a row and a feature a column,
     separated by commas, and names neither; row i is the same sample in every
-    table. ``1_featname.csv``, if there, names the features, one a line. Labels
-    are whole numbers, one a line. All files may be gzipped (``.csv.gz``).
+    table. ``1_featname.csv``, if there, names the features, one per line. Labels
+    are whole numbers, one per line. All files may be gzipped (``.csv.gz``).
 
     Parameters
     ----------
@@ -112,29 +112,29 @@ def read_mogonet(folder: str | Path, *, views: Sequence[str] | None = None) -> M
 
 def _contents(path: Path) -> tuple[list[int], tuple[_Part, ...]]:
     """Return the numbers of the omics, and the parts in which their samples come."""
-    found: dict[str, set[int]] = {"all": set(), "tr": set(), "te": set()}
+    parts: dict[str, set[int]] = {"all": set(), "tr": set(), "te": set()}
     for file in path.iterdir():
         match = _FILE.fullmatch(file.name)
         if match:
-            found[match[2]].add(int(match[1]))
-    if found["all"] and (found["tr"] or found["te"]):
+            parts[match[2]].add(int(match[1]))
+    if parts["all"] and (parts["tr"] or parts["te"]):
         raise DataError(
             f"{path} holds both whole tables (*_all.csv) and split ones (*_tr.csv, *_te.csv); "
             "which to use cannot be told: move one kind elsewhere"
         )
-    if found["all"]:
-        return sorted(found["all"]), ("all",)
-    if not (found["tr"] or found["te"]):
+    if parts["all"]:
+        return sorted(parts["all"]), ("all",)
+    if not (parts["tr"] or parts["te"]):
         raise ReadError(
             f"{path} holds no table in MOGONET's format: expected 1_all.csv, 2_all.csv, … or "
             "1_tr.csv and 1_te.csv, …"
         )
-    alone = found["tr"] ^ found["te"]
+    alone = parts["tr"] ^ parts["te"]
     if alone:
         number = min(alone)
-        there, absent = ("tr", "te") if number in found["tr"] else ("te", "tr")
+        there, absent = ("tr", "te") if number in parts["tr"] else ("te", "tr")
         raise ReadError(f"{path} has {number}_{there}.csv but no {number}_{absent}.csv")
-    return sorted(found["tr"]), ("tr", "te")
+    return sorted(parts["tr"]), ("tr", "te")
 
 
 def _view_names(numbers: Sequence[int], views: Sequence[str] | None) -> list[str]:
@@ -204,7 +204,7 @@ def _feature_names(path: Path, number: int, name: str, width: int) -> pd.Index:
 
 
 def _labels(file: Path) -> npt.NDArray[np.int64]:
-    """Read whole numbers, one a line."""
+    """Read whole numbers, one per line."""
     labels = []
     lines = _lines(file)
     values = to_numbers(lines).values.tolist()

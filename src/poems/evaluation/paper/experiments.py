@@ -75,7 +75,7 @@ class PaperResult:
     Parameters
     ----------
     runs
-        One row a run: ``embedding``, ``score``, ``seed`` and ``value``.
+        One row per run: ``embedding``, ``score``, ``seed`` and ``value``.
         Embeddings are ``"draw"``, the protocol's, and ``"mean"``, the posterior
         means, for comparison; a method without a posterior has ``"scores"``
         alone.
@@ -112,12 +112,12 @@ class PaperResult:
 
     @property
     def scores(self) -> pd.DataFrame:
-        """Mean of each score over the runs, one row an embedding."""
+        """Mean of each score over the runs, one row per embedding."""
         return self._over_runs("mean")
 
     @property
     def sd(self) -> pd.DataFrame:
-        """Standard deviation of each score over the runs (n - 1), one row an embedding."""
+        """Standard deviation of each score over the runs (n - 1), one row per embedding."""
         return self._over_runs("std")
 
     def _over_runs(self, how: str) -> pd.DataFrame:
@@ -309,7 +309,7 @@ def scored(
     stratified = task.groups is None and counts.min() >= 2 and min(n_parts) >= len(counts)
     rows = []
     for name, points in embeddings.items():
-        # One start a seed, as scikit-learn's default is for the paper's k-means++.
+        # One start per seed, as scikit-learn's default is for the paper's k-means++.
         clusters = kmeans_scores(points, labels, n_clusters=task.n_classes, n_init=1)
         for seed in PAPER_SEEDS:
             values = dict(clusters.runs.loc[seed])

@@ -35,7 +35,7 @@ class Scores:
     Parameters
     ----------
     runs
-        One row a run (a seed or a split), one column a score.
+        One row per run (a seed or a split), one column per score.
     n_scored
         Samples that have a label and were used.
     n_unlabelled
@@ -75,7 +75,7 @@ def kmeans_scores(
     points
         Array of shape (n_samples, n_dimensions).
     labels
-        One entry a sample; missing where unknown.
+        One entry per sample; missing where unknown.
     seeds
         One run of k-means each; by default those of the paper.
     n_init
@@ -86,7 +86,7 @@ def kmeans_scores(
     Returns
     -------
     Scores
-        ``runs`` has one row a seed and the columns ``accuracy`` (matched),
+        ``runs`` has one row per seed and the columns ``accuracy`` (matched),
         ``nmi``, ``ari`` and ``silhouette``.
 
     Raises
@@ -144,7 +144,7 @@ def knn_accuracy(
     points
         Array of shape (n_samples, n_dimensions).
     labels
-        One entry a sample; missing where unknown. Such samples are left out.
+        One entry per sample; missing where unknown. Such samples are left out.
     n_neighbours
         Neighbours that vote; by default the number of classes.
     n_splits
@@ -154,7 +154,7 @@ def knn_accuracy(
     stratify
         Hold the share of each class equal in both parts.
     groups
-        One entry a sample, a patient for example: samples of one group stay
+        One entry per sample, a patient for example: samples of one group stay
         in the same part. Not to be had together with ``stratify``.
     seed
         Seed of the splits.
@@ -162,7 +162,7 @@ def knn_accuracy(
     Returns
     -------
     Scores
-        ``runs`` has one row a split and the columns ``accuracy`` and
+        ``runs`` has one row per split and the columns ``accuracy`` and
         ``balanced_accuracy``.
 
     Raises

@@ -1,4 +1,4 @@
-"""Fusion rules: from one Gaussian expert a view to one posterior a sample.
+"""Fusion rules: from one Gaussian expert per view to one posterior per sample.
 
 A rule is a function of the experts' ``loc`` and ``log_precision``, both of shape
 (n_views, n_samples, n_latent), and the ``gates`` of shape (n_samples, n_views),

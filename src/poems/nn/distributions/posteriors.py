@@ -74,7 +74,7 @@ class Posterior(Protocol):
 
 @dataclass(frozen=True)
 class GaussianPosterior:
-    """A diagonal Gaussian a sample; ``loc`` and ``log_precision``: (n_samples, n_latent)."""
+    """A diagonal Gaussian per sample; ``loc`` and ``log_precision``: (n_samples, n_latent)."""
 
     loc: Tensor
     log_precision: Tensor
@@ -90,7 +90,7 @@ class GaussianPosterior:
         return torch.exp(-self.log_precision)
 
     def rsample(self) -> tuple[Tensor, Tensor]:
-        """Draw once a sample."""
+        """Draw once per sample."""
         z: Tensor = _Draw.apply(self.loc, self.log_precision)  # type: ignore[no-untyped-call]
         return z[None], z.new_ones(1, z.shape[0])
 
@@ -99,7 +99,7 @@ class GaussianPosterior:
         return gaussian_log_prob(z, self.loc, self.log_precision)
 
     def kl_standard_normal(self) -> Tensor:
-        """KL(q || N(0, I)) a sample."""
+        """KL(q || N(0, I)) per sample."""
         kl: Tensor = _KL.apply(self.loc, self.log_precision)  # type: ignore[no-untyped-call]
         return kl
 

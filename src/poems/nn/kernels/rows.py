@@ -4,7 +4,7 @@
 
 relu(x) is x where x is positive, so the slopes S give both the prediction and its
 derivatives; hidden units are never kept. A feature with s non-zero loadings costs
-2 s + 1 operations a sample and hidden unit forwards and as many backwards; with
+2 s + 1 operations per sample and hidden unit forwards and as many backwards; with
 s = 1 it costs O(n_samples + n_hidden), and with s = 0 nothing.
 
 All arrays are padded to whole vectors (see ``halfspaces``). Functions work on the

@@ -67,7 +67,7 @@ def sparse_forward(
         What the columns of A and the rows of u are brought to before, if anything.
     keep
         Whether gradients are wanted, for which the slopes of all non-zero loadings are kept:
-        a number a sample and loading.
+        a number per sample and loading.
 
     Returns
     -------

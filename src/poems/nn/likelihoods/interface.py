@@ -40,7 +40,7 @@ class Likelihood(nn.Module):
     kind: ClassVar[Kind] = "continuous"
     #: A value that :meth:`log_prob` takes, put where none was measured; it counts for nothing.
     placeholder: ClassVar[float] = 0.0
-    #: Whether values are eta and noise of one variance a feature, which is what dense background
+    #: Whether values are eta and noise of one variance per feature, which is what dense background
     #: factors are added to.
     additive: ClassVar[bool] = False
 

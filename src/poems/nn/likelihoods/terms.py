@@ -27,7 +27,7 @@ def likelihood_terms(
     Parameters
     ----------
     likelihoods
-        One a view.
+        One per view.
     x, eta
         Values and predictions of shape (n_samples, n_features), the views' features one
         after the other.

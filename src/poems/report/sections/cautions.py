@@ -82,9 +82,9 @@ def _loose_subtypes(source: Source) -> Iterable[Sentence]:
         return
     loose = stability[stability["jaccard"] < _LEAST_JACCARD]
     if len(loose):
-        told = listing(f"{row.subtype} ({number(row.jaccard)})" for row in loose.itertuples())
+        listed = listing(f"{row.subtype} ({number(row.jaccard)})" for row in loose.itertuples())
         yield _caution(
-            f"{told} {verb(len(loose), 'is', 'are')} not found again when the subtyping is "
+            f"{listed} {verb(len(loose), 'is', 'are')} not found again when the subtyping is "
             f"repeated (overlap below {_LEAST_JACCARD})",
             "subtype-sizes",
         )

@@ -161,7 +161,7 @@ def pattern_table(gates: pd.DataFrame) -> pd.DataFrame:
 
 
 def obs_summary(obs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a column: how many values are known, how many differ, and which.
+    """Return one row per column: how many values are known, how many differ, and which.
 
     Examples
     --------

@@ -66,9 +66,9 @@ def contributions_section(source: Source) -> Section:
             sortable=False,
         )
     )
-    said = disagreement(table)
-    if said:
-        blocks.append(Text(said))
+    disagree = disagreement(table)
+    if disagree:
+        blocks.append(Text(disagree))
     blocks.append(_gates(source))
     groups = source.get("contributions_by_group")
     if groups is None:

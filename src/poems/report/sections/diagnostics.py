@@ -68,13 +68,13 @@ def diagnostics_section(source: Source) -> Section:
     ]
     if len(model.history):
         last = model.history.iloc[-1]
-        told = listing(f"{name} {general(value)}" for name, value in last.items())
+        listed = listing(f"{name} {general(value)}" for name, value in last.items())
         blocks.append(
             picture(
                 "history",
                 lambda: plots.plot_history(model.history),
                 alt=f"The terms of the objective over {len(model.history)} epochs. At the end: "
-                f"{told}.",
+                f"{listed}.",
                 caption=f"The course of training. {model.status}",
             )
         )

@@ -166,14 +166,14 @@ def _numbers(source: Source) -> list[Block]:
     blocks: list[Block] = []
     drawn = [name for name in _CRITERIA if name in table.columns and table[name].notna().any()]
     if len(table) > 1 and drawn:
-        told = "; ".join(
+        listed = "; ".join(
             f"{name}: {', '.join(number(value) for value in table[name])}" for name in drawn
         )
         blocks.append(
             picture(
                 "subtype-criteria",
                 lambda: plots.plot_subtype_numbers(table),
-                alt=f"Criteria for {listing(table['n_subtypes'])} subtypes. {told}. {n_found} "
+                alt=f"Criteria for {listing(table['n_subtypes'])} subtypes. {listed}. {n_found} "
                 f"{verb(n_found, 'was', 'were')} formed.",
                 caption="Other criteria for the number of subtypes, which do not decide; grey: the "
                 "number that was formed. In a network's coordinates the silhouette rises with the "

@@ -27,7 +27,7 @@ _MARKERS, _PAIRS, _COLUMNS, _SETS = 3, 3, 3, 3
 
 def summary_section(source: Source) -> Section:
     """Return the summary: a sentence for each result, and what to distrust."""
-    found = [
+    sentences = [
         *cohort_sentences(source),
         *factor_sentences(source),
         *subtype_sentences(source),
@@ -39,8 +39,8 @@ def summary_section(source: Source) -> Section:
         *survival_sentences(source.survival or ()),
         *(label_sentences(source, source.labels) if source.labels is not None else ()),
     ]
-    topics = list(dict.fromkeys(each.topic for each in found))
-    placed = tuple(replace(each, place=topics.index(each.topic)) for each in found)
+    topics = list(dict.fromkeys(each.topic for each in sentences))
+    placed = tuple(replace(each, place=topics.index(each.topic)) for each in sentences)
     cautions = tuple(caution_sentences(source))
     lead = (
         "In plain words, each sentence made from a number; the arrow leads to where it is shown. "

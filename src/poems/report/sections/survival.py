@@ -95,14 +95,16 @@ def _ratios(cox: pd.DataFrame) -> Block:
 
     rows = hazard_rows(cox)
     apart = rows[(rows["lower"] > 1) | (rows["upper"] < 1)]
-    told = "; ".join(f"{row.name} {row.hazard_ratio:.2f}" for row in apart.itertuples(index=False))
+    listed = "; ".join(
+        f"{row.name} {row.hazard_ratio:.2f}" for row in apart.itertuples(index=False)
+    )
     failed = cox.loc[cox["test"] == NOT_FITTED, "model"].map(lambda model: spoken_name(str(model)))
     missing = f" Not fitted: {', '.join(dict.fromkeys(failed))}." if len(failed) else ""
     return picture(
         "survival-ratios",
         lambda: plot_hazard_ratios(cox),
         alt="Hazard ratios of the subtypes, covariates and factors. Those whose limits leave out "
-        f"1: {told or 'none'}.",
+        f"1: {listed or 'none'}.",
         caption="Hazard ratios with 95% limits: above 1 the event comes sooner. Subtypes against "
         "the largest one, factors for a standard deviation each on its own, covariates in grey. "
         f"Limits are of each ratio alone; the tests below decide what is reported.{missing}",

@@ -126,16 +126,16 @@ def run_tables(run: str | Path, also: Iterable[str | Path] = ()) -> dict[str, Pa
     """
     path = Path(run)
     read_marker(path, "run")
-    found = _tables_in(path)
+    files = _tables_in(path)
     for each in map(Path, also):
         tables = _tables_in(each) if each.is_dir() else {}
         if not tables:
             raise ReadError(f"there are no tables (*.csv) in {each}; give the --out of a command")
         name = each.resolve().name
-        if any(f"{name}/{stem}" in found for stem in tables):
+        if any(f"{name}/{stem}" in files for stem in tables):
             raise ReadError(f"tables of two folders would be called '{name}'; rename {each}")
-        found |= {f"{name}/{stem}": file for stem, file in tables.items()}
-    return found
+        files |= {f"{name}/{stem}": file for stem, file in tables.items()}
+    return files
 
 
 def new_file(path: str | Path, suffix: str, *, overwrite: bool) -> Path:

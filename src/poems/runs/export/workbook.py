@@ -39,7 +39,7 @@ def export_workbook(
     also: Iterable[str | Path] = (),
     overwrite: bool = False,
 ) -> tuple[Finding, ...]:
-    """Write the tables of a run into one .xlsx file, a sheet a table after a list of contents.
+    """Write the tables of a run into one .xlsx file, a sheet per table after a list of contents.
 
     Text is written as text whatever it begins with, so that a feature called ``=HYPERLINK(...)`` is
     shown and not run, and links are not made. Missing values are empty cells, infinite ones
@@ -123,7 +123,7 @@ def sheet_names(tables: Iterable[str]) -> dict[str, str]:
     ['latent', 'loadings rna', 'LATENT (2)', 'history_']
     """
     taken = {_CONTENTS}
-    found = {}
+    names_of = {}
     for name in tables:
         text = " ".join(_FORBIDDEN.sub(" ", name.removeprefix("analysis/")).split())
         text = text.strip("'") or "table"
@@ -134,8 +134,8 @@ def sheet_names(tables: Iterable[str]) -> dict[str, str]:
             ending = f" ({number})"
             candidate = text[: _LONGEST_NAME - len(ending)].strip() + ending
         taken.add(candidate.lower())
-        found[name] = candidate
-    return found
+        names_of[name] = candidate
+    return names_of
 
 
 def _size(path: Path) -> tuple[int, int]:

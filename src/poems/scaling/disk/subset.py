@@ -13,7 +13,7 @@ from poems.scaling.disk.batches import BackedBatches
 
 # Samples of the subset, at most.
 MOST_SAMPLES: Final = 10_000
-# Entries of the subset, at most; what is computed from them takes some 30 bytes an entry.
+# Entries of the subset, at most; what is computed from them takes some 30 bytes per entry.
 MOST_ENTRIES: Final = 24_000_000
 # Bytes of held-out samples that are kept in memory, at most.
 MOST_HELD_BYTES: Final = 1 << 28

@@ -110,7 +110,7 @@ def _from_samples(data: BackedBatches, rank: int, weights: _Weights) -> tuple[Ar
 
 def _from_features(data: BackedBatches, rank: int, weights: _Weights) -> tuple[Array, Array]:
     """Decompose X^T X, summed over blocks of samples."""
-    # Beside the features, a column a view that says where it was measured: its products with
+    # Beside the features, a column per view that says where it was measured: its products with
     # the features are the sums that centre them.
     n_features, n_views = sum(data.n_features.values()), len(data.n_features)
     product = np.zeros((n_features + n_views,) * 2)

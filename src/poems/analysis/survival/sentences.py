@@ -177,8 +177,8 @@ def _concordance(concordance: pd.DataFrame) -> Finding:
     parts, failed = [], []
     for row in _rows(concordance):
         sd = "" if pd.isna(row.sd) else f" ± {row.sd:.2f}"
-        told = "not fitted" if pd.isna(row.concordance) else f"{row.concordance:.2f}{sd}"
-        parts.append(f"{row.features} {told}")
+        shown = "not fitted" if pd.isna(row.concordance) else f"{row.concordance:.2f}{sd}"
+        parts.append(f"{row.features} {shown}")
         if row.n_failed:
             failed.append(f"{row.n_failed} of {row.features}")
     lacking = f"; without folds that could not be fitted or compared: {', '.join(failed)}"
