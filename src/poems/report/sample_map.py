@@ -43,10 +43,10 @@ def sample_map(source: Source) -> Map:
         "Principal plane": principal_plane(points, metric),
     }
     rows = np.arange(len(points))
-    remark = ""
+    said = ""
     if len(rows) > MOST_DOTS:
         rows = np.sort(np.random.default_rng(model.seed).choice(rows, MOST_DOTS, replace=False))
-        remark = f" {MOST_DOTS:,} of {len(points):,} samples, drawn at random."
+        said = f" {MOST_DOTS:,} of {len(points):,} samples, drawn at random."
     columns = [{**_groups(subtypes.iloc[rows]), "name": "Subtype"}]
     for at, name in enumerate(run.obs.columns[:MOST_COLUMNS]):
         columns.append({**_column(run.obs.iloc[rows, at]), "name": str(name)})

@@ -60,7 +60,7 @@ _Family = Callable[
 
 @dataclass(frozen=True, eq=False)
 class RunAnalysis:
-    """Tables by their name, tidy: a row per observation, no index.
+    """Tables by their name, tidy: a row an observation, no index.
 
     ``findings`` say what was left out of them, and why.
     """
@@ -112,9 +112,9 @@ def analyse_part(
     PoemsError
         If the cohort does not allow for them.
     """
-    tables, noticed = _FAMILIES[title](model, cohort, subtypes, seed)
+    tables, said = _FAMILIES[title](model, cohort, subtypes, seed)
     # That the model does not use what the fit left out was said when it did.
-    news = [each for each in unsaid(noticed, model.findings) if each.code != "features-unknown"]
+    news = [each for each in unsaid(said, model.findings) if each.code != "features-unknown"]
     return RunAnalysis(tables, tuple(news))
 
 
@@ -158,11 +158,11 @@ def read_analysis(run: Path) -> dict[str, pd.DataFrame]:
 def _factors(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
 ) -> tuple[Tables, tuple[Finding, ...]]:
-    described = describe_factors(model, cohort, seed=seed)
+    found = describe_factors(model, cohort, seed=seed)
     tables = {
-        "factor_effects": described.effects,
-        "factor_top_features": top_features(described.effects, _TOP),
-        "factor_correlations": described.correlations,
+        "factor_effects": found.effects,
+        "factor_top_features": top_features(found.effects, _TOP),
+        "factor_correlations": found.correlations,
     }
     if found.variance is not None:
         tables["factor_variance"] = found.variance.table
@@ -176,30 +176,30 @@ def _factors(
 def _contributions(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
 ) -> tuple[Tables, tuple[Finding, ...]]:
-    contributions = view_contributions(model, cohort, subtypes)
-    return contributions.tables, contributions.findings
+    found = view_contributions(model, cohort, subtypes)
+    return found.tables, found.findings
 
 
 def _subtypes(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
 ) -> tuple[Tables, tuple[Finding, ...]]:
     probability = subtypes.own_probability(model)
-    assessment = assess_subtypes(model, subtypes, probability=probability, seed=seed)
-    return assessment.tables, assessment.findings
+    found = assess_subtypes(model, subtypes, probability=probability, seed=seed)
+    return found.tables, found.findings
 
 
 def _markers(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
 ) -> tuple[Tables, tuple[Finding, ...]]:
-    markers = subtype_markers(model, cohort, subtypes, seed=seed)
-    return markers.tables, markers.findings
+    found = subtype_markers(model, cohort, subtypes, seed=seed)
+    return found.tables, found.findings
 
 
 def _cross_omic(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
 ) -> tuple[Tables, tuple[Finding, ...]]:
-    pairs = cross_omic(model, cohort, seed=seed)
-    return pairs.tables, pairs.findings
+    found = cross_omic(model, cohort, seed=seed)
+    return found.tables, found.findings
 
 
 # Tables that are computed together, by what they are called where they cannot be.

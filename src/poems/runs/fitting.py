@@ -146,13 +146,13 @@ def _fit_and_write(cohort: MultiOmics, request: FitRequest, noticed: Noticed) ->
         with interrupts_held(_say_held):
             model = _fit(cohort, request)
             with request.profile.span("subtypes"):
-                subtypes, of_subtypes = _find_subtypes(model, request)
+                subtypes, said = _find_subtypes(model, request)
             with request.profile.span("writing"):
-                write_core(request.out, model, cohort, subtypes, findings=of_subtypes)
+                write_core(request.out, model, cohort, subtypes, findings=said)
             additions = all_additions(
                 request.out, model, cohort, subtypes, analysis=request.analysis, seed=request.seed
             )
-            core = (*model.findings, *subtypes.findings, *of_subtypes)
+            core = (*model.findings, *subtypes.findings, *said)
             with request.profile.span("analysis"):
                 added = add_to_run(request.out, additions, core)
         late = unsaid((*core, *added), known)
@@ -183,10 +183,10 @@ def _find_subtypes(model: FittedPoems, request: FitRequest) -> tuple[Subtypes, t
     except KeyboardInterrupt:
         if not hold_again():
             raise
-        of_subtypes = Finding("warning", "subtypes-interrupted", f"{text}: the fit was interrupted")
+        said = Finding("warning", "subtypes-interrupted", f"{text}: the fit was interrupted")
     # Broad on purpose: any fault here, of any library, would throw away the training.
     except Exception as error:
-        of_subtypes = failure(text, error, code="subtypes-failed")
+        said = failure(text, error, code="subtypes-failed")
     else:
         return found, failed_fit(model)
     return one_subtype(model.samples), (said,)

@@ -94,11 +94,11 @@ def _test_view(
         block = values[:, some].double().numpy()
         known = there[:, some].numpy()
         ranked = rank_features(block, known)
-        columns_of = _effects(block, known, reported, len(names))
+        found = _effects(block, known, reported, len(names))
         circular = one_vs_rest(ranked, reported, len(names))
         tested = [(np.isin(columns, half.features[view]), half.codes) for half in halves]
-        fitted = _cross_fitted(ranked, tested, np.sign(columns_of["effect"]))
-        columns_of |= {"auc": circular.auc, "p": np.fmax(fitted, circular.p)}
+        fitted = _cross_fitted(ranked, tested, np.sign(found["effect"]))
+        found |= {"auc": circular.auc, "p": np.fmax(fitted, circular.p)}
         scale = scaling.scale[columns, None]
         raw = scaling.own is not None and scaling.own.kind != "heavy"
         if scaling.own is not None and raw:
@@ -108,14 +108,14 @@ def _test_view(
         for column in () if raw else ("mean_in", "mean_out"):
             moved = found[column] * scale + scaling.offset[columns, None]
             # Values are single precision: what is left of a mean of 0 is their rounding.
-            columns_of[column] = np.where(np.abs(moved) < _ROUNDING * scale, 0.0, moved)
+            found[column] = np.where(np.abs(moved) < _ROUNDING * scale, 0.0, moved)
         parts.append(
             pd.DataFrame(
                 {
                     "view": view,
                     "feature": np.repeat(scaling.features[columns], len(names)),
                     "subtype": np.tile(np.array(names, dtype=object), len(columns)),
-                    **{name: array.ravel() for name, array in columns_of.items()},
+                    **{name: array.ravel() for name, array in found.items()},
                 }
             )
         )
@@ -165,8 +165,8 @@ def _cross_fitted(
             # A subtype that was not found again has no p: nothing speaks for a marker.
             agrees = np.sign(tests.auc - 0.5) == sign
             # No p is the p of no evidence, 1: it can only make a marker weaker.
-            counted = np.where(agrees, np.nan_to_num(tests.p, nan=1.0), 1.0)
-            p[own] = counted[own]
+            found = np.where(agrees, np.nan_to_num(tests.p, nan=1.0), 1.0)
+            p[own] = found[own]
         splits.append(p)
     combined = splits[0] if len(splits) == 1 else 2.0 * np.median(np.stack(splits), axis=0)
     return np.where(ranked.squares[:, None] > 0, np.minimum(combined, 1.0), np.nan)

@@ -81,16 +81,16 @@ def factors(
     cohort = None if tables is None else tables.read(backed=backed)
     known, noticed = _obs_table(model, cohort, obs, own_obs)
     folder = claim(out, "factor-table", overwrite=overwrite)
-    described = describe_factors(model, cohort, obs=known, seed=seed)
-    findings = (*noticed, *described.findings)
+    found = describe_factors(model, cohort, obs=known, seed=seed)
+    findings = (*noticed, *found.findings)
     about: dict[str, object] = {"run": str(path), "seed": seed}
-    if described.variance is not None:
+    if found.variance is not None:
         about |= {
-            "n_samples": described.variance.n_samples,
-            "n_trained_on": described.variance.n_trained_on,
+            "n_samples": found.variance.n_samples,
+            "n_trained_on": found.variance.n_trained_on,
         }
     return CommandResult(
-        partial(_show, model=model, found=described, findings=findings, top=top),
+        partial(_show, model=model, found=found, findings=findings, top=top),
         {**about, "factors": model.factor_names},
         tables=_tables(model, found),
         findings=findings,

@@ -108,11 +108,11 @@ def genesets(
         "fdr": fdr,
     }
     return CommandResult(
-        partial(_show, found=enrichment, findings=findings, fdr=fdr, top=top),
-        {**about, "n_significant": (enrichment.table["q"] <= fdr).sum()},
-        tables=enrichment.tables,
+        partial(_show, found=found, findings=findings, fdr=fdr, top=top),
+        {**about, "n_significant": (found.table["q"] <= fdr).sum()},
+        tables=found.tables,
         findings=findings,
-        figures={"gene_sets": partial(plot_gene_sets, enrichment.table, fdr=fdr)},
+        figures={"gene_sets": partial(plot_gene_sets, found.table, fdr=fdr)},
         folder=folder,
         about=about,
     )
