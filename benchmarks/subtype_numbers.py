@@ -5,7 +5,7 @@
 
 simulated: cohorts at the simulator's defaults but for the number of planted subtypes, default
 fits; the share of seeds in which each criterion chooses that number. "reported" is
-`find_subtypes`. real: the numbers chosen on labelled cohorts beside the number of
+`find_subtypes`, which takes the largest number that holds. real: the numbers chosen on labelled cohorts beside the number of
 classes, and how well so many clusters agree with the labels (ARI).
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 import poems
-from cohorts import labelled
+from cohorts import labelled, more
 from poems.analysis.subtypes.finding import find_subtypes
 from poems.analysis.subtypes.numbers import subtype_numbers
 from poems.clustering.agreement import ari
@@ -55,7 +55,7 @@ def simulated(seeds: int, numbers: Sequence[int]) -> None:
 
 def real(data: Path) -> None:
     rows: list[dict[str, Any]] = []
-    for spec in labelled(data):
+    for spec in (*labelled(data), *more(data)):
         cohort = read_benchmark_cohort(spec)
         model = poems.fit(cohort, progress=False)
         found = choices(model)
