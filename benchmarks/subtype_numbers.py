@@ -5,8 +5,8 @@
 
 simulated: cohorts at the simulator's defaults but for the number of planted subtypes, default
 fits; the share of seeds in which each criterion chooses that number. "reported" is
-`find_subtypes`, which takes the largest number that holds. real: the numbers chosen on labelled cohorts beside the number of
-classes, and how well so many clusters agree with the labels (ARI).
+`find_subtypes`, which takes the largest number that holds. real: the numbers chosen on labelled
+cohorts beside the number of classes, and how well so many clusters agree with the labels (ARI).
 """
 
 from __future__ import annotations
