@@ -44,7 +44,8 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(tables: Path) -> Path:
     folder = tables / "run"
     files = [tables / f"{name}.csv" for name in ("rna", *KINDS)]
-    assert poems_here("fit", *files, "--obs", tables / "obs.csv", "--out", folder, *FLAG, "-q") == 0
+    flags = [*FLAG, "-q", "--n-subtypes", "2"]
+    assert poems_here("fit", *files, "--obs", tables / "obs.csv", "--out", folder, *flags) == 0
     return folder
 
 

@@ -161,7 +161,8 @@ def test_a_sample_does_not_depend_on_its_company(
 ) -> None:
     for row in (0, 7):
         alone = fitted.transform(simulation.cohort.take([row])).latent
-        np.testing.assert_allclose(alone, fitted.latent.iloc[[row]], atol=1e-5)
+        # To what sums of single precision leave open in other company.
+        np.testing.assert_allclose(alone, fitted.latent.iloc[[row]], atol=1e-4)
 
 
 def test_a_subset_of_views_is_projected(fitted: FittedPoems, simulation: Simulation) -> None:

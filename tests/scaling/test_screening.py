@@ -49,7 +49,9 @@ def noise(n_samples: int, n_features: int = 4000, seed: int = 0) -> np.ndarray:
 def test_the_most_variable_are_kept_in_their_order_and_it_is_said(make_cohort: Make) -> None:
     x = noise(25)
     cohort = make_cohort(rna=x, small=x[:, :50])
-    found, (said,) = fit_preprocessing(cohort, PreprocessingSettings(winsorise=None), RULE)
+    found, (said,) = fit_preprocessing(
+        cohort, PreprocessingSettings(winsorise=None), screening=RULE
+    )
     most = np.sort(np.argsort(-x.var(axis=0))[:2000])
     assert list(found.views["rna"].features) == [f"rna_{j}" for j in most]
     assert len(found.views["small"].features) == 50
@@ -70,7 +72,7 @@ def test_nothing_is_set_aside_where_there_is_no_need_or_it_was_not_asked(
     make_cohort: Make, n: int, rule: Screening | None, settings: dict[str, Any]
 ) -> None:
     cohort = make_cohort(rna=noise(n))
-    found, said = fit_preprocessing(cohort, PreprocessingSettings(**settings), rule)
+    found, said = fit_preprocessing(cohort, PreprocessingSettings(**settings), screening=rule)
     assert len(found.views["rna"].features) == settings.get("most_variable", 4000)
     assert "features-screened" not in {finding.code for finding in said}
 
@@ -78,7 +80,7 @@ def test_nothing_is_set_aside_where_there_is_no_need_or_it_was_not_asked(
 def test_features_of_unit_variance_are_not_chosen_among(make_cohort: Make) -> None:
     x = noise(25)
     cohort = make_cohort(rna=(x - x.mean(axis=0)) / x.std(axis=0))
-    found, said = fit_preprocessing(cohort, PreprocessingSettings(), RULE)
+    found, said = fit_preprocessing(cohort, PreprocessingSettings(), screening=RULE)
     assert len(found.views["rna"].features) == 4000
     assert [finding.code for finding in said] == ["features-unscreened"]
     assert "their variances are all alike" in said[0].message
@@ -96,10 +98,10 @@ def test_it_is_on_disk_what_it_is_in_memory(
 ) -> None:
     cohort = make_cohort(rna=noise(25, 2500))
     path = write_backed(cohort, tmp_path, "h5mu")
-    memory, said = fit_preprocessing(cohort, PreprocessingSettings(), RULE)
+    memory, said = fit_preprocessing(cohort, PreprocessingSettings(), screening=RULE)
     with poems.read(path, backed=True) as disk:
         assert isinstance(disk, BackedCohort)
-        found, also = fit_preprocessing(disk, PreprocessingSettings(), RULE)
+        found, also = fit_preprocessing(disk, PreprocessingSettings(), screening=RULE)
     assert found.views["rna"].features.equals(memory.views["rna"].features)
     assert [finding.message for finding in also] == [finding.message for finding in said]
 

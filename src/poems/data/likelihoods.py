@@ -83,6 +83,7 @@ def _of_whole(x: _Floats, there: npt.NDArray[np.bool_], flat: _Floats) -> Propos
 
 def _of_counts(x: _Floats, there: npt.NDArray[np.bool_], few: bool) -> Proposal | None:
     """Counts, if the variance of features grows with their mean."""
+    # A feature without a value has sums of 0, divided by anything.
     n = np.maximum(there.sum(axis=0), 1)
     mean = np.where(there, x, 0.0).sum(axis=0) / n
     variance = np.where(there, (x - mean) ** 2, 0.0).sum(axis=0) / n

@@ -102,12 +102,13 @@ def _count_in(
     )
     for view, predicted, precision, (name, values) in parts:
         measured, observed = chunk.measured[:, view.number], chunk.observed[name]
-        x, own = values[measured], predicted[measured]
+        x = chunk.targets.get(name, values)[measured]
+        own = chunk.shifted_view(name, predicted[measured], measured)
         there = None if observed is None else observed[measured]
         likelihood = model.likelihood(view.number)
         if there is not None:
             x = x.where(there, likelihood.placeholder)
-        if dense:
+        if dense and likelihood.additive:
             score, information = (x - own) * precision, precision.expand_as(own)
         else:
             score, information = likelihood.score(x, own), likelihood.information(own)

@@ -203,6 +203,7 @@ def _of_counts(found: OwnScale, x: Array, name: str, samples: pd.Index) -> OwnSc
     mean = np.exp(found.log_sizes(x, name, samples))[:, None] * found.mean
     excess = np.nansum((x - mean) ** 2 - mean, axis=0)
     moments = excess / np.where(there, mean**2, 0.0).sum(axis=0)
+    # Moments of few values may be negative or without bound; this scales residuals, no more.
     return replace(found, dispersion=np.clip(moments, *_DISPERSION))
 
 

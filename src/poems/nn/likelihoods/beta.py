@@ -37,6 +37,7 @@ class BetaLikelihood(OwnScaleLikelihood):
 
     def intercept(self, x: Tensor, log_size: Tensor, there: Tensor) -> Tensor:
         """Log odds of the mean; precisions by moments about it."""
+        # A feature that nothing was measured of has sums of 0, divided by anything.
         n = there.sum(dim=0).clamp_min(1)
         mean = mean_inside(x, there)
         # Where learning begins; moments of few samples may be anything, those of one are 0.
@@ -50,6 +51,7 @@ class BetaLikelihood(OwnScaleLikelihood):
         """Leave the share of the variance that a linear model leaves."""
         ratio = residual.where(residual > 0, 1.0).square()
         inverse = ratio / (1.0 + self.log_precision.exp())
+        # Moments of few values may leave no precision at all: a start has some.
         self.log_precision.copy_((1.0 / inverse - 1.0).clamp_min(_LEAST).log())
 
     def log_prior(self) -> Tensor:
@@ -58,8 +60,10 @@ class BetaLikelihood(OwnScaleLikelihood):
 
     def _shapes(self, eta: Tensor) -> tuple[Tensor, Tensor]:
         phi = torch.exp(self.log_precision)
+        # Both are above 0 but where the sigmoid of a far eta underflows.
         return (
             (phi * torch.sigmoid(eta)).clamp_min(_TINY),
+            # As above.
             (phi * torch.sigmoid(-eta)).clamp_min(_TINY),
         )
 
@@ -104,7 +108,9 @@ class BetaLikelihood(OwnScaleLikelihood):
         """Twice what eta loses against the best eta for x, found by Newton's method."""
         best = torch.logit(x)
         for _ in range(_STEPS):
+            # Newton's steps, bounded: far from the mean information vanishes and steps overshoot.
             step = self.score(x, best) / self.information(best).clamp_min(1e-12)
+            # As above.
             best = best + step.clamp(-2.0, 2.0)
         lost = self.log_prob(x, best) - self.log_prob(x, eta)
         # Not below 0 but by rounding.

@@ -98,8 +98,10 @@ def _log_rising(x: Tensor, theta: Tensor) -> Tensor:
     large = theta > _LARGE
     if not bool(large.any()):
         return torch.lgamma(x + theta) - torch.lgamma(theta)
+    # Each of two formulas is used on its side alone, see `large`; the bounds keep both finite.
     small = theta.clamp_max(_LARGE)
     direct = torch.lgamma(x + small) - torch.lgamma(small)
+    # As above.
     above = theta.clamp_min(_LARGE)
     both = x + above
     series = (above - 0.5) * torch.log1p(x / above) + x * both.log() - x

@@ -37,6 +37,7 @@ class OrdinalLikelihood(OwnScaleLikelihood):
 
     def __init__(self, variance: Tensor, n_levels: int = _N_LEVELS) -> None:
         super().__init__(variance)
+        # Of two levels there is one cut and no gap.
         gaps = variance.new_full((len(variance), max(n_levels - 2, 0)), 0.7)
         self.first = nn.Parameter(torch.full_like(variance, -1.0))
         self.log_gaps = nn.Parameter(gaps)
@@ -66,6 +67,7 @@ class OrdinalLikelihood(OwnScaleLikelihood):
         # Half a sample at each end, for levels that no sample has.
         cuts = torch.logit((below + 0.5) / (n[:, None] + 1.0))
         self.first.copy_(cuts[:, 0])
+        # Levels that no sample has are given a gap nevertheless: cuts are in order.
         self.log_gaps.copy_(cuts.diff(dim=1).clamp_min(_LEAST_GAP).log())
         return torch.zeros_like(n)
 
@@ -79,11 +81,14 @@ class OrdinalLikelihood(OwnScaleLikelihood):
         level = x.long().T.contiguous()
         cuts = self.cuts
         last = self.n_levels - 1
+        # The outer levels have one cut; what is gathered in place of the other is not used.
         upper = cuts.gather(1, level.clamp_max(last - 1)).T - eta
+        # As above.
         lower = cuts.gather(1, (level - 1).clamp_min(0)).T - eta
         # Of gaps themselves: a difference of cuts far from 0 has lost its digits.
         gap = torch.ones_like(upper)
         if self.log_gaps.shape[1]:
+            # As above: the outer levels have no gap.
             at = (level - 1).clamp(0, self.log_gaps.shape[1] - 1)
             gap = torch.exp(self.log_gaps).gather(1, at).T
         return upper, lower, gap, x < last, x > 0

@@ -92,11 +92,13 @@ def exp_then_straight(eta: Tensor) -> Tensor:
     >>> exp_then_straight(torch.tensor([0.0, 1000.0])).isfinite().all()
     tensor(True)
     """
+    # What the function is for: exponential up to there, its tangent beyond.
     return torch.exp(eta.clamp_max(_STRAIGHT)) * (1.0 + torch.relu(eta - _STRAIGHT))
 
 
 def slope_of_exp(eta: Tensor) -> Tensor:
     """Compute the derivative of :func:`exp_then_straight`."""
+    # As above.
     return torch.exp(eta.clamp_max(_STRAIGHT))
 
 
