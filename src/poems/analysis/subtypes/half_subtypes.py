@@ -66,7 +66,7 @@ def half_subtypes(
     seed
         Of the split and of k-means.
     weighted
-        Whether features that say the same count once in the network
+        Whether features that say the same count less in the network
         (:mod:`poems.scaling.redundancy`); which do is told by the half alone.
     """
     rng = np.random.default_rng([seed, len(data)])
