@@ -11,7 +11,8 @@ from torch import Tensor
 from toy_parts import Laplace
 
 from poems.nn.background import Background
-from poems.nn.inference import conditional_scores, infer
+from poems.nn.background_scores import conditional_scores
+from poems.nn.inference import infer
 from poems.nn.likelihoods import GaussianLikelihood, Likelihood, likelihood_terms
 from poems.nn.model import POEMS
 from poems.nn.objective import Terms, elbo_terms

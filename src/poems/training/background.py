@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 
 from poems.nn.background import Background
-from poems.nn.inference import Inferred, conditional_scores, infer
+from poems.nn.background_scores import conditional_scores
+from poems.nn.inference import Inferred, infer
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
 from poems.training.starts.linear import principal_scores
