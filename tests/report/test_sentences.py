@@ -15,6 +15,7 @@ from poems.findings import Finding
 from poems.report.blocks import Sentence
 from poems.report.sections import cautions, summary
 from poems.report.source import Source
+from poems.runs.folder import run_subtypes
 
 Changed = Callable[..., Source]
 
@@ -186,5 +187,5 @@ def test_of_a_fit_that_failed_no_subtypes_are_told(source: Source) -> None:
 def test_one_group_is_no_subtype(source: Source) -> None:
     table = source.run.subtypes.assign(subtype="S1")
     changed = sound(replace(source, run=replace(source.run, subtypes=table)))
-    assert "3 subtypes:" not in text(summary.subtype_sentences(changed))
+    assert text(summary.subtype_sentences(changed)) == run_subtypes(changed.run).explanation
     assert text(summary.marker_sentences(changed)) == ""
