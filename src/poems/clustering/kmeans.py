@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.clustering.names import names_by_size
+from poems.clustering.restarts import restarted_kmeans
 from poems.errors import DataError, SettingsError
 from poems.findings import name_some
 
@@ -125,11 +126,8 @@ def clusterings_of(
 def _kmeans(values: npt.NDArray[np.float64], k: int, seed: int) -> npt.NDArray[np.intp]:
     if k == 1:
         return np.zeros(len(values), dtype=np.intp)
-    from sklearn.cluster import KMeans
-
     # Restarts of k-means; the best of them is kept.
-    labels = KMeans(k, n_init=20, random_state=seed).fit_predict(values)
-    return np.asarray(labels, dtype=np.intp)
+    return restarted_kmeans(values, k, n_starts=20, seed=seed)[0]
 
 
 def silhouettes_of(

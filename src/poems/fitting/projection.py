@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 import torch
 
-from poems.data import MultiOmics
+from poems.data import MultiOmics, read
 from poems.data.disk.view import require_in_memory
 from poems.errors import SettingsError
 from poems.findings import Finding, count
@@ -20,6 +21,8 @@ from poems.fitting.tables import (
     shares_frame,
 )
 from poems.nn.estimates import SampleEstimates, estimate_samples
+from poems.scaling.batch import Batch
+from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.preprocessing import prepare
 from poems.settings.schema import Metric
 
@@ -47,10 +50,70 @@ class Projection:
     precision_shares: pd.DataFrame | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Inferred:
+    """Samples on a model's scale, and what it says of them: computed once, read by many.
+
+    Parameters
+    ----------
+    cohort
+        The samples.
+    data
+        Their values on the model's scale, in memory or on disk.
+    estimates
+        Latents, gates and components of all of them, in order.
+    findings
+        What was absent or unknown.
+    """
+
+    cohort: MultiOmics
+    data: Batch | BackedBatches
+    estimates: SampleEstimates
+    findings: tuple[Finding, ...]
+
+    def parts(self) -> Iterator[tuple[Batch, SampleEstimates]]:
+        """Pass over the samples in their order, a bounded number at a time."""
+        first = 0
+        for chunk in self.data.chunks():
+            yield chunk, self.estimates.rows(slice(first, first + len(chunk)))
+            first += len(chunk)
+
+
+def inferred(fitted: FittedPoems, cohort: MultiOmics | Mapping[str, Any]) -> Inferred:
+    """Infer the samples of a cohort, or of what it is read from.
+
+    Raises
+    ------
+    DataError
+        If no view or no feature is known, or a sample has nothing measured.
+    """
+    given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
+    data, findings = prepare(fitted.preprocessing, given)
+    return Inferred(given, data, estimate_samples(fitted.module, data), findings)
+
+
+def inferred_in_fit(fitted: FittedPoems, cohort: MultiOmics) -> Inferred:
+    """Return what :func:`inferred` does of the training cohort, which the fit inferred already.
+
+    Parameters
+    ----------
+    fitted
+        A model as it comes from the fit.
+    cohort
+        The cohort it was fitted to, unchanged.
+    """
+    data, findings = prepare(fitted.preprocessing, cohort)
+    return Inferred(cohort, data, fitted.sample_estimates, findings)
+
+
 def project(fitted: FittedPoems, cohort: MultiOmics) -> Projection:
     """Compute what :meth:`FittedPoems.transform` returns."""
-    batch, findings = prepare(fitted.preprocessing, cohort)
-    estimates = estimate_samples(fitted.module, batch)
+    return projection_of(fitted, inferred(fitted, cohort))
+
+
+def projection_of(fitted: FittedPoems, found: Inferred) -> Projection:
+    """Return samples that were inferred as tables of the factors that were not pruned."""
+    cohort, estimates, findings = found.cohort, found.estimates, found.findings
     return Projection(
         latent=factor_frame(fitted, estimates.loc * fitted.orientation, cohort.samples),
         latent_variance=factor_frame(fitted, estimates.variance, cohort.samples),

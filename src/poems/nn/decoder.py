@@ -127,6 +127,16 @@ class Decoder(nn.Module):
         return predicted
 
 
+def _drawn(rows: int, columns: int, width: int) -> Tensor:
+    """Draw weights (rows, columns) from a normal distribution of variance 1 / width.
+
+    Nothing is drawn where loading builds a model on torch's meta device, without memory: torch
+    would import its compiler to calculate there, half a second's work.
+    """
+    weights = torch.empty(rows, columns)
+    return weights if weights.is_meta else weights.normal_().div_(width**0.5)
+
+
 class SparseDecoder(Decoder):
     """eta_j(z) = u_j . relu(A (w_j * z)) + b_j with a spike-and-slab lasso on W.
 
@@ -152,11 +162,9 @@ class SparseDecoder(Decoder):
         self.dropout = settings.decoder_dropout
         self.kernel: Kernel = settings.kernel
         self.sparsity = sparsity
-        # In place: loading builds models on torch's meta device, where the other
-        # form of division would import its compiler, a second's work.
-        self.loadings = nn.Parameter(torch.randn(n_features, n_latent).div_(n_latent**0.5))
-        self.mixing = nn.Parameter(torch.randn(hidden, n_latent).div_(hidden**0.5))
-        self.heads = nn.Parameter(torch.randn(n_features, hidden).div_(hidden**0.5))
+        self.loadings = nn.Parameter(_drawn(n_features, n_latent, n_latent))
+        self.mixing = nn.Parameter(_drawn(hidden, n_latent, hidden))
+        self.heads = nn.Parameter(_drawn(n_features, hidden, hidden))
         self.bias = nn.Parameter(torch.zeros(n_features))
         self.register_buffer("theta_logit", torch.zeros(n_latent))
         self.register_buffer("lambda_spike", torch.full((n_features,), sparsity.lambda_slab))

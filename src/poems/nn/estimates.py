@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
@@ -36,6 +36,15 @@ class SampleEstimates:
     shares: Tensor | None = None
     unsettled: int = 0
     log_sizes: Tensor | None = None
+
+    def rows(self, rows: slice) -> SampleEstimates:
+        """Return the estimates of some samples; how many are unsettled is known of all alone."""
+        own = {
+            each.name: value[rows]
+            for each in fields(self)
+            if isinstance(value := getattr(self, each.name), Tensor)
+        }
+        return replace(self, **own)
 
 
 @dataclass(frozen=True, eq=False)

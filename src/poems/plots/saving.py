@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from poems.files.atomic import atomic_path
 
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 Format = Literal["png", "svg", "pdf"]
 
 # What matplotlib writes of its own accord, so that the same picture is the same file.
-_UNDATED: Final[dict[Format, dict[str, None]]] = {
+_UNDATED: Final[dict[Format, dict[str, Any]]] = {
     "png": {},
-    "svg": {"Date": None},
+    "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None},
 }
 
@@ -45,11 +46,48 @@ def save_figure(
     ...     [file.name for file in files]
     ['a.b.png', 'a.b.svg']
     """
-    figure = cast("Figure", drawn if hasattr(drawn, "savefig") else drawn.get_figure(root=True))
+    figure = figure_of(drawn)
     files = []
     for kind in formats:
         path = stem.with_name(f"{stem.name}.{kind}")
         with atomic_path(path) as temporary:
-            figure.savefig(temporary, format=kind, dpi=150, metadata=_UNDATED[kind])
+            write_figure(figure, temporary, kind, dpi=150)
         files.append(path)
     return files
+
+
+def figure_of(drawn: Axes | Figure) -> Figure:
+    """Return the figure of axes, or the figure itself."""
+    return cast("Figure", drawn if hasattr(drawn, "savefig") else drawn.get_figure(root=True))
+
+
+def write_figure(figure: Figure, target: Path | BytesIO, kind: Format, *, dpi: float) -> None:
+    """Write a figure in one pass, where ``savefig`` makes two: one for the layout, one to draw.
+
+    Parameters
+    ----------
+    figure
+        The figure; left as it was.
+    target
+        A file, or bytes in memory.
+    kind
+        Format of the file.
+    dpi
+        Dots per inch of a PNG.
+    """
+    if kind == "pdf":
+        figure.savefig(target, format=kind, metadata=_UNDATED[kind])
+        return
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    canvas, before = figure.canvas, figure.dpi
+    try:
+        if kind == "svg":
+            FigureCanvasSVG(figure).print_svg(target, metadata=_UNDATED[kind])
+        else:
+            figure.dpi = dpi
+            FigureCanvasAgg(figure).print_png(target, metadata=_UNDATED[kind])
+    finally:
+        figure.dpi = before
+        figure.set_canvas(canvas)

@@ -7,7 +7,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from poems.report.blocks import Picture
 
@@ -45,11 +45,12 @@ def picture(
     many_points
         Make it a PNG.
     """
+    from poems.plots.saving import figure_of
+
     # Recorded, to draw anew where a glyph is missing; all others are given on below.
     with warnings.catch_warnings(record=True) as caught:
         warnings.filterwarnings("always", message=_MISSING)
-        drawn = draw()
-        figure = cast("Figure", drawn if hasattr(drawn, "savefig") else drawn.figure)
+        figure = figure_of(draw())
         content = _saved(figure, many_points, "path")
         if any(re.match(_MISSING, str(each.message)) for each in caught) and not many_points:
             content = _saved(figure, many_points, "none")
@@ -65,13 +66,11 @@ def picture(
 def _saved(figure: Figure, many_points: bool, fonttype: str) -> bytes:
     import matplotlib as mpl
 
+    from poems.plots.saving import write_figure
+
     target = io.BytesIO()
     # Ids within the file would otherwise be random. Glyphs as paths look alike everywhere.
     style: Any = {"svg.hashsalt": "poems", "svg.fonttype": fonttype}
     with mpl.rc_context(style):
-        if many_points:
-            figure.savefig(target, format="png", dpi=2 * _DPI)
-        else:
-            # Without a date, so that the same run gives the same file.
-            figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+        write_figure(figure, target, "png" if many_points else "svg", dpi=2 * _DPI)
     return target.getvalue()

@@ -16,7 +16,7 @@ from poems.analysis.subtypes.assignment_storage import save_subtype_model
 from poems.data.disk.view import BackedCohort
 from poems.files.csv_tables import write_csv, write_findings
 from poems.findings import Finding, name_some, unsaid
-from poems.runs.analysis import PARTS, analyse_part, left_out, write_tables
+from poems.runs.analysis import PARTS, analyse_part, left_out, samples_of_fit, write_tables
 from poems.runs.figures import run_figures
 from poems.training.interrupts import interrupts_let_through
 
@@ -170,8 +170,10 @@ def _patterns(model: FittedPoems, subtypes: Subtypes) -> _Made:
 def _analyses(
     folder: Path, model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
 ) -> Iterator[Addition]:
+    samples = samples_of_fit(model, cohort)
+
     def make(title: str) -> _Made:
-        made = analyse_part(title, model, cohort, subtypes, seed=seed)
+        made = analyse_part(title, model, cohort, subtypes, seed=seed, samples=samples)
         return made.findings, partial(write_tables, folder, made.tables)
 
     for title, command in PARTS.items():

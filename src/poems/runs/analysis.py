@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,7 @@ from poems.errors import PoemsError
 from poems.files.csv_tables import read_typed_csv, write_csv
 from poems.findings import Finding, unsaid
 from poems.fitting.failures import failure
+from poems.fitting.projection import Inferred, inferred, inferred_in_fit
 
 if TYPE_CHECKING:
     from poems.analysis.subtypes.finding import Subtypes
@@ -54,8 +56,10 @@ NAME_COLUMNS: Final = (
 
 Tables = Mapping[str, pd.DataFrame]
 _Family = Callable[
-    ["FittedPoems", "MultiOmics", "Subtypes", int], tuple[Tables, tuple[Finding, ...]]
+    ["FittedPoems", "MultiOmics", "Subtypes", int, "Samples"], tuple[Tables, tuple[Finding, ...]]
 ]
+# Gives the samples as the model sees them, which takes as long as an analysis.
+Samples = Callable[[], Inferred]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +94,10 @@ def analyse_run(
     """
     tables: dict[str, pd.DataFrame] = {}
     findings: list[Finding] = []
+    samples = samples_of_fit(model, cohort)
     for title in PARTS:
         try:
-            made = analyse_part(title, model, cohort, subtypes, seed=seed)
+            made = analyse_part(title, model, cohort, subtypes, seed=seed, samples=samples)
         # Broad on purpose: whatever goes wrong with one part, the others are worth having.
         except Exception as error:
             findings.append(left_out(title, error))
@@ -102,17 +107,40 @@ def analyse_run(
     return RunAnalysis(tables, tuple(findings))
 
 
+def samples_of_fit(model: FittedPoems, cohort: MultiOmics) -> Samples:
+    """Return what gives the samples of a fit as its model sees them, made once when first asked."""
+    if list(cohort.samples) != list(model.samples):
+        return cache(partial(inferred, model, cohort))
+    return cache(partial(inferred_in_fit, model, cohort))
+
+
 def analyse_part(
-    title: str, model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, *, seed: int = 0
+    title: str,
+    model: FittedPoems,
+    cohort: MultiOmics,
+    subtypes: Subtypes,
+    *,
+    seed: int = 0,
+    samples: Samples | None = None,
 ) -> RunAnalysis:
     """Compute the tables that are computed together under one of the titles of :data:`PARTS`.
+
+    Parameters
+    ----------
+    title
+        Of the part.
+    model, cohort, subtypes, seed
+        As for :func:`analyse_run`.
+    samples
+        Of :func:`samples_of_fit`, where several parts share them.
 
     Raises
     ------
     PoemsError
         If the cohort does not allow for them.
     """
-    tables, said = _FAMILIES[title](model, cohort, subtypes, seed)
+    given = samples_of_fit(model, cohort) if samples is None else samples
+    tables, said = _FAMILIES[title](model, cohort, subtypes, seed, given)
     # That the model does not use what the fit left out was said when it did.
     news = [each for each in unsaid(said, model.findings) if each.code != "features-unknown"]
     return RunAnalysis(tables, tuple(news))
@@ -156,9 +184,9 @@ def read_analysis(run: Path) -> dict[str, pd.DataFrame]:
 
 
 def _factors(
-    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int, samples: Samples
 ) -> tuple[Tables, tuple[Finding, ...]]:
-    found = describe_factors(model, cohort, seed=seed)
+    found = describe_factors(model, cohort, seed=seed, samples=samples())
     tables = {
         "factor_effects": found.effects,
         "factor_top_features": top_features(found.effects, _TOP),
@@ -174,14 +202,14 @@ def _factors(
 
 
 def _contributions(
-    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int, samples: Samples
 ) -> tuple[Tables, tuple[Finding, ...]]:
-    found = view_contributions(model, cohort, subtypes)
+    found = view_contributions(model, cohort, subtypes, samples=samples())
     return found.tables, found.findings
 
 
 def _subtypes(
-    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int, samples: Samples
 ) -> tuple[Tables, tuple[Finding, ...]]:
     probability = subtypes.own_probability(model)
     found = assess_subtypes(model, subtypes, probability=probability, seed=seed)
@@ -189,14 +217,14 @@ def _subtypes(
 
 
 def _markers(
-    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int, samples: Samples
 ) -> tuple[Tables, tuple[Finding, ...]]:
     found = subtype_markers(model, cohort, subtypes, seed=seed)
     return found.tables, found.findings
 
 
 def _cross_omic(
-    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int, samples: Samples
 ) -> tuple[Tables, tuple[Finding, ...]]:
     found = cross_omic(model, cohort, seed=seed)
     return found.tables, found.findings

@@ -23,8 +23,9 @@ from poems.analysis.testing.obs_columns import (
     testable_columns,
 )
 from poems.clustering.agreement import ari
-from poems.data import MultiOmics, read
+from poems.data import MultiOmics
 from poems.findings import Finding, count, name_some
+from poems.fitting.projection import Inferred, inferred
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
@@ -119,6 +120,7 @@ def view_contributions(
     obs: pd.DataFrame | None = None,
     *,
     subtype_model: SubtypeModel | None = None,
+    samples: Inferred | None = None,
 ) -> ViewContributions:
     """Compute how much each view counted: its gate, and what changes when it is withheld.
 
@@ -142,6 +144,8 @@ def view_contributions(
         Table to compare with, one row per sample; that of the cohort by default.
     subtype_model
         Gives the probabilities of subtypes; learnt from ``subtypes`` by default.
+    samples
+        The samples as inferred before, where they were; inferred anew by default.
 
     Raises
     ------
@@ -158,7 +162,8 @@ def view_contributions(
     >>> found.by_view["view"].tolist(), len(found.by_sample)
     (['view1', 'view2', 'view3'], 180)
     """
-    given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
+    samples = inferred(model, cohort) if samples is None else samples
+    given = samples.cohort
     known = subtypes.assignment if isinstance(subtypes, Subtypes) else subtypes
     if subtype_model is None:
         subtype_model = (
@@ -167,7 +172,7 @@ def view_contributions(
             else learn_subtypes(model.latent, known, model.latent_variance)
         )
     columns = given.obs if obs is None else matched(obs, given.samples)
-    withheld = withhold_views(model, given, subtype_model, known)
+    withheld = withhold_views(model, samples, subtype_model, known)
     by_view = _by_view(withheld, model.view_names)
     by_group, left_out = _by_group(withheld.table, columns, model.view_names)
     return ViewContributions(

@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 
 from poems.analysis.subtypes.assignment import SubtypeModel
+from poems.fitting.projection import Inferred
 from poems.nn.estimates import SampleEstimates, estimate_samples
 from poems.scaling.batch import Batch
-from poems.scaling.preprocessing import prepare
 
 if TYPE_CHECKING:
-    from poems.data import MultiOmics
     from poems.findings import Finding
     from poems.fitting.result import FittedPoems
 
@@ -77,7 +76,7 @@ class Withheld:
 
 @torch.no_grad()
 def withhold_views(
-    model: FittedPoems, cohort: MultiOmics, subtype_model: SubtypeModel, subtypes: pd.Series
+    model: FittedPoems, known: Inferred, subtype_model: SubtypeModel, subtypes: pd.Series
 ) -> Withheld:
     """Infer each sample again without each of its views, and see what changes.
 
@@ -88,7 +87,7 @@ def withhold_views(
     ----------
     model
         The fitted model.
-    cohort
+    known
         The samples, in memory or on disk: those of the fit or others. Passed
         over once, some at a time.
     subtype_model
@@ -101,15 +100,14 @@ def withhold_views(
     DataError
         If no view or no feature is known, or a sample has nothing measured.
     """
-    data, findings = prepare(model.preprocessing, cohort)
+    cohort, data = known.cohort, known.data
     model.module.eval()
     spread = _spread(model)
     parts: list[pd.DataFrame] = []
     first = 0
-    for chunk in data.chunks():
+    for chunk, estimates in known.parts():
         samples = cohort.samples[first : first + len(chunk)]
         first += len(chunk)
-        estimates = estimate_samples(model.module, chunk)
         gates = estimates.gates
         latent, variance = _tables(model, estimates, samples)
         before = subtype_model.probabilities(latent, variance)
@@ -148,7 +146,7 @@ def withhold_views(
         n_measured=pd.Series(counts, index=list(model.view_names), dtype=int),
         findings=tuple(
             finding
-            for finding in (*cohort.findings, *findings)
+            for finding in (*cohort.findings, *known.findings)
             # The fit has already reported what there is to say of the training cohort.
             if finding not in model.findings
         ),

@@ -13,8 +13,9 @@ from poems.analysis.factors.associations import Associations, associate, factor_
 from poems.analysis.factors.effects import factor_effects
 from poems.analysis.factors.variance import VarianceExplained, variance_explained
 from poems.analysis.testing.obs_columns import testable_columns
-from poems.data import MultiOmics, read
+from poems.data import MultiOmics
 from poems.findings import Finding, name_some
+from poems.fitting.projection import Inferred, inferred, projection_of
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
@@ -59,6 +60,7 @@ def describe_factors(
     *,
     obs: pd.DataFrame | None = None,
     seed: int = 0,
+    samples: Inferred | None = None,
 ) -> FactorTables:
     """Say what each factor of a model drives, explains and goes with.
 
@@ -75,6 +77,8 @@ def describe_factors(
         if it has columns, by default.
     seed
         Of the draws that effects are averaged over.
+    samples
+        The samples as inferred before, where they were; inferred anew by default.
 
     Raises
     ------
@@ -91,10 +95,12 @@ def describe_factors(
     >>> tables.associations.table["column"].unique().tolist()
     ['subtype']
     """
-    given = cohort if cohort is None or isinstance(cohort, MultiOmics) else read(cohort)
+    if cohort is not None and samples is None:
+        samples = inferred(model, cohort)
+    given = None if samples is None else samples.cohort
     latent, gates, background = model.latent, model.gates, model.background
-    if given is not None:
-        projection = model.transform(given)
+    if samples is not None:
+        projection = projection_of(model, samples)
         latent, gates = projection.latent, projection.gates
         background = background if projection.background is None else projection.background
     if obs is None and given is not None and len(given.obs.columns):
@@ -109,7 +115,9 @@ def describe_factors(
     return FactorTables(
         effects=factor_effects(model, seed=seed),
         correlations=factor_correlations(latent),
-        variance=None if given is None else variance_explained(model, given),
+        variance=None
+        if samples is None
+        else variance_explained(model, samples.cohort, samples=samples),
         associations=associations,
         background=of_background,
     )

@@ -11,13 +11,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from poems.data import MultiOmics, read
+from poems.data import MultiOmics
 from poems.findings import Finding
-from poems.nn.estimates import estimate_samples
+from poems.fitting.projection import Inferred, inferred
 from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
-from poems.scaling.preprocessing import prepare
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
@@ -68,7 +67,10 @@ class VarianceExplained:
 
 @torch.no_grad()
 def variance_explained(
-    model: FittedPoems, cohort: MultiOmics | Mapping[str, Any]
+    model: FittedPoems,
+    cohort: MultiOmics | Mapping[str, Any],
+    *,
+    samples: Inferred | None = None,
 ) -> VarianceExplained:
     """Compute how much of each view every factor explains, and all of them together.
 
@@ -92,6 +94,8 @@ def variance_explained(
     cohort
         The training cohort, which a model does not keep, or other samples, in
         memory or on disk, as for :meth:`FittedPoems.transform`.
+    samples
+        The samples as inferred before, where they were; inferred anew by default.
 
     Raises
     ------
@@ -109,13 +113,13 @@ def variance_explained(
     >>> found.samples, found.wide().index[-1]
     ('held-out samples', 'all')
     """
-    given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
-    data, findings = prepare(model.preprocessing, given)
+    found = inferred(model, cohort) if samples is None else samples
+    given = found.cohort
     names, dimensions = model.view_names, [int(k) for k in model.active]
     centre = model.sample_estimates.loc.mean(dim=0)
     sums = {name: _Sums(np.zeros(len(dimensions))) for name in names}
-    for chunk in data.chunks():
-        z = estimate_samples(model.module, chunk).loc
+    for chunk, estimates in found.parts():
+        z = estimates.loc
         for i, name in enumerate(names):
             rows = chunk.measured[:, i]
             if rows.any():
@@ -142,7 +146,7 @@ def variance_explained(
         table=pd.DataFrame(records),
         n_trained_on=int(given.samples.isin(model.samples).sum()),
         n_samples=given.n_samples,
-        findings=(*given.findings, *findings),
+        findings=(*given.findings, *found.findings),
     )
 
 

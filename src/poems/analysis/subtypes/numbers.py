@@ -12,6 +12,7 @@ import pandas as pd
 
 from poems.analysis.subtypes.subsampling import consensus_of, subsampled_clusterings
 from poems.clustering.kmeans import FEWEST_SAMPLES, clusterings_of, silhouettes_of
+from poems.clustering.restarts import restarted_kmeans
 from poems.resampling.consensus import ambiguity
 
 Floats = npt.NDArray[np.float64]
@@ -170,11 +171,9 @@ def _gaps(
 
 def _within(values: Floats, k: int, seed: int) -> float:
     """Sum of squared distances to the centres of k clusters."""
-    from sklearn.cluster import KMeans
-
     if k == 1:
         return float(((values - values.mean(axis=0)) ** 2).sum())
-    return float(KMeans(k, n_init=_RESTARTS, random_state=seed).fit(values).inertia_)
+    return restarted_kmeans(values, k, n_starts=_RESTARTS, seed=seed)[1]
 
 
 def best_numbers(table: pd.DataFrame, components: pd.DataFrame | None) -> dict[str, int]:

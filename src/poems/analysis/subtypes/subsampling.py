@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from poems.clustering.restarts import restarted_kmeans
+
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
@@ -39,7 +41,6 @@ def subsampled_clusterings(
     >>> subsampled_clusterings(points, 2, n_rounds=3).shape
     (3, 20)
     """
-    from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     n_samples = len(values)
@@ -57,8 +58,8 @@ def subsampled_clusterings(
             if n_clusters >= size or n_clusters > distinct:
                 return None
             # Restarts of k-means in each round: a bad start must not pass for instability.
-            kmeans = KMeans(n_clusters, n_init=2, random_state=seed + at)
-            labels[at, rows] = kmeans.fit_predict(points)
+            found, _ = restarted_kmeans(points, n_clusters, n_starts=2, seed=seed + at)
+            labels[at, rows] = found
     return labels
 
 
