@@ -223,22 +223,21 @@ def _tables(
 
 def _write(folder: Path, found: Stability, subtypes: ConsensusSubtypes, fdr: float) -> None:
     from poems.files.csv_tables import write_csv
-    from poems.files.output_folder import write_marker
+    from poems.files.output_folder import replaced_folder
     from poems.plots import plot_consensus
     from poems.plots.saving import save_figure
+    from poems.resampling.storage import OLDER, write_stability
 
-    write_marker(folder, "stability", {}, complete=False)
-    (folder / "biomarkers.csv").unlink(missing_ok=True)
-    if found.n_permutations:
-        write_csv(folder / "biomarkers.csv", found.biomarkers(fdr), index=False)
     matrix = found.consensus_matrix(subtypes.n_subtypes)
-    write_csv(folder / "subtypes.csv", subtypes.table().rename_axis("sample"))
-    write_csv(folder / "subtype_choice.csv", subtypes.choice)
-    write_csv(folder / "consensus_matrix.csv", matrix.rename_axis("sample"))
     drawn = plot_consensus(matrix, subtypes.assignment)
-    save_figure(drawn, folder / "figures" / "consensus", ["png", "svg"])
-    # Last, for it marks the folder as complete.
-    found.save(folder)
+    with replaced_folder(folder, "stability", older=(*OLDER, "biomarkers.csv")) as fresh:
+        if found.n_permutations:
+            write_csv(fresh / "biomarkers.csv", found.biomarkers(fdr), index=False)
+        write_csv(fresh / "subtypes.csv", subtypes.table().rename_axis("sample"))
+        write_csv(fresh / "subtype_choice.csv", subtypes.choice)
+        write_csv(fresh / "consensus_matrix.csv", matrix.rename_axis("sample"))
+        save_figure(drawn, fresh / "figures" / "consensus", ["png", "svg"])
+        write_stability(found, fresh)
 
 
 def _show(
