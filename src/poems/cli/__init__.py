@@ -131,7 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     handler = _Notes(logging.WARNING)
     told.addHandler(handler)
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="poems")
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        app(args=given, prog_name="poems", obj=given)
     except PoemsError as error:
         _fail(str(error))
     except OSError as error:

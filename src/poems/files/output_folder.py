@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from poems.errors import ReadError, SettingsError, StorageError
-from poems.files.atomic import write_json
+from poems.files.atomic import NO_SPACE, atomic_path, write_json
 from poems.files.locks import (
     held_folders,
     holds_lock,
@@ -250,6 +251,39 @@ def require_free(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> 
     except OSError as error:
         raise _unusable(path, error) from error
     return path
+
+
+def require_space(folder: Path, n_bytes: int) -> None:
+    """Refuse, before anything is computed, a disk that will not hold the result.
+
+    Raises
+    ------
+    SettingsError
+        If so many bytes cannot be had there; the text says how many are free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free >= n_bytes and _can_have(folder, n_bytes):
+        return
+    raise SettingsError(
+        f"the result takes at least {n_bytes / 1e6:.0f} MB, and on the disk of {folder} there are "
+        f"{free / 1e6:.1f} MB for it (quotas counted in); make room, or choose another --out"
+    )
+
+
+def _can_have(folder: Path, n_bytes: int) -> bool:
+    """Ask for the space and give it back: quotas are not told otherwise."""
+    allocate = getattr(os, "posix_fallocate", None)
+    if allocate is None:
+        return True
+    try:
+        # Under this name it is cleared should the process end here.
+        with atomic_path(folder / "space") as temporary, temporary.open("wb") as file:
+            allocate(file.fileno(), 0, n_bytes)
+            temporary.unlink()
+    except OSError as error:
+        # A file system that cannot be asked is no reason to refuse it.
+        return error.errno not in NO_SPACE
+    return True
 
 
 def _unusable(path: Path, error: OSError) -> SettingsError:

@@ -338,7 +338,7 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
         history=history,
         findings=findings,
         status=training.status.value,
-        versions={"poems": __version__} | _recorded_versions(),
+        versions={"poems": __version__} | recorded_versions(),
         preprocessing=prepared.preprocessing,
         module=frozen,
         sample_estimates=samples,
@@ -347,7 +347,8 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
 
 
 @cache
-def _recorded_versions() -> dict[str, str]:
+def recorded_versions() -> dict[str, str]:
+    """Return the versions of what a fit computes with."""
     return {name: version(name) for name in _RECORDED_VERSIONS}
 
 

@@ -52,7 +52,8 @@ def stability(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Take model and settings of this run of poems fit, made from the same tables.",
+            help="Take model and settings of this run of poems fit, and its tables if none are "
+            "given.",
         ),
     ] = None,
     preset: Preset = "default",
@@ -92,7 +93,9 @@ def stability(
 
     Takes about (n-runs + 1) x (n-permutations + 1) times as long as one fit, divided by the jobs.
     """
-    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, obs=obs)
+    tables = inputs.existing_tables(
+        files, view, features_in_rows, features_in_rows_of, obs=obs, run=run
+    )
     checks.require_rate(fdr)
     if run is not None:
         given = flags_given(ctx) + [
