@@ -18,7 +18,7 @@ import pandas as pd
 from poems.errors import SettingsError
 from poems.files.atomic import write_text
 from poems.files.csv_tables import write_csv
-from poems.files.output_folder import claim_folder, write_marker
+from poems.files.output_folder import added_to_folder, claimed_folder, write_marker
 from poems.findings import name_some
 from poems_benchmark.cohorts import CohortSpec
 from poems_benchmark.methods.interface import Method
@@ -117,18 +117,19 @@ def run_benchmark(
     units = plan_units(cohorts, methods, n_seeds)
     for unit in units:
         _ = unit.settings  # what is not installed is told before anything is computed
-    folder = claim_folder(out, "benchmark", overwrite=True)
-    n_reused = sum(read_record(unit, folder) is not None for unit in units)
-    started(len(units), n_reused)
-    computed = run_units(units, folder, jobs=jobs, report=report)
-    failures = {
-        f"{each.unit.method.name} on {each.unit.cohort.name}, seed {each.unit.seed}": each.error
-        for each in computed
-        if each.error is not None
-    }
-    table = results_table(_stored(folder, cohorts, known))
-    _write(folder, table, cohorts, choose_among, failures)
-    write_marker(folder, "benchmark", {"cohorts": [each.name for each in cohorts]})
+    with claimed_folder(out, "benchmark", overwrite=True) as folder:
+        n_reused = sum(read_record(unit, folder) is not None for unit in units)
+        started(len(units), n_reused)
+        computed = run_units(units, folder, jobs=jobs, report=report)
+        failures = {
+            f"{each.unit.method.name} on {each.unit.cohort.name}, seed {each.unit.seed}": each.error
+            for each in computed
+            if each.error is not None
+        }
+        table = results_table(_stored(folder, cohorts, known))
+        with added_to_folder(folder, remove=("summary.*",)) as fresh:
+            _write(fresh, table, cohorts, choose_among, failures)
+            write_marker(fresh, "benchmark", {"cohorts": [each.name for each in cohorts]})
     return BenchmarkResult(table, tuple(computed), n_reused, failures)
 
 
@@ -181,8 +182,6 @@ def _write(
     failures: Mapping[str, str],
 ) -> None:
     write_csv(folder / "results.csv", table, index=False)
-    for name in ("summary.md", "summary.png"):
-        (folder / name).unlink(missing_ok=True)
     if table.empty:
         return
     text = markdown_report(

@@ -5,9 +5,8 @@ What a command needs is imported when it runs, so that ``poems --help`` is quick
 
 from __future__ import annotations
 
-import signal
+import logging
 import sys
-import threading
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -17,6 +16,9 @@ from typer.core import TyperGroup
 from poems._version import __version__
 from poems.cli.commands import COMMANDS, commands_of_others, own_command
 from poems.errors import PoemsError
+from poems.files.atomic import NO_SPACE
+from poems.files.output_folder import release_folders
+from poems.training.interrupts import answer_interrupts, exit_code
 
 
 class _Commands(TyperGroup):
@@ -59,8 +61,17 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
-            typer.echo(f"interrupted: {str(interrupt) or 'nothing was kept'}", err=True)
-            raise typer.Exit(130) from None
+            typer.echo(f"interrupted: {str(interrupt) or _kept()}", err=True)
+            raise typer.Exit(exit_code()) from None
+
+
+def _kept() -> str:
+    """Say what an interrupt left, of a command that does not say so itself."""
+    from poems.files.output_folder import complete_results
+
+    whole = complete_results()
+    there = "".join(f"; the earlier result in {folder} is as it was" for folder in whole)
+    return f"nothing was kept{there}"
 
 
 app = typer.Typer(
@@ -71,7 +82,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 data or settings at fault, 2 wrong usage, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 data or settings at fault, 2 wrong usage; interrupted: 130 by "
+    "Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.",
 )
 
 
@@ -100,27 +112,56 @@ def _poems(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code.
 
-    A request to end (SIGTERM, which clusters send before they end a job) is answered
-    as Ctrl-C is: what is there so far is kept, and no process is left behind.
+    A request to end (SIGTERM, which clusters send before they end a job, and SIGHUP of a
+    terminal that is closed) is answered as Ctrl-C is: what is there so far is kept, and no
+    process is left behind.
 
     Parameters
     ----------
     arguments
         What follows the program's name; by default those it was started with.
     """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    answer_interrupts()
     for stream in (sys.stdout, sys.stderr):
         # A terminal without, say, '²' gets a question mark rather than a crash.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    # What the library tells of its files while it works: a lock taken over, a file kept.
+    told = logging.getLogger("poems.files")
+    handler = _Notes(logging.WARNING)
+    told.addHandler(handler)
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="poems")
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        app(args=given, prog_name="poems", obj=given)
     except PoemsError as error:
         _fail(str(error))
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}")
+        _fail(_of_system(error))
+    finally:
+        told.removeHandler(handler)
+        release_folders()
+
+
+class _Notes(logging.Handler):
+    """Prints what is logged as a line on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        from poems.cli.printing.console import clean
+
+        typer.echo(clean(f"note: {record.getMessage()}"), err=True)
+
+
+def _of_system(error: OSError) -> str:
+    """Say what the operating system did not do, and of a full disk what was lost by it."""
+    where = f"{error.filename}: " if error.filename else ""
+    said = f"{where}{error.strerror or error}"
+    if error.errno not in NO_SPACE:
+        return said
+    return (
+        f"{said}. It was not written, and what was there before is as it was; make room on its "
+        "disk, or choose another place"
+    )
 
 
 def _fail(message: str) -> None:

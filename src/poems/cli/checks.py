@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from poems.errors import DataError
+from poems.files.locks import require_unlocked
 from poems.files.output_folder import read_marker, require_free
 from poems.findings import name_some
 
@@ -81,6 +82,18 @@ def require_output(out: Path | None, kind: Kind, *, overwrite: bool) -> None:
     """
     if out is not None:
         require_free(out, kind, overwrite=overwrite)
+
+
+def require_no_writer(folder: Path) -> None:
+    """Refuse a folder that another process is writing into.
+
+    Raises
+    ------
+    SettingsError
+        As :func:`poems.files.locks.require_unlocked`.
+    """
+    if folder.is_dir():
+        require_unlocked(folder)
 
 
 def require_rate(fdr: float, *, one: bool = False) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from poems.data.formats import READERS, reader_of
+from poems.errors import ReadError
+from poems.findings import Finding
 
 if TYPE_CHECKING:
     from poems.data import MultiOmics
     from poems.fitting.result import FittedPoems
+    from poems.runs.inputs import FoundInput, RunInputs
 
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 
@@ -126,18 +129,23 @@ class Tables:
     views: dict[str, Path] | Path
     obs: Path | None
     features_in_rows: bool | list[str]
+    # How a run that remembers its tables read them; the flags of the command otherwise.
+    as_then: Mapping[str, Any] | None = None
 
     def read(self, *, samples: Samples = "union", backed: bool = False) -> MultiOmics:
         """Read them into a cohort; ``backed`` leaves the values on disk."""
         from poems.data import read
 
-        return read(
-            self.views,
-            obs=self.obs,
-            features_in_rows=self.features_in_rows,
-            samples=samples,
-            backed=backed,
-        )
+        return read(self.views, obs=self.obs, **self.options(samples=samples, backed=backed))
+
+    def options(self, *, samples: Samples = "union", backed: bool = False) -> dict[str, Any]:
+        """Return what :func:`poems.read` is told beside the files."""
+        given = {
+            "features_in_rows": self.features_in_rows,
+            "samples": samples,
+            "backed": backed,
+        }
+        return given if self.as_then is None else {**given, **self.as_then}
 
 
 def named_tables(
@@ -166,17 +174,26 @@ def existing_tables(
     in_rows_of: Sequence[str] | None,
     *,
     obs: Path | None = None,
+    run: Path | None = None,
 ) -> Tables:
     """Return the tables that the flags name, all of which are there.
+
+    Where they name none, those of the fit of ``run`` are returned, if that is
+    given and remembers them.
 
     Raises
     ------
     typer.BadParameter
         As :func:`named_tables`.
     ReadError
-        If a file does not exist.
+        If a file does not exist, or one of the fit has moved or changed.
     """
     from poems.data.files import existing_file, require_tables
+
+    if run is not None and not files and not views:
+        remembered = tables_of_run(run, obs=obs)
+        if remembered is not None:
+            return remembered
 
     named = named_tables(files, views, in_rows, in_rows_of, obs=obs)
     require_tables(named.views)
@@ -204,6 +221,113 @@ def existing_tables_if_any(
         views_in_rows(in_rows, in_rows_of, {})
         return None
     return existing_tables(files, views, in_rows, in_rows_of, obs=obs)
+
+
+def tables_of_run(run: Path, *, obs: Path | None = None) -> Tables | None:
+    """Return the tables that a run was fitted to; ``None`` of a model, and of older runs.
+
+    The run has its own copy of the table of the samples, so that this may be gone.
+
+    Raises
+    ------
+    ReadError
+        If a file has moved or changed; the text says which, and how to give it.
+    """
+    from poems.data.files import existing_file
+    from poems.files.output_folder import read_marker
+    from poems.runs.inputs import find_input, read_inputs
+
+    if not run.is_dir():
+        return None
+    inputs = read_inputs(read_marker(run, "run"), run)
+    if inputs is None:
+        return None
+    if obs is not None:
+        existing_file(obs)
+    found = {name: find_input(file, run) for name, file in inputs.views.items()}
+    if any(each.problem for each in found.values()):
+        raise ReadError(_amiss(run, found))
+    paths = {name: each.path for name, each in found.items()}
+    options = dict(inputs.options)
+    in_rows = options.pop("features_in_rows", False)
+    return Tables(paths[""] if "" in paths else paths, obs, in_rows, options)
+
+
+def tables_as_then(inputs: RunInputs, run: Path) -> Tables:
+    """Return all tables of a fit, that of the samples among them, to fit them again.
+
+    Raises
+    ------
+    ReadError
+        If a file has moved or changed; the text says which.
+    """
+    from poems.runs.inputs import find_input
+
+    found = {name: find_input(file, run) for name, file in inputs.named().items()}
+    amiss = [
+        f"{name} is no longer at {each.path}"
+        if each.problem == "moved"
+        else f"{name}, {each.path}, is not what it was"
+        for name, each in found.items()
+        if each.problem
+    ]
+    if amiss:
+        raise ReadError(
+            f"of what {run} was fitted to, {'; '.join(amiss)}. The same fit takes the same "
+            "files: put them back, or fit anew to those that there are"
+        )
+    paths = {name: find_input(file, run).path for name, file in inputs.views.items()}
+    obs = None if inputs.obs is None else find_input(inputs.obs, run).path
+    options = dict(inputs.options)
+    in_rows = options.pop("features_in_rows", False)
+    return Tables(paths[""] if "" in paths else paths, obs, in_rows, options)
+
+
+def tables_of_run_if_any(
+    run: Path,
+    files: Sequence[str] | None,
+    views: Sequence[str] | None,
+    in_rows: bool,
+    in_rows_of: Sequence[str] | None,
+    *,
+    obs: Path | None = None,
+) -> tuple[Tables | None, tuple[Finding, ...]]:
+    """Return the tables that the flags name, or else those of the fit of ``run``.
+
+    Where those have moved or changed, there are none, and a finding says so.
+
+    Raises
+    ------
+    typer.BadParameter, ReadError
+        As :func:`existing_tables`, of tables that are named.
+    """
+    if files or views:
+        return existing_tables(files, views, in_rows, in_rows_of, obs=obs), ()
+    views_in_rows(in_rows, in_rows_of, {})
+    try:
+        return tables_of_run(run, obs=obs), ()
+    except ReadError as error:
+        text = f"{error}. What takes the tables is left out"
+        return None, (Finding("warning", "tables-of-fit", text),)
+
+
+def _amiss(run: Path, found: Mapping[str, FoundInput]) -> str:
+    """Say which tables of a fit are not what they were, and how to give them."""
+    said = []
+    for name, each in found.items():
+        what = f"the table of view '{name}'" if name else "the file of the cohort"
+        if each.problem == "moved":
+            said.append(f"{what} is no longer at {each.path}")
+        elif each.problem == "changed":
+            said.append(f"{what}, {each.path}, is not what it was at the fit")
+    flags = [
+        f"--view {name}={'FILE' if each.problem == 'moved' else each.path}" if name else "FILE"
+        for name, each in found.items()
+    ]
+    return (
+        f"of the tables that {run} was fitted to, {'; '.join(said)}. Put it back, or give the "
+        f"tables to use: {' '.join(flags)}"
+    )
 
 
 def parse_views(files: Sequence[str] | None, views: Sequence[str] | None) -> dict[str, Path] | Path:

@@ -11,35 +11,32 @@ if TYPE_CHECKING:
 def write_result(result: CommandResult, into: OutputFolder) -> list[str]:
     """Write a result into a folder that was claimed; return the names of the files.
 
-    The marker, which says that the folder is complete, comes last.
+    It replaces an earlier one as a whole: either is there at any moment.
     """
     from poems._version import __version__
     from poems.files.csv_tables import write_csv, write_findings
-    from poems.files.output_folder import write_marker
+    from poems.files.output_folder import replaced_folder, write_marker
     from poems.plots.saving import save_figure
 
-    folder, kind = into.path, into.kind
-    # Drawn first: a picture that fails should leave an earlier result as it is.
+    kind = into.kind
+    # Drawn first: what takes long should not keep files of a half-written result around.
     figures = {name: draw() for name, draw in result.figures.items()}
-    write_marker(folder, kind, {}, complete=False)
-    written = []
-    for group, index in ((result.tables, False), (result.matrices, True)):
-        for name, table in group.items():
-            path = folder / f"{name}.csv"
-            if table is None:
-                path.unlink(missing_ok=True)
-                continue
-            write_csv(path, table, index=index)
-            written.append(path)
-    write_findings(folder / "findings.csv", result.findings)
-    written.append(folder / "findings.csv")
-    for ending in ("png", "svg"):
-        for stale in (folder / "figures").glob(f"*.{ending}"):
-            stale.unlink()
-    for name, drawn in figures.items():
-        written += save_figure(drawn, folder / "figures" / name, ["png", "svg"])
-    names = [path.relative_to(folder).as_posix() for path in written]
-    if result.files is not None:
-        names += result.files(folder)
-    write_marker(folder, kind, {"poems": __version__, **result.about})
+    tables = {**result.tables, **result.matrices}
+    # Of folders of before there were lists of what was written.
+    older = (*(f"{name}.csv" for name in tables), "findings.csv", "figures/*.png", "figures/*.svg")
+    with replaced_folder(into.path, kind, older=older) as fresh:
+        written = []
+        for name, table in tables.items():
+            if table is not None:
+                path = fresh / f"{name}.csv"
+                write_csv(path, table, index=name in result.matrices)
+                written.append(path)
+        write_findings(fresh / "findings.csv", result.findings)
+        written.append(fresh / "findings.csv")
+        for name, drawn in figures.items():
+            written += save_figure(drawn, fresh / "figures" / name, ["png", "svg"])
+        names = [path.relative_to(fresh).as_posix() for path in written]
+        if result.files is not None:
+            names += result.files(fresh)
+        write_marker(fresh, kind, {"poems": __version__, **result.about})
     return names

@@ -9,12 +9,30 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Mapping
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from poems.errors import ReadError, SettingsError, StorageError
-from poems.files.atomic import write_json
+from poems.files.atomic import NO_SPACE, atomic_path, write_json
+from poems.files.locks import (
+    held_folders,
+    holds_lock,
+    release_lock,
+    require_unlocked,
+    take_lock,
+)
+from poems.files.placing import (
+    JOURNAL,
+    clear_leftovers,
+    finish_moving,
+    place,
+    require_no_links,
+    staging_folder,
+)
 
 Kind = Literal[
     "run",
@@ -35,7 +53,13 @@ Kind = Literal[
 CHECKPOINT = "checkpoint.poems"
 
 _VERSION = 1
-_COMMANDS = {
+# How the names begin of what writers at work have in a folder.
+_AT_WORK: Final = ".poems-"
+# Seconds to wait for a writer that is moving files, which takes an instant.
+_LONGEST_MOVE: Final = 10.0
+# Folders that were empty when they were claimed, and whether they were made then.
+_made: dict[Path, bool] = {}
+_COMMANDS: Final[Mapping[Kind, str]] = {
     "run": "fit",
     "projection": "transform",
     "simulation": "simulate",
@@ -53,24 +77,162 @@ _COMMANDS = {
 
 
 def claim_folder(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> Path:
-    """Make sure that ``folder`` may be written to, and mark it as a ``kind`` not yet complete.
+    """Make sure that ``folder`` may be written to, and be its only writer from now on.
 
-    An earlier result of the same kind stays as it is until it is replaced. What
-    did not finish and left no checkpoint needs no leave to be replaced.
+    A new folder is marked as a ``kind`` not yet complete. An earlier result of
+    the same kind stays as it is until it is replaced. What did not finish and
+    left no checkpoint needs no leave to be replaced. What killed writers left
+    behind is cleared. :func:`release_folder` ends the claim, and so does the
+    end of the process.
 
     Raises
     ------
     SettingsError
         If the folder holds such a result, or a checkpoint, and ``overwrite``
-        is not asked for, if it holds anything else, or cannot be made.
+        is not asked for, if it holds anything else, cannot be made, holds a
+        link to a folder, or if another process is writing into it.
     """
     path = require_free(folder, kind, overwrite=overwrite)
     try:
-        if not path.is_dir() or not any(path.iterdir()):
-            write_marker(path, kind, {}, complete=False)
+        made = not path.exists()
+        path.mkdir(parents=True, exist_ok=True)
+        take_lock(path)
+        try:
+            finish_moving(path)
+            clear_leftovers(path)
+            # Another may have been here in the meantime.
+            _require_free(path, kind, overwrite)
+            if _is_free(path):
+                for left in _COMMANDS:
+                    (path / f"{left}.json").unlink(missing_ok=True)
+                write_marker(path, kind, {}, complete=False)
+                _made[path.resolve()] = made
+        except BaseException:
+            release_folder(path)
+            raise
     except OSError as error:
         raise _unusable(path, error) from error
     return path
+
+
+def release_folder(folder: Path) -> None:
+    """End a claim; a folder that nothing was written into is as it was before it."""
+    if not holds_lock(folder):
+        return
+    release_lock(folder)
+    if holds_lock(folder):
+        return
+    made = _made.pop(folder.resolve(), None)
+    if made is None:
+        return
+    if not _is_free(folder):
+        return
+    for kind in _COMMANDS:
+        (folder / f"{kind}.json").unlink(missing_ok=True)
+    if made:
+        try:
+            folder.rmdir()
+        except OSError:
+            return  # somebody has put something there
+
+
+def complete_results() -> list[Path]:
+    """Return the folders claimed by this thread that hold a complete result."""
+    return [
+        folder
+        for folder in held_folders()
+        if any((_read(folder, kind) or {}).get("complete") for kind in _COMMANDS)
+    ]
+
+
+def release_folders() -> None:
+    """End all claims of this thread."""
+    for folder in held_folders():
+        while holds_lock(folder):
+            release_folder(folder)
+
+
+@contextmanager
+def claimed_folder(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> Iterator[Path]:
+    """Claim a folder for the time of a block, see :func:`claim_folder`."""
+    path = claim_folder(folder, kind, overwrite=overwrite)
+    try:
+        yield path
+    finally:
+        release_folder(path)
+
+
+@contextmanager
+def replaced_folder(
+    folder: str | Path, kind: Kind, *, overwrite: bool = True, older: Iterable[str] = ()
+) -> Iterator[Path]:
+    """Yield an empty folder; what is written there replaces a result of this kind as a whole.
+
+    The block ends by marking it (:func:`write_marker`). If it raises, or the
+    process is killed at any moment, the earlier result is there, or else the
+    new one.
+
+    Parameters
+    ----------
+    folder
+        The folder, claimed before or not.
+    kind
+        Of the result.
+    overwrite
+        As in :func:`claim_folder`.
+    older
+        Patterns of files that earlier versions wrote, which kept no list of them.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> out = Path(tempfile.mkdtemp()) / "out"
+    >>> with replaced_folder(out, "survival") as fresh:
+    ...     _ = (fresh / "a.csv").write_text("1")
+    ...     write_marker(fresh, "survival", {})
+    >>> sorted(path.name for path in out.iterdir())
+    ['a.csv', 'manifest.json', 'survival.json']
+    """
+    with claimed_folder(folder, kind, overwrite=overwrite) as path:
+        with staging_folder(path) as fresh:
+            yield fresh
+            place(
+                fresh,
+                path,
+                replacing=True,
+                older=older,
+                last=f"{kind}.json",
+                meanwhile=_head(kind, complete=False),
+            )
+
+
+@contextmanager
+def added_to_folder(
+    folder: Path, *, remove: Iterable[str] = (), older: Iterable[str] = ()
+) -> Iterator[Path]:
+    """Yield an empty folder; what is written there is added to ``folder``, all or nothing.
+
+    Parameters
+    ----------
+    folder
+        A folder of ours, claimed before or not.
+    remove
+        Patterns of what goes at the same time, of what was written by POEMS.
+    older
+        Patterns of that, for folders of earlier versions.
+
+    Raises
+    ------
+    SettingsError
+        If another process is writing into the folder.
+    """
+    take_lock(folder)
+    try:
+        with staging_folder(folder) as fresh:
+            yield fresh
+            place(fresh, folder, remove=remove, older=older)
+    finally:
+        release_lock(folder)
 
 
 def require_free(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> Path:
@@ -83,10 +245,45 @@ def require_free(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> 
     """
     path = Path(folder)
     try:
+        if path.is_dir():
+            require_unlocked(path)
         _require_free(path, kind, overwrite)
     except OSError as error:
         raise _unusable(path, error) from error
     return path
+
+
+def require_space(folder: Path, n_bytes: int) -> None:
+    """Refuse, before anything is computed, a disk that will not hold the result.
+
+    Raises
+    ------
+    SettingsError
+        If so many bytes cannot be had there; the text says how many are free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free >= n_bytes and _can_have(folder, n_bytes):
+        return
+    raise SettingsError(
+        f"the result takes at least {n_bytes / 1e6:.0f} MB, and on the disk of {folder} there are "
+        f"{free / 1e6:.1f} MB for it (quotas counted in); make room, or choose another --out"
+    )
+
+
+def _can_have(folder: Path, n_bytes: int) -> bool:
+    """Ask for the space and give it back: quotas are not told otherwise."""
+    allocate = getattr(os, "posix_fallocate", None)
+    if allocate is None:
+        return True
+    try:
+        # Under this name it is cleared should the process end here.
+        with atomic_path(folder / "space") as temporary, temporary.open("wb") as file:
+            allocate(file.fileno(), 0, n_bytes)
+            temporary.unlink()
+    except OSError as error:
+        # A file system that cannot be asked is no reason to refuse it.
+        return error.errno not in NO_SPACE
+    return True
 
 
 def _unusable(path: Path, error: OSError) -> SettingsError:
@@ -104,7 +301,11 @@ def _require_free(path: Path, kind: Kind, overwrite: bool) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    if nearest != path or not any(path.iterdir()):
+    if nearest != path:
+        return
+    require_no_links(path)
+    # Of a move that is to be finished the marker is the new one's, or says that it is amiss.
+    if _is_free(path) or (path / JOURNAL).exists():
         return
     found = _read(path, kind)
     if found is None:
@@ -119,12 +320,27 @@ def _require_free(path: Path, kind: Kind, overwrite: bool) -> None:
         )
 
 
+def _is_free(path: Path) -> bool:
+    """Return whether a folder has nothing but what a writer that was killed at once has left."""
+    names = {each.name for each in path.iterdir() if not each.name.startswith(_AT_WORK)}
+    begun = {f"{kind}.json" for kind in _COMMANDS if _has_only_begun(path, kind)}
+    return names <= begun
+
+
+def _has_only_begun(path: Path, kind: Kind) -> bool:
+    found = _read(path, kind)
+    return found is not None and not found.get("complete")
+
+
 def write_marker(
     folder: Path, kind: Kind, contents: Mapping[str, Any], *, complete: bool = True
 ) -> None:
     """Mark ``folder`` as a ``kind``, complete or about to be written."""
-    head = {"format": f"poems-{kind}", "version": _VERSION, "complete": complete}
-    write_json(folder / f"{kind}.json", {**head, **contents})
+    write_json(folder / f"{kind}.json", {**_head(kind, complete=complete), **contents})
+
+
+def _head(kind: Kind, *, complete: bool) -> dict[str, Any]:
+    return {"format": f"poems-{kind}", "version": _VERSION, "complete": complete}
 
 
 def read_marker(folder: Path, kind: Kind) -> dict[str, Any]:
@@ -140,6 +356,7 @@ def read_marker(folder: Path, kind: Kind) -> dict[str, Any]:
     remedy = f"give the --out of an earlier `poems {_COMMANDS[kind]}`"
     if not folder.is_dir():
         raise ReadError(f"there is no folder {folder}; {remedy}")
+    _finish(folder)
     found = _read(folder, kind)
     if found is None:
         raise ReadError(f"{folder} is not a POEMS {kind} (no valid {kind}.json in it); {remedy}")
@@ -149,11 +366,46 @@ def read_marker(folder: Path, kind: Kind) -> dict[str, Any]:
             f"{_VERSION}; use the version that wrote it, or make it again"
         )
     if not found.get("complete"):
-        raise ReadError(
-            f"the {kind} in {folder} did not finish; repeat it with `poems {_COMMANDS[kind]} "
-            "--overwrite`"
-        )
+        again = f"repeat it with `poems {_COMMANDS[kind]} --overwrite`"
+        if (folder / CHECKPOINT).exists():
+            again = f"go on with it by `poems fit --resume {folder}`, or {again}"
+        raise ReadError(f"the {kind} in {folder} did not finish; {again}")
     return found
+
+
+def _finish(folder: Path) -> None:
+    """Bring a move to its end whose process was killed; wait for one that goes on.
+
+    Raises
+    ------
+    ReadError
+        If the files cannot be moved.
+    """
+    until = time.monotonic() + _LONGEST_MOVE
+    while (folder / JOURNAL).exists():
+        try:
+            take_lock(folder)
+        except SettingsError as error:
+            if time.monotonic() > until:
+                raise ReadError(str(error)) from error
+            time.sleep(0.05)
+            continue
+        except OSError as error:
+            raise _not_finished(folder, error) from error
+        try:
+            finish_moving(folder)
+        except OSError as error:
+            raise _not_finished(folder, error) from error
+        finally:
+            release_lock(folder)
+
+
+def _not_finished(folder: Path, error: OSError) -> ReadError:
+    return ReadError(
+        f"the result in {folder} is whole, but its writer was ended before all files were in "
+        f"their place, and they cannot be moved now ({error.strerror}); open it once with leave "
+        "to write there"
+    )
 
 
 def _read(folder: Path, kind: Kind) -> dict[str, Any] | None:

@@ -11,24 +11,42 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from poems.errors import StorageError
-from poems.files.atomic import atomic_path
+from poems.files.atomic import NO_SPACE, atomic_path, final_place
 
 FORMAT = "poems-model"
 FORMAT_VERSION = 2
 # Version 1 had no diagnosis and no principal axes.
 READABLE_VERSIONS = (1, 2)
 
+# The format's names of numpy's types.
+_DTYPES: Final = {
+    "f8": "F64",
+    "f4": "F32",
+    "f2": "F16",
+    "i8": "I64",
+    "i4": "I32",
+    "i2": "I16",
+    "i1": "I8",
+    "u8": "U64",
+    "u4": "U32",
+    "u2": "U16",
+    "u1": "U8",
+    "b1": "BOOL",
+}
+
 Tensors = Mapping[str, npt.NDArray[Any]]
 
 
 def write_state(path: str | Path, tensors: Tensors, record: Mapping[str, Any]) -> None:
     """Write tensors and a record to ``path``; a crash leaves the old file or the new one.
+
+    The same tensors and record are the same bytes.
 
     Parameters
     ----------
@@ -53,8 +71,6 @@ def write_state(path: str | Path, tensors: Tensors, record: Mapping[str, Any]) -
     >>> tensors["a"].tolist(), record
     ([0.0, 1.0, 2.0], {'seed': 1})
     """
-    from safetensors.numpy import save_file
-
     # The file holds native bytes; np.ascontiguousarray would give a 0-d array a dimension.
     contiguous = {
         name: np.asarray(value, dtype=value.dtype.newbyteorder("="), order="C")
@@ -69,13 +85,40 @@ def write_state(path: str | Path, tensors: Tensors, record: Mapping[str, Any]) -
     }
     try:
         with atomic_path(path) as temporary:
-            # safetensors lets nobody but the owner read; a model is shared like any file.
-            temporary.touch()
-            mode = temporary.stat().st_mode
-            save_file(contiguous, temporary, metadata=metadata)
-            temporary.chmod(mode)
+            _write(temporary, contiguous, metadata)
     except OSError as error:
-        raise StorageError(f"cannot write the model to {path}: {error}") from error
+        # A full disk is told with the file, for all kinds of files in the same words.
+        if error.errno in NO_SPACE:
+            raise
+        place = final_place(Path(path))
+        raise StorageError(f"cannot write the model to {place}: {error.strerror}") from error
+
+
+def _write(path: Path, tensors: Tensors, metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file, always in the same order: that of the library's own is not.
+
+    Eight bytes with the length of the header, the header as JSON, the arrays one after another,
+    those of large elements first, so that all of them are aligned.
+    """
+    names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    start = 0
+    for name in names:
+        value = tensors[name]
+        header[name] = {
+            "dtype": _DTYPES[value.dtype.str.lstrip("<>=|")],
+            "shape": list(value.shape),
+            "data_offsets": [start, start + value.nbytes],
+        }
+        start += value.nbytes
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little"))
+        file.write(text)
+        for name in names:
+            little = tensors[name].astype(tensors[name].dtype.newbyteorder("<"), copy=False)
+            file.write(little.reshape(-1).view(np.uint8).data)
 
 
 def require_file(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,6 +21,7 @@ from poems.errors import DataError, SettingsError
 from poems.findings import Finding, count, name_some
 from poems.fitting.after_training import learn_background, with_diagnosis, with_network
 from poems.fitting.approximations import approximations, unwatched
+from poems.fitting.checkpoint import CheckpointPlan, save_checkpoint, state_of_same_fit
 from poems.fitting.projection import unsettled
 from poems.fitting.result import FittedPoems
 from poems.nn.estimates import (
@@ -48,6 +49,7 @@ from poems.training.checkpoints import Checkpoints
 from poems.training.loop import FEWEST_FEATURES, Callback, Status, Training, train
 from poems.training.progress import progress_bar
 from poems.training.starts.intercepts import begin_at_intercepts
+from poems.training.state import TrainingState
 
 logger = logging.getLogger(__name__)
 
@@ -63,8 +65,9 @@ def fit(
     threads: int = 1,
     device: str = "cpu",
     progress: bool | Callback = True,
-    checkpoint: str | Path | None = None,
+    checkpoint: str | Path | CheckpointPlan | None = None,
     checkpoint_every: int = 25,
+    resume: str | Path | None = None,
     profile: Profile = NO_PROFILE,
     **overrides: Any,
 ) -> FittedPoems:
@@ -96,8 +99,12 @@ def fit(
     progress
         Whether to show a progress bar, or a function called after each epoch.
     checkpoint
-        A file that receives the model every ``checkpoint_every`` epochs, to be
-        read with :func:`poems.load` should the run be lost.
+        A file that receives the model and the state of training every
+        ``checkpoint_every`` epochs, to be read with :func:`poems.load` or gone
+        on from with ``resume`` should the run be lost.
+    resume
+        A checkpoint of the same fit: training goes on there, and ends in the
+        same result, bit for bit, as if it had not been interrupted.
     profile
         A :class:`poems.nn.profiling.WallTimes`, to be told how long each part takes.
     **overrides
@@ -111,7 +118,10 @@ def fit(
         if it lacks a sample that ``validation`` names.
     SettingsError
         If a setting is unknown or out of range, the device is not there or lacks
-        the precision, or ``validation`` is given without ``stopping="held_out"``.
+        the precision, ``validation`` is given without ``stopping="held_out"``,
+        or the checkpoint to go on from is of other settings.
+    StorageError
+        If that is damaged, or of other data.
     TrainingError
         If the objective or a gradient is no longer finite.
 
@@ -133,6 +143,9 @@ def fit(
     watched = None if validation is None else _watched(given, validation, chosen)
     with profile.span("preprocessing"):
         prepared = _prepare(given, chosen, seed)
+    state = None
+    if resume is not None:
+        state = state_of_same_fit(resume, prepared.preprocessing, given.samples, chosen, seed)
 
     with _reproducible(seed, threads):
         with profile.span("start"):
@@ -146,18 +159,18 @@ def fit(
             ),
         )
 
-        def save_checkpoint(training: Training) -> None:
-            if checkpoint is not None:
-                _finish(prepared, module, training).save(checkpoint)
-
-        every = checkpoint_every if checkpoint is not None else None
-        with _callbacks(progress, every, save_checkpoint) as callbacks:
+        plan = checkpoint
+        if isinstance(plan, str | Path):
+            plan = CheckpointPlan(Path(plan), epochs=checkpoint_every)
+        with _callbacks(progress) as callbacks:
             training = train(
                 module,
                 training_part,
                 chosen,
                 held_out=held_out,
                 callbacks=callbacks,
+                checkpoints=None if plan is None else _checkpoints(plan, prepared, module),
+                resume=state,
                 profile=profile,
             )
         if not training.history:
@@ -325,7 +338,7 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
         history=history,
         findings=findings,
         status=training.status.value,
-        versions={"poems": __version__} | _recorded_versions(),
+        versions={"poems": __version__} | recorded_versions(),
         preprocessing=prepared.preprocessing,
         module=frozen,
         sample_estimates=samples,
@@ -334,23 +347,31 @@ def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoe
 
 
 @cache
-def _recorded_versions() -> dict[str, str]:
+def recorded_versions() -> dict[str, str]:
+    """Return the versions of what a fit computes with."""
     return {name: version(name) for name in _RECORDED_VERSIONS}
 
 
+def _checkpoints(plan: CheckpointPlan, prepared: _Prepared, module: POEMS) -> Checkpoints:
+    def save(training: Training, state: TrainingState) -> None:
+        # Whether and when one is written must not change what is drawn after it.
+        with torch.random.fork_rng():
+            fitted = _finish(prepared, module, training)
+        save_checkpoint(fitted, state, plan)
+
+    return Checkpoints(save, epochs=plan.epochs, seconds=plan.seconds)
+
+
 @contextmanager
-def _callbacks(
-    progress: bool | Callback, every: int | None, save: Callable[[Training], None]
-) -> Iterator[tuple[Callback, ...]]:
-    """Gather what is called after each epoch; the progress bar closes at the end."""
-    checkpoints = () if every is None else (Checkpoints(every, save),)
+def _callbacks(progress: bool | Callback) -> Iterator[tuple[Callback, ...]]:
+    """Return what is called after each epoch; the progress bar closes at the end."""
     if callable(progress):
-        yield (progress, *checkpoints)
+        yield (progress,)
     elif progress:
         with progress_bar() as bar:
-            yield (bar, *checkpoints)
+            yield (bar,)
     else:
-        yield checkpoints
+        yield ()
 
 
 @contextmanager

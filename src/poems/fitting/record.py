@@ -45,6 +45,17 @@ class ViewRecord(BaseModel):
     own: OwnRecord | None = None
 
 
+class TrainingRecord(BaseModel):
+    """Of a checkpoint: where training stands, and what its owner wrote beside."""
+
+    model_config = ConfigDict(extra="forbid")
+    epoch: int
+    best_epoch: int
+    settled: bool
+    history: list[dict[str, float]]
+    about: dict[str, Any] = {}
+
+
 class Record(BaseModel):
     """The JSON part of a model file."""
 
@@ -59,6 +70,7 @@ class Record(BaseModel):
     history: dict[str, list[float]]
     diagnosis: list[Check] | None = None
     cluster_numbers: list[NumberTried] | None = None
+    training: TrainingRecord | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,13 @@ from poems.fitting.record import (
     Arrays,
     OwnRecord,
     Record,
+    TrainingRecord,
     ViewRecord,
     read_record,
     unreadable,
 )
 from poems.fitting.result import FittedPoems
+from poems.fitting.sensible import require_sensible
 from poems.nn.background import Background
 from poems.nn.estimates import FeatureEstimates, SampleEstimates
 from poems.nn.model import POEMS
@@ -36,12 +38,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# How the names begin of arrays that a checkpoint has for training to go on.
+TRAINING: Final = "training."
 _SCALING_ARRAYS = ("lower", "upper", "offset", "scale", "fill", "variance")
 _OWN_ARRAYS = ("mean", "dispersion", "levels")
 
 
-def save(fitted: FittedPoems, path: str | Path) -> None:
-    """Write a fitted model to one file."""
+def save(
+    fitted: FittedPoems,
+    path: str | Path,
+    *,
+    training: TrainingRecord | None = None,
+    of_training: Mapping[str, npt.NDArray[Any]] | None = None,
+) -> None:
+    """Write a fitted model to one file, of a checkpoint with the state of its training."""
     samples, features = fitted.sample_estimates, fitted.feature_estimates
     tensors: Arrays = {
         f"module.{name}": value.numpy() for name, value in fitted.module.state_dict().items()
@@ -65,7 +75,9 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
                 tensors[f"scaling.own.{array}.{i}"] = getattr(scaling.own, array)
         if fitted.principal_axes is not None:
             tensors[f"principal.{i}"] = fitted.principal_axes[name].numpy()
-    numbers = _numbers(fitted)
+    tensors |= {f"{TRAINING}{name}": value for name, value in (of_training or {}).items()}
+    # Of a checkpoint nobody asks for clusters, which take seconds.
+    numbers = _numbers(fitted) if training is None else None
     record = Record(
         settings=fitted.settings,
         seed=fitted.seed,
@@ -91,6 +103,7 @@ def save(fitted: FittedPoems, path: str | Path) -> None:
         history={str(k): v for k, v in fitted.history.to_dict(orient="list").items()},
         diagnosis=None if fitted.diagnosis is None else list(fitted.diagnosis.checks),
         cluster_numbers=None if numbers is None else list(numbers),
+        training=training,
     )
     write_state(path, tensors, record.model_dump(mode="json"))
 
@@ -115,6 +128,7 @@ def load_fitted(path: str | Path) -> FittedPoems:
     """
     record, tensors = read_record(path)
     try:
+        require_sensible(record, tensors)
         return _assemble(record, tensors)
     except (KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         raise unreadable(path, error) from error

@@ -10,8 +10,9 @@ import pandas as pd
 
 from poems._version import __version__
 from poems.errors import PoemsError, SettingsError
-from poems.files.atomic import write_text
+from poems.files.atomic import clear_temporary, write_text
 from poems.files.csv_tables import write_csv
+from poems.files.output_folder import added_to_folder
 from poems.findings import Finding, count
 from poems.fitting.failures import failure
 from poems.report.blocks import Notice, Section, Sentence, Sentences
@@ -175,8 +176,7 @@ def write_report(
     )
     sentences = _sentence_table(sections["summary"])
     computed = {stem: source.tables[stem] for stem in sorted(source.computed)}
-    written = _write_tables(tables_folder, {"summary": sentences, **computed})
-    write_text(path, page)
+    written = _write(read.folder, path, {"summary": sentences, **computed}, page)
     return Report(path, written, sentences, tuple(findings))
 
 
@@ -248,15 +248,30 @@ def _sentence_table(summary: Section) -> pd.DataFrame:
     )
 
 
-def _write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> tuple[Path, ...]:
-    """Write the tables; those of an earlier report that this one lacks are removed."""
-    if folder.is_dir():
-        for stale in folder.glob("*.csv"):
-            if stale.stem.startswith(_OURS) and stale.stem not in tables:
-                stale.unlink()
-    written = []
+def _write(
+    run: Path, path: Path, tables: dict[str, pd.DataFrame], page: str
+) -> tuple[Path, ...]:
+    """Write the page and its tables; those of an earlier report that this one lacks are removed.
+
+    In a run folder page and tables take their place together, and go with the run.
+    """
+    folder = path.with_name(f"{path.stem}_tables")
+    older = [f"{stem}*.csv" for stem in _OURS]
+    if path.parent.resolve() == run.resolve():
+        older = [f"{folder.name}/{each}" for each in older]
+        gone = (f"{folder.name}/*.csv",)
+        with added_to_folder(path.parent, remove=gone, older=(*older, path.name)) as fresh:
+            _write_tables(fresh / folder.name, tables)
+            write_text(fresh / path.name, page)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        with added_to_folder(folder, remove=("*.csv",), older=older) as fresh:
+            _write_tables(fresh, tables)
+        clear_temporary(path.parent)
+        write_text(path, page)
+    return tuple(folder / f"{stem}.csv" for stem in tables)
+
+
+def _write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
     for stem, table in tables.items():
-        path = folder / f"{stem}.csv"
-        write_csv(path, table, index=False)
-        written.append(path)
-    return tuple(written)
+        write_csv(folder / f"{stem}.csv", table, index=False)

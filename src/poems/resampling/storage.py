@@ -23,7 +23,7 @@ import pandas as pd
 from poems._version import __version__
 from poems.errors import StorageError
 from poems.files.csv_tables import read_csv, write_csv
-from poems.files.output_folder import claim_folder, read_marker, write_marker
+from poems.files.output_folder import read_marker, replaced_folder, write_marker
 from poems.fitting.result import load
 
 if TYPE_CHECKING:
@@ -39,16 +39,18 @@ _BY_VIEW = {
 }
 _SELECTED = "selected"
 _BY_SAMPLE = ("consensus_latent", "ensemble")
+# What a result of an earlier version may have beside what each has.
+OLDER: Final = tuple(f"{part}/*.csv" for part in (*_BY_VIEW, _SELECTED, "clusterings"))
 
 
 def save(stability: Stability, folder: str | Path) -> None:
-    """Write everything into a folder, each file whole or not at all, the marker last."""
-    path = claim_folder(folder, _KIND, overwrite=True)
-    write_marker(path, _KIND, {}, complete=False)
-    # What an overwritten result leaves behind where the new one has other views or numbers.
-    for part in (*_BY_VIEW, _SELECTED, "clusterings"):
-        for stale in (path / part).glob("*.csv"):
-            stale.unlink()
+    """Write everything into a folder, in place of an earlier result as a whole."""
+    with replaced_folder(folder, _KIND, older=OLDER) as fresh:
+        write_stability(stability, fresh)
+
+
+def write_stability(stability: Stability, path: Path) -> None:
+    """Write everything into a new folder, and mark it."""
     stability.reference.save(path / _MODEL)
     write_csv(path / "factors.csv", stability.factor_stability.rename_axis("factor"))
     write_csv(path / "runs.csv", stability.runs.rename_axis("run"))

@@ -15,7 +15,9 @@ from poems.analysis.contributions.gates import pattern_findings
 from poems.analysis.subtypes.assignment_storage import save_subtype_model
 from poems.data.disk.view import BackedCohort
 from poems.files.csv_tables import write_csv, write_findings
+from poems.files.output_folder import added_to_folder
 from poems.findings import Finding, name_some, unsaid
+from poems.fitting.failures import failure
 from poems.runs.analysis import PARTS, analyse_part, left_out, samples_of_fit, write_tables
 from poems.runs.figures import run_figures
 from poems.training.interrupts import interrupts_let_through
@@ -26,9 +28,10 @@ if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
 
 MODEL_STEM: Final = "subtype_model"
+_FINDINGS: Final = "findings.csv"
 
-# What was noticed, and what writes what was made.
-_Made = tuple[Sequence[Finding], Callable[[], None]]
+# What was noticed, and what writes what was made into a folder.
+_Made = tuple[Sequence[Finding], Callable[[Path], None]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Addition:
     title
         What it is called where it is missing.
     make
-        Computes it; returns what there is to say and what writes it.
+        Computes it; returns what there is to say, and what writes it into a folder.
     command
         The command that computes it by itself, if there is one.
     """
@@ -55,14 +58,15 @@ def add_to_run(
 ) -> tuple[Finding, ...]:
     """Compute and write additions one after another; return what there is to say of them.
 
-    One that fails is a finding, and the next follows. After each
-    ``findings.csv`` says what is still missing, so that it is right whenever
-    the process ends. An interrupt ends the additions, not the run.
+    One that fails is a finding, and the next follows. Each is added as a whole,
+    together with a ``findings.csv`` that says what is still missing, so that
+    it is right whenever the process ends. An interrupt ends the additions, not
+    the run.
 
     Parameters
     ----------
     folder
-        A complete run.
+        A complete run, written with these additions missing.
     additions
         In the order in which they are computed.
     known
@@ -74,29 +78,47 @@ def add_to_run(
         If interrupted; its text says what was kept and what is missing.
     """
     reported: list[Finding] = []
-    _write(folder, additions, known, reported)
+    unwritten: OSError | None = None
     for at, addition in enumerate(additions):
+        missing = still_missing(folder, additions[at + 1 :])
         try:
             # What was made is written whole, whatever comes meanwhile.
             with interrupts_let_through():
                 noticed, write = addition.make()
-            write()
+            news = unsaid(noticed, (*known, *reported))
+            with added_to_folder(folder) as fresh:
+                write(fresh)
+                write_findings(fresh / _FINDINGS, (*known, *reported, *news, *missing))
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_kept(folder, additions[at:])) from None
         # Broad on purpose: whatever goes wrong here, the model is whole and the rest can follow.
         except Exception as error:
             reported.append(left_out(addition.title, error))
+            unwritten = _say(folder, (*known, *reported, *missing))
         else:
-            reported.extend(unsaid(noticed, (*known, *reported)))
-        _write(folder, additions[at + 1 :], known, reported)
+            reported.extend(news)
+            unwritten = None
+    if unwritten is not None:
+        text = f"{_FINDINGS} could not be brought up to date: it calls missing what is there"
+        reported.append(failure(text, unwritten, code="findings-failed"))
     return tuple(reported)
 
 
-def _write(
-    folder: Path, missing: Sequence[Addition], known: Sequence[Finding], reported: Sequence[Finding]
-) -> None:
-    still = [Finding("warning", "analysis-missing", _missing(folder, missing))] if missing else []
-    write_findings(folder / "findings.csv", (*known, *reported, *still))
+def _say(folder: Path, findings: Sequence[Finding]) -> OSError | None:
+    """Write the findings; return what keeps this from being done."""
+    try:
+        with added_to_folder(folder) as fresh:
+            write_findings(fresh / _FINDINGS, findings)
+    except OSError as error:
+        return error
+    return None
+
+
+def still_missing(folder: Path, missing: Sequence[Addition]) -> tuple[Finding, ...]:
+    """Return what is said of additions as long as they are not there."""
+    if not missing:
+        return ()
+    return (Finding("warning", "analysis-missing", _missing(folder, missing)),)
 
 
 def _kept(folder: Path, missing: Sequence[Addition]) -> str:
@@ -118,7 +140,6 @@ def _missing(folder: Path, missing: Sequence[Addition]) -> str:
 
 
 def all_additions(
-    folder: Path,
     model: FittedPoems,
     cohort: MultiOmics,
     subtypes: Subtypes,
@@ -131,10 +152,8 @@ def all_additions(
 
     Parameters
     ----------
-    folder
-        The run.
     model, cohort, subtypes
-        What it is of.
+        What the run is of.
     analysis, figures
         With the tables of ``RUN/analysis/``, and with the pictures.
     seed
@@ -142,25 +161,29 @@ def all_additions(
     """
     return (
         Addition(
-            "what assigns new samples to the subtypes", partial(_assigner, folder, model, subtypes)
+            "what assigns new samples to the subtypes", partial(_assigner, model, subtypes)
         ),
         Addition("whether subtypes follow missing views", partial(_patterns, model, subtypes)),
-        *(_analyses(folder, model, cohort, subtypes, seed) if analysis else ()),
+        *(_analyses(model, cohort, subtypes, seed) if analysis else ()),
         Addition(
             "pca.csv, the baseline that poems evaluate shows",
-            partial(_baseline, folder, model, cohort),
+            partial(_baseline, model, cohort),
         ),
-        *(_pictures(folder, model, subtypes) if figures else ()),
+        *(_pictures(model, subtypes) if figures else ()),
     )
 
 
-def _nothing() -> None:
+def _nothing(_: Path) -> None:
     """Write nothing: there is something to say alone."""
 
 
-def _assigner(folder: Path, model: FittedPoems, subtypes: Subtypes) -> _Made:
+def _assigner(model: FittedPoems, subtypes: Subtypes) -> _Made:
     learnt = subtypes.assigner(model)
-    return learnt.findings, partial(save_subtype_model, learnt, folder / f"{MODEL_STEM}.json")
+
+    def write(folder: Path) -> None:
+        save_subtype_model(learnt, folder / f"{MODEL_STEM}.json")
+
+    return learnt.findings, write
 
 
 def _patterns(model: FittedPoems, subtypes: Subtypes) -> _Made:
@@ -168,19 +191,23 @@ def _patterns(model: FittedPoems, subtypes: Subtypes) -> _Made:
 
 
 def _analyses(
-    folder: Path, model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
+    model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int
 ) -> Iterator[Addition]:
     samples = samples_of_fit(model, cohort)
 
     def make(title: str) -> _Made:
         made = analyse_part(title, model, cohort, subtypes, seed=seed, samples=samples)
-        return made.findings, partial(write_tables, folder, made.tables)
+
+        def write(folder: Path) -> None:
+            write_tables(folder, made.tables)
+
+        return made.findings, write
 
     for title, command in PARTS.items():
         yield Addition(title, partial(make, title), command)
 
 
-def _baseline(folder: Path, model: FittedPoems, cohort: MultiOmics) -> _Made:
+def _baseline(model: FittedPoems, cohort: MultiOmics) -> _Made:
     """Compute the baseline, on the same scale as the model's where that is not linear."""
     from poems.evaluation.baselines import pca_embedding
 
@@ -196,7 +223,11 @@ def _baseline(folder: Path, model: FittedPoems, cohort: MultiOmics) -> _Made:
         if name in model.settings.preprocessing.log1p or _is_of_counts(model, name)
     }
     found: pd.DataFrame = pca_embedding(replace(cohort, views={**cohort.views, **logged}))
-    return (), partial(write_csv, folder / "pca.csv", found.rename_axis("sample"))
+
+    def write(folder: Path) -> None:
+        write_csv(folder / "pca.csv", found.rename_axis("sample"))
+
+    return (), write
 
 
 def _is_of_counts(model: FittedPoems, view: str) -> bool:
@@ -204,13 +235,13 @@ def _is_of_counts(model: FittedPoems, view: str) -> bool:
     return scaling is not None and scaling.own is not None and scaling.own.kind == "counts"
 
 
-def _pictures(folder: Path, model: FittedPoems, subtypes: Subtypes) -> Iterator[Addition]:
+def _pictures(model: FittedPoems, subtypes: Subtypes) -> Iterator[Addition]:
     from poems.plots.saving import save_figure
 
     def make(name: str) -> _Made:
         figure = run_figures(model, subtypes)[name]()
 
-        def write() -> None:
+        def write(folder: Path) -> None:
             save_figure(figure, folder / "figures" / name)
 
         return (), write

@@ -22,6 +22,8 @@ from poems.analysis.subtypes.assessment import assess_subtypes
 from poems.analysis.subtypes.markers import subtype_markers
 from poems.errors import PoemsError
 from poems.files.csv_tables import read_typed_csv, write_csv
+from poems.files.output_folder import added_to_folder
+from poems.files.placing import read_manifest
 from poems.findings import Finding, unsaid
 from poems.fitting.failures import failure
 from poems.fitting.projection import Inferred, inferred, inferred_in_fit
@@ -159,10 +161,8 @@ def left_out(title: str, error: Exception) -> Finding:
 
 def write_analysis(run: Path, analysis: RunAnalysis) -> None:
     """Write the tables into a run folder, in place of those that are there."""
-    folder = run / _FOLDER
-    for stale in folder.glob("*.csv"):
-        stale.unlink()
-    write_tables(run, analysis.tables)
+    with added_to_folder(run, remove=(f"{_FOLDER}/*.csv",)) as fresh:
+        write_tables(fresh, analysis.tables)
 
 
 def write_tables(run: Path, tables: Tables) -> None:
@@ -172,14 +172,19 @@ def write_tables(run: Path, tables: Tables) -> None:
 
 
 def read_analysis(run: Path) -> dict[str, pd.DataFrame]:
-    """Read the tables of a run folder, those that it has.
+    """Read the tables of a run folder, those that it has; what others put there is not read.
 
     Raises
     ------
     StorageError
         If one is damaged.
     """
-    paths = sorted((run / _FOLDER).glob("*.csv"))
+    written = read_manifest(run)
+    paths = [
+        path
+        for path in sorted((run / _FOLDER).glob("*.csv"))
+        if written is None or path.relative_to(run).as_posix() in written
+    ]
     return {path.stem: read_typed_csv(path, names=NAME_COLUMNS) for path in paths}
 
 

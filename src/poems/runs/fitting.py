@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import platform
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from poems.files.output_folder import CHECKPOINT, claim_folder
+from poems.errors import ReadError, StorageError
+from poems.files.output_folder import CHECKPOINT, claimed_folder, require_space
 from poems.findings import Finding, unsaid
 from poems.fitting.failures import failure
 from poems.nn.profiling import NO_PROFILE, Profile
+from poems.runs.inputs import KEY, RunInputs, read_inputs
 from poems.training.interrupts import hold_again, interrupts_held
 
 if TYPE_CHECKING:
@@ -40,6 +43,35 @@ class FitRequest:
     analysis: bool = True
     progress: bool = True
     profile: Profile = NO_PROFILE
+    inputs: RunInputs | None = None
+    command: Sequence[str] = ()
+    resume: bool = False
+
+    def about(self) -> dict[str, object]:
+        """Return what of it is to be known of a run, as JSON holds it."""
+        return {
+            "command": list(self.command),
+            "request": {name: getattr(self, name) for name in _RECORDED},
+            "machine": self.machine(),
+            KEY: None if self.inputs is None else self.inputs.record(),
+        }
+
+    @staticmethod
+    def machine() -> dict[str, str]:
+        """Return on what this is computed."""
+        return {
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "python": platform.python_version(),
+        }
+
+
+# What a fit is repeated with, beside its settings and its seed.
+_RECORDED: Final = ("seed", "threads", "device", "n_subtypes", "metric", "subtypes_by", "analysis")
+# Seconds between two checkpoints where none are asked for: of a minute no more is lost.
+_BETWEEN_CHECKPOINTS: Final = 60.0
+# Of the pictures and all that does not depend on sizes.
+_BYTES_OF_RUN: Final = 500_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +88,8 @@ class FittedRun:
         What was noticed of the cohort before the fit.
     late
         What was noticed since, and not said before.
+    interrupted
+        Whether training was ended before its time.
     """
 
     folder: Path
@@ -63,6 +97,58 @@ class FittedRun:
     subtypes: Subtypes
     known: tuple[Finding, ...]
     late: tuple[Finding, ...]
+    interrupted: bool = False
+
+
+def resumed(run: Path, *, progress: bool, profile: Profile = NO_PROFILE) -> FitRequest:
+    """Return what the fit was asked for whose checkpoint lies in a run folder.
+
+    Raises
+    ------
+    ReadError
+        If there is no such folder, or no checkpoint in it.
+    StorageError
+        If the checkpoint is damaged, or does not say what was asked for.
+    """
+    from poems.fitting.checkpoint import read_about
+    from poems.fitting.record import read_record
+
+    path = run / CHECKPOINT
+    if not path.is_file():
+        raise ReadError(_no_checkpoint(run))
+    about, record = read_about(path), read_record(path)[0]
+    try:
+        inputs = read_inputs(about, run)
+        if inputs is None:
+            raise KeyError(KEY)
+        return FitRequest(
+            settings=record.settings,
+            out=run,
+            overwrite=True,
+            checkpoint_every=about["checkpoint_every"],
+            progress=progress,
+            profile=profile,
+            inputs=inputs,
+            command=about["command"],
+            resume=True,
+            **about["request"],
+        )
+    except (KeyError, TypeError) as error:
+        raise StorageError(
+            f"{path} does not say what it was fitted to and how ({error}): it was not written by "
+            "`poems fit`. `poems.fit(…, resume=…)` can go on with it"
+        ) from error
+
+
+def _no_checkpoint(run: Path) -> str:
+    if not run.is_dir():
+        return f"there is no folder {run}; give the --out of the fit that was interrupted"
+    if _marker(run) is not None:
+        return f"the run in {run} is whole, and there is no checkpoint in it to go on from"
+    return (
+        f"there is no checkpoint in {run} to go on from: the first is written after a minute, or "
+        "by --checkpoint-every. Repeat the fit"
+    )
 
 
 def fit_run(
@@ -95,14 +181,23 @@ def fit_run(
         If training was interrupted before its first epoch ended, or the fit
         after it; its text says what was kept and what is missing.
     """
-    folder = claim_folder(request.out, "run", overwrite=request.overwrite)
-    # It is of an earlier fit, and would be taken for one of this fit.
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    before = _marker(folder)
-    try:
-        return _fit_and_write(cohort, request, noticed)
-    except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(str(interrupt) or _kept(folder, before)) from None
+    with claimed_folder(request.out, "run", overwrite=request.overwrite) as folder:
+        if not request.resume:
+            # It is of an earlier fit, and would be taken for one of this fit.
+            (folder / CHECKPOINT).unlink(missing_ok=True)
+        require_space(folder, _least_bytes(cohort, request.settings))
+        before = _marker(folder)
+        try:
+            return _fit_and_write(cohort, request, noticed)
+        except KeyboardInterrupt as interrupt:
+            raise KeyboardInterrupt(str(interrupt) or _kept(folder, before)) from None
+
+
+def _least_bytes(cohort: MultiOmics, settings: Settings) -> int:
+    """Return about how many bytes a run takes at the least: numbers of features and samples."""
+    n_features = sum(view.n_features for view in cohort.views.values())
+    n_latent = settings.model.n_latent
+    return _BYTES_OF_RUN + n_features * (n_latent * 30 + 100) + cohort.n_samples * n_latent * 60
 
 
 def _marker(folder: Path) -> int | None:
@@ -124,7 +219,8 @@ def _kept(folder: Path, before: int | None) -> str:
         return f"the run in {folder} is whole"
     old = f"; the earlier run in {folder} is as it was" if now is not None else ""
     if (folder / CHECKPOINT).exists():
-        return f"only {folder / CHECKPOINT} was kept{old}"
+        again = f"to go on from there: poems fit --resume {folder}"
+        return f"only {folder / CHECKPOINT} was kept{old}; {again}"
     return f"nothing was kept{old}"
 
 
@@ -135,6 +231,7 @@ def _fit_and_write(cohort: MultiOmics, request: FitRequest, noticed: Noticed) ->
     from poems.runs.log import log_findings, run_log
     from poems.runs.writing import write_core
     from poems.scaling.own_scale import own_scale_views
+    from poems.training.loop import Status
 
     with run_log(request.out):
         log1p = request.settings.preprocessing.log1p
@@ -147,17 +244,30 @@ def _fit_and_write(cohort: MultiOmics, request: FitRequest, noticed: Noticed) ->
             model = _fit(cohort, request)
             with request.profile.span("subtypes"):
                 subtypes, said = _find_subtypes(model, request)
-            with request.profile.span("writing"):
-                write_core(request.out, model, cohort, subtypes, findings=said)
-            additions = all_additions(
-                request.out, model, cohort, subtypes, analysis=request.analysis, seed=request.seed
+            interrupted = model.status in (
+                Status.INTERRUPTED.value,
+                Status.INTERRUPTED_EARLY.value,
             )
+            additions = all_additions(
+                model, cohort, subtypes, analysis=request.analysis, seed=request.seed
+            )
+            with request.profile.span("writing"):
+                write_core(
+                    request.out,
+                    model,
+                    cohort,
+                    subtypes,
+                    findings=said,
+                    missing=additions,
+                    about=request.about(),
+                    keep_checkpoint=interrupted,
+                )
             core = (*model.findings, *subtypes.findings, *said)
             with request.profile.span("analysis"):
                 added = add_to_run(request.out, additions, core)
         late = unsaid((*core, *added), known)
         log_findings(late)
-    return FittedRun(request.out, model, subtypes, known, tuple(late))
+    return FittedRun(request.out, model, subtypes, known, tuple(late), interrupted)
 
 
 def _say_held() -> None:
@@ -193,19 +303,25 @@ def _find_subtypes(model: FittedPoems, request: FitRequest) -> tuple[Subtypes, t
 
 
 def _fit(cohort: MultiOmics, request: FitRequest) -> FittedPoems:
+    from poems.fitting.checkpoint import CheckpointPlan
     from poems.fitting.fit import fit
 
-    checkpoint = None
-    if request.checkpoint_every:
-        checkpoint = request.out / CHECKPOINT
+    every = request.checkpoint_every
+    checkpoint = request.out / CHECKPOINT
+    plan = CheckpointPlan(
+        checkpoint,
+        epochs=every,
+        seconds=None if every else _BETWEEN_CHECKPOINTS,
+        about={**request.about(), "checkpoint_every": every},
+    )
     return fit(
         cohort,
         seed=request.seed,
         threads=request.threads,
         settings=request.settings,
         progress=request.progress,
-        checkpoint=checkpoint,
-        checkpoint_every=request.checkpoint_every or 1,
+        checkpoint=plan,
+        resume=checkpoint if request.resume else None,
         device=request.device,
         profile=request.profile,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,11 +13,11 @@ from poems._version import __version__
 from poems.analysis.contributions.gates import mean_weights
 from poems.analysis.subtypes.choice_words import choice_table
 from poems.analysis.subtypes.finding import Subtypes, component_table
-from poems.files.atomic import staging_folder, take_place, write_text
+from poems.files.atomic import write_text
 from poems.files.csv_tables import write_csv, write_findings
-from poems.files.output_folder import CHECKPOINT, claim_folder, write_marker
+from poems.files.output_folder import CHECKPOINT, claimed_folder, replaced_folder, write_marker
 from poems.findings import Finding
-from poems.runs.additions import MODEL_STEM, add_to_run, all_additions
+from poems.runs.additions import MODEL_STEM, Addition, add_to_run, all_additions, still_missing
 from poems.runs.analysis import RunAnalysis, write_analysis
 from poems.settings.toml_file import settings_to_toml
 
@@ -30,9 +30,8 @@ logger = logging.getLogger(__name__)
 KIND: Final = "run"
 MODEL: Final = "model.poems"
 SUBTYPE_MODEL: Final = f"{MODEL_STEM}.json"
-# What an overwritten run leaves behind where the new one has other views or figures, or has not
-# got so far yet.
-_STALE = (
+# What a run of a version that kept no list of its files may have beside what each has.
+_OLDER = (
     "loadings/*.csv",
     "inclusion/*.csv",
     "scores/*.csv",
@@ -86,13 +85,13 @@ def write_run(
     SettingsError
         If the folder holds something other than a run.
     """
-    path = write_core(folder, model, cohort, subtypes)
-    of_analysis: Sequence[Finding] = ()
-    if analysis is not None:
-        write_analysis(path, analysis)
-        of_analysis = analysis.findings
-    additions = all_additions(path, model, cohort, subtypes, analysis=False, figures=figures)
-    add_to_run(path, additions, (*model.findings, *subtypes.findings, *of_analysis))
+    of_analysis = () if analysis is None else analysis.findings
+    additions = all_additions(model, cohort, subtypes, analysis=False, figures=figures)
+    with claimed_folder(folder, KIND, overwrite=True) as path:
+        write_core(path, model, cohort, subtypes, missing=additions)
+        if analysis is not None:
+            write_analysis(path, analysis)
+        add_to_run(path, additions, (*model.findings, *subtypes.findings, *of_analysis))
     return path
 
 
@@ -103,14 +102,16 @@ def write_core(
     subtypes: Subtypes,
     *,
     findings: Sequence[Finding] = (),
+    missing: Sequence[Addition] = (),
+    about: Mapping[str, Any] | None = None,
+    keep_checkpoint: bool = False,
 ) -> Path:
     """Write what makes a run: the model, its subtypes and its tables, all of them or none.
 
-    They are written into a folder of their own within ``folder`` and moved from
-    there when they are whole, ``run.json`` last. So an earlier run stays as it
-    was until the new one is there, also where a disk is full. A checkpoint is
-    removed at the end: the model has taken its place. Analyses and pictures of
-    an earlier run go: they are of another model.
+    An earlier run stays as it was until the new one is there, also where a disk
+    is full or the process is killed. A checkpoint is removed at the end: the
+    model has taken its place. Analyses and pictures of an earlier run go: they
+    are of another model.
 
     Parameters
     ----------
@@ -120,29 +121,30 @@ def write_core(
         As in :func:`write_run`.
     findings
         What ``findings.csv`` says beside the findings of model and subtypes.
+    missing
+        What is to be added, which the findings call missing until it is there.
+    about
+        What ``run.json`` says beside what the model tells: from what and how it was fitted.
+    keep_checkpoint
+        Leave the checkpoint: training can go on from there.
 
     Raises
     ------
     SettingsError
         If the folder holds something other than a run.
     """
-    path = claim_folder(folder, KIND, overwrite=True)
-    with staging_folder(path) as fresh:
+    path = Path(folder)
+    with replaced_folder(path, KIND, older=_OLDER) as fresh:
         for name, table in _tables(model, cohort, subtypes).items():
             write_csv(fresh / f"{name}.csv", table)
-        gathered = (*model.findings, *subtypes.findings, *findings)
+        gathered = (*model.findings, *subtypes.findings, *findings, *still_missing(path, missing))
         write_findings(fresh / "findings.csv", gathered)
         write_csv(fresh / "diagnosis.csv", model.diagnose().table, index=False)
         write_text(fresh / "settings.toml", settings_to_toml(model.settings))
         model.save(fresh / MODEL)
-        write_marker(fresh, KIND, _summary(model, subtypes))
-        # A run killed from here on, among renames, is known to be half old, half new.
-        write_marker(path, KIND, {}, complete=False)
-        for pattern in _STALE:
-            for stale in path.glob(pattern):
-                stale.unlink()
-        take_place(fresh, path, last=f"{KIND}.json")
-    (path / CHECKPOINT).unlink(missing_ok=True)
+        write_marker(fresh, KIND, {**_summary(model, subtypes), **(about or {})})
+    if not keep_checkpoint:
+        (path / CHECKPOINT).unlink(missing_ok=True)
     logger.info("wrote the model and its tables to %s", path)
     return path
 

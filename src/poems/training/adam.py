@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from poems.nn.compilers import compiled_for
+from poems.training.state import set_tensors
 
 # Decay of the moments, and what keeps a step finite: Adam's usual constants.
 BETAS = (0.9, 0.999)
@@ -55,6 +58,25 @@ class FlatAdamW:
             return
         self._adam.param_groups[0]["lr"] = learning_rate
         self._adam.step()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the moments and the number of steps, to be stored."""
+        if self._compiled:
+            steps = torch.tensor(float(self._n_steps))
+            return {"first": self._first, "second": self._second, "steps": steps}
+        kept = self._adam.state[self._flat]
+        if not kept:
+            # As the optimiser makes them at its first step.
+            zeros = torch.zeros_like(self._flat, requires_grad=False)
+            steps = torch.zeros((), device=self._flat.device)
+            kept.update(step=steps, exp_avg=zeros, exp_avg_sq=zeros.clone())
+        return {"first": kept["exp_avg"], "second": kept["exp_avg_sq"], "steps": kept["step"]}
+
+    def set_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Bring back what :meth:`tensors` returned."""
+        set_tensors(self.tensors(), tensors)
+        if self._compiled:
+            self._n_steps = int(tensors["steps"])
 
     def _compiled_step(self, learning_rate: float) -> None:
         # Imported where it is needed: numba takes a moment.

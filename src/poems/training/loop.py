@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -21,7 +22,17 @@ from poems.settings.schema import Settings
 from poems.training.interrupts import interrupts_let_through
 from poems.training.optimizer import Optimizer
 from poems.training.schedule import ramp
+from poems.training.state import (
+    TrainingState,
+    generators,
+    model_tensors,
+    set_generators,
+    set_tensors,
+)
 from poems.training.stopping import Never, Plateau, StoppingRule
+
+if TYPE_CHECKING:
+    from poems.training.checkpoints import Checkpoints
 
 # A factor needs three indicators to be identified (Anderson & Rubin 1956): with fewer it is some
 # feature's noise by another name.
@@ -79,6 +90,8 @@ def train(
     *,
     held_out: Batch | None = None,
     callbacks: tuple[Callback, ...] = (),
+    checkpoints: Checkpoints | None = None,
+    resume: TrainingState | None = None,
     profile: Profile = NO_PROFILE,
 ) -> Training:
     """Train the model in place.
@@ -100,6 +113,10 @@ def train(
         Samples to monitor, for ``stopping="held_out"``.
     callbacks
         Called after each epoch.
+    checkpoints
+        Told of each epoch after which training goes on.
+    resume
+        Where to go on: as if training had not been interrupted there, on the same data.
     profile
         Is told how long the parts of a step take.
 
@@ -107,6 +124,8 @@ def train(
     ------
     TrainingError
         If the objective is no longer finite.
+    ValueError
+        If the state to go on from is of another model.
     """
     options = settings.training
     optimizer = Optimizer(model, settings)
@@ -120,9 +139,19 @@ def train(
     model.train()
     training, settled = Training(), False
     best, best_value = _Snapshot(model), math.inf
+    begun = 0
+    if resume is not None:
+        best_value = _go_on(resume, model, optimizer, best, rule)
+        training.history = [Epoch(i, n_epochs, t) for i, t in enumerate(resume.history, 1)]
+        training.best_epoch, settled, begun = resume.best_epoch, resume.settled, resume.epoch
+
+    def state() -> TrainingState:
+        values = torch.tensor([best_value, *rule.values()], dtype=torch.float64)
+        return _state(model, optimizer, best, values, training, settled=settled)
+
     try:
-        with interrupts_let_through():
-            for epoch in range(1, n_epochs + 1):
+        with interrupts_let_through(telling=True):
+            for epoch in range(begun + 1, n_epochs + 1):
                 progress = (epoch - 1) / n_epochs
                 if progress >= options.kl_warmup and model.prior.learns:
                     _learn_prior(model, data, settings, emptying=progress >= full_strength)
@@ -154,6 +183,8 @@ def train(
                 if settled and rule.stops(monitored):
                     training.status = stopped
                     break
+                if checkpoints is not None and epoch < n_epochs:
+                    checkpoints(training.history, state)
     except KeyboardInterrupt:
         training.status = Status.INTERRUPTED if settled else Status.INTERRUPTED_EARLY
     best.restore()
@@ -161,6 +192,45 @@ def train(
         training.dropped = model.drop_factors(min(FEWEST_FEATURES, n_features))
     model.eval()
     return training
+
+
+def _state(
+    model: POEMS,
+    optimizer: Optimizer,
+    best: _Snapshot,
+    values: Tensor,
+    training: Training,
+    *,
+    settled: bool,
+) -> TrainingState:
+    """Gather everything that the epochs to come depend on."""
+    tensors = model_tensors(model)
+    tensors |= {f"best.{at}": value for at, value in enumerate(best.tensors())}
+    tensors |= {f"optimizer.{name}": value for name, value in optimizer.tensors().items()}
+    tensors |= {"values": values, **generators(next(model.parameters()).device)}
+    rows = [row.terms for row in training.history]
+    return TrainingState(tensors, len(rows), training.best_epoch, settled, rows)
+
+
+def _go_on(
+    state: TrainingState,
+    model: POEMS,
+    optimizer: Optimizer,
+    best: _Snapshot,
+    rule: StoppingRule,
+) -> float:
+    """Bring everything back to a state; return the best value."""
+    tensors, prefix = state.tensors, "optimizer."
+    set_tensors(model_tensors(model), tensors)
+    set_tensors({f"best.{at}": value for at, value in enumerate(best.tensors())}, tensors)
+    optimizer.set_tensors(
+        {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    )
+    best_value, *of_rule = tensors["values"].tolist()
+    rule.set_values(of_rule)
+    # Last: what was done before may have drawn from them.
+    set_generators(tensors, next(model.parameters()).device)
+    return float(best_value)
 
 
 class _Schedules:
@@ -189,6 +259,10 @@ class _Snapshot:
         # The state's tensors share their memory with the model, so they stay up to date.
         self._state = list(model.state_dict().values())
         self._copy = [value.clone() for value in self._state]
+
+    def tensors(self) -> list[Tensor]:
+        """Return the copy."""
+        return self._copy
 
     def take(self) -> None:
         """Copy the model as it stands."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from poems.training.adam import FlatAdamW
 from poems.training.flat import flatten_parameters
 from poems.training.proximal import ProximalAdam
 from poems.training.schedule import decayed
+from poems.training.state import set_tensors
 
 # Steps in which every zero loading is looked at once.
 REVISIT = 4
@@ -75,6 +77,28 @@ class Optimizer:
         options = self._settings.training
         factor = decayed(progress, self._settings.sparsity.ramp_end, options.final_learning_rate)
         self._learning_rate = options.learning_rate * factor
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what steps depend on beside the model and the progress, to be stored."""
+        found = {f"adam.{name}": value for name, value in self._adam.tensors().items()}
+        if self._proximal is not None:
+            own = self._proximal.tensors().items()
+            found |= {f"proximal.{name}": value for name, value in own}
+        return found | {"steps": torch.tensor(float(self._n_steps))}
+
+    def set_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Bring back what :meth:`tensors` returned.
+
+        Raises
+        ------
+        ValueError
+            If it is of another model.
+        """
+        set_tensors(self.tensors(), tensors)
+        prefix = "adam."
+        own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        self._adam.set_tensors(own)
+        self._n_steps = int(tensors["steps"])
 
     def step(
         self, terms: Terms, present: Tensor | None = None, profile: Profile = NO_PROFILE

@@ -48,6 +48,15 @@ class ProximalAdam:
             4, *loadings.shape, dtype=loadings.dtype, device=loadings.device
         )
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the moments and what they are divided by, to be stored."""
+        return {
+            "first": self._first,
+            "second": self._second,
+            "weight1": self._weight1,
+            "weight2": self._weight2,
+        }
+
     @torch.no_grad()
     def step(
         self,

@@ -14,9 +14,24 @@ class StoppingRule(Protocol):
         """Take in the epoch's value; is it time to stop?"""
         ...
 
+    def values(self) -> list[float]:
+        """Return what it remembers, to be stored."""
+        ...
+
+    def set_values(self, values: list[float]) -> None:
+        """Bring back what :meth:`values` returned."""
+        ...
+
 
 class Never:
     """Train for all epochs."""
+
+    def values(self) -> list[float]:
+        """Return nothing."""
+        return []
+
+    def set_values(self, values: list[float]) -> None:
+        """Bring back nothing."""
 
     def stops(self, value: float) -> bool:
         """Do not stop."""
@@ -50,3 +65,12 @@ class Plateau:
         else:
             self.waited += 1
         return self.waited >= self.patience
+
+    def values(self) -> list[float]:
+        """Return the best value, and the epochs since."""
+        return [self.best, float(self.waited)]
+
+    def set_values(self, values: list[float]) -> None:
+        """Bring back what :meth:`values` returned."""
+        best, waited = values
+        self.best, self.waited = best, int(waited)

@@ -27,7 +27,7 @@ from poems.errors import DataError, SettingsError
 from poems.evaluation.paper.experiments import SCORES, PaperResult
 from poems.files.atomic import write_text
 from poems.files.csv_tables import write_csv
-from poems.files.output_folder import claim_folder, write_marker
+from poems.files.output_folder import replaced_folder, write_marker
 from poems_benchmark.paper.methods import paper_table
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 KIND: Final = "paper"
 # Below this the paper's code calls a raw weight zero; its training yields no exact zeros.
 PAPER_THRESHOLD = 0.01
-_STALE = ("embeddings/*.csv", "figures/*.png", "model.poems")
+_OLDER = ("embeddings/*.csv", "figures/*.png", "model.poems")
 
 
 def write_paper(folder: str | Path, results: Mapping[str, PaperResult]) -> tuple[str, ...]:
@@ -65,11 +65,12 @@ def write_paper(folder: str | Path, results: Mapping[str, PaperResult]) -> tuple
     """
     if not results:
         raise SettingsError("there is no result to write; run at least one method")
-    path = claim_folder(folder, KIND, overwrite=True)
-    write_marker(path, KIND, {}, complete=False)
-    for pattern in _STALE:
-        for stale in path.glob(pattern):
-            stale.unlink()
+    with replaced_folder(folder, KIND, older=_OLDER) as fresh:
+        return _write(fresh, results)
+
+
+def _write(path: Path, results: Mapping[str, PaperResult]) -> tuple[str, ...]:
+    """Write them into a new folder, and mark it."""
     first = next(iter(results.values()))
     task = first.task
     write_csv(path / "scores.csv", paper_table(results))

@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "evaluate",
     "diagnose",
     "info",
+    "verify",
     "factors",
     "subtypes",
     "contributions",

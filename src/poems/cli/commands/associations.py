@@ -71,9 +71,10 @@ def associations(
 ) -> CommandResult:
     """Find features of different omics that share factors, at a false discovery rate.
 
-    Give the tables of the fit: a model keeps no data.
+    The tables of the fit are found again where they were; of a model, or where they have moved,
+    give them.
     """
-    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of)
+    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, run=path)
     checks.require_rate(fdr, one=True)
     checks.require_run_or_model(path)
     checks.require_stability(stability)

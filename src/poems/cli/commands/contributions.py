@@ -54,9 +54,10 @@ def contributions(
 ) -> CommandResult:
     """Say how much each omic counted: its weight, and what changes when it is withheld.
 
-    Give the tables of the fit, or of other samples that have at least two of its omics.
+    Of the tables of the fit, where they are as they were; or give those of other samples that
+    have at least two of its omics.
     """
-    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, obs=obs)
+    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, obs=obs, run=run)
     checks.require_run(run)
     checks.require_output(out, "contribution-table", overwrite=overwrite)
 

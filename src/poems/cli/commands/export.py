@@ -63,8 +63,6 @@ def export(
 ) -> CommandResult:
     """Write a run as a folder of CSV files, an Excel workbook, or MuData."""
     given = bool(files or view)
-    if to == "h5mu" and not given:
-        raise typer.BadParameter("--to h5mu takes the tables of the fit: --view NAME=FILE for each")
     for flag, there, formats in (
         ("--view", given or obs is not None, ("h5mu",)),
         ("--also", bool(also), ("csv", "xlsx")),
@@ -72,10 +70,12 @@ def export(
     ):
         if there and to not in formats:
             raise typer.BadParameter(f"{flag} has no meaning with --to {to}")
-    tables = inputs.existing_tables_if_any(
-        files, view, features_in_rows, features_in_rows_of, obs=obs
-    )
     checks.require_run(run)
+    tables = None
+    if to == "h5mu":
+        tables = inputs.existing_tables(
+            files, view, features_in_rows, features_in_rows_of, obs=obs, run=run
+        )
 
     from poems.runs.export.tables import new_file, run_tables
 

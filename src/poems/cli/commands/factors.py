@@ -63,13 +63,13 @@ def factors(
     overwrite: inputs.Overwrite = False,
     seed: inputs.Seed = 0,
 ) -> CommandResult:
-    """Say what each factor drives and goes with and, if tables are given, what it explains.
+    """Say what each factor drives, explains and goes with.
 
-    Give the tables of the fit, or of other samples: then variance explained and associations are
-    of these.
+    The tables of the fit are found again where they were. Give those of other samples, and
+    variance explained and associations are of these.
     """
-    tables = inputs.existing_tables_if_any(
-        files, view, features_in_rows, features_in_rows_of, obs=obs
+    tables, unfound = inputs.tables_of_run_if_any(
+        path, files, view, features_in_rows, features_in_rows_of, obs=obs
     )
     checks.require_run_or_model(path)
     checks.require_files([obs])
@@ -82,7 +82,7 @@ def factors(
     known, noticed = _obs_table(model, cohort, obs, own_obs)
     folder = claim(out, "factor-table", overwrite=overwrite)
     found = describe_factors(model, cohort, obs=known, seed=seed)
-    findings = (*noticed, *found.findings)
+    findings = (*unfound, *noticed, *found.findings)
     about: dict[str, object] = {"run": str(path), "seed": seed}
     if found.variance is not None:
         about |= {

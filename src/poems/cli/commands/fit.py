@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,7 +24,7 @@ from poems.cli.printing import (
 )
 from poems.cli.printing.diagnosis import print_diagnosis
 from poems.cli.result import CommandResult
-from poems.cli.settings_flags import SettingsCommand, resolve_settings
+from poems.cli.settings_flags import SettingsCommand, flags_given, resolve_settings
 from poems.errors import SettingsError
 from poems.findings import name_some
 
@@ -61,7 +62,9 @@ def register(app: typer.Typer) -> None:
 
 def fit(
     ctx: typer.Context,
-    out: inputs.Out,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder to write to.", show_default=False)
+    ] = None,
     files: inputs.Files = None,
     view: inputs.Views = None,
     obs: inputs.Obs = None,
@@ -91,7 +94,20 @@ def fit(
     ] = "kmeans",
     checkpoint_every: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Save the state of training every so many epochs."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Save the state of training every so many epochs; every minute if not given.",
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with a fit that was interrupted, from its last checkpoint, with all that "
+            "it was given then: it ends in the result that it would have had.",
+            show_default=False,
+        ),
     ] = None,
     no_analysis: Annotated[
         bool,
@@ -112,21 +128,34 @@ def fit(
 
     Settings come from flags first, then --config, then --preset. Ctrl-C ends
     training early and keeps the best state so far. After training it waits for
-    the model, and ends what follows: the run is whole without it, and the exit
-    code is 130. An analysis that fails costs itself alone: a warning names it,
-    and the exit code is 0.
+    the model, and ends what follows: the run is whole without it. The exit code
+    is 130 then, and a second Ctrl-C ends at once. SIGTERM and SIGHUP do the
+    same. An analysis that fails costs itself alone: a warning names it, and the
+    exit code is 0.
     """
+    from poems.nn.profiling import NO_PROFILE, WallTimes
+
+    start = time.monotonic()
+    times = WallTimes() if profile else None
+    if resume is not None:
+        _require_alone(ctx)
+        from poems.runs.fitting import resumed
+
+        checks.require_no_writer(resume)
+        request = resumed(resume, progress=not quiet, profile=times or NO_PROFILE)
+        assert request.inputs is not None
+        then = inputs.tables_as_then(request.inputs, resume)
+        return _fitted(then, request, {}, start, times, quiet=quiet)
+    if out is None:
+        raise typer.BadParameter("Missing option '--out'.")
     tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, obs=obs)
     checks.require_files([config])
     settings = resolve_settings(ctx, preset, config)
     _require_mixture(subtypes_by, settings, n_subtypes)
     checks.require_output(out, "run", overwrite=overwrite)
 
-    from poems.nn.profiling import NO_PROFILE, WallTimes
-    from poems.runs.fitting import FitRequest, fit_run
+    from poems.runs.fitting import FitRequest
 
-    start = time.monotonic()
-    times = WallTimes() if profile else None
     request = FitRequest(
         settings=settings,
         out=out,
@@ -141,20 +170,72 @@ def fit(
         analysis=not no_analysis,
         progress=not quiet,
         profile=times or NO_PROFILE,
+        command=("poems", *(ctx.find_root().obj or ())),
     )
+    how = {"samples": samples, "backed": backed}
+    return _fitted(tables, request, how, start, times, quiet=quiet)
+
+
+def _fitted(
+    tables: inputs.Tables,
+    request: FitRequest,
+    how: Mapping[str, Any],
+    start: float,
+    times: WallTimes | None,
+    *,
+    quiet: bool,
+) -> CommandResult:
+    """Read the tables, fit, and return what was found."""
+    from poems.runs.fitting import fit_run
+    from poems.runs.inputs import record_inputs
+    from poems.training.interrupts import exit_code
+
     with request.profile.span("reading"):
-        cohort = tables.read(samples=samples, backed=backed)
+        cohort = tables.read(**how)
+        read_from = record_inputs(tables.views, tables.obs, request.out, tables.options(**how))
+    request = replace(request, inputs=read_from)
     require_fitting(cohort, request)
     fitted = fit_run(cohort, request, noticed=quietly if quiet else show_cohort)
     if quiet:
         _print_failures(fitted.late)
+    if fitted.interrupted:
+        typer.echo(clean(f"interrupted: {_kept(fitted)}"), err=True)
     seconds = time.monotonic() - start
     return CommandResult(
         partial(_show, found=fitted, seconds=seconds, times=times),
         run_summary(fitted),
         tables={"checks": fitted.model.diagnose().table},
         findings=(*fitted.known, *fitted.late),
+        exit_code=exit_code() if fitted.interrupted else 0,
     )
+
+
+def _kept(found: FittedRun) -> str:
+    """Say what is there of a fit whose training was interrupted."""
+    from poems.files.output_folder import CHECKPOINT
+
+    n_epochs = len(found.model.history)
+    text = f"training ended after epoch {n_epochs}; the run in {found.folder} is whole, of its best"
+    text += " state until then"
+    if (found.folder / CHECKPOINT).exists():
+        text += f". To go on with training instead: poems fit --resume {found.folder}"
+    return text
+
+
+# What may be given beside --resume: what does not change the result.
+_BESIDE_RESUME = ("resume", "quiet", "profile", "as_json")
+
+
+def _require_alone(ctx: typer.Context) -> None:
+    """Refuse what would make a resumed fit another one."""
+    named = {each.name: each.opts[0] for each in ctx.command.params if each.name is not None}
+    sources = {name: ctx.get_parameter_source(name) for name in named}
+    typed = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
+    given = [named[name] for name in typed if name not in _BESIDE_RESUME] + flags_given(ctx)
+    if given:
+        raise typer.BadParameter(
+            f"--resume takes everything from the fit that was interrupted; leave out {given[0]}"
+        )
 
 
 def _require_mixture(subtypes_by: SubtypeMethod, settings: Settings, n: int | None) -> None:

@@ -73,7 +73,7 @@ def simulate(
 
     kinds = _kinds(kind or [])
 
-    from poems.files.output_folder import claim_folder, write_marker
+    from poems.files.output_folder import replaced_folder, write_marker
     from poems.simulation.cohort import simulate as simulate_cohort
 
     simulation = simulate_cohort(
@@ -93,13 +93,14 @@ def simulate(
         kinds=kinds,
         seed=seed,
     )
-    folder = claim_folder(out, "simulation", overwrite=overwrite)
-    _write_simulation(folder, simulation)
-    write_marker(folder, "simulation", {"seed": seed, "truth": truth})
+    older = ("*.csv.gz", "obs.csv", "truth/*.csv", "truth/loadings/*.csv")
+    with replaced_folder(out, "simulation", overwrite=overwrite, older=older) as fresh:
+        _write_simulation(fresh, simulation)
+        write_marker(fresh, "simulation", {"seed": seed, "truth": truth})
     return CommandResult(
-        partial(_show, folder=folder, simulation=simulation, kinds=kinds),
+        partial(_show, folder=out, simulation=simulation, kinds=kinds),
         {
-            "folder": folder,
+            "folder": out,
             "n_samples": simulation.cohort.n_samples,
             "n_factors": simulation.latent.shape[1],
             "n_subtypes": simulation.subtypes.nunique(),

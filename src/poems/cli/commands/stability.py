@@ -52,7 +52,8 @@ def stability(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Take model and settings of this run of poems fit, made from the same tables.",
+            help="Take model and settings of this run of poems fit, and its tables if none are "
+            "given.",
         ),
     ] = None,
     preset: Preset = "default",
@@ -92,7 +93,9 @@ def stability(
 
     Takes about (n-runs + 1) x (n-permutations + 1) times as long as one fit, divided by the jobs.
     """
-    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, obs=obs)
+    tables = inputs.existing_tables(
+        files, view, features_in_rows, features_in_rows_of, obs=obs, run=run
+    )
     checks.require_rate(fdr)
     if run is not None:
         given = flags_given(ctx) + [
@@ -223,22 +226,21 @@ def _tables(
 
 def _write(folder: Path, found: Stability, subtypes: ConsensusSubtypes, fdr: float) -> None:
     from poems.files.csv_tables import write_csv
-    from poems.files.output_folder import write_marker
+    from poems.files.output_folder import replaced_folder
     from poems.plots import plot_consensus
     from poems.plots.saving import save_figure
+    from poems.resampling.storage import OLDER, write_stability
 
-    write_marker(folder, "stability", {}, complete=False)
-    (folder / "biomarkers.csv").unlink(missing_ok=True)
-    if found.n_permutations:
-        write_csv(folder / "biomarkers.csv", found.biomarkers(fdr), index=False)
     matrix = found.consensus_matrix(subtypes.n_subtypes)
-    write_csv(folder / "subtypes.csv", subtypes.table().rename_axis("sample"))
-    write_csv(folder / "subtype_choice.csv", subtypes.choice)
-    write_csv(folder / "consensus_matrix.csv", matrix.rename_axis("sample"))
     drawn = plot_consensus(matrix, subtypes.assignment)
-    save_figure(drawn, folder / "figures" / "consensus", ["png", "svg"])
-    # Last, for it marks the folder as complete.
-    found.save(folder)
+    with replaced_folder(folder, "stability", older=(*OLDER, "biomarkers.csv")) as fresh:
+        if found.n_permutations:
+            write_csv(fresh / "biomarkers.csv", found.biomarkers(fdr), index=False)
+        write_csv(fresh / "subtypes.csv", subtypes.table().rename_axis("sample"))
+        write_csv(fresh / "subtype_choice.csv", subtypes.choice)
+        write_csv(fresh / "consensus_matrix.csv", matrix.rename_axis("sample"))
+        save_figure(drawn, fresh / "figures" / "consensus", ["png", "svg"])
+        write_stability(found, fresh)
 
 
 def _show(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -21,7 +21,7 @@ from poems.cli.printing import (
     say,
 )
 from poems.cli.result import CommandResult, claim
-from poems.findings import count
+from poems.findings import Finding, count
 from poems.settings.rates import FDR
 
 if TYPE_CHECKING:
@@ -85,11 +85,14 @@ def subtypes(
     overwrite: inputs.Overwrite = False,
     seed: inputs.Seed = 0,
 ) -> CommandResult:
-    """Say how many subtypes there are, how sure each is and, if tables are given, what marks it.
+    """Say how many subtypes there are, how sure each is, and what marks it.
 
-    Give the tables of the fit: every feature is tested against subtypes formed without it.
+    The tables of the fit are found again where they were; give them if they have moved. Every
+    feature is tested against subtypes formed without it.
     """
-    tables = inputs.existing_tables_if_any(files, view, features_in_rows, features_in_rows_of)
+    tables, unfound = inputs.tables_of_run_if_any(
+        run, files, view, features_in_rows, features_in_rows_of
+    )
     checks.require_run(run)
     checks.require_stability(stability)
     checks.require_output(out, "subtype-table", overwrite=overwrite)
@@ -113,7 +116,7 @@ def subtypes(
     about = {"run": str(run), "seed": seed, "fdr": fdr}
     of_markers = dict.fromkeys(_OF_MARKERS) if markers is None else markers.tables
     return CommandResult(
-        partial(_show, found=assessment, markers=markers, top=top, fdr=fdr),
+        partial(_show, found=assessment, markers=markers, top=top, fdr=fdr, unfound=unfound),
         {**about, "sizes": {name: int(size) for name, size in reported.sizes.items()}},
         tables={**assessment.tables, **of_markers},
         matrices={
@@ -123,7 +126,11 @@ def subtypes(
                 ("consensus_refits", assessment.refit_consensus),
             )
         },
-        findings=(*assessment.findings, *(() if markers is None else markers.findings)),
+        findings=(
+            *unfound,
+            *assessment.findings,
+            *(() if markers is None else markers.findings),
+        ),
         figures=_figures(assessment, markers, reported, top=top, fdr=fdr),
         folder=folder,
         about=about,
@@ -164,7 +171,13 @@ def _figures(
 
 
 def _show(
-    console: Console, found: SubtypeAssessment, markers: Markers | None, *, top: int, fdr: float
+    console: Console,
+    found: SubtypeAssessment,
+    markers: Markers | None,
+    *,
+    top: int,
+    fdr: float,
+    unfound: Sequence[Finding],
 ) -> None:
     """Print the numbers tried, how sure each subtype is, other clusterings, and markers."""
     heading(console, "How many")
@@ -178,7 +191,8 @@ def _show(
     print_table(console, shown.set_axis(numbers["n_subtypes"]), index="subtypes")
     if len(found.subtypes) > 1:
         _print_sureness(console, found)
-    findings = [each for each in found.findings if each.code != "number-of-subtypes"]
+    of_numbers = "number-of-subtypes"
+    findings = [*unfound, *(each for each in found.findings if each.code != of_numbers)]
     if markers is not None:
         _print_markers(console, markers, list(found.subtypes["subtype"]), top, fdr)
         findings += markers.findings

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import glob
+import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -11,7 +13,7 @@ from pathlib import Path
 from poems._version import __version__
 from poems.errors import SettingsError
 from poems.files.atomic import atomic_path, write_text
-from poems.files.output_folder import claim_folder, write_marker
+from poems.files.output_folder import replaced_folder, write_marker
 from poems.runs.export.tables import COLUMNS, describe, run_tables
 
 # A spreadsheet takes a cell that begins so for a formula.
@@ -61,20 +63,28 @@ def export_csv(
         raise SettingsError(
             f"{out} lies in the run's own folder, whose tables are exported; choose another --out"
         )
-    folder = claim_folder(out, "export", overwrite=overwrite)
-    write_marker(folder, "export", {}, complete=False)
-    for stale in folder.rglob("*.csv"):
-        stale.unlink()
-    for name, source in tables.items():
-        with atomic_path(folder / f"{name}.csv") as temporary:
-            if neutralise:
-                _neutralised(source, temporary)
-            else:
-                shutil.copyfile(source, temporary)
-    write_text(folder / "README.md", readme(tables, neutralised=neutralise))
-    about = {"poems": __version__, "run": str(run), "neutralised": neutralise}
-    write_marker(folder, "export", {**about, "tables": list(tables)})
+    # Of exports of before there were lists of what was written, what such a list would have held.
+    older = _tables_of_older(Path(out))
+    with replaced_folder(out, "export", overwrite=overwrite, older=older) as fresh:
+        for name, source in tables.items():
+            with atomic_path(fresh / f"{name}.csv") as temporary:
+                if neutralise:
+                    _neutralised(source, temporary)
+                else:
+                    shutil.copyfile(source, temporary)
+        write_text(fresh / "README.md", readme(tables, neutralised=neutralise))
+        about = {"poems": __version__, "run": str(run), "neutralised": neutralise}
+        write_marker(fresh, "export", {**about, "tables": list(tables)})
     return list(tables)
+
+
+def _tables_of_older(out: Path) -> list[str]:
+    try:
+        tables = json.loads((out / "export.json").read_text(encoding="utf-8"))["tables"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    # No name of a table reaches out of the folder; those of patterns are taken as they are.
+    return [f"{glob.escape(str(each))}.csv" for each in tables if ".." not in str(each)]
 
 
 def neutral(cell: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from poems.errors import ReadError, SettingsError
+from poems.files.atomic import clear_temporary
 from poems.files.output_folder import read_marker
 
 # What a table holds, by the last part of its name; for those of every view by the folder.
@@ -121,8 +122,8 @@ def run_tables(run: str | Path, also: Iterable[str | Path] = ()) -> dict[str, Pa
     Raises
     ------
     ReadError
-        If the run is none or did not finish, another folder holds no table, or two of one name
-        are given.
+        If the run is none or did not finish, another folder holds no table, two of one name
+        are given, or a table is a link that leads out of its folder.
     """
     path = Path(run)
     read_marker(path, "run")
@@ -153,6 +154,8 @@ def new_file(path: str | Path, suffix: str, *, overwrite: bool) -> Path:
         raise SettingsError(f"{file} is a folder; name a file")
     if file.exists() and not overwrite:
         raise SettingsError(f"{file} is there already; pass --overwrite to replace it")
+    if file.parent.is_dir():
+        clear_temporary(file.parent)
     return file
 
 
@@ -169,5 +172,16 @@ def describe(name: str) -> str:
 
 
 def _tables_in(folder: Path) -> dict[str, Path]:
-    files = sorted(file for file in folder.rglob("*.csv") if not file.name.startswith("."))
+    files = sorted(
+        file
+        for file in folder.rglob("*.csv")
+        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )
+    home = folder.resolve()
+    for file in files:
+        if not file.resolve().is_relative_to(home):
+            raise ReadError(
+                f"{file} is a link that leads out of {folder}, so that it is not exported; put "
+                "the file itself there, or remove the link"
+            )
     return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
