@@ -10,15 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.data.decimal_commas import with_decimal_points
 from poems.data.files import existing_file
 from poems.data.formats import Contents, reader_of, require_unpacked, suffixes, table_suffix
 from poems.data.formats.h5ad import anndata_contents
+from poems.data.long_tables import require_wide
 from poems.data.naming.annotation import (
     annotation_columns,
     annotation_features,
     leaked_index,
     words_among_samples,
 )
+from poems.data.naming.excel_dates import date_findings
 from poems.data.naming.names import clean_names
 from poems.data.numeric import CellNames, as_numbers, check_finite, plain_types
 from poems.data.obs.values import clean_obs
@@ -141,6 +144,8 @@ def _from_file(path: Path, features_in_rows: bool) -> Table:
 
 
 def _from_contents(found: Contents, where: str, features_in_rows: bool) -> Table:
+    # A format that is known to have features in rows needs no one to say so.
+    features_in_rows = features_in_rows or found.features_in_rows
     obs = None if features_in_rows else found.obs
     return _from_frame(found.cells, where, features_in_rows, found.findings, obs)
 
@@ -159,8 +164,10 @@ def _from_frame(
         )
     kinds = ("feature", "sample") if features_in_rows else ("sample", "feature")
     names = CellNames(where, *kinds)
+    require_wide(frame, where)
     rows, row_findings = clean_names(frame.index, kinds[0], where)
     columns, column_findings = clean_names(frame.columns, kinds[1], where, in_header=True)
+    frame, comma_findings = with_decimal_points(frame, names)
     worded = words_among_samples(frame, where) if features_in_rows else None
     if worded is not None:
         numbers = ~frame.columns.isin(worded.items)
@@ -173,6 +180,7 @@ def _from_frame(
         odd += annotation_columns(rows, values, where)
     else:
         odd += annotation_features(columns, where)
+    odd += date_findings(columns, where)
     if worded is not None:
         odd.insert(0, worded)
     if obs is not None:
@@ -183,6 +191,8 @@ def _from_frame(
         features=columns,
         where=where,
         transposed=features_in_rows,
-        findings=(*findings, *row_findings, *column_findings, *odd, *value_findings),
+        findings=(
+            *findings, *row_findings, *column_findings, *comma_findings, *odd, *value_findings
+        ),
         obs=obs,
     )

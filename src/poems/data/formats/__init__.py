@@ -40,12 +40,15 @@ class Contents:
         Annotations of the rows, if the file holds any beside the values.
     untyped
         Whether the cells are the text of the file, of which no type is known yet.
+    features_in_rows
+        Whether the format itself says that features stand in rows.
     """
 
     cells: pd.DataFrame
     findings: tuple[Finding, ...] = ()
     obs: pd.DataFrame | None = None
     untyped: bool = False
+    features_in_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ READERS: Registry[Reader | Callable[[Path], Contents]] = Registry(
         ".csv": "poems.data.formats.delimited:READER",
         ".tsv": "poems.data.formats.delimited:READER",
         ".txt": "poems.data.formats.delimited:READER",
+        ".gct": "poems.data.formats.delimited:MATRIX",
         ".parquet": "poems.data.formats.parquet:READER",
         ".h5ad": "poems.data.formats.h5ad:READER",
         ".h5mu": "poems.data.formats.h5mu:READER",
