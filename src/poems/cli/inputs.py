@@ -73,6 +73,23 @@ Backed = Annotated[
         "Takes one .h5mu, .h5ad or .zarr, or a .parquet, .h5ad or .zarr a view, samples in rows.",
     ),
 ]
+# As in poems.data.naming.near_features, which takes longer to import; a test holds them equal.
+FeatureMatchName = Literal["exact", "version", "case", "separators", "prefix", "suffix", "any"]
+MatchFeatures = Annotated[
+    FeatureMatchName,
+    typer.Option(
+        metavar="NAME",
+        help="How features match that are named differently: exact (not at all), version (without "
+        "the version of ENSG00000141510.16), case, separators, prefix, suffix, or any of these.",
+    ),
+]
+RenameFeatures = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Table of two columns: the name of a feature in the new tables, and in the model.",
+    ),
+]
 # The limit is that of poems.settings.schema.LARGEST_SEED, which is not imported for --help.
 Seed = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Seed of everything random.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
@@ -10,6 +11,7 @@ import torch
 
 from poems.data import MultiOmics
 from poems.data.disk.view import require_in_memory
+from poems.data.naming.near_features import FeatureMatch
 from poems.errors import SettingsError
 from poems.findings import Finding, count
 from poems.fitting.embeddings import decoded_embedding, gram_embedding
@@ -21,6 +23,7 @@ from poems.fitting.tables import (
 )
 from poems.nn.estimates import SampleEstimates, estimate_samples
 from poems.scaling.preprocessing import prepare
+from poems.scaling.renaming import renamed
 from poems.settings.schema import Metric
 
 if TYPE_CHECKING:
@@ -47,8 +50,15 @@ class Projection:
     precision_shares: pd.DataFrame | None = None
 
 
-def project(fitted: FittedPoems, cohort: MultiOmics) -> Projection:
+def project(
+    fitted: FittedPoems,
+    cohort: MultiOmics,
+    match: FeatureMatch = "exact",
+    names: Mapping[str, str] | None = None,
+) -> Projection:
     """Compute what :meth:`FittedPoems.transform` returns."""
+    wanted = {name: each.features for name, each in fitted.preprocessing.views.items()}
+    cohort = renamed(cohort, wanted, match, names)
     batch, findings = prepare(fitted.preprocessing, cohort)
     estimates = estimate_samples(fitted.module, batch)
     return Projection(
