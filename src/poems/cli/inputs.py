@@ -58,6 +58,15 @@ FeaturesInRowsOf = Annotated[
         show_default=False,
     ),
 ]
+Layers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--layer",
+        metavar="[VIEW=]NAME",
+        help="Take the values of this layer of an AnnData in place of its X; repeatable.",
+        show_default=False,
+    ),
+]
 SamplesOption = Annotated[
     Samples,
     typer.Option(
@@ -143,6 +152,7 @@ class Tables:
     views: dict[str, Path] | Path
     obs: Path | None
     features_in_rows: bool | list[str]
+    layers: str | dict[str, str] | None = None
 
     def read(self, *, samples: Samples = "union", backed: bool = False) -> MultiOmics:
         """Read them into a cohort; ``backed`` leaves the values on disk."""
@@ -154,6 +164,7 @@ class Tables:
             features_in_rows=self.features_in_rows,
             samples=samples,
             backed=backed,
+            layer=self.layers,
         )
 
 
@@ -164,6 +175,7 @@ def named_tables(
     in_rows_of: Sequence[str] | None,
     *,
     obs: Path | None = None,
+    layers: Sequence[str] | None = None,
 ) -> Tables:
     """Return the tables that the flags name.
 
@@ -173,7 +185,7 @@ def named_tables(
         If none is named, two are of one name, or a flag names a view that is none.
     """
     tables = parse_views(files, views)
-    return Tables(tables, obs, views_in_rows(in_rows, in_rows_of, tables))
+    return Tables(tables, obs, views_in_rows(in_rows, in_rows_of, tables), _layers(layers))
 
 
 def existing_tables(
@@ -183,6 +195,7 @@ def existing_tables(
     in_rows_of: Sequence[str] | None,
     *,
     obs: Path | None = None,
+    layers: Sequence[str] | None = None,
 ) -> Tables:
     """Return the tables that the flags name, all of which are there.
 
@@ -195,7 +208,7 @@ def existing_tables(
     """
     from poems.data.files import existing_file, require_tables
 
-    named = named_tables(files, views, in_rows, in_rows_of, obs=obs)
+    named = named_tables(files, views, in_rows, in_rows_of, obs=obs, layers=layers)
     require_tables(named.views)
     if obs is not None:
         existing_file(obs)
@@ -209,6 +222,7 @@ def existing_tables_if_any(
     in_rows_of: Sequence[str] | None,
     *,
     obs: Path | None = None,
+    layers: Sequence[str] | None = None,
 ) -> Tables | None:
     """Return the tables that the flags name, or ``None`` where they name none.
 
@@ -220,7 +234,7 @@ def existing_tables_if_any(
     if not files and not views:
         views_in_rows(in_rows, in_rows_of, {})
         return None
-    return existing_tables(files, views, in_rows, in_rows_of, obs=obs)
+    return existing_tables(files, views, in_rows, in_rows_of, obs=obs, layers=layers)
 
 
 def parse_views(files: Sequence[str] | None, views: Sequence[str] | None) -> dict[str, Path] | Path:
@@ -297,6 +311,29 @@ def views_in_rows(
                 f"{', '.join(tables)}"
             )
     return every or list(named or ())
+
+
+def _layers(given: Sequence[str] | None) -> str | dict[str, str] | None:
+    """Return the layer of each view, or the one of all.
+
+    >>> _layers(["rna=lognorm", "atac=tfidf"]), _layers(["lognorm"])
+    ({'rna': 'lognorm', 'atac': 'tfidf'}, 'lognorm')
+    """
+    if not given:
+        return None
+    if len(given) == 1 and "=" not in given[0]:
+        return given[0]
+    found: dict[str, str] = {}
+    for text in given:
+        view, equals, name = text.partition("=")
+        if not view or not equals or not name:
+            raise typer.BadParameter(
+                f"--layer takes VIEW=NAME where there are several, not '{text}'"
+            )
+        if view in found:
+            raise typer.BadParameter(f"--layer is given twice for view '{view}'")
+        found[view] = name
+    return found
 
 
 def _named(text: str) -> tuple[str, Path]:

@@ -64,9 +64,10 @@ def require_wide(frame: pd.DataFrame, where: str) -> None:
             "pd.crosstab(maf['Tumor_Sample_Barcode'], maf['Hugo_Symbol']).clip(upper=1), and add "
             "a row of zeros for each sample without a mutation"
         )
-    if {"chrom", "locstart", "locend"} <= set(names) or {"chromosome", "start", "end"} <= set(
-        names
-    ) and bool({"segmentmean", "segmean"} & set(names)):
+    if {"chrom", "locstart", "locend"} <= set(names) or (
+        {"chromosome", "start", "end"} <= set(names)
+        and bool({"segmentmean", "segmean"} & set(names))
+    ):
         raise DataError(
             f"{where} is a table of segments: a row is one segment of a chromosome. Take the "
             "table of genes by samples that GISTIC or the like makes of it"

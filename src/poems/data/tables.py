@@ -58,8 +58,10 @@ class Table:
     obs: pd.DataFrame | None = None
 
 
-def load_table(source: object, *, features_in_rows: bool = False) -> Table:
-    """Return the table of numbers in a file, DataFrame or AnnData.
+def load_table(
+    source: object, *, features_in_rows: bool = False, layer: str | None = None
+) -> Table:
+    """Return the table of numbers in a file, DataFrame or AnnData, in its X or a layer.
 
     Raises
     ------
@@ -71,9 +73,9 @@ def load_table(source: object, *, features_in_rows: bool = False) -> Table:
     if isinstance(source, pd.DataFrame):
         return _from_frame(source, "the DataFrame", features_in_rows)
     if isinstance(source, str | Path):
-        return _from_file(Path(source), features_in_rows)
+        return _from_file(Path(source), features_in_rows, layer)
     if is_anndata(source):
-        found = anndata_contents(source, "the AnnData")
+        found = anndata_contents(source, "the AnnData", layer)
         return _from_contents(found, "the AnnData", features_in_rows)
     raise DataError(
         f"expected a path, a DataFrame or an AnnData, not {type(source).__name__}; an array has "
@@ -113,6 +115,14 @@ def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     return frame, (*found.findings, *index_findings, *column_findings, *cell_findings)
 
 
+def named_obs(
+    obs: pd.DataFrame, samples: pd.Index, where: str
+) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+    """Return the annotations that came with a view, its columns named by clean strings."""
+    columns, findings = clean_names(obs.columns, "column", f"{where}, obs")
+    return plain_types(obs).set_axis(samples, axis=0).set_axis(columns, axis=1), findings
+
+
 def has_values(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.bool_]:
     """Say for each row of an array whether it holds any value, of shape (n_rows,)."""
     rows: npt.NDArray[np.bool_] = np.count_nonzero(~np.isnan(values), axis=1) > 0
@@ -124,7 +134,7 @@ def is_anndata(source: object) -> bool:
     return type(source).__module__.partition(".")[0] == "anndata"
 
 
-def _from_file(path: Path, features_in_rows: bool) -> Table:
+def _from_file(path: Path, features_in_rows: bool, layer: str | None) -> Table:
     reader = reader_of(path)
     if reader is None or not reader.folder:
         existing_file(path)
@@ -140,7 +150,8 @@ def _from_file(path: Path, features_in_rows: bool) -> Table:
         )
         raise ReadError(f"{path} {remedy}")
     require_unpacked(path, reader)
-    return _from_contents(reader.table(path), str(path), features_in_rows)
+    found = reader.table(path, layer) if reader.layers else reader.table(path)
+    return _from_contents(found, str(path), features_in_rows)
 
 
 def _from_contents(found: Contents, where: str, features_in_rows: bool) -> Table:
@@ -184,7 +195,8 @@ def _from_frame(
     if worded is not None:
         odd.insert(0, worded)
     if obs is not None:
-        obs = plain_types(obs).set_axis(rows, axis=0)
+        obs, obs_findings = named_obs(obs, rows, where)
+        odd += obs_findings
     return Table(
         values=values,
         samples=rows,
@@ -192,7 +204,12 @@ def _from_frame(
         where=where,
         transposed=features_in_rows,
         findings=(
-            *findings, *row_findings, *column_findings, *comma_findings, *odd, *value_findings
+            *findings,
+            *row_findings,
+            *column_findings,
+            *comma_findings,
+            *odd,
+            *value_findings,
         ),
         obs=obs,
     )

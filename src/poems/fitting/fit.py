@@ -19,7 +19,12 @@ from poems._version import __version__
 from poems.data import MultiOmics, quality_findings, read
 from poems.errors import DataError, SettingsError
 from poems.findings import Finding, count, name_some
-from poems.fitting.after_training import learn_background, with_diagnosis, with_network
+from poems.fitting.after_training import (
+    learn_background,
+    with_diagnosis,
+    with_network,
+    with_nuisances,
+)
 from poems.fitting.approximations import approximations, unwatched
 from poems.fitting.projection import unsettled
 from poems.fitting.result import FittedPoems
@@ -172,6 +177,7 @@ def fit(
                 training_part.to(host),
                 None if held_out is None else held_out.to(host),
             )
+            fitted = with_nuisances(fitted, given)
 
         with profile.span("network"):
             fitted = with_network(fitted, prepared.data)

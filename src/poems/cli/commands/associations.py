@@ -35,6 +35,7 @@ def associations(
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     backed: inputs.Backed = False,
     feature: Annotated[
         list[str] | None,
@@ -73,7 +74,9 @@ def associations(
 
     Give the tables of the fit: a model keeps no data.
     """
-    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of)
+    tables = inputs.existing_tables(
+        files, view, features_in_rows, features_in_rows_of, layers=layer
+    )
     checks.require_rate(fdr, one=True)
     checks.require_run_or_model(path)
     checks.require_stability(stability)

@@ -48,6 +48,7 @@ def contributions(
     obs: inputs.RunObs = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     backed: inputs.Backed = False,
     out: inputs.AlsoOut = None,
     overwrite: inputs.Overwrite = False,
@@ -56,7 +57,9 @@ def contributions(
 
     Give the tables of the fit, or of other samples that have at least two of its omics.
     """
-    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, obs=obs)
+    tables = inputs.existing_tables(
+        files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
+    )
     checks.require_run(run)
     checks.require_output(out, "contribution-table", overwrite=overwrite)
 

@@ -55,6 +55,7 @@ def factors(
     obs: inputs.RunObs = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     backed: inputs.Backed = False,
     top: Annotated[
         int, typer.Option(min=1, metavar="N", help="Features of each factor and view to print.")
@@ -69,7 +70,7 @@ def factors(
     of these.
     """
     tables = inputs.existing_tables_if_any(
-        files, view, features_in_rows, features_in_rows_of, obs=obs
+        files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
     )
     checks.require_run_or_model(path)
     checks.require_files([obs])

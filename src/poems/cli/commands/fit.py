@@ -67,6 +67,7 @@ def fit(
     obs: inputs.Obs = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     samples: inputs.SamplesOption = "union",
     backed: inputs.Backed = False,
     preset: Preset = "default",
@@ -116,7 +117,9 @@ def fit(
     code is 130. An analysis that fails costs itself alone: a warning names it,
     and the exit code is 0.
     """
-    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, obs=obs)
+    tables = inputs.existing_tables(
+        files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
+    )
     checks.require_files([config])
     settings = resolve_settings(ctx, preset, config)
     _require_mixture(subtypes_by, settings, n_subtypes)

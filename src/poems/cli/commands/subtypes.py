@@ -70,6 +70,7 @@ def subtypes(
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     backed: inputs.Backed = False,
     stability: Annotated[
         Path | None,
@@ -89,7 +90,9 @@ def subtypes(
 
     Give the tables of the fit: every feature is tested against subtypes formed without it.
     """
-    tables = inputs.existing_tables_if_any(files, view, features_in_rows, features_in_rows_of)
+    tables = inputs.existing_tables_if_any(
+        files, view, features_in_rows, features_in_rows_of, layers=layer
+    )
     checks.require_run(run)
     checks.require_stability(stability)
     checks.require_output(out, "subtype-table", overwrite=overwrite)

@@ -33,6 +33,7 @@ def transform(
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     backed: inputs.Backed = False,
     match_features: inputs.MatchFeatures = "exact",
     rename_features: inputs.RenameFeatures = None,
@@ -40,7 +41,9 @@ def transform(
     quiet: inputs.Quiet = False,
 ) -> CommandResult:
     """Project new samples into the latent space of a run, and assign them to its subtypes."""
-    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of)
+    tables = inputs.existing_tables(
+        files, view, features_in_rows, features_in_rows_of, layers=layer
+    )
     checks.require_files([rename_features])
     checks.require_run(run)
     checks.require_output(out, "projection", overwrite=overwrite)

@@ -71,14 +71,18 @@ class Reader:
         Whether the file may be packed, its name then ending in ``.gz``.
     folder
         Whether it is a folder.
+    layers
+        Whether the file may hold several layers of values: ``table``, ``cohort`` and ``parts``
+        then take one more argument, the layer to read (``table``) or those of the views.
     """
 
-    table: Callable[[Path], Contents] | None = None
+    table: Callable[..., Contents] | None = None
     annotations: Callable[[Path], Contents] | None = None
-    cohort: Callable[[Path], Split] | None = None
-    parts: Callable[[Path, str | None], OpenStore] | None = None
+    cohort: Callable[..., Split] | None = None
+    parts: Callable[..., OpenStore] | None = None
     gzipped: bool = False
     folder: bool = False
+    layers: bool = False
 
 
 READERS: Registry[Reader | Callable[[Path], Contents]] = Registry(

@@ -1,4 +1,4 @@
-"""Names of genes that a spreadsheet turned into dates or numbers: pointed out, with what they were."""
+"""Names of genes that a spreadsheet turned into dates or numbers, and what they were."""
 
 from __future__ import annotations
 
@@ -27,8 +27,12 @@ _MONTH_OF: Final = {
     word.rstrip("."): month for month, words in _MONTHS.items() for word in words.split("|")
 }
 _WORD = "|".join(sorted(map(re.escape, _MONTH_OF), key=len, reverse=True))
-_DAY_FIRST = re.compile(rf"(\d{{1,2}})[-. /]{{1,2}}({_WORD})\.?([-. /](?:\d{{2}}|\d{{4}}))?", re.IGNORECASE)
-_MONTH_FIRST = re.compile(rf"({_WORD})\.?[-. /](\d{{1,2}})([-. /](?:\d{{2}}|\d{{4}}))?", re.IGNORECASE)
+_DAY_FIRST = re.compile(
+    rf"(\d{{1,2}})[-. /]{{1,2}}({_WORD})\.?([-. /](?:\d{{2}}|\d{{4}}))?", re.IGNORECASE
+)
+_MONTH_FIRST = re.compile(
+    rf"({_WORD})\.?[-. /](\d{{1,2}})([-. /](?:\d{{2}}|\d{{4}}))?", re.IGNORECASE
+)
 _ISO = re.compile(r"(?:19|20)\d{2}-(\d{2})-(\d{2})(?:[ T]00:00(?::00)?(?:\.0+)?)?")
 _SLASHES = re.compile(r"(\d{1,2})(?:(/)(\d{1,2})/(?:\d{4}|\d{2})|\.(\d{1,2})\.(?:19|20)\d{2})")
 # Days since 1900: from 1990 to 2050, which is when tables are typed.
@@ -109,8 +113,8 @@ def date_remedy(repeated: Sequence[str]) -> str | None:
     shown = name_some((f"{name!r}{_were(name)}" for name in dates), 5)
     return (
         f"{shown} {'is' if len(dates) == 1 else 'are'} what a spreadsheet makes of names of genes, "
-        "and different genes may share a date: do not keep one of each, but take the names from the "
-        "table as it was before a spreadsheet opened it"
+        "and different genes may share a date: do not keep one of each, but take the names from "
+        "the table as it was before a spreadsheet opened it"
     )
 
 

@@ -27,7 +27,9 @@ _PREFIX = re.compile(
     re.IGNORECASE,
 )
 # What stands behind one: an identifier (TP53|7157), a platform's ending (_at), a digest of pandas.
-_SUFFIX = re.compile(r"(?:\|.+|[_.](?:rna|mrna|gene|prot|protein|meth|cnv|cna|mut|expr?)|_at)", re.I)
+_SUFFIX = re.compile(
+    r"(?:\|.+|[_.](?:rna|mrna|gene|prot|protein|meth|cnv|cna|mut|expr?)|_at)", re.I
+)
 
 
 def _without_version(name: str) -> str:

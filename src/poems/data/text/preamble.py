@@ -202,7 +202,9 @@ def _is_header(
     path: Path, lines: list[str], comments: Sequence[int], body: int, delimiter: str
 ) -> bool:
     """Is the last of the leading comments the header, rather than the line after it?"""
-    fits = [each for each in (delimiter, *_DELIMITERS) if _fit(lines[comments[-1]], lines[body], each)]
+    fits = [
+        each for each in (delimiter, *_DELIMITERS) if _fit(lines[comments[-1]], lines[body], each)
+    ]
     if not fits:
         return False
     delimiter = fits[0]

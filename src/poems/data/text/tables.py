@@ -180,9 +180,7 @@ def _require_sizes(
         )
 
 
-def _header(
-    path: Path, lines: list[str], delimiter: str, offset: int
-) -> tuple[list[str], int]:
+def _header(path: Path, lines: list[str], delimiter: str, offset: int) -> tuple[list[str], int]:
     """Return the first record and the number of lines up to its end."""
     start = next(number for number, line in enumerate(lines) if line.strip())
     reader = csv.reader((f"{line}\n" for line in lines[start:]), delimiter=delimiter)
@@ -280,7 +278,9 @@ def _semicolons(path: Path) -> Finding:
 
 def _require_no_title(path: Path, lines: list[str], delimiter: str, offset: int) -> None:
     """Refuse lines without fields above a table of several columns."""
-    filled = [(at, line) for at, line in enumerate(lines[:_MOST_TITLES], offset + 1) if line.strip()]
+    filled = [
+        (at, line) for at, line in enumerate(lines[:_MOST_TITLES], offset + 1) if line.strip()
+    ]
     sizes = [_n_fields(line, delimiter) for _, line in filled]
     n = next((at for at, size in enumerate(sizes) if size > 1), 0)
     if not n or sizes[n] < _FEWEST_FIELDS or len(set(sizes[n:])) > 2:
