@@ -61,6 +61,15 @@ FeaturesInRowsOf = Annotated[
         show_default=False,
     ),
 ]
+Layers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--layer",
+        metavar="[VIEW=]NAME",
+        help="Take the values of this layer of an AnnData in place of its X; repeatable.",
+        show_default=False,
+    ),
+]
 SamplesOption = Annotated[
     Samples,
     typer.Option(
@@ -74,6 +83,23 @@ Backed = Annotated[
         metavar="",
         help="Leave the values on disk and read them in blocks: for cohorts larger than memory. "
         "Takes one .h5mu, .h5ad or .zarr, or a .parquet, .h5ad or .zarr a view, samples in rows.",
+    ),
+]
+# As in poems.data.naming.near_features, which takes longer to import; a test holds them equal.
+FeatureMatchName = Literal["exact", "version", "case", "separators", "prefix", "suffix", "any"]
+MatchFeatures = Annotated[
+    FeatureMatchName,
+    typer.Option(
+        metavar="NAME",
+        help="How features match that are named differently: exact (not at all), version (without "
+        "the version of ENSG00000141510.16), case, separators, prefix, suffix, or any of these.",
+    ),
+]
+RenameFeatures = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Table of two columns: the name of a feature in the new tables, and in the model.",
     ),
 ]
 # The limit is that of poems.settings.schema.LARGEST_SEED, which is not imported for --help.
@@ -129,6 +155,7 @@ class Tables:
     views: dict[str, Path] | Path
     obs: Path | None
     features_in_rows: bool | list[str]
+    layers: str | dict[str, str] | None = None
     # How a run that remembers its tables read them; the flags of the command otherwise.
     as_then: Mapping[str, Any] | None = None
 
@@ -144,6 +171,7 @@ class Tables:
             "features_in_rows": self.features_in_rows,
             "samples": samples,
             "backed": backed,
+            "layer": self.layers,
         }
         return given if self.as_then is None else {**given, **self.as_then}
 
@@ -155,6 +183,7 @@ def named_tables(
     in_rows_of: Sequence[str] | None,
     *,
     obs: Path | None = None,
+    layers: Sequence[str] | None = None,
 ) -> Tables:
     """Return the tables that the flags name.
 
@@ -164,7 +193,7 @@ def named_tables(
         If none is named, two are of one name, or a flag names a view that is none.
     """
     tables = parse_views(files, views)
-    return Tables(tables, obs, views_in_rows(in_rows, in_rows_of, tables))
+    return Tables(tables, obs, views_in_rows(in_rows, in_rows_of, tables), _layers(layers))
 
 
 def existing_tables(
@@ -175,6 +204,7 @@ def existing_tables(
     *,
     obs: Path | None = None,
     run: Path | None = None,
+    layers: Sequence[str] | None = None,
 ) -> Tables:
     """Return the tables that the flags name, all of which are there.
 
@@ -195,7 +225,7 @@ def existing_tables(
         if remembered is not None:
             return remembered
 
-    named = named_tables(files, views, in_rows, in_rows_of, obs=obs)
+    named = named_tables(files, views, in_rows, in_rows_of, obs=obs, layers=layers)
     require_tables(named.views)
     if obs is not None:
         existing_file(obs)
@@ -209,6 +239,7 @@ def existing_tables_if_any(
     in_rows_of: Sequence[str] | None,
     *,
     obs: Path | None = None,
+    layers: Sequence[str] | None = None,
 ) -> Tables | None:
     """Return the tables that the flags name, or ``None`` where they name none.
 
@@ -220,7 +251,7 @@ def existing_tables_if_any(
     if not files and not views:
         views_in_rows(in_rows, in_rows_of, {})
         return None
-    return existing_tables(files, views, in_rows, in_rows_of, obs=obs)
+    return existing_tables(files, views, in_rows, in_rows_of, obs=obs, layers=layers)
 
 
 def tables_of_run(run: Path, *, obs: Path | None = None) -> Tables | None:
@@ -250,7 +281,7 @@ def tables_of_run(run: Path, *, obs: Path | None = None) -> Tables | None:
     paths = {name: each.path for name, each in found.items()}
     options = dict(inputs.options)
     in_rows = options.pop("features_in_rows", False)
-    return Tables(paths[""] if "" in paths else paths, obs, in_rows, options)
+    return Tables(paths[""] if "" in paths else paths, obs, in_rows, as_then=options)
 
 
 def tables_as_then(inputs: RunInputs, run: Path) -> Tables:
@@ -280,7 +311,7 @@ def tables_as_then(inputs: RunInputs, run: Path) -> Tables:
     obs = None if inputs.obs is None else find_input(inputs.obs, run).path
     options = dict(inputs.options)
     in_rows = options.pop("features_in_rows", False)
-    return Tables(paths[""] if "" in paths else paths, obs, in_rows, options)
+    return Tables(paths[""] if "" in paths else paths, obs, in_rows, as_then=options)
 
 
 def tables_of_run_if_any(
@@ -291,6 +322,7 @@ def tables_of_run_if_any(
     in_rows_of: Sequence[str] | None,
     *,
     obs: Path | None = None,
+    layers: Sequence[str] | None = None,
 ) -> tuple[Tables | None, tuple[Finding, ...]]:
     """Return the tables that the flags name, or else those of the fit of ``run``.
 
@@ -302,7 +334,7 @@ def tables_of_run_if_any(
         As :func:`existing_tables`, of tables that are named.
     """
     if files or views:
-        return existing_tables(files, views, in_rows, in_rows_of, obs=obs), ()
+        return existing_tables(files, views, in_rows, in_rows_of, obs=obs, layers=layers), ()
     views_in_rows(in_rows, in_rows_of, {})
     try:
         return tables_of_run(run, obs=obs), ()
@@ -404,6 +436,29 @@ def views_in_rows(
                 f"{', '.join(tables)}"
             )
     return every or list(named or ())
+
+
+def _layers(given: Sequence[str] | None) -> str | dict[str, str] | None:
+    """Return the layer of each view, or the one of all.
+
+    >>> _layers(["rna=lognorm", "atac=tfidf"]), _layers(["lognorm"])
+    ({'rna': 'lognorm', 'atac': 'tfidf'}, 'lognorm')
+    """
+    if not given:
+        return None
+    if len(given) == 1 and "=" not in given[0]:
+        return given[0]
+    found: dict[str, str] = {}
+    for text in given:
+        view, equals, name = text.partition("=")
+        if not view or not equals or not name:
+            raise typer.BadParameter(
+                f"--layer takes VIEW=NAME where there are several, not '{text}'"
+            )
+        if view in found:
+            raise typer.BadParameter(f"--layer is given twice for view '{view}'")
+        found[view] = name
+    return found
 
 
 def _named(text: str) -> tuple[str, Path]:

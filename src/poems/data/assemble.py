@@ -103,6 +103,8 @@ def merge_obs(tables: Mapping[str, Table]) -> tuple[pd.DataFrame | None, tuple[F
         obs = table.obs
         if obs is None or not len(obs.columns) or obs.index.has_duplicates:
             continue
+        if obs.columns.has_duplicates:
+            continue  # an error was found in the table
         if merged is None:
             merged = obs
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,7 @@ def check(
     obs: Any = None,
     features_in_rows: bool | Collection[str] = False,
     samples: SampleRule = "union",
+    layer: str | Mapping[str, str] | None = None,
 ) -> CheckReport:
     """Read a cohort and report what is in it and what may hurt a fit.
 
@@ -73,7 +74,7 @@ def check(
     >>> print(report.findings[0])
     error: rna: the DataFrame: 1 cell is not a number: 'high' (sample 's2', feature 'g1'). ...
     """
-    loaded = load(views, obs=obs, features_in_rows=features_in_rows, samples=samples)
+    loaded = load(views, obs=obs, features_in_rows=features_in_rows, samples=samples, layer=layer)
     findings = loaded.findings
     if loaded.cohort is not None:
         findings += quality_findings(loaded.cohort)

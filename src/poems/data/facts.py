@@ -22,6 +22,8 @@ LARGEST_LOGGED: Final = 64
 SKEWED: Final = 2.0
 EXTREME_Z: Final = 30.0
 IQR_OF_NORMAL: Final = 1.349
+_FEWEST_COUNTED: Final = 20
+_FEWEST_TOTALS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ class ViewFacts:
     outliers: Outliers | None
     transformed: bool
     scale: float | None
+    # The depth of samples, where values are counts: totals that 5 % and 95 % lie below.
+    depth: tuple[float, float] | None = None
+    # Samples all of whose values are 0, though others' are not.
+    silent: tuple[str, ...] = ()
+    whole: bool = False
 
     @property
     def usable(self) -> Bools:
@@ -132,7 +139,45 @@ def view_facts(name: str, view: View, samples: pd.Index, log1p: bool) -> ViewFac
         outliers=outliers,
         transformed=transform,
         scale=float(np.median(np.nanstd(transformed[:, usable], axis=0))) if usable.any() else None,
+        depth=_depth(values, present, levels, raw) if usable.any() else None,
+        silent=_silent(values, present, samples[view.measured]) if usable.any() else (),
+        whole=bool((lowest[usable] == np.round(lowest[usable])).all())
+        and bool((highest[usable] == np.round(highest[usable])).all())
+        and (levels is not None or _are_whole(values, present)),
     )
+
+
+def _are_whole(values: npt.NDArray[np.float64], present: Bools) -> bool:
+    flat = values[present]
+    return bool((flat == np.round(flat)).all())
+
+
+def _depth(
+    values: npt.NDArray[np.float64],
+    present: Bools,
+    levels: Sequence[float] | None,
+    raw: Raw | None,
+) -> tuple[float, float] | None:
+    """Return low and high totals of samples, of values that are counted."""
+    if levels is not None or values.shape[1] < _FEWEST_COUNTED or len(values) < _FEWEST_TOTALS:
+        return None
+    counted = raw is not None or (
+        not (values < 0).any()
+        and np.nanmax(values) > LARGEST_LOGGED
+        and _are_whole(values, present)
+    )
+    everywhere = present.all(axis=0)
+    if not counted or not everywhere.any():
+        return None
+    low, high = np.quantile(values[:, everywhere].sum(axis=1), (0.05, 0.95))
+    return float(low), float(high)
+
+
+def _silent(values: npt.NDArray[np.float64], present: Bools, samples: pd.Index) -> tuple[str, ...]:
+    """Name the samples whose values are all 0."""
+    # Each ends with a value that is 0 or missing: most samples are told by that.
+    zero = ~((values != 0) & present).any(axis=1) & present.any(axis=1)
+    return tuple(map(str, samples[zero])) if not zero.all() else ()
 
 
 def _kind(

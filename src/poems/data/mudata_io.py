@@ -12,11 +12,12 @@ import pandas as pd
 
 from poems.data.container import MultiOmics
 from poems.data.disk.matrix import guarded
-from poems.data.disk.stores import open_store, require_parts
-from poems.data.numeric import plain_types
+from poems.data.disk.stores import not_by_samples, open_store, require_parts
+from poems.data.layers import Layer
 from poems.data.stored.anndata_quiet import ORDER_KEY, quiet
 from poems.data.stored.hdf5 import inspect_hdf5
 from poems.data.stored.in_memory import Split, read_anndata, read_mudata
+from poems.data.stored.storable import storable
 from poems.errors import DataError, ReadError
 
 
@@ -24,7 +25,8 @@ def to_mudata(cohort: MultiOmics) -> Any:
     """Return the cohort as a MuData, for muon and scverse tools.
 
     Each view becomes an AnnData of the samples on which it was measured,
-    missing entries as NaN; ``obs`` becomes that of the MuData. Nothing is
+    missing entries as NaN; ``obs`` becomes that of the MuData, as far as it can hold it
+    (:func:`poems.data.stored.storable.storable`). Nothing is
     stored in ``obsm``, where MuData keeps its own masks under the views' names.
 
     Examples
@@ -65,9 +67,7 @@ def split_mudata(data: Any) -> tuple[dict[str, Any], pd.DataFrame | None, pd.Ind
     if not data.mod:
         raise DataError("the MuData holds no views")
     if data.axis != 0:
-        raise DataError(
-            f"the views of the MuData do not share samples (axis={data.axis}); expected axis=0"
-        )
+        raise DataError(not_by_samples("the MuData", data.axis))
     order = data.obs_names
     stored = data.uns.get(ORDER_KEY)
     if stored is not None:
@@ -78,11 +78,11 @@ def split_mudata(data: Any) -> tuple[dict[str, Any], pd.DataFrame | None, pd.Ind
     return dict(data.mod), obs, order
 
 
-def read_h5mu_views(path: Path) -> Split:
+def read_h5mu_views(path: Path, layer: Layer = None) -> Split:
     """Return the views in a file, the obs that they share and the order of samples.
 
-    Only X, obs and the names of features are read, after the structure of the
-    file was looked through (:mod:`poems.data.stored`).
+    Only X (or the layer in its place), obs and the names of features are read, after the
+    structure of the file was looked through (:mod:`poems.data.stored`).
 
     Raises
     ------
@@ -91,10 +91,10 @@ def read_h5mu_views(path: Path) -> Split:
     DataError
         If it holds no views, or views that do not share samples by design.
     """
-    group, handle = open_store(path)
+    group, handle = open_store(path, whole=layer is not None)
     with handle:
         _require_views(group, path)
-        split: Split = guarded(str(path), lambda: read_mudata(group, str(path)))
+        split: Split = guarded(str(path), lambda: read_mudata(group, str(path), layer))
     return split
 
 
@@ -120,8 +120,8 @@ def _require_views(group: Any, path: Path) -> None:
         raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
 
 
-def read_h5ad(path: Path) -> Any:
-    """Return the X, obs and names of features of an AnnData in a file.
+def read_h5ad(path: Path, layer: str | None = None) -> Any:
+    """Return the X (or a layer in its place), obs and names of features of an AnnData in a file.
 
     Raises
     ------
@@ -130,13 +130,13 @@ def read_h5ad(path: Path) -> Any:
     DataError
         If it has no X.
     """
-    group, handle = open_store(path)
+    group, handle = open_store(path, whole=layer is not None)
     with handle:
         if "mod" in group and "X" not in group:
             raise ReadError(f"{path} is h5mu (several views): name it so, and pass it by itself")
         require_parts(group, str(path))
         if hasattr(group["obs"], "keys"):
-            return guarded(str(path), lambda: read_anndata(group, str(path)))
+            return guarded(str(path), lambda: read_anndata(group, str(path), layer))
     return _read_old(path)
 
 
@@ -147,21 +147,6 @@ def _read_old(path: Path) -> Any:
     inspect_hdf5(path, whole=True)
     with quiet():
         return guarded(str(path), lambda: anndata.read_h5ad(path))
-
-
-def storable(obs: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with columns of mixed types and dates as text, which HDF5 can hold."""
-    obs = plain_types(obs)
-    for position, dtype in enumerate(obs.dtypes):
-        column = obs.iloc[:, position]
-        if dtype.kind not in "OMm" or isinstance(dtype, pd.CategoricalDtype):
-            continue
-        kind = pd.api.types.infer_dtype(column, skipna=True)
-        if kind == "boolean":
-            obs.isetitem(position, column.astype("boolean").array)
-        elif kind not in ("string", "empty"):
-            obs.isetitem(position, column.map(str, na_action="ignore").to_numpy(dtype=object))
-    return obs
 
 
 @contextmanager

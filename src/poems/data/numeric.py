@@ -119,6 +119,9 @@ def plain_types(frame: pd.DataFrame) -> pd.DataFrame:
         if isinstance(dtype, np.dtype | pd.CategoricalDtype) or dtype.kind not in "fiubO":
             continue
         column = frame.iloc[:, position]
+        if isinstance(dtype, pd.SparseDtype):
+            frame.isetitem(position, np.asarray(column))
+            continue
         plain: type = np.object_
         if dtype.kind in "fiu":
             plain = np.float64 if column.hasnans else dtype.type

@@ -16,6 +16,8 @@ _FEW_MEASURED = 10
 _FEW_FEATURES = 10
 _MANY_MISSING = 0.2
 _SCALE_RATIO = 100.0
+# Totals of samples that differ by more than this are seen in the factors.
+_DEPTH_RATIO = 3.0
 # Fewer samples than the one are few for more features than the other, and so many are advised.
 _FEW_FOR_MANY = 40
 _MANY_FEATURES = 2000
@@ -71,9 +73,11 @@ def quality_findings(
         findings += _size_findings(view, cohort.n_samples)
         findings += _feature_findings(view)
         findings += _rare_findings(view)
+        findings += _silent_findings(view)
         findings += _missing_findings(view)
         if view.name not in own_scale:
             findings += _value_findings(view)
+            findings += _depth_findings(view)
     findings += _scale_findings([view for view in views if view.name not in own_scale])
     return tuple(findings)
 
@@ -165,11 +169,52 @@ def _rare_findings(view: ViewFacts) -> Iterator[Finding]:
         text = (
             f"{len(rare)} of {count(len(view.features), 'feature')} "
             f"{'differs from its' if len(rare) == 1 else 'differ from their'} most common value in "
-            f"fewer than {FEWEST_CARRIERS} samples ({name_some(rare)}), as mutations with a "
-            f"single carrier do; {'it teaches' if len(rare) == 1 else 'they teach'} the model "
+            f"fewer than {FEWEST_CARRIERS} samples ({name_some(rare)}), {_what_is_rare(view)}; "
+            f"{'it teaches' if len(rare) == 1 else 'they teach'} the model "
             f"single patients. {remedy}"
         )
         yield Finding("warning", "rare-features", text, view=view.name, items=rare)
+
+
+def _what_is_rare(view: ViewFacts) -> str:
+    """Say what features are that hardly any sample has, by what values the view holds."""
+    if view.levels is not None and set(view.levels) <= {0, 1}:
+        return "as mutations with a single carrier do"
+    if view.levels is not None and view.whole:
+        return "as events do that one or two samples have"
+    if view.whole:
+        return "as genes, transcripts or genera do that are counted in hardly any sample"
+    return "as features do that were detected in hardly any sample"
+
+
+def _silent_findings(view: ViewFacts) -> Iterator[Finding]:
+    if not view.silent:
+        return
+    n = len(view.silent)
+    binary = view.levels is not None and set(view.levels) <= {0, 1}
+    what = "a single mutation (all its calls are 0)" if binary else "any value but 0"
+    what = what.replace("its", "their") if n > 1 else what
+    text = (
+        f"{count(n, 'sample is', 'samples are')} without {what}: {name_some(view.silent)}. "
+        f"{'This is' if n == 1 else 'These are'} taken as measured; where nothing was measured, "
+        f"leave the cells empty or {'the row' if n == 1 else 'the rows'} out"
+    )
+    yield Finding("note", "samples-all-zero", text, view=view.name, items=view.silent)
+
+
+def _depth_findings(view: ViewFacts) -> Iterator[Finding]:
+    if view.depth is None:
+        return
+    low, high = view.depth
+    if high < _DEPTH_RATIO * max(low, 1.0):
+        return
+    text = (
+        f"samples differ much in depth: their totals are {low:.3g} to {high:.3g} (5 % lie below, "
+        "5 % above). A factor would stand for it, and log1p does not take it away: divide each "
+        "sample by its total before log1p, or choose a likelihood for counts, which does so "
+        f"(--likelihood {view.name}=negative_binomial)"
+    )
+    yield Finding("warning", "depth-differs", text, view=view.name)
 
 
 def _missing_findings(view: ViewFacts) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from poems.data.container import MultiOmics
 from poems.data.disk.reading import assemble_backed, clean_view, open_sources
 from poems.data.files import all_problems
 from poems.data.formats import reader_of, require_unpacked, suffixes, table_suffix
+from poems.data.layers import layers_of
 from poems.data.mudata_io import split_mudata
 from poems.data.naming.names import view_name_problems
 from poems.data.naming.overlap import name_problems
@@ -38,6 +39,7 @@ def read(
     features_in_rows: bool | Collection[str] = False,
     samples: SampleRule = "union",
     backed: bool = False,
+    layer: str | Mapping[str, str] | None = None,
 ) -> MultiOmics:
     """Read the views of a cohort and match their samples by name.
 
@@ -68,6 +70,9 @@ def read(
         name to ``.h5ad``, ``.zarr`` or ``.parquet``; matrices dense or CSR,
         samples in rows. Files of other kinds can be read once their reader is
         registered (:mod:`poems.data.formats`).
+    layer
+        Of AnnData and MuData, the layer whose values are taken in place of ``X``: its
+        name, or view name to name.
 
     Returns
     -------
@@ -95,7 +100,14 @@ def read(
     >>> print(cohort.findings[0])
     note: protein: not measured on 1 of 2 samples (s1); it is kept and rests on the other views
     """
-    loaded = load(views, obs=obs, features_in_rows=features_in_rows, samples=samples, backed=backed)
+    loaded = load(
+        views,
+        obs=obs,
+        features_in_rows=features_in_rows,
+        samples=samples,
+        backed=backed,
+        layer=layer,
+    )
     if loaded.cohort is None:
         raise _error(loaded.findings)
     return loaded.cohort
@@ -108,6 +120,7 @@ def load(
     features_in_rows: bool | Collection[str] = False,
     samples: SampleRule = "union",
     backed: bool = False,
+    layer: str | Mapping[str, str] | None = None,
 ) -> Loaded:
     """Read as :func:`read` does, but return what is wrong with the data as findings.
 
@@ -121,10 +134,13 @@ def load(
     order, store = None, None
     try:
         if backed:
-            store = open_sources(views)
+            store = open_sources(views, layer)
             sources, own_obs = dict(store.views), store.obs
         else:
-            sources, own_obs, order = _sources(views)
+            sources, own_obs, order = _sources(views, layer)
+        # Of a file that holds all views they are taken already.
+        taken = isinstance(views, str | Path) and not all(map(_is_path, sources.values()))
+        layers = {} if taken else layers_of(layer, sources)
     except DataError as error:
         return Loaded({}, (_problem(error),))
     findings = list(view_name_problems(sources))
@@ -138,7 +154,7 @@ def load(
     for name, source in sources.items():
         try:
             table = (
-                load_table(source, features_in_rows=name in rows)
+                load_table(source, features_in_rows=name in rows, layer=layers.get(name))
                 if store is None
                 else clean_view(source)
             )
@@ -178,10 +194,14 @@ def load(
     return Loaded(tables, cohort.findings, cohort)
 
 
-def _sources(views: Any) -> Split:
+def _is_path(source: Any) -> bool:
+    return isinstance(source, str | Path)
+
+
+def _sources(views: Any, layer: str | Mapping[str, str] | None) -> Split:
     """Return the source of each view, and what a MuData says of obs and the order of samples."""
     if isinstance(views, str | Path):
-        return _whole_cohort(Path(views))
+        return _whole_cohort(Path(views), layer)
     if type(views).__module__.partition(".")[0] == "mudata":
         return split_mudata(views)
     if is_anndata(views):
@@ -196,7 +216,7 @@ def _sources(views: Any) -> Split:
     return dict(views), None, None
 
 
-def _whole_cohort(path: Path) -> Split:
+def _whole_cohort(path: Path, layer: str | Mapping[str, str] | None) -> Split:
     reader = reader_of(path)
     if reader is None or (reader.cohort is None and reader.table is not None):
         raise DataError(
@@ -209,7 +229,7 @@ def _whole_cohort(path: Path) -> Split:
             "(--backed)"
         )
     require_unpacked(path, reader)
-    return reader.cohort(path)
+    return reader.cohort(path, layer) if reader.layers else reader.cohort(path)
 
 
 def _views_in_rows(features_in_rows: bool | Collection[str], sources: Collection[str]) -> set[str]:

@@ -10,15 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.data.decimal_commas import with_decimal_points
 from poems.data.files import existing_file
 from poems.data.formats import Contents, reader_of, require_unpacked, suffixes, table_suffix
 from poems.data.formats.h5ad import anndata_contents
+from poems.data.long_tables import require_wide
 from poems.data.naming.annotation import (
     annotation_columns,
     annotation_features,
     leaked_index,
     words_among_samples,
 )
+from poems.data.naming.excel_dates import date_findings
 from poems.data.naming.names import clean_names
 from poems.data.numeric import CellNames, as_numbers, check_finite, plain_types
 from poems.data.obs.values import clean_obs
@@ -55,8 +58,10 @@ class Table:
     obs: pd.DataFrame | None = None
 
 
-def load_table(source: object, *, features_in_rows: bool = False) -> Table:
-    """Return the table of numbers in a file, DataFrame or AnnData.
+def load_table(
+    source: object, *, features_in_rows: bool = False, layer: str | None = None
+) -> Table:
+    """Return the table of numbers in a file, DataFrame or AnnData, in its X or a layer.
 
     Raises
     ------
@@ -68,9 +73,9 @@ def load_table(source: object, *, features_in_rows: bool = False) -> Table:
     if isinstance(source, pd.DataFrame):
         return _from_frame(source, "the DataFrame", features_in_rows)
     if isinstance(source, str | Path):
-        return _from_file(Path(source), features_in_rows)
+        return _from_file(Path(source), features_in_rows, layer)
     if is_anndata(source):
-        found = anndata_contents(source, "the AnnData")
+        found = anndata_contents(source, "the AnnData", layer)
         return _from_contents(found, "the AnnData", features_in_rows)
     raise DataError(
         f"expected a path, a DataFrame or an AnnData, not {type(source).__name__}; an array has "
@@ -110,6 +115,14 @@ def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     return frame, (*found.findings, *index_findings, *column_findings, *cell_findings)
 
 
+def named_obs(
+    obs: pd.DataFrame, samples: pd.Index, where: str
+) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+    """Return the annotations that came with a view, its columns named by clean strings."""
+    columns, findings = clean_names(obs.columns, "column", f"{where}, obs")
+    return plain_types(obs).set_axis(samples, axis=0).set_axis(columns, axis=1), findings
+
+
 def has_values(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.bool_]:
     """Say for each row of an array whether it holds any value, of shape (n_rows,)."""
     rows: npt.NDArray[np.bool_] = np.count_nonzero(~np.isnan(values), axis=1) > 0
@@ -121,7 +134,7 @@ def is_anndata(source: object) -> bool:
     return type(source).__module__.partition(".")[0] == "anndata"
 
 
-def _from_file(path: Path, features_in_rows: bool) -> Table:
+def _from_file(path: Path, features_in_rows: bool, layer: str | None) -> Table:
     reader = reader_of(path)
     if reader is None or not reader.folder:
         existing_file(path)
@@ -137,10 +150,13 @@ def _from_file(path: Path, features_in_rows: bool) -> Table:
         )
         raise ReadError(f"{path} {remedy}")
     require_unpacked(path, reader)
-    return _from_contents(reader.table(path), str(path), features_in_rows)
+    found = reader.table(path, layer) if reader.layers else reader.table(path)
+    return _from_contents(found, str(path), features_in_rows)
 
 
 def _from_contents(found: Contents, where: str, features_in_rows: bool) -> Table:
+    # A format that is known to have features in rows needs no one to say so.
+    features_in_rows = features_in_rows or found.features_in_rows
     obs = None if features_in_rows else found.obs
     return _from_frame(found.cells, where, features_in_rows, found.findings, obs)
 
@@ -159,8 +175,10 @@ def _from_frame(
         )
     kinds = ("feature", "sample") if features_in_rows else ("sample", "feature")
     names = CellNames(where, *kinds)
+    require_wide(frame, where)
     rows, row_findings = clean_names(frame.index, kinds[0], where)
     columns, column_findings = clean_names(frame.columns, kinds[1], where, in_header=True)
+    frame, comma_findings = with_decimal_points(frame, names)
     worded = words_among_samples(frame, where) if features_in_rows else None
     if worded is not None:
         numbers = ~frame.columns.isin(worded.items)
@@ -173,16 +191,25 @@ def _from_frame(
         odd += annotation_columns(rows, values, where)
     else:
         odd += annotation_features(columns, where)
+    odd += date_findings(columns, where)
     if worded is not None:
         odd.insert(0, worded)
     if obs is not None:
-        obs = plain_types(obs).set_axis(rows, axis=0)
+        obs, obs_findings = named_obs(obs, rows, where)
+        odd += obs_findings
     return Table(
         values=values,
         samples=rows,
         features=columns,
         where=where,
         transposed=features_in_rows,
-        findings=(*findings, *row_findings, *column_findings, *odd, *value_findings),
+        findings=(
+            *findings,
+            *row_findings,
+            *column_findings,
+            *comma_findings,
+            *odd,
+            *value_findings,
+        ),
         obs=obs,
     )

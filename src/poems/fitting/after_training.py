@@ -6,13 +6,16 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from poems.data import MultiOmics
 from poems.diagnosis.check import Diagnosis
+from poems.diagnosis.nuisance import nuisance_findings
 from poems.findings import Finding, name_some
 from poems.fitting.diagnosing import diagnose_tables, diagnosed
 from poems.fitting.embeddings import network_embedding
 from poems.fitting.failures import failure
 from poems.fitting.redraws import network_redraws
 from poems.fitting.result import FittedPoems
+from poems.nn.likelihoods import kinds_of
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
@@ -95,6 +98,19 @@ def _diagnosed_by_tables(fitted: FittedPoems) -> FittedPoems:
         return replace(fitted, diagnosis=Diagnosis(()), findings=findings)
     findings = (*fitted.findings, *diagnosis.findings)
     return replace(fitted, diagnosis=diagnosis, findings=findings)
+
+
+def with_nuisances(fitted: FittedPoems, cohort: MultiOmics) -> FittedPoems:
+    """Say which factors are depth, the mean of samples or batches; a fault costs that alone."""
+    kinds = kinds_of(fitted.settings.model, tuple(cohort.views))
+    sized = frozenset(name for name, kind in kinds.items() if kind == "counts")
+    try:
+        found = nuisance_findings(fitted.latent, cohort, sized=sized)
+    # Broad on purpose: any fault here, of any library, would throw away the training.
+    except Exception as error:
+        text = "whether factors go with depth or batches was not looked at"
+        found = [failure(text, error, code="nuisances-failed")]
+    return replace(fitted, findings=(*fitted.findings, *found))
 
 
 def with_network(fitted: FittedPoems, data: Batch | BackedBatches) -> FittedPoems:

@@ -19,7 +19,12 @@ from poems._version import __version__
 from poems.data import MultiOmics, quality_findings, read
 from poems.errors import DataError, SettingsError
 from poems.findings import Finding, count, name_some
-from poems.fitting.after_training import learn_background, with_diagnosis, with_network
+from poems.fitting.after_training import (
+    learn_background,
+    with_diagnosis,
+    with_network,
+    with_nuisances,
+)
 from poems.fitting.approximations import approximations, unwatched
 from poems.fitting.checkpoint import CheckpointPlan, save_checkpoint, state_of_same_fit
 from poems.fitting.projection import unsettled
@@ -185,6 +190,7 @@ def fit(
                 training_part.to(host),
                 None if held_out is None else held_out.to(host),
             )
+            fitted = with_nuisances(fitted, given)
 
         with profile.span("network"):
             fitted = with_network(fitted, prepared.data)

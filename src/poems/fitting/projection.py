@@ -11,6 +11,7 @@ import torch
 
 from poems.data import MultiOmics, read
 from poems.data.disk.view import require_in_memory
+from poems.data.naming.near_features import FeatureMatch
 from poems.errors import SettingsError
 from poems.findings import Finding, count
 from poems.fitting.embeddings import decoded_embedding, gram_embedding
@@ -24,6 +25,7 @@ from poems.nn.estimates import SampleEstimates, estimate_samples
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.preprocessing import prepare
+from poems.scaling.renaming import renamed
 from poems.settings.schema import Metric
 
 if TYPE_CHECKING:
@@ -106,9 +108,15 @@ def inferred_in_fit(fitted: FittedPoems, cohort: MultiOmics) -> Inferred:
     return Inferred(cohort, data, fitted.sample_estimates, findings)
 
 
-def project(fitted: FittedPoems, cohort: MultiOmics) -> Projection:
+def project(
+    fitted: FittedPoems,
+    cohort: MultiOmics,
+    match: FeatureMatch = "exact",
+    names: Mapping[str, str] | None = None,
+) -> Projection:
     """Compute what :meth:`FittedPoems.transform` returns."""
-    return projection_of(fitted, inferred(fitted, cohort))
+    wanted = {name: each.features for name, each in fitted.preprocessing.views.items()}
+    return projection_of(fitted, inferred(fitted, renamed(cohort, wanted, match, names)))
 
 
 def projection_of(fitted: FittedPoems, found: Inferred) -> Projection:

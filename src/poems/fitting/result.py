@@ -17,6 +17,7 @@ from poems.clustering.how_many import NumberTried
 from poems.clustering.redraws import NetworkRedraws
 from poems.data import MultiOmics, read
 from poems.data.disk.view import require_in_memory
+from poems.data.naming.near_features import FeatureMatch
 from poems.diagnosis.check import Diagnosis
 from poems.errors import DataError
 from poems.findings import Finding, name_some
@@ -372,7 +373,13 @@ class FittedPoems:
         """
         return embedding(self, self.default_metric if metric is None else metric)
 
-    def transform(self, cohort: MultiOmics | Mapping[str, Any]) -> Projection:
+    def transform(
+        self,
+        cohort: MultiOmics | Mapping[str, Any],
+        *,
+        match_features: FeatureMatch = "exact",
+        rename_features: Mapping[str, str] | None = None,
+    ) -> Projection:
         """Project new samples, with any subset of the model's views.
 
         Parameters
@@ -381,13 +388,22 @@ class FittedPoems:
             A cohort, in memory or on disk, or a mapping as for
             :func:`poems.read`. Views and features are matched by name; what is
             absent or unknown is in the findings.
+        match_features
+            How names match that are not the same: ``"exact"``, not at all;
+            ``"version"`` without the version of an accession, ``"case"``,
+            ``"separators"``, ``"prefix"``, ``"suffix"``, or ``"any"`` of these.
+            Two names that would become one are left alone.
+        rename_features
+            Name of a feature in the cohort to its name in the model, before all else.
 
         Raises
         ------
         DataError
             If no view or no feature is known, or a sample has nothing measured.
+        SettingsError
+            If there is no such way to match.
         """
-        return project(self, _as_cohort(cohort))
+        return project(self, _as_cohort(cohort), match_features, rename_features)
 
     def reconstruct(
         self, cohort: MultiOmics | Mapping[str, Any] | None = None

@@ -12,6 +12,7 @@ import torch
 
 from poems.data.container import MultiOmics, View
 from poems.data.disk.view import BackedCohort, BackedView
+from poems.data.naming.near_features import near_hint
 from poems.errors import DataError, SettingsError
 from poems.findings import Finding, name_some
 from poems.scaling.batch import Batch
@@ -27,6 +28,8 @@ from poems.settings.schema import PreprocessingSettings
 
 # Of one's own cohort, a few entries in a thousand lie beyond the limits.
 _MANY_CLIPPED = 0.05
+# How features that have other names are matched.
+_HOW = "to do so, call transform with match_features='{0}' (--match-features {0})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,18 +262,15 @@ def _columns(
     absent = tuple(map(str, features[position < 0]))
     extra = tuple(map(str, given.difference(features, sort=False)))
     if len(absent) == len(features):
-        raise DataError(
-            f"view '{name}' shares no feature with the model: it has {name_some(given)}, "
-            f"the model {name_some(features)}. If its features are in rows, say features_in_rows "
-            "(--features-in-rows)."
-        )
+        raise DataError(_none_shared(given, name, features))
     if absent:
+        hint = near_hint(given, features, _HOW)
         findings.append(
             Finding(
                 "warning",
                 "features-absent",
                 f"{len(absent)} of the model's {len(features)} features are absent and count as "
-                f"missing: {name_some(absent)}",
+                f"missing: {name_some(absent)}{hint}",
                 name,
                 absent,
             )
@@ -286,6 +286,21 @@ def _columns(
             )
         )
     return position, findings
+
+
+def _none_shared(given: pd.Index, name: str, features: pd.Index) -> str:
+    """Say why a view and the model have no feature in common."""
+    text = (
+        f"view '{name}' shares no feature with the model: it has {name_some(given)}, the model "
+        f"{name_some(features)}"
+    )
+    hint = near_hint(given, features, _HOW)
+    if hint:
+        return text + hint
+    return text + (
+        ". If its features are in rows, say features_in_rows (--features-in-rows); if they have "
+        "other names, give a table of names (rename_features, --rename-features)"
+    )
 
 
 def _unusable_rows(name: str, samples: pd.Index) -> list[Finding]:

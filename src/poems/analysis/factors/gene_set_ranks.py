@@ -17,7 +17,13 @@ import pandas as pd
 
 from poems.analysis.factors.associations import false_discovery_rates
 from poems.analysis.factors.gene_sets import GeneSetEnrichment
-from poems.analysis.factors.genes import by_gene, no_overlap, require_overlap, sets_of_size
+from poems.analysis.factors.genes import (
+    by_gene,
+    no_overlap,
+    partly_named,
+    require_overlap,
+    sets_of_size,
+)
 from poems.errors import SettingsError
 from poems.findings import Finding
 
@@ -94,6 +100,7 @@ def gene_set_ranks(
         if not set(table.index) & everything:
             findings.append(no_overlap(view, table.index, everything))
             continue
+        findings += partly_named(view, table.index, everything)
         tested, left_out = sets_of_size(view, named, set(table.index), min_size, max_size)
         findings += left_out
         # A set of all genes lies nowhere in particular.

@@ -16,7 +16,13 @@ import numpy as np
 import pandas as pd
 
 from poems.analysis.factors.associations import false_discovery_rates
-from poems.analysis.factors.genes import by_gene, no_overlap, require_overlap, sets_of_size
+from poems.analysis.factors.genes import (
+    by_gene,
+    no_overlap,
+    partly_named,
+    require_overlap,
+    sets_of_size,
+)
 from poems.errors import SettingsError
 from poems.findings import Finding
 
@@ -125,6 +131,7 @@ def gene_set_enrichment(
         if not background & everything:
             findings.append(no_overlap(view, table.index, everything))
             continue
+        findings += partly_named(view, table.index, everything)
         tested, left_out = sets_of_size(view, named, background, min_size, max_size)
         findings += left_out
         for factor in table.columns:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from poems.data.naming.near_features import FeatureMatch, matched_features, near_hint
 from poems.errors import DataError
 from poems.findings import Finding, count, name_some
 
 _EXAMPLES = 5
+# How names that are no genes of the sets are matched with those that are.
+_HOW = "to do so, pass genes=matched_genes(…, match='{0}') (--match-features {0})"
+# Fewer of a view's names than this among the genes are too few to say nothing of it.
+_FEW = 0.5
 
 
 def by_gene(
@@ -91,29 +96,63 @@ def require_overlap(
     measured = [name for table in by_view.values() for name in table.index]
     if any(name in everything for name in measured):
         return
-    lower = {name.lower() for name in everything}
-    alike = [name for name in measured if name.lower() in lower]
-    case = (
-        f" {count(len(alike), 'name')} would be found if upper and lower case were alike; write "
-        "them as the sets do"
-        if alike
-        else " If the features are no genes (probes, positions), say which they belong to: a "
+    remedy = near_hint(measured, everything, _HOW) or (
+        ". If the features are no genes (probes, positions), say which they belong to: a "
         "table with the columns feature and gene (--map)"
     )
     known = name_some(sorted(everything), _EXAMPLES) or "none"
     raise DataError(
         f"none of {count(len(measured), 'gene')} measured is in any of "
         f"{count(len(named), 'gene set')}: measured are "
-        f"{name_some(measured, _EXAMPLES) or 'none'}; the sets hold {known}.{case}"
+        f"{name_some(measured, _EXAMPLES) or 'none'}; the sets hold {known}{remedy}"
     )
+
+
+def matched_genes(
+    features: Iterable[str], sets: Mapping[str, Iterable[str]], match: FeatureMatch
+) -> pd.DataFrame:
+    """Return the table of features and genes after a known change of names.
+
+    Parameters
+    ----------
+    features
+        Of a view.
+    sets
+        Gene sets by name.
+    match
+        As in :func:`poems.data.naming.near_features.matched_features`.
+
+    Examples
+    --------
+    >>> sets = {"A": ["ENSG00000141510"]}
+    >>> matched_genes(["ENSG00000141510.16", "x"], sets, "version")["gene"].tolist()
+    ['ENSG00000141510', 'x']
+    """
+    names = [str(name) for name in features]
+    everything = frozenset(gene for members in sets.values() for gene in members)
+    pairs = matched_features(names, everything, match).pairs
+    return pd.DataFrame({"feature": names, "gene": [pairs.get(name, name) for name in names]})
+
+
+def partly_named(view: str, measured: pd.Index, everything: frozenset[str]) -> list[Finding]:
+    """Say that many more of a view's names would be genes of the sets after a known change."""
+    known = sum(name in everything for name in measured)
+    if known >= _FEW * min(len(measured), len(everything)):
+        return []
+    hint = near_hint(measured, everything, _HOW)
+    if not hint:
+        return []
+    text = f"only {known} of {count(len(measured), 'name')} are genes of the sets{hint}"
+    return [Finding("warning", "gene-sets-nearly-match", text, view)]
 
 
 def no_overlap(view: str, measured: pd.Index, everything: frozenset[str]) -> Finding:
     """Say that a view has no gene of any set."""
     text = (
         f"left out of the gene sets, which hold none of its names, such as {name_some(measured)} "
-        f"(the sets hold {name_some(sorted(everything))}); --view-map can say which genes they are"
+        f"(the sets hold {name_some(sorted(everything))})"
     )
+    text += near_hint(measured, everything, _HOW) or "; --view-map can say which genes they are"
     return Finding("note", "gene-sets-no-overlap", text, view)
 
 

@@ -35,6 +35,7 @@ def associations(
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     backed: inputs.Backed = False,
     feature: Annotated[
         list[str] | None,
@@ -74,7 +75,9 @@ def associations(
     The tables of the fit are found again where they were; of a model, or where they have moved,
     give them.
     """
-    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, run=path)
+    tables = inputs.existing_tables(
+        files, view, features_in_rows, features_in_rows_of, run=path, layers=layer
+    )
     checks.require_rate(fdr, one=True)
     checks.require_run_or_model(path)
     checks.require_stability(stability)

@@ -32,10 +32,13 @@ def check(
     obs: inputs.Obs = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     samples: inputs.SamplesOption = "union",
 ) -> CommandResult:
     """Say what is in the tables of a cohort, and what is wrong with them."""
-    tables = inputs.named_tables(files, view, features_in_rows, features_in_rows_of, obs=obs)
+    tables = inputs.named_tables(
+        files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
+    )
     absent = _nothing_to_read(tables)
     if absent:
         return CommandResult(
@@ -45,7 +48,11 @@ def check(
     from poems.data import check as check_cohort
 
     report = check_cohort(
-        tables.views, obs=obs, features_in_rows=tables.features_in_rows, samples=samples
+        tables.views,
+        obs=obs,
+        features_in_rows=tables.features_in_rows,
+        samples=samples,
+        layer=tables.layers,
     )
     summary = _summary(report.ok, report.findings)
     if report.cohort is not None:

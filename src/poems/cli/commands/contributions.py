@@ -48,6 +48,7 @@ def contributions(
     obs: inputs.RunObs = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     backed: inputs.Backed = False,
     out: inputs.AlsoOut = None,
     overwrite: inputs.Overwrite = False,
@@ -57,7 +58,9 @@ def contributions(
     Of the tables of the fit, where they are as they were; or give those of other samples that
     have at least two of its omics.
     """
-    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, obs=obs, run=run)
+    tables = inputs.existing_tables(
+        files, view, features_in_rows, features_in_rows_of, obs=obs, run=run, layers=layer
+    )
     checks.require_run(run)
     checks.require_output(out, "contribution-table", overwrite=overwrite)
 

@@ -31,13 +31,16 @@ def diagnose(
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     backed: inputs.Backed = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write every check to this CSV file.")
     ] = None,
 ) -> CommandResult:
     """Look for signs that a fit has failed; judge it on new samples, if tables are given."""
-    tables = inputs.existing_tables_if_any(files, view, features_in_rows, features_in_rows_of)
+    tables = inputs.existing_tables_if_any(
+        files, view, features_in_rows, features_in_rows_of, layers=layer
+    )
     checks.require_run_or_model(path)
 
     from poems.files.csv_tables import write_csv

@@ -42,6 +42,7 @@ def export(
     obs: inputs.Obs = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     also: Annotated[
         list[Path] | None,
         typer.Option(
@@ -74,7 +75,7 @@ def export(
     tables = None
     if to == "h5mu":
         tables = inputs.existing_tables(
-            files, view, features_in_rows, features_in_rows_of, obs=obs, run=run
+            files, view, features_in_rows, features_in_rows_of, obs=obs, run=run, layers=layer
         )
 
     from poems.runs.export.tables import new_file, run_tables
@@ -87,10 +88,14 @@ def export(
 
     message, findings = f"Written to {out}", tuple[Finding, ...]()
     if tables is not None:
+        from poems.data.stored.storable import storable_and_said
         from poems.runs.export import export_h5mu
         from poems.runs.folder import read_run
 
-        export_h5mu(read_run(run), tables.read(), out, overwrite=overwrite)
+        found, cohort = read_run(run), tables.read()
+        export_h5mu(found, cohort, out, overwrite=overwrite)
+        of_run = not len(cohort.obs.columns)
+        _, findings = storable_and_said(found.obs if of_run else cohort.obs)
     elif to == "csv":
         from poems.runs.export import export_csv
 

@@ -55,6 +55,7 @@ def factors(
     obs: inputs.RunObs = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     backed: inputs.Backed = False,
     top: Annotated[
         int, typer.Option(min=1, metavar="N", help="Features of each factor and view to print.")
@@ -69,7 +70,7 @@ def factors(
     variance explained and associations are of these.
     """
     tables, unfound = inputs.tables_of_run_if_any(
-        path, files, view, features_in_rows, features_in_rows_of, obs=obs
+        path, files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
     )
     checks.require_run_or_model(path)
     checks.require_files([obs])

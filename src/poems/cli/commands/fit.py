@@ -70,6 +70,7 @@ def fit(
     obs: inputs.Obs = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     samples: inputs.SamplesOption = "union",
     backed: inputs.Backed = False,
     preset: Preset = "default",
@@ -148,7 +149,9 @@ def fit(
         return _fitted(then, request, {}, start, times, quiet=quiet)
     if out is None:
         raise typer.BadParameter("Missing option '--out'.")
-    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, obs=obs)
+    tables = inputs.existing_tables(
+        files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
+    )
     checks.require_files([config])
     settings = resolve_settings(ctx, preset, config)
     _require_mixture(subtypes_by, settings, n_subtypes)

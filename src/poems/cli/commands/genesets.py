@@ -46,6 +46,7 @@ def genesets(
             metavar="NAME=FILE", help="The same for one view; repeatable.", show_default=False
         ),
     ] = None,
+    match_features: inputs.MatchFeatures = "exact",
     min_size: Annotated[
         int, typer.Option(min=1, metavar="N", help="Fewest measured genes of a set.")
     ] = 5,
@@ -85,6 +86,7 @@ def genesets(
 
     from poems.analysis.factors.gene_set_ranks import gene_set_ranks
     from poems.analysis.factors.gene_sets import gene_set_enrichment
+    from poems.analysis.factors.genes import matched_genes
     from poems.data.text.gene_files import read_feature_map, read_gmt
     from poems.plots import plot_gene_sets
 
@@ -97,6 +99,10 @@ def genesets(
     ranked = by == "scores"
     values = model.loading_scores if ranked else model.loadings
     test = gene_set_ranks if ranked else gene_set_enrichment
+    if match_features != "exact":
+        for name in model.view_names:
+            own = matched_genes(model.loadings[name].index, sets.sets, match_features)
+            genes.setdefault(name, own)
     folder = claim(out, "gene-sets", overwrite=overwrite)
     found = test(values, sets.sets, genes=genes, min_size=min_size, max_size=max_size)
     findings = (*sets.findings, *found.findings)

@@ -47,6 +47,7 @@ def stability(
     obs: inputs.Obs = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     samples: inputs.SamplesOption = "union",
     run: Annotated[
         Path | None,
@@ -94,7 +95,7 @@ def stability(
     Takes about (n-runs + 1) x (n-permutations + 1) times as long as one fit, divided by the jobs.
     """
     tables = inputs.existing_tables(
-        files, view, features_in_rows, features_in_rows_of, obs=obs, run=run
+        files, view, features_in_rows, features_in_rows_of, obs=obs, run=run, layers=layer
     )
     checks.require_rate(fdr)
     if run is not None:

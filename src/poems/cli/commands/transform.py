@@ -33,22 +33,32 @@ def transform(
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    layer: inputs.Layers = None,
     backed: inputs.Backed = False,
+    match_features: inputs.MatchFeatures = "exact",
+    rename_features: inputs.RenameFeatures = None,
     overwrite: inputs.Overwrite = False,
     quiet: inputs.Quiet = False,
 ) -> CommandResult:
     """Project new samples into the latent space of a run, and assign them to its subtypes."""
-    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of)
+    tables = inputs.existing_tables(
+        files, view, features_in_rows, features_in_rows_of, layers=layer
+    )
+    checks.require_files([rename_features])
     checks.require_run(run)
     checks.require_output(out, "projection", overwrite=overwrite)
 
     from poems.analysis.subtypes.absent_views import doubt_without_views
     from poems.analysis.subtypes.assignment import assignment_sizes
+    from poems.data.text.gene_files import read_new_names
     from poems.runs.folder import read_run
 
+    names = None if rename_features is None else read_new_names(rename_features)
     known = read_run(run)
     subtype_model = known.subtype_model()
-    projection = known.model.transform(tables.read(backed=backed))
+    projection = known.model.transform(
+        tables.read(backed=backed), match_features=match_features, rename_features=names
+    )
     assigned = subtype_model.assign(projection.latent, projection.latent_variance)
     measured = known.analysis.get("contributions_by_view")
     doubts: tuple[Finding, ...] = ()

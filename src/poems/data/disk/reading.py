@@ -10,13 +10,16 @@ import numpy as np
 import pandas as pd
 
 from poems.data.assemble import SampleRule, align_obs, all_samples, chosen_samples
+from poems.data.disk.layers import layer_of
 from poems.data.disk.scan import scan
 from poems.data.disk.stores import OpenStore, OpenView
 from poems.data.disk.view import BackedCohort, BackedView
 from poems.data.formats import reader_of, suffixes
+from poems.data.layers import Layer
+from poems.data.naming.annotation import annotation_features
+from poems.data.naming.excel_dates import date_findings
 from poems.data.naming.names import clean_names
-from poems.data.numeric import plain_types
-from poems.data.tables import Table
+from poems.data.tables import Table, named_obs
 from poems.errors import DataError, ReadError
 from poems.findings import Finding, count, name_some
 
@@ -24,7 +27,7 @@ from poems.findings import Finding, count, name_some
 _SCATTERED = 64
 
 
-def open_sources(views: Any) -> OpenStore:
+def open_sources(views: Any, layer: Layer = None) -> OpenStore:
     """Open what ``poems.read(views, backed=True)`` was given.
 
     Raises
@@ -35,7 +38,7 @@ def open_sources(views: Any) -> OpenStore:
         If a file is missing or damaged.
     """
     if isinstance(views, str | Path):
-        return _open_path(Path(views))
+        return _open_path(Path(views), layer=layer)
     if not isinstance(views, Mapping):
         raise DataError(
             f"backed=True leaves the values in their files, so it takes {suffixes('parts')} files, "
@@ -51,7 +54,7 @@ def open_sources(views: Any) -> OpenStore:
                 f"backed=True leaves the values in their files, but view '{name}' is a "
                 f"{type(source).__name__}; give its path, or leave backed out"
             )
-        store = _open_path(Path(source), view=name)
+        store = _open_path(Path(source), view=name, layer=layer_of(name, layer))
         handles += store.handles
         opened[name] = next(iter(store.views.values()))
     return OpenStore(opened, handles=tuple(handles))
@@ -73,13 +76,16 @@ def clean_view(opened: OpenView) -> Table:
         )
     samples, sample_findings = clean_names(opened.samples, "sample", where)
     features, feature_findings = clean_names(opened.features, "feature", where, in_header=True)
-    obs = None if opened.obs is None else plain_types(opened.obs).set_axis(samples, axis=0)
+    obs, obs_findings = None, tuple[Finding, ...]()
+    if opened.obs is not None:
+        obs, obs_findings = named_obs(opened.obs, samples, where)
+    odd = (*annotation_features(features, where), *date_findings(features, where))
     return Table(
         values=np.empty((0, 0)),
         samples=samples,
         features=features,
         where=where,
-        findings=(*opened.findings, *sample_findings, *feature_findings),
+        findings=(*opened.findings, *sample_findings, *feature_findings, *odd, *obs_findings),
         obs=obs,
     )
 
@@ -116,7 +122,7 @@ def assemble_backed(
     return BackedCohort(views, index, aligned, (*findings, *notes, *obs_notes), store.handles)
 
 
-def _open_path(path: Path, view: str | None = None) -> OpenStore:
+def _open_path(path: Path, view: str | None = None, layer: Layer = None) -> OpenStore:
     reader = reader_of(path)
     if reader is None or reader.parts is None:
         raise ReadError(
@@ -124,7 +130,7 @@ def _open_path(path: Path, view: str | None = None) -> OpenStore:
             f"backed=True takes {suffixes('parts')}. Convert it, for example by poems.read(…) and "
             "to_mudata(cohort).write_h5mu(…) on a machine with the memory"
         )
-    return reader.parts(path, view)
+    return reader.parts(path, view, layer) if reader.layers else reader.parts(path, view)
 
 
 def _present(name: str, view: BackedView, index: pd.Index) -> tuple[BackedView, list[Finding]]:

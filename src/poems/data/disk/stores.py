@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from poems.data.disk.layers import layer_names, layer_of, values_element
 from poems.data.disk.matrix import CsrArrays, DenseArray, Matrix, guarded
+from poems.data.layers import Layer, layer_note
 from poems.data.stored.anndata_quiet import ORDER_KEY, quiet
 from poems.data.stored.hdf5 import inspect_hdf5
 from poems.data.stored.zarr_folder import inspect_folder, lacks_chunks, require_chunks
@@ -62,13 +64,15 @@ def open_store(path: Path, *, whole: bool = False) -> tuple[Any, Any]:
     return file, file
 
 
-def open_views(path: Path, view: str | None = None) -> OpenStore:
+def open_views(path: Path, view: str | None = None, layer: Layer = None) -> OpenStore:
     """Return the views of an h5ad, h5mu or zarr file, its values left on disk.
 
     Parameters
     ----------
     view
         Name of its one view; by default that of the file.
+    layer
+        The layer to take in place of X, or view name to layer.
 
     Raises
     ------
@@ -77,11 +81,11 @@ def open_views(path: Path, view: str | None = None) -> OpenStore:
     DataError
         If it holds none, or none that can be read by rows.
     """
-    group, handle = open_store(path)
+    group, handle = open_store(path, whole=layer is not None)
     handles = () if handle is None else (handle,)
     try:
         # Wherever the library finds out that the file is damaged: the error names the file.
-        opened = guarded(str(path), lambda: _views_of(group, path, view))
+        opened = guarded(str(path), lambda: _views_of(group, path, view, layer))
         return OpenStore(opened.views, opened.obs, opened.order, handles)
     except Exception:
         # Whatever it is, it is raised again; only the file is closed first.
@@ -90,18 +94,19 @@ def open_views(path: Path, view: str | None = None) -> OpenStore:
         raise
 
 
-def _views_of(group: Any, path: Path, view: str | None) -> OpenStore:
+def _views_of(group: Any, path: Path, view: str | None, layer: Layer) -> OpenStore:
     if "mod" in group and "X" not in group:
         if view is not None:
             raise ReadError(f"{path} holds several views; pass the path by itself")
-        return open_mudata(group, str(path))
+        return open_mudata(group, str(path), layer)
     if path.suffix.lower() == ".h5mu":
         raise ReadError(f"{path} is not h5mu: it holds no views. If it is h5ad, name it so")
-    return OpenStore({view or path.stem: open_anndata(group, str(path))})
+    name = view or path.stem
+    return OpenStore({name: open_anndata(group, str(path), layer_of(name, layer))})
 
 
-def open_anndata(group: Any, where: str) -> OpenView:
-    """Return the X of an AnnData group, dense or CSR.
+def open_anndata(group: Any, where: str, layer: str | None = None) -> OpenView:
+    """Return the X, or a layer, of an AnnData group, dense or CSR.
 
     Raises
     ------
@@ -111,9 +116,10 @@ def open_anndata(group: Any, where: str) -> OpenView:
         If the group is damaged.
     """
     require_parts(group, where)
-    matrix = _matrix(_part(group, "X", where), f"{where}, X")
+    matrix = _matrix(*values_element(group, where, layer))
     obs = read_frame(_part(group, "obs", where), f"{where}, obs")
     findings = _unwritten(group["obs"], f"{where}, obs")
+    findings += layer_note(layer_names(group), layer, where)
     samples, features = obs.index, read_names(_part(group, "var", where), f"{where}, var")
     if matrix.shape != (len(samples), len(features)):
         raise ReadError(
@@ -123,7 +129,7 @@ def open_anndata(group: Any, where: str) -> OpenView:
     return OpenView(matrix, samples, features, obs if len(obs.columns) else None, findings)
 
 
-def open_mudata(group: Any, where: str) -> OpenStore:
+def open_mudata(group: Any, where: str, layer: Layer = None) -> OpenStore:
     """Return the views of a MuData group, its global obs and its order of samples.
 
     Raises
@@ -132,7 +138,7 @@ def open_mudata(group: Any, where: str) -> OpenStore:
         If it holds no views, or views that do not share samples by design.
     """
     views = {
-        name: open_anndata(part, f"{where}, view '{name}'")
+        name: open_anndata(part, f"{where}, view '{name}'", layer_of(name, layer))
         for name, part in modalities(group, where).items()
     }
     obs, order = shared_obs(group, where)
@@ -153,7 +159,7 @@ def modalities(group: Any, where: str) -> dict[str, Any]:
     if isinstance(axis, str | bytes) or np.ndim(axis) != 0:
         raise ReadError(f"{where}: its axis is {str(axis)[:40]!r}, not a number; write it again")
     if int(axis) != 0:
-        raise DataError(f"the views of {where} do not share samples (axis={axis}); expected axis=0")
+        raise DataError(not_by_samples(where, int(axis)))
     mod = _part(group, "mod", where)
     if not hasattr(mod, "keys"):
         raise ReadError(f"{where}, mod is not a group of views; write the file again")
@@ -165,6 +171,21 @@ def modalities(group: Any, where: str) -> dict[str, Any]:
     if not names:
         raise DataError(f"{where} holds no views")
     return {name: _part(mod, name, f"{where}, mod") for name in names}
+
+
+def not_by_samples(where: str, axis: int) -> str:
+    """Say why views that share features, or both, are not taken, and how they can be."""
+    shared = "features, not samples" if axis == 1 else "samples and features alike"
+    text = f"the views of {where} were put together as sharing {shared} (axis={axis})"
+    if axis == 1:
+        return text + (
+            ": their samples are different ones, and POEMS integrates views of the same samples. "
+            "If they are in fact the same, give them the same names and make it again with axis=0"
+        )
+    return text + (
+        "; POEMS takes views that share samples (axis=0). Make it again so: mudata.MuData({name: "
+        "view.copy() for name, view in mdata.mod.items()}, axis=0)"
+    )
 
 
 def shared_obs(group: Any, where: str) -> tuple[pd.DataFrame | None, pd.Index | None]:
@@ -205,7 +226,7 @@ def _open_zarr(path: Path) -> Any:
 
 
 def require_parts(group: Any, where: str) -> None:
-    """Refuse what has no X, obs or var.
+    """Refuse what has no obs or var.
 
     Raises
     ------
@@ -216,9 +237,9 @@ def require_parts(group: Any, where: str) -> None:
     """
     if not hasattr(group, "keys"):
         raise ReadError(f"{where} is not a group of X, obs and var; write the file again")
-    for part in ("X", "obs", "var"):
+    for part in ("obs", "var"):
         if part not in group:
-            raise DataError(f"{where} has no {part}; put the values to fit into X")
+            raise DataError(f"{where} has no {part}; put the names there, and the values into X")
 
 
 def _matrix(element: Any, where: str) -> Matrix:

@@ -40,12 +40,15 @@ class Contents:
         Annotations of the rows, if the file holds any beside the values.
     untyped
         Whether the cells are the text of the file, of which no type is known yet.
+    features_in_rows
+        Whether the format itself says that features stand in rows.
     """
 
     cells: pd.DataFrame
     findings: tuple[Finding, ...] = ()
     obs: pd.DataFrame | None = None
     untyped: bool = False
+    features_in_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,18 @@ class Reader:
         Whether the file may be packed, its name then ending in ``.gz``.
     folder
         Whether it is a folder.
+    layers
+        Whether the file may hold several layers of values: ``table``, ``cohort`` and ``parts``
+        then take one more argument, the layer to read (``table``) or those of the views.
     """
 
-    table: Callable[[Path], Contents] | None = None
+    table: Callable[..., Contents] | None = None
     annotations: Callable[[Path], Contents] | None = None
-    cohort: Callable[[Path], Split] | None = None
-    parts: Callable[[Path, str | None], OpenStore] | None = None
+    cohort: Callable[..., Split] | None = None
+    parts: Callable[..., OpenStore] | None = None
     gzipped: bool = False
     folder: bool = False
+    layers: bool = False
 
 
 READERS: Registry[Reader | Callable[[Path], Contents]] = Registry(
@@ -84,6 +91,7 @@ READERS: Registry[Reader | Callable[[Path], Contents]] = Registry(
         ".csv": "poems.data.formats.delimited:READER",
         ".tsv": "poems.data.formats.delimited:READER",
         ".txt": "poems.data.formats.delimited:READER",
+        ".gct": "poems.data.formats.delimited:MATRIX",
         ".parquet": "poems.data.formats.parquet:READER",
         ".h5ad": "poems.data.formats.h5ad:READER",
         ".h5mu": "poems.data.formats.h5mu:READER",

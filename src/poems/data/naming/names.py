@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from poems.data.naming.excel_dates import date_remedy
 from poems.data.numeric import MISSING_TOKENS
 from poems.errors import DataError
 from poems.files.text_numbers import NUMBER
@@ -80,8 +81,10 @@ def clean_names(
     if repeated:
         text = (
             f"{where}: {kind} names occur more than once ({len(repeated)}: "
-            f"{name_some(map(repr, repeated), 5)}). Make them unique, or keep one of each"
+            f"{name_some(map(repr, repeated), 5)}). "
         )
+        dates = date_remedy(repeated) if kind == "feature" else None
+        text += dates or "Make them unique, or keep one of each"
         if kind == "sample" and all(map(_may_be_value, repeated)):
             text += f"; if they are the values of a feature, {remedy}"
         findings.append(Finding("error", f"duplicate-{kind}s", text, items=repeated))

@@ -66,9 +66,10 @@ def text_cells(table: TextTable) -> pd.DataFrame:
         If the quotation marks are not balanced.
     """
     reader = csv.reader(io.StringIO(table.body), delimiter=table.delimiter)
-    width = len(table.columns) + 1
+    first = 1 + table.n_texts
+    width = len(table.columns) + first
     try:
-        records = [fields[1:width] for fields in reader if any(map(str.strip, fields))]
+        records = [fields[first:width] for fields in reader if any(map(str.strip, fields))]
     except csv.Error as error:
         raise ReadError(f"{table.path}: {error}; a quotation mark may be unbalanced") from None
     if len(records) != len(table.rows):

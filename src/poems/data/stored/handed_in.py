@@ -7,27 +7,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from poems.data.layers import chosen
 from poems.data.stored.compressed import checked_sparse
-from poems.errors import DataError
 
 
-def anndata_values(data: Any, where: str) -> npt.NDArray[Any]:
-    """Return the X of an AnnData as an array of shape (n_samples, n_features).
+def anndata_values(data: Any, where: str, layer: str | None = None) -> npt.NDArray[Any]:
+    """Return the X of an AnnData, or a layer, as an array of shape (n_samples, n_features).
 
     Raises
     ------
     DataError
-        If there is no X.
+        If there is no X, or no such layer.
     ReadError
         If it is a sparse matrix whose indices are not those of a matrix.
     """
+    whole = data._adata_ref if data.is_view else data
+    name = chosen(list(whole.layers), layer, has_x=whole.X is not None, where=where)
+    place = "X" if name is None else f"layer {name!r}"
     if data.is_view:
         # Taking a part runs over the indices of the whole.
-        _checked(data._adata_ref.X, where)
-    x = data.X
-    if x is None:
-        raise DataError(f"{where} has no X; put the values to fit there")
-    found = _checked(x, where)
+        _checked(whole.X if name is None else whole.layers[name], f"{where}, {place}")
+    found = _checked(data.X if name is None else data.layers[name], f"{where}, {place}")
     dense: npt.NDArray[Any] = found.toarray() if hasattr(found, "toarray") else np.asarray(found)
     return dense
 
@@ -41,5 +41,5 @@ def _checked(x: Any, where: str) -> Any:
     elif x is not None and not sparse.issparse(x):
         x = x[:]  # of a backed AnnData, dense
     if sparse.issparse(x) and x.format in ("csr", "csc"):
-        return checked_sparse(x.data, x.indices, x.indptr, x.shape, f"{where}, X", x.format)
+        return checked_sparse(x.data, x.indices, x.indptr, x.shape, where, x.format)
     return x

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from poems.data.disk.layers import layer_names, layer_of, values_element
 from poems.data.disk.matrix import guarded
 from poems.data.disk.stores import (
     modalities,
@@ -17,6 +18,7 @@ from poems.data.disk.stores import (
     sparse_kind,
     sparse_parts,
 )
+from poems.data.layers import LAYERS_KEY, Layer
 from poems.data.stored.anndata_quiet import quiet
 from poems.data.stored.compressed import checked_sparse
 from poems.data.stored.memory import require_memory
@@ -26,7 +28,7 @@ from poems.errors import ReadError
 Split: TypeAlias = tuple[dict[str, Any], pd.DataFrame | None, pd.Index | None]
 
 
-def read_mudata(group: Any, where: str) -> Split:
+def read_mudata(group: Any, where: str, layer: Layer = None) -> Split:
     """Return what is needed of a MuData group: its views as AnnData, obs and order.
 
     Raises
@@ -37,15 +39,17 @@ def read_mudata(group: Any, where: str) -> Split:
         If it is damaged.
     """
     views = {
-        name: read_anndata(part, f"{where}, view '{name}'")
+        name: read_anndata(part, f"{where}, view '{name}'", layer_of(name, layer))
         for name, part in modalities(group, where).items()
     }
     obs, order = shared_obs(group, where)
     return views, obs if obs is not None and len(obs.columns) else None, order
 
 
-def read_anndata(group: Any, where: str) -> Any:
+def read_anndata(group: Any, where: str, layer: str | None = None) -> Any:
     """Return the AnnData of the X, obs and names of features of a group.
+
+    A layer that is asked for becomes its X; without, ``uns`` names those that there are.
 
     Raises
     ------
@@ -57,12 +61,15 @@ def read_anndata(group: Any, where: str) -> Any:
     import anndata
 
     require_parts(group, where)
+    values_of, place = values_element(group, where, layer)
     obs = read_frame(group["obs"], f"{where}, obs")
     features = read_names(group["var"], f"{where}, var")
-    values = _values(group["X"], f"{where}, X", (len(obs), len(features)))
+    values = _values(values_of, place, (len(obs), len(features)))
+    names = {LAYERS_KEY: layer_names(group) if layer is None else []}
     with quiet():
         return guarded(
-            where, lambda: anndata.AnnData(values, obs=obs, var=pd.DataFrame(index=features))
+            where,
+            lambda: anndata.AnnData(values, obs=obs, var=pd.DataFrame(index=features), uns=names),
         )
 
 

@@ -118,6 +118,36 @@ def read_feature_map(path: str | Path) -> pd.DataFrame:
     return pairs
 
 
+def read_new_names(path: str | Path) -> dict[str, str]:
+    """Read a table of two columns: names as they are, and what they are to become.
+
+    Raises
+    ------
+    ReadError
+        If it cannot be read, has another number of columns, or names a feature twice.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "names.csv"
+    >>> _ = path.write_text("here,model\\nMARCHF1,MARCH1\\n")
+    >>> read_new_names(path)
+    {'MARCHF1': 'MARCH1'}
+    """
+    file = Path(path)
+    table = read_names(file, "table of names")
+    if table.shape[1] != 2:
+        raise ReadError(
+            f"{file} has {count(table.shape[1], 'column')}; a table of names has two: the name in "
+            "the new tables, and in the model"
+        )
+    old, new = (table.iloc[:, at].str.strip() for at in (0, 1))
+    twice = old[old.duplicated()].unique()
+    if len(twice):
+        raise ReadError(f"{file} names {name_some(map(repr, twice), 5)} more than once")
+    return dict(zip(old, new, strict=True))
+
+
 def read_names(path: Path, what: str) -> pd.DataFrame:
     """Read a small table of names, all of it as text, whatever it looks like.
 

@@ -10,18 +10,22 @@ import pandas as pd
 
 from poems.data.files import read_text
 from poems.data.formats import table_suffix
-from poems.data.numeric import MISSING_TOKENS
-from poems.data.text.shape import DELIMITER_NAMES, N_SHOWN, Record, table_shape
+from poems.data.numeric import MISSING_TOKENS, shorten
+from poems.data.text.preamble import find_table
+from poems.data.text.shape import DELIMITER_NAMES, N_SHOWN, Record, Shape, table_shape
 from poems.errors import ReadError
 from poems.files.text_numbers import TRUTHS, read_number_matrix, read_text_columns, to_typed
 from poems.findings import Finding, count
 
-DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".gct": "\t"}
+
+# Lines in which a title above the table is looked for, and the fields that such a table has.
+_MOST_TITLES = 30
+_FEWEST_FIELDS = 3
 
 _REMEDIES = {
     ",": "rename it to .csv",
     "\t": "rename it to .tsv",
-    ";": "rename it to .csv",
     " ": "save it as CSV",
 }
 
@@ -41,9 +45,15 @@ class TextTable:
     delimiter
         What separates the fields.
     n_fields
-        Fields of each record: the row's name, the columns, and empty ones that are passed over.
+        Fields of each record: the row's name, the columns, and others that are passed over.
     findings
         What was assumed about the format.
+    corner
+        What stands above the names of the rows, if anything does.
+    n_texts
+        Fields between the row's name and the first column that describe the row.
+    features_in_rows
+        Whether the format says that features stand in rows.
     """
 
     path: Path
@@ -53,6 +63,9 @@ class TextTable:
     delimiter: str
     n_fields: int
     findings: tuple[Finding, ...] = ()
+    corner: str | None = None
+    n_texts: int = 0
+    features_in_rows: bool = False
 
     def numbers(self) -> pd.DataFrame | None:
         """Return the cells as float64, or ``None`` if not all of them are plain numbers."""
@@ -84,11 +97,12 @@ class TextTable:
 
     @property
     def _kept(self) -> range:
-        return range(1, len(self.columns) + 1)
+        first = 1 + self.n_texts
+        return range(first, first + len(self.columns))
 
     @property
     def _index(self) -> pd.Index:
-        return pd.Index(self.rows, dtype=object)
+        return pd.Index(self.rows, dtype=object, name=self.corner)
 
     @property
     def _names(self) -> pd.Index:
@@ -106,10 +120,11 @@ def read_text_table(path: Path) -> TextTable:
     """Read a delimited file: first row the column names, first column the row names.
 
     The delimiter goes by the extension (``.csv`` comma, ``.tsv`` and ``.txt``
-    tab, each also with ``.gz``); a ``.csv`` that is clearly separated by
+    tab, each also with ``.gz``); a file that is clearly separated by
     semicolons is accepted with a finding, and so is a header that is one name
-    short, as R's ``write.table`` leaves it, and delimiters at the ends of all
-    rows or of the header.
+    short, as R's ``write.table`` leaves it, delimiters at the ends of all
+    rows or of the header, and what :mod:`poems.data.text.preamble` knows of
+    comments and formats with a head of their own.
 
     Raises
     ------
@@ -118,11 +133,13 @@ def read_text_table(path: Path) -> TextTable:
         or has records of different lengths; the text names the line.
     """
     lines = read_text(path).rstrip("\n").split("\n")
-    delimiter, findings = _delimiter(path, lines)
+    frame = find_table(path, lines, DELIMITERS[table_suffix(path)])
+    lines, offset = frame.lines, frame.offset
+    delimiter, findings = _delimiter(path, lines, offset)
     quoted = any('"' in line for line in lines)
-    header, body_start = _header(path, lines, delimiter)
+    header, body_start = _header(path, lines, delimiter, offset)
     read_records = _quoted_records if quoted else _plain_records
-    records, body = read_records(path, lines[body_start:], delimiter, body_start)
+    records, body = read_records(path, lines[body_start:], delimiter, offset + body_start)
     if not records:
         raise ReadError(f"{path} has a header but no rows")
     shape = table_shape(path, header, records, delimiter)
@@ -131,25 +148,46 @@ def read_text_table(path: Path) -> TextTable:
             f"{path} has a single column when split at {DELIMITER_NAMES[delimiter]}s; "
             "expected sample names and at least one more column"
         )
+    n_texts = 0 if frame.gct is None else frame.gct[2]
+    _require_sizes(path, frame.gct, shape, len(records))
+    has_corner = len(header) > len(shape.columns)
     return TextTable(
         path=path,
-        columns=shape.columns,
+        columns=shape.columns[n_texts:],
         rows=[record.name for record in records],
         body="\n".join(body),
         delimiter=delimiter,
         n_fields=shape.n_fields,
-        findings=findings + shape.findings,
+        findings=frame.findings + findings + shape.findings,
+        corner=header[0].strip() or None if has_corner else None,
+        n_texts=n_texts,
+        features_in_rows=frame.features_in_rows,
     )
 
 
-def _header(path: Path, lines: list[str], delimiter: str) -> tuple[list[str], int]:
+def _require_sizes(
+    path: Path, claimed: tuple[int, int, int] | None, shape: Shape, n_rows: int
+) -> None:
+    """Refuse a GCT file that holds another number of rows or columns than it says."""
+    if claimed is None:
+        return
+    there = n_rows, len(shape.columns) - claimed[2]
+    if there != claimed[:2]:
+        raise ReadError(
+            f"{path} should hold {claimed[0]} rows and {claimed[1]} columns of values, as its head "
+            f"says, but there are {there[0]} and {max(there[1], 0)}: the file was cut or edited; "
+            "copy it again, or mend its second line"
+        )
+
+
+def _header(path: Path, lines: list[str], delimiter: str, offset: int) -> tuple[list[str], int]:
     """Return the first record and the number of lines up to its end."""
     start = next(number for number, line in enumerate(lines) if line.strip())
     reader = csv.reader((f"{line}\n" for line in lines[start:]), delimiter=delimiter)
     try:
         return next(reader), start + reader.line_num
     except csv.Error as error:
-        raise ReadError(_quotation_text(path, start + 1, error)) from None
+        raise ReadError(_quotation_text(path, offset + start + 1, error)) from None
 
 
 def _plain_records(
@@ -195,7 +233,7 @@ def _quotation_text(path: Path, line: int, error: csv.Error) -> str:
     return f"{path}, line {line}: {error}; a quotation mark may be unbalanced"
 
 
-def _delimiter(path: Path, lines: list[str]) -> tuple[str, tuple[Finding, ...]]:
+def _delimiter(path: Path, lines: list[str], offset: int) -> tuple[str, tuple[Finding, ...]]:
     """Return what separates the fields, judged by the extension and the first two lines."""
     expected = DELIMITERS[table_suffix(path)]
     first_two = [line for line in lines[:10] if line.strip()][:2]
@@ -212,7 +250,10 @@ def _delimiter(path: Path, lines: list[str]) -> tuple[str, tuple[Finding, ...]]:
         return body[0] > 1 and body[0] >= least[0] and least[1] <= header + 1
 
     if splits(expected):
-        if expected == "," and len(set(widths(";"))) == 1 and splits(";"):
+        even = expected == "," and len(set(widths(";"))) == 1 and splits(";")
+        if even and max(widths(";")) > 1 and widths(",")[0] == 1:
+            return ";", (_semicolons(path),)  # the commas below the header are decimal ones
+        if even:
             raise ReadError(
                 f"{path} could be split at commas or at semicolons; if its decimals are written "
                 "with a comma, write them with a point, otherwise quote the names"
@@ -221,14 +262,36 @@ def _delimiter(path: Path, lines: list[str]) -> tuple[str, tuple[Finding, ...]]:
     for other in (",", "\t", ";", " "):
         if other == expected or not splits(other) or (other == " " and max(widths(expected)) > 1):
             continue
-        if (expected, other) == (",", ";"):
-            text = f"{path} is separated by semicolons and was read so"
-            return ";", (Finding("note", "semicolons", text),)
+        if other == ";":
+            return ";", (_semicolons(path),)
         raise ReadError(
             f"{path} should be separated by {DELIMITER_NAMES[expected]}s, going by its extension, "
             f"but seems to use {DELIMITER_NAMES[other]}s; {_REMEDIES[other]}"
         )
+    _require_no_title(path, lines, expected, offset)
     return expected, ()
+
+
+def _semicolons(path: Path) -> Finding:
+    return Finding("note", "semicolons", f"{path} is separated by semicolons and was read so")
+
+
+def _require_no_title(path: Path, lines: list[str], delimiter: str, offset: int) -> None:
+    """Refuse lines without fields above a table of several columns."""
+    filled = [
+        (at, line) for at, line in enumerate(lines[:_MOST_TITLES], offset + 1) if line.strip()
+    ]
+    sizes = [_n_fields(line, delimiter) for _, line in filled]
+    n = next((at for at, size in enumerate(sizes) if size > 1), 0)
+    if not n or sizes[n] < _FEWEST_FIELDS or len(set(sizes[n:])) > 2:
+        return
+    first, header = filled[0], filled[n]
+    which = f"line {first[0]}" if n == 1 else f"lines {first[0]} to {filled[n - 1][0]}"
+    raise ReadError(
+        f"{path}: {which} ({shorten(first[1].strip())}) {'stands' if n == 1 else 'stand'} above "
+        f"the table, whose header seems to be line {header[0]}; delete what stands above it, or "
+        "begin these lines with '#'"
+    )
 
 
 def _n_fields(line: str, delimiter: str) -> int:

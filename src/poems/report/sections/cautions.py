@@ -7,6 +7,7 @@ from typing import Final
 
 import pandas as pd
 
+from poems.diagnosis.nuisance import batch_subtypes
 from poems.findings import count
 from poems.report.blocks import Sentence
 from poems.report.sections.labels import BASELINE
@@ -34,6 +35,8 @@ def caution_sentences(source: Source) -> Iterable[Sentence]:
     for row in findings[findings["severity"] != "note"].itertuples():
         where = "" if pd.isna(row.view) or not row.view else f"In {row.view!s}: "
         yield _caution(f"{where}{row.message!s}", "diagnostics")
+    for each in batch_subtypes(source.subtypes, source.run.obs):
+        yield _caution(each.message, "subtype-sizes")
     yield from _doubtful_subtypes(source)
     if "subtypes-unstable" not in set(findings["code"]):  # which has said it
         yield from _loose_subtypes(source)
