@@ -19,6 +19,7 @@ from poems.report.wording import sentence
 RESULTS: Final = (
     "survival-nothing",
     "survival-subtypes",
+    "survival-subtypes-alike",
     "survival-factors",
     "survival-concordance",
     "survival-one-subtype",
