@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Final
 
 _SUPERSCRIPTS: Final = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -11,6 +12,11 @@ NONE: Final = "–"
 _SMALLEST: Final = 1e-300
 # Of a floor: what was computed to reach it may miss it by rounding.
 _ROUNDING: Final = 1e-9
+# What stands in quotes or belongs to a longer word, a flag or a path is a name from the data.
+_VIEW: Final = re.compile(
+    r"""(?<!\w)'[^'\n]*'(?!\w)|"[^"\n]*"|`[^`\n]*`"""
+    r"""|(?<![\w'"./\\=-])(?:(?P<article>[Aa]) )?(?P<noun>[Vv]iews?)(?![\w"/\\=-]|\.\w)"""
+)
 
 
 def number(value: object, digits: int = 2) -> str:
@@ -125,6 +131,28 @@ def with_unit(value: object, unit: str = "") -> str:
     """
     text = general(value)
     return f"{text} {unit}" if unit and text != NONE else text
+
+
+def in_omics(text: str) -> str:
+    """Say "omic" where the library says "view": the word of the people who read it.
+
+    What stands in quotes, flags (``--view``), paths and longer words stay as they are.
+
+    Examples
+    --------
+    >>> in_omics("a view's mean; 3 views lack 'the view', pass --view")
+    "an omic's mean; 3 omics lack 'the view', pass --view"
+    """
+
+    def said(found: re.Match[str]) -> str:
+        noun = found["noun"]
+        if noun is None:
+            return found[0]
+        head = "O" if noun[0] == "V" else "o"
+        article = f"{found['article']}n " if found["article"] else ""
+        return f"{article}{head}mic{noun[4:]}"
+
+    return _VIEW.sub(said, text)
 
 
 def _float(value: object) -> float | None:

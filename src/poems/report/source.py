@@ -47,6 +47,8 @@ class Source:
     survival
         What the survival analysis says of itself, or why there is none; ``None`` if it
         was not asked for.
+    time_unit
+        Unit of the follow-up times, if it was named.
     """
 
     run: Run
@@ -57,6 +59,7 @@ class Source:
     labels: str | None = None
     time: str | None = None
     survival: tuple[Finding, ...] | None = None
+    time_unit: str = ""
 
     @property
     def model(self) -> FittedPoems:

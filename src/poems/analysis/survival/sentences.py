@@ -163,7 +163,8 @@ def _subtypes_differ(
     text = (
         f"survival differs between subtypes ({'; '.join(tests)}): up to time "
         f"{with_unit(worst['until'], unit)} it lasts "
-        f"{with_unit(worst['restricted_mean'], unit)} on average in {worst['subtype']} and {with_unit(best['restricted_mean'], unit)} in "
+        f"{with_unit(worst['restricted_mean'], unit)} on average in {worst['subtype']} "
+        f"and {with_unit(best['restricted_mean'], unit)} in "
         f"{best['subtype']}{apart}"
     )
     return Finding("note", "survival-subtypes", text)
