@@ -49,6 +49,8 @@ class Source:
         was not asked for.
     time_unit
         Unit of the follow-up times, if it was named.
+    event
+        The column that says whether the event was seen, if one was named.
     """
 
     run: Run
@@ -60,6 +62,7 @@ class Source:
     time: str | None = None
     survival: tuple[Finding, ...] | None = None
     time_unit: str = ""
+    event: str | None = None
 
     @property
     def model(self) -> FittedPoems:

@@ -8,6 +8,7 @@ from poems.wording import NONE, general, number, p_text, p_value, percent, with_
 
 __all__ = [
     "NONE",
+    "column_title",
     "factor_title",
     "general",
     "listing",
@@ -59,6 +60,19 @@ def factor_title(name: object) -> str:
     text = str(name)
     tail = text.removeprefix("factor_")
     return f"Factor {tail}" if tail != text and tail.isdigit() else text
+
+
+def column_title(name: object) -> str:
+    """Write the name of a column of the obs table, told apart from the report's own words.
+
+    Examples
+    --------
+    >>> column_title("grade"), column_title("subtype")
+    ('grade', "clinical 'subtype'")
+    """
+    text = str(name)
+    own = text.casefold() in ("subtype", "subtypes", "factor", "sample", "omic")
+    return f"clinical '{text}'" if own else text
 
 
 def sentence(text: str) -> str:

@@ -191,7 +191,13 @@ def write_report(
     of_survival = tuple(each for each in findings if each.code.startswith("survival-"))
     survival = None if time is None else of_survival
     shown = replace(
-        source, findings=known, labels=labels, time=time, survival=survival, time_unit=time_unit
+        source,
+        findings=known,
+        labels=labels,
+        time=time,
+        event=event,
+        survival=survival,
+        time_unit=time_unit,
     )
     sections = brief_sections(shown) if brief else _sections(shown)
     name = read.folder.resolve().name

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import pandas as pd
 
+from poems.findings import count
 from poems.report.blocks import Block, Cautions, Section, SideBySide, Text
 from poems.report.sections.cautions import cautions_block
 from poems.report.sections.cohort import view_table
 from poems.report.sections.factors import closest_column
 from poems.report.sections.overview import overview
 from poems.report.sections.subtypes import subtype_sizes, top_markers
-from poems.report.sections.summary import cohort_sentences, label_sentences, survival_sentences
+from poems.report.sections.summary import (
+    cohort_sentences,
+    label_sentences,
+    survival_sentences,
+    told_of_survival,
+)
 from poems.report.source import Source
 from poems.report.standing import sound_factors
 from poems.report.tables import Column, make_table
@@ -29,10 +35,10 @@ def brief_sections(source: Source) -> dict[str, Section]:
     short = Cautions(cautions.first, ())
     first: list[Block] = [verdict_of(source), SideBySide(overview(source).pictures), short]
     if more:
-        first.append(Text(f"{more} more in the full report, which `poems report` writes."))
+        first.append(Text(f"{count(more, 'more caution')} in the full report (`poems report`)."))
     told = [
         *cohort_sentences(source),
-        *survival_sentences(source.survival or ()),
+        *survival_sentences(told_of_survival(source)),
         *(label_sentences(source, source.labels) if source.labels is not None else ()),
     ]
     first += [Text(each.text) for each in told]

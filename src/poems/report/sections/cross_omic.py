@@ -85,7 +85,9 @@ def _network(source: Source) -> list[Block]:
 def pair_floor(source: Source) -> float | None:
     """Return the least false discovery rate that the permutations could have given."""
     numbers = source.get("cross_omic_numbers")
-    return None if numbers is None else float(numbers["overall_p"].iloc[0])
+    # A p-value beyond what is reported is no floor of what is.
+    p = 1.0 if numbers is None else float(numbers["overall_p"].iloc[0])
+    return p if p <= FDR else None
 
 
 def pair_text(row: Any, floor: float | None = None) -> str:

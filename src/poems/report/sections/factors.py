@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from poems.report.blocks import Block, Heading, Notice, Panel, Picker, Section, Text
+from poems.report.blocks import Block, Fold, Notice, Panel, Picker, Section, Text
 from poems.report.source import Source
 from poems.report.standing import NO_INFORMATION, NO_VARIANCE, weak_factors
 from poems.report.tables import Column, make_table
-from poems.report.wording import factor_title, number, p_text
+from poems.report.wording import column_title, factor_title, number, p_text
 from poems.settings.rates import FDR_OBS
 
 # Features of a factor and view, and gene sets of it, that are shown.
@@ -111,7 +111,7 @@ def closest_column(obs: pd.DataFrame, factor: str) -> str:
         return ""
     best = own.sort_values("p", kind="stable").iloc[0]
     size = f"{_MEASURES.get(best['measure'], best['measure'])} {number(best['effect'])}"
-    return f"{best['column']} ({size}, {p_text(best['q'], 'q')})"
+    return f"{column_title(best['column'])} ({size}, {p_text(best['q'], 'q')})"
 
 
 def _panel(source: Source, factor: str, why_weak: str) -> Panel:
@@ -255,19 +255,24 @@ def _correlations(source: Source) -> list[Block]:
     if table is None:
         return []
     return [
-        Heading("factors-together", "Factors that go together"),
-        make_table(
-            "factor-correlations",
-            "Correlations between factors over the samples, the closest first.",
-            table,
-            [
-                Column("factor", "Factor", "factor"),
-                Column("other", "Other", "factor"),
-                Column("spearman", "Spearman's ρ", "effect"),
-                Column("pearson", "Pearson's r", "number"),
-            ],
-            where=source.where("factor_correlations"),
-            limit=20,
+        Fold(
+            "factors-together",
+            "Factors that go together",
+            (
+                make_table(
+                    "factor-correlations",
+                    "Correlations between factors over the samples, the closest first.",
+                    table,
+                    [
+                        Column("factor", "Factor", "factor"),
+                        Column("other", "Other", "factor"),
+                        Column("spearman", "Spearman's ρ", "effect"),
+                        Column("pearson", "Pearson's r", "number"),
+                    ],
+                    where=source.where("factor_correlations"),
+                    limit=20,
+                ),
+            ),
         ),
     ]
 
@@ -292,22 +297,27 @@ def _background(source: Source) -> list[Block]:
         table["obs"] = [closest_column(obs, factor) for factor in table["factor"]]
         columns.append(Column("obs", "Goes with"))
     return [
-        Heading("background", "The background"),
-        Text(
-            "Beside the factors the model has dense ones, which may move every feature a little. "
-            "They stand for sequencing depth, purity, batches, or structure that is not sparse. "
-            "They help to predict, and are not to be read as biomarkers. One that goes with a "
-            "technical column most likely comes from it; one that goes with a clinical column "
-            "holds structure that the sparse factors do not."
-        ),
-        make_table(
-            "background-factors",
-            "Background factors: the variance that each gives an average feature of each omic, and "
-            "the column of the obs table that it goes with most (at a false discovery rate of "
-            f"{FDR_OBS:.0%}).",
-            table,
-            columns,
-            where=source.where("background_obs") if obs is not None else "background.csv",
-            limit=_FEATURES,
+        Fold(
+            "background",
+            "The background: dense factors beside the sparse ones",
+            (
+                Text(
+                    "Beside the factors the model has dense ones, which may move every feature a little. "
+                    "They stand for sequencing depth, purity, batches, or structure that is not sparse. "
+                    "They help to predict, and are not to be read as biomarkers. One that goes with a "
+                    "technical column most likely comes from it; one that goes with a clinical column "
+                    "holds structure that the sparse factors do not."
+                ),
+                make_table(
+                    "background-factors",
+                    "Background factors: the variance that each gives an average feature of each omic, and "
+                    "the column of the obs table that it goes with most (at a false discovery rate of "
+                    f"{FDR_OBS:.0%}).",
+                    table,
+                    columns,
+                    where=source.where("background_obs") if obs is not None else "background.csv",
+                    limit=_FEATURES,
+                ),
+            ),
         ),
     ]

@@ -85,6 +85,8 @@ def _markers(source: Source, markers: pd.DataFrame) -> Picture | None:
 
 
 def _choice(source: Source) -> Picture | None:
+    from matplotlib.figure import Figure
+
     from poems import plots
 
     found = run_subtypes(source.run)
@@ -98,7 +100,9 @@ def _choice(source: Source) -> Picture | None:
     )
     return picture(
         "overview-choice",
-        lambda: plots.plot_subtype_choice(table, found.n_subtypes),
+        lambda: plots.plot_subtype_choice(
+            table, found.n_subtypes, Figure((5.2, 3.2), layout="constrained")
+        ),
         alt=f"What each number of subtypes has for it. {told}.",
         caption="Why no number of subtypes holds: it must be found again (left), and its subtypes "
         "be farther apart than in data without groups (right)."

@@ -17,7 +17,7 @@ from poems.report.sections.factors import closest_column
 from poems.report.sections.labels import BASELINE
 from poems.report.sections.overview import overview
 from poems.report.sections.subtypes import subtype_sizes, top_markers, truths
-from poems.report.sections.survival import RESULTS, spoken
+from poems.report.sections.survival import OF_SUBTYPES, RESULTS, spoken
 from poems.report.source import Source
 from poems.report.standing import of_sound_factors, weak_factors
 from poems.report.verdict import verdict_of
@@ -47,8 +47,9 @@ def found_sentences(source: Source) -> Iterable[Sentence]:
     """Say what was found, each sentence made from a number of the section it links to."""
     yield from cohort_sentences(source)
     yield from subtype_sentences(source)
-    yield from survival_sentences(source.survival or ())
-    yield from marker_sentences(source)
+    yield from survival_sentences(told_of_survival(source))
+    if not source.model.diagnose().signatures:
+        yield from marker_sentences(source)
     yield from factor_sentences(source)
     yield from contribution_sentences(source)
     yield from obs_sentences(source)
@@ -56,6 +57,14 @@ def found_sentences(source: Source) -> Iterable[Sentence]:
     yield from gene_set_sentences(source)
     if source.labels is not None:
         yield from label_sentences(source, source.labels)
+
+
+def told_of_survival(source: Source) -> list[Finding]:
+    """Return what is said of survival: nothing of subtypes that are not reported."""
+    told = list(source.survival or ())
+    if source.subtypes.nunique() > 1 and not source.model.diagnose().signatures:
+        return told
+    return [each for each in told if not each.code.startswith(OF_SUBTYPES)]
 
 
 def cohort_sentences(source: Source) -> Iterable[Sentence]:
@@ -281,6 +290,10 @@ def obs_sentences(source: Source) -> Iterable[Sentence]:
         return
     topic, target = "Clinical columns", "factors"
     tested = obs.dropna(subset=["p"])
+    # Survival has an analysis of its own.
+    tested = tested[~tested["column"].astype(str).isin([source.time, source.event])]
+    if not len(tested):
+        return
     own = of_sound_factors(source, tested[tested["q"] <= FDR_OBS])
     n_columns = tested["column"].nunique()
     if not len(own):

@@ -28,6 +28,8 @@ RESULTS: Final = (
     "survival-concordance",
     "survival-one-subtype",
 )
+# What is said of subtypes, which a run may not report.
+OF_SUBTYPES: Final = ("survival-subtypes", "survival-one-subtype")
 _FACTOR: Final = re.compile(r"\bfactor_(\d+)\b")
 _LEAD: Final = (
     "Whether subtypes and factors go with survival, of which the model has seen nothing. What is "
