@@ -18,6 +18,7 @@ SOURCE = Path(poems.__file__).parent
 ROOMS = (
     "_version",
     "errors",
+    "wording",
     "findings",
     "settings",
     "files",

@@ -38,7 +38,7 @@ def test_a_steady_fall_is_not() -> None:
     assert (check.signature, check.verdict) == ("not-converged", "warning")
     assert check.value == pytest.approx(0.1)
     assert check.meaning == "the objective still fell by 10 over the last 10 epochs"
-    assert "epochs above 100" in check.remedy
+    assert "epochs=200" in check.remedy
     # The same fall is little for many features.
     assert judged(history(FALLING), n_terms=100_000).verdict == "ok"
 
@@ -46,6 +46,20 @@ def test_a_steady_fall_is_not() -> None:
 @pytest.mark.parametrize("status", [Status.CONVERGED, Status.INTERRUPTED, Status.STOPPED_EARLY])
 def test_a_stopping_rule_knows_better(status: Status) -> None:
     assert judged(history(FALLING), status).verdict == "not judged"
+
+
+def test_who_trained_long_already_is_not_told_to_train_longer() -> None:
+    table = history(FALLING)
+    told = {
+        usual: convergence_checks(
+            Status.ALL_EPOCHS.value, table, n_terms=100, kl_weight=1.0, sparse=True,
+            usual_epochs=usual,
+        )[0].remedy
+        for usual in (50, 51)
+    }  # fmt: skip
+    assert "train twice as long (epochs=200)" in told[51]
+    assert "train" not in told[50]
+    assert "another seed" in told[50]
 
 
 def test_noise_is_not_a_fall() -> None:

@@ -44,7 +44,7 @@ def test_the_remedy_is_to_finish_first() -> None:
     [
         ((8, 8, 16, 8), "factors-unused", "note"),
         ((0, 0, 16, 8), "no-factors", "warning"),
-        ((16, 16, 16, 25), "factors-all-used", "warning"),
+        ((16, 16, 16, 25), "factors-all-used", "note"),
         # Not many more than there was room for, a spare factor, nothing known.
         ((16, 16, 16, 24), "factors-all-used", "ok"),
         ((16, 15, 16, 40), "factors-all-used", "ok"),

@@ -65,6 +65,13 @@ def test_too_few_factors_left_is_a_collapse() -> None:
     assert verdicts([], [], 3) == []
 
 
+def test_a_weight_of_the_kl_term_is_raised_only_where_there_is_room() -> None:
+    for kl_weight, advised in ((1.0, False), (0.2, True)):
+        checks = posterior_checks(np.array([3.0]), np.array([0.01]), ["factor_1"], kl_weight, 1)
+        assert ("raise kl_weight (0.2 here) to 1" in checks[-1].remedy) is advised
+        assert "fewer epochs" in checks[-1].remedy
+
+
 def test_a_posterior_far_narrower_than_justified_is_overconfident() -> None:
     assert verdicts([3.0, 3.0], [0.01, 0.02], 2)[2:] == ["warning"] * 2
     assert verdicts([3.0] * 3, [0.01, 1.0, 1.2], 3)[3:] == ["note", "ok", "ok"]

@@ -84,6 +84,24 @@ def test_fewer_features_are_advised_where_they_are_many_and_samples_few() -> Non
         assert ("among 9000 features and 25 samples chance" in check.remedy) is advised
 
 
+@pytest.mark.parametrize(
+    ("found", "n_supported", "said"),
+    [
+        # Nearly all that PCA explains beyond noise; no component stands out; a sixth of it.
+        (Explained(0.02, 0.22, 0.2, 50), 8, []),
+        (Explained(0.02, 0.22, 0.2, 50), 0, ["explains-nothing"]),
+        (Explained(0.02, 0.32, 0.2, 50), 8, ["explains-nothing"]),
+        (Explained(0.002, 0.2, 0.2, 50), 8, ["explains-nothing"]),
+    ],
+)
+def test_a_fit_is_judged_by_what_can_be_explained(
+    found: Explained, n_supported: int, said: list[str]
+) -> None:
+    """A few hundred of 20,000 features may follow the factors: their share is small, and all."""
+    checks = reconstruction_checks({"a": found}, n_supported=n_supported)
+    assert [check.signature for check in checks if check.verdict == "warning"] == said
+
+
 def test_few_samples_are_not_judged() -> None:
     assert failures(a=GOOD, b=Explained(-1.0, 0.5, 0.1, 9)) == []
     checks = reconstruction_checks({"a": Explained(-1.0, 0.5, 0.1, 9)})

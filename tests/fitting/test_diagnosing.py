@@ -205,7 +205,7 @@ def test_an_interrupt_is_told_in_the_decoders_words(simulation: Simulation, deco
     assert ("spars" in told) == (decoder == "sparse")
 
 
-def test_spare_factors_are_a_note_and_missing_ones_a_warning(simulation: Simulation) -> None:
+def test_spare_factors_and_missing_ones_are_notes(simulation: Simulation) -> None:
     many = small(simulation.cohort, n_latent=16)
     assert many.n_active < 16
     assert many.diagnose().signatures == ()
@@ -216,7 +216,7 @@ def test_spare_factors_are_a_note_and_missing_ones_a_warning(simulation: Simulat
         n_samples=100, n_features=60, n_views=2, n_factors=8, density=0.2, effect=(2, 3), seed=0
     )
     few = small(made.cohort, n_latent=3, epochs=60).diagnose()
-    assert "factors-all-used" in few.signatures
+    assert few.signatures == (), "what was found is none the worse for what may be missing"
     finding = next(f for f in few.findings if f.code == "factors-all-used")
     assert "8 principal components stand out" in finding.message
     assert "n_latent=6" in finding.message

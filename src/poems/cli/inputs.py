@@ -124,6 +124,16 @@ RunObs = Annotated[
 Fdr = Annotated[
     float, typer.Option(min=0.0, max=1.0, metavar="Q", help="False discovery rate to report at.")
 ]
+TimeUnit = Annotated[
+    str,
+    typer.Option(
+        "--time-unit",
+        "--unit",
+        metavar="TEXT",
+        help="Unit of the follow-up times, such as days, for sentences and pictures.",
+        show_default=False,
+    ),
+]
 EventValue = Annotated[
     str | None,
     typer.Option(metavar="VALUE", help="The value that means an event, if this is not plain."),

@@ -288,4 +288,4 @@ def _scale_findings(views: Sequence[ViewFacts]) -> Iterator[Finding]:
 
 
 def _percent(share: float) -> str:
-    return "under 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
+    return "under 0.1%" if share < 0.001 else f"{share:.1%}"

@@ -16,7 +16,13 @@ STILL_FALLING: Final = 0.01
 
 
 def convergence_checks(
-    status: str, history: pd.DataFrame, *, n_terms: float, kl_weight: float, sparse: bool
+    status: str,
+    history: pd.DataFrame,
+    *,
+    n_terms: float,
+    kl_weight: float,
+    sparse: bool,
+    usual_epochs: int | None = None,
 ) -> tuple[Check, ...]:
     """Judge how training ended.
 
@@ -33,6 +39,9 @@ def convergence_checks(
         Weight of the KL term once it is warmed up.
     sparse
         Whether the decoder has a prior on its loadings.
+    usual_epochs
+        Epochs of a default fit to as many samples: who trained longer than twice that is not
+        told to train longer still.
 
     Examples
     --------
@@ -48,7 +57,10 @@ def convergence_checks(
         return (_interrupted(history, sparse=sparse),)
     if sparse and len(history) and history["spike_ramp"].iloc[-1] < 1.0:
         return (_sparsity_incomplete(history),)
-    return (_still_falling(status, history, n_terms, kl_weight, sparse=sparse),)
+    longer = usual_epochs is not None and len(history) >= 2 * usual_epochs
+    return (
+        _still_falling(status, history, n_terms, kl_weight, sparse=sparse, long_already=longer),
+    )
 
 
 def _interrupted(history: pd.DataFrame, *, sparse: bool) -> Check:
@@ -82,12 +94,18 @@ def _sparsity_incomplete(history: pd.DataFrame) -> Check:
         "warning",
         meaning=f"the {len(history)} epochs ended before the sparsity was at full strength: "
         "loadings are denser than asked for",
-        remedy="train longer, or set ramp_end lower",
+        remedy="leave epochs at their default, or set ramp_end lower",
     )
 
 
 def _still_falling(
-    status: str, history: pd.DataFrame, n_terms: float, kl_weight: float, *, sparse: bool
+    status: str,
+    history: pd.DataFrame,
+    n_terms: float,
+    kl_weight: float,
+    *,
+    sparse: bool,
+    long_already: bool,
 ) -> Check:
     """Was the objective, with every term at full strength, still falling at the end?"""
     settled = history["kl_weight"] >= kl_weight
@@ -110,7 +128,14 @@ def _still_falling(
         meaning=f"the objective still fell by {fall:.0f} over the last {count(span, 'epoch')}"
         if falling
         else "",
-        remedy=f"train longer (epochs above {len(history)}) before trusting details"
-        if falling
-        else "",
+        remedy=_remedy(len(history), long_already) if falling else "",
     )
+
+
+def _remedy(n_epochs: int, long_already: bool) -> str:
+    if long_already:
+        return (
+            f"{n_epochs} epochs are at least twice as many as by default, so that more will hardly "
+            "help: fit with another seed (seed) and trust what both say"
+        )
+    return f"train twice as long (epochs={2 * n_epochs}) before trusting details"

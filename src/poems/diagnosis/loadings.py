@@ -98,7 +98,7 @@ def factor_checks(
     >>> [check.verdict for check in factor_checks(8, 8, 16, 8)]
     ['note', 'not judged']
     >>> [check.verdict for check in factor_checks(16, 16, 16, 30)]
-    ['warning', 'not judged']
+    ['note', 'not judged']
     """
     pruned = n_latent - n_active
     number: dict[str, Any] = {"quantity": "factors pruned", "value": float(pruned)}
@@ -108,8 +108,8 @@ def factor_checks(
             threshold=float(n_latent),
             verdict="warning",
             meaning="no factor drives any feature, so there are no latents",
-            remedy="train longer (epochs), penalise less (lambda_spike_scale below its default), "
-            "or check that the views hold signal",
+            remedy="check that the views hold signal, then penalise less (lambda_spike_scale below "
+            "its default)",
             **number,
         )
     elif pruned:
@@ -124,7 +124,8 @@ def factor_checks(
         first = Check(
             "factors-all-used",
             threshold=0.0,
-            verdict="warning",
+            # There may be more to find; what was found is none the worse for it.
+            verdict="note",
             meaning=f"none of the {n_latent} factors was pruned, while {n_supported} principal "
             "components stand out from permuted data: there may be more to find",
             remedy=f"compare with n_latent={2 * n_latent}",

@@ -128,8 +128,8 @@ def posterior_checks(
             f"sample: {left} of {len(factors)}"
         )
         remedy = (
-            f"lower kl_weight ({kl_weight:g} here), lengthen kl_warmup, or train longer; if the "
-            "data are noise, there is nothing to find"
+            "if the data are noise, there is nothing to find; if not, lower kl_weight "
+            f"({kl_weight:g} here) or lengthen kl_warmup"
         )
     else:
         meaning = "the posterior is the prior, so the factor says next to nothing of any sample"
@@ -159,10 +159,14 @@ def posterior_checks(
             "an autoencoder's, and the decoders were trained on a certainty that is not there"
             if low
             else "",
-            remedy=f"raise kl_weight ({kl_weight:g} here) towards 1, or train for fewer epochs"
-            if low
-            else "",
+            remedy=_less_sure(kl_weight) if low else "",
         )
         for name, value, low in zip(factors, variance_share, overconfident, strict=True)
     ]
     return tuple(checks)
+
+
+def _less_sure(kl_weight: float) -> str:
+    """Advise the weight of the KL term only where there is room for it."""
+    fewer = "train for fewer epochs (epochs)"
+    return fewer if kl_weight >= 1 else f"raise kl_weight ({kl_weight:g} here) to 1, or {fewer}"

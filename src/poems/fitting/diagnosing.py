@@ -40,6 +40,7 @@ from poems.scaling.disk.subset import (
     random_rows,
 )
 from poems.scaling.preprocessing import prepare
+from poems.settings.schema import TrainingSettings
 
 
 def diagnosed(
@@ -71,7 +72,12 @@ def diagnosed(
     seen = _known(fitted, training)
     explained = _explained(fitted, training, seen, axes, principal.noise)
     explained = _with_alone(fitted, training, explained)
-    checks += reconstruction_checks(explained, weighted=_weighted(fitted), widest=_widest(fitted))
+    checks += reconstruction_checks(
+        explained,
+        weighted=_weighted(fitted),
+        widest=_widest(fitted),
+        n_supported=principal.n_supported,
+    )
     diagnosis = Diagnosis(superseded(checks, _newer_checks(fitted, held_out, axes)))
     return replace(
         fitted,
@@ -116,7 +122,12 @@ def _diagnosed_backed(
     checks = [
         *gate_checks(gates, None if shares is None else shares.numpy(), fitted.view_names),
         *_checks_of_tables(fitted, principal.n_supported, _answers(fitted, some)),
-        *reconstruction_checks(explained, weighted=_weighted(fitted), widest=_widest(fitted)),
+        *reconstruction_checks(
+            explained,
+            weighted=_weighted(fitted),
+            widest=_widest(fitted),
+            n_supported=principal.n_supported,
+        ),
     ]
     # Axes of some features cannot be stored as those of the model's features.
     axes = principal.axes if features is None else None
@@ -303,6 +314,7 @@ def _checks_of_tables(
         n_terms=1 if settings.training.reduction == "mean" else float(weights.sum()),
         kl_weight=settings.training.kl_weight,
         sparse=sparse,
+        usual_epochs=TrainingSettings().n_epochs(len(fitted.samples)),
     )
     checks = posterior_checks(
         told,

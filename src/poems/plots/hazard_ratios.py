@@ -107,7 +107,7 @@ def plot_hazard_ratios(cox: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.minorticks_off()
     ax.set_yticks(at, labels(rows["name"], 40))
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.set_xlabel("Hazard ratio (95 % limits)")
+    ax.set_xlabel("Hazard ratio (95% limits)")
     ax.grid(axis="x", color="#E5E5E5", lw=0.6)
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", length=0)

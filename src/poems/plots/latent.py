@@ -36,7 +36,7 @@ def principal_plane(points: pd.DataFrame, name: str = "") -> pd.DataFrame:
     Examples
     --------
     >>> list(principal_plane(pd.DataFrame({"x": [1.0, 2.0, 4.0]}), "latent").columns)
-    ['PC1 of latent (100 %)', 'PC2 of latent (0 %)']
+    ['PC1 of latent (100%)', 'PC2 of latent (0%)']
     """
     values = points.to_numpy(dtype=np.float64)
     left, singular, _ = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
@@ -48,7 +48,7 @@ def principal_plane(points: pd.DataFrame, name: str = "") -> pd.DataFrame:
     if singular.any():
         shares[:n_found] = (singular**2 / (singular**2).sum())[:n_found]
     of = f" of {name}" if name else ""
-    columns = [f"PC{at + 1}{of} ({100 * share:.0f} %)" for at, share in enumerate(shares)]
+    columns = [f"PC{at + 1}{of} ({100 * share:.0f}%)" for at, share in enumerate(shares)]
     return pd.DataFrame(scores, index=points.index, columns=columns)
 
 
@@ -98,7 +98,7 @@ def centre_plane(points: pd.DataFrame, subtypes: pd.Series, name: str = "") -> p
     total = (values**2).sum() or 1.0
     of = f" of {name}" if name else ""
     columns = [
-        f"Between subtypes {at + 1} ({100 * (scores[:, at] ** 2).sum() / total:.0f} %{of})"
+        f"Between subtypes {at + 1} ({100 * (scores[:, at] ** 2).sum() / total:.0f}%{of})"
         for at in range(2)
     ]
     return pd.DataFrame(scores, index=points.index, columns=columns)

@@ -46,7 +46,7 @@ def plot_sparsity_mask(
     >>> table = pd.DataFrame({"factor_1": [1.0, 0.0], "factor_2": [0.0, 0.0]})
     >>> (ax,) = plot_sparsity_mask({"rna": table}).axes
     >>> ax.get_title(loc="left"), ax.get_xlabel()
-    ('rna', '2 features, 25 % non-zero')
+    ('rna', '2 features, 25% non-zero')
     """
     n_factors = max((table.shape[1] for table in loadings.values()), default=0)
     titles = labels(loadings, 14)
@@ -140,7 +140,7 @@ def _panels(
 def _share(size: npt.NDArray[np.float64], threshold: float) -> str:
     """Say how many of the loadings count."""
     share = 100.0 * (size > threshold).mean() if size.size else 0.0
-    return f"{share:.3g} % " + (f"above {threshold:g}" if threshold > 0 else "non-zero")
+    return f"{share:.3g}% " + (f"above {threshold:g}" if threshold > 0 else "non-zero")
 
 
 def _by_strongest(size: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:

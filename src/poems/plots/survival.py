@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from poems.plots.style import colours, labels, natural_order, new_axes
+from poems.wording import p_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +73,7 @@ def plot_kaplan_meier(
     ax.set_ylabel("Survival")
     ax.spines[["top", "right"]].set_visible(False)
     if p is not None:
-        ax.set_title(f"Log-rank p = {p:.2g}", fontsize="medium", loc="left")
+        ax.set_title(f"Log-rank {p_text(p)}", fontsize="medium", loc="left")
     ax.legend(
         loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize="small",
         handlelength=2.6, title="Events", title_fontsize="small", alignment="left",

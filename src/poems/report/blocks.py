@@ -59,6 +59,8 @@ class Table:
         A remark below it.
     sortable
         Whether sorting, searching and paging make sense.
+    faint
+        Positions of rows that are not to be built on, which are grey.
     """
 
     id: str
@@ -69,18 +71,20 @@ class Table:
     where: str = ""
     note: str = ""
     sortable: bool = True
+    faint: frozenset[int] = frozenset()
     kind: str = field(default="table", init=False)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A static picture: its data URI, alternative text and caption."""
+    """A static picture: its data URI, alternative text and caption, and the file of its numbers."""
 
     id: str
     source: str
     alt: str
     caption: str
     width: int
+    where: str = ""
     kind: str = field(default="picture", init=False)
 
 
@@ -123,11 +127,60 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Sentences:
-    """The sentences of the summary: what was found, then what to distrust."""
+    """The sentences of the summary: what was found."""
 
     found: tuple[Sentence, ...]
-    cautions: tuple[Sentence, ...]
     kind: str = field(default="sentences", init=False)
+
+
+@dataclass(frozen=True)
+class Cautions:
+    """What to distrust, the most harmful first.
+
+    Parameters
+    ----------
+    first
+        Those that would most change a conclusion, shortened: a glance takes them in.
+    all
+        Every one in full, in the same order.
+    """
+
+    first: tuple[Sentence, ...]
+    all: tuple[Sentence, ...]
+    kind: str = field(default="cautions", init=False)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The line that answers the reader's first question, made from tests.
+
+    ``level``: subtypes that are ``"found"``, that are ``"doubtful"``, ``"none"``, or a fit
+    that ``"failed"``. ``label`` says so in two or three words.
+    """
+
+    level: Literal["found", "doubtful", "none", "failed"]
+    label: str
+    text: str
+    target: str = ""
+    kind: str = field(default="verdict", init=False)
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """Pictures that stand beside one another where there is room."""
+
+    pictures: tuple[Picture, ...]
+    kind: str = field(default="beside", init=False)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Blocks that are shown when their title is clicked; in print only where asked for."""
+
+    id: str
+    title: str
+    blocks: tuple[Any, ...]
+    kind: str = field(default="fold", init=False)
 
 
 @dataclass(frozen=True)
@@ -180,7 +233,21 @@ class Picker:
     kind: str = field(default="picker", init=False)
 
 
-Block = Table | Picture | Text | Heading | Notice | Sentences | Terms | Map | Picker
+Block = (
+    Table
+    | Picture
+    | Text
+    | Heading
+    | Notice
+    | Sentences
+    | Cautions
+    | Verdict
+    | SideBySide
+    | Fold
+    | Terms
+    | Map
+    | Picker
+)
 
 
 @dataclass(frozen=True)

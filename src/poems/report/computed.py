@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from poems.errors import DataError
 from poems.evaluation.labelled import compare_embeddings, compare_subtypes, label_column
 from poems.findings import Finding, name_some
+from poems.plots.style import natural_order
 from poems.report.sections.labels import BASELINE
 from poems.report.source import Source
 from poems.runs.folder import Run
+
+if TYPE_CHECKING:
+    from poems.fitting.result import FittedPoems
 
 
 def factor_tables(source: Source) -> dict[str, pd.DataFrame]:
@@ -72,6 +78,7 @@ def survival_tables(
     *,
     event_value: str | None = None,
     seed: int = 0,
+    time_unit: str = "",
 ) -> tuple[Mapping[str, pd.DataFrame], tuple[Finding, ...]]:
     """Return the tables ``survival_*`` and what is to be said of them.
 
@@ -103,6 +110,7 @@ def survival_tables(
             event_value=event_value,
             embedding=source.embedding(),
             seed=seed,
+            time_unit=time_unit,
         )
     except DataError as error:
         return {}, (Finding("warning", "survival-refused", f"no survival analysis: {error}"),)
@@ -117,6 +125,55 @@ def _column(run: Run, name: str, flag: str) -> pd.Series:
             f"the obs table of {run.folder} has no column '{name}' ({flag}); there are: {there}"
         )
     return run.obs.iloc[:, at[0]]
+
+
+def stability_tables(source: Source, folder: str | Path) -> dict[str, pd.DataFrame]:
+    """Return what the refits of ``poems stability`` say of this run.
+
+    ``stability_factors`` (how often each factor is found again), ``stability_subtypes`` (how
+    well each subtype is), ``stability_biomarkers`` (pairs of feature and factor, if there were
+    permutations) and ``stability_held_out`` (explained of samples left out, by omic).
+
+    Raises
+    ------
+    ReadError, StorageError
+        If the folder is no result of ``poems stability``, or damaged.
+    DataError
+        If the refits are of another fit.
+    """
+    from poems.analysis.subtypes.subsampling import jaccard_of
+    from poems.resampling.result import Stability
+
+    refits = Stability.load(folder)
+    model = source.model
+    same = list(map(str, refits.samples)) == list(map(str, model.samples))
+    # Names alone are alike in every fit: loadings tell one from another.
+    if not same or not _same_loadings(refits.reference, model):
+        raise DataError(
+            f"{folder} holds refits of another fit than {source.run.folder}; make it anew with "
+            f"`poems stability --run {source.run.folder} …`"
+        )
+    tables = {"stability_factors": refits.factor_stability.rename_axis("factor").reset_index()}
+    names = sorted(source.subtypes.unique(), key=natural_order)
+    labels = refits.clusterings.get(len(names))
+    if len(names) > 1 and labels is not None:
+        codes = source.subtypes.map({name: at for at, name in enumerate(names)}).to_numpy(np.intp)
+        found = jaccard_of(codes, labels.astype(np.intp), len(names))
+        tables["stability_subtypes"] = pd.DataFrame({"subtype": names, "jaccard": found})
+    if refits.n_permutations:
+        tables["stability_biomarkers"] = refits.biomarkers()
+    if len(refits.held_out_r2):
+        by_view = refits.held_out_r2.groupby("view", sort=False)[["model", "pca"]].mean()
+        tables["stability_held_out"] = by_view.reset_index()
+    return tables
+
+
+def _same_loadings(a: FittedPoems, b: FittedPoems) -> bool:
+    return tuple(a.view_names) == tuple(b.view_names) and all(
+        a.loadings[view].shape == b.loadings[view].shape
+        and np.allclose(a.loadings[view], b.loadings[view], atol=1e-5)
+        for view in a.view_names
+    )
 
 
 def gene_set_tables(

@@ -63,7 +63,7 @@ METHODS: Final = (
 
 GLOSSARY: Final = (
     ("Sample", "A row of the tables: as a rule one patient, or one tissue of a patient."),
-    ("Omic, view", "One table of measurements, such as gene expression or methylation."),
+    ("Omic", "One table of measurements, such as gene expression or methylation."),
     ("Feature", "A column of such a table: a gene, a probe, a protein."),
     (
         "Factor, latent",

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 GENERATOR: Final = "POEMS report"
 
 
-def render(title: str, about: str, sections: Sequence[Section], footer: str) -> str:
+def render(
+    title: str, about: str, sections: Sequence[Section], footer: str, *, brief: bool = False
+) -> str:
     """Return the page.
 
     Templates escape whatever they are given. The page loads nothing: its
@@ -33,6 +35,8 @@ def render(title: str, about: str, sections: Sequence[Section], footer: str) -> 
         Texts at its head and foot.
     sections
         In their order.
+    brief
+        Lay it out for two sheets of paper.
 
     Examples
     --------
@@ -56,6 +60,7 @@ def render(title: str, about: str, sections: Sequence[Section], footer: str) -> 
             about=about,
             sections=sections,
             footer=footer,
+            brief=brief,
             policy=policy,
             generator=f"{GENERATOR} {__version__}",
             # Our own files, which hold no end tag of theirs.

@@ -26,6 +26,7 @@ def picture(
     caption: str,
     *,
     many_points: bool = False,
+    where: str = "",
 ) -> Picture:
     """Return a drawing as a picture of the page.
 
@@ -44,6 +45,8 @@ def picture(
         What it shows, in words; the caption is printed below it.
     many_points
         Make it a PNG.
+    where
+        The file that holds its numbers.
     """
     from poems.plots.saving import figure_of
 
@@ -60,7 +63,7 @@ def picture(
     width = round(float(figure.get_size_inches()[0]) * _DPI)
     kind = "image/png" if many_points else "image/svg+xml"
     encoded = base64.b64encode(content).decode("ascii")
-    return Picture(picture_id, f"data:{kind};base64,{encoded}", alt, caption, width)
+    return Picture(picture_id, f"data:{kind};base64,{encoded}", alt, caption, width, where)
 
 
 def _saved(figure: Figure, many_points: bool, fonttype: str) -> bytes:

@@ -11,7 +11,7 @@ from poems.plots.latent import centre_plane, principal_plane
 from poems.plots.style import PALETTE, natural_order
 from poems.report.blocks import Map
 from poems.report.source import Source
-from poems.report.wording import general
+from poems.report.wording import column_title, general
 
 # Dots at most; of more samples, a random subset.
 MOST_DOTS: Final = 3000
@@ -49,7 +49,7 @@ def sample_map(source: Source) -> Map:
         said = f" {MOST_DOTS:,} of {len(points):,} samples, drawn at random."
     columns = [{**_groups(subtypes.iloc[rows]), "name": "Subtype"}]
     for at, name in enumerate(run.obs.columns[:MOST_COLUMNS]):
-        columns.append({**_column(run.obs.iloc[rows, at]), "name": str(name)})
+        columns.append({**_column(run.obs.iloc[rows, at]), "name": column_title(name)})
     data = {
         "samples": [str(name) for name in points.index[rows]],
         "planes": [

@@ -47,6 +47,10 @@ class Source:
     survival
         What the survival analysis says of itself, or why there is none; ``None`` if it
         was not asked for.
+    time_unit
+        Unit of the follow-up times, if it was named.
+    event
+        The column that says whether the event was seen, if one was named.
     """
 
     run: Run
@@ -57,6 +61,8 @@ class Source:
     labels: str | None = None
     time: str | None = None
     survival: tuple[Finding, ...] | None = None
+    time_unit: str = ""
+    event: str | None = None
 
     @property
     def model(self) -> FittedPoems:

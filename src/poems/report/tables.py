@@ -50,6 +50,8 @@ class Column:
     top
         The value whose bar is full; by default 1 for shares and the largest of the
         column for effects.
+    floor
+        Of p: the least that the test could have given.
     """
 
     name: str
@@ -57,13 +59,13 @@ class Column:
     kind: Kind = "text"
     hint: str = ""
     top: float | None = None
+    floor: float | None = None
 
 
 _WRITE: dict[str, Callable[[object], str]] = {
     "number": number,
     "effect": number,
     "general": general,
-    "p": p_value,
     "percent": percent,
     "change": percent,
 }
@@ -79,6 +81,7 @@ def make_table(
     note: str = "",
     limit: int = MOST_ROWS,
     sortable: bool = True,
+    faint: Sequence[bool] = (),
 ) -> Table:
     """Return the first rows of ``table`` as a table of the page.
 
@@ -93,6 +96,8 @@ def make_table(
         are left out.
     limit
         Rows at most.
+    faint
+        Which rows are not to be built on; none by default.
 
     Examples
     --------
@@ -121,7 +126,8 @@ def make_table(
         for column in shown
     )
     rows = tuple(zip(*cells, strict=True)) if cells else ()
-    return Table(table_id, caption, heads, rows, len(table), where, note, sortable)
+    grey = frozenset(at for at, weak in enumerate(faint) if weak)
+    return Table(table_id, caption, heads, rows, len(table), where, note, sortable, grey)
 
 
 def _cells(values: pd.Series, column: Column) -> list[Cell]:
@@ -140,6 +146,8 @@ def _cells(values: pd.Series, column: Column) -> list[Cell]:
     finite = [abs(x) for x in numbers if math.isfinite(x)]
     top = column.top or (1.0 if kind == "percent" else max(finite, default=0.0))
     barred = kind in ("effect", "percent") and top > 0
+    if kind == "p":
+        return [Cell(p_value(x, column.floor), _order(x)) for x in numbers]
     return [
         Cell(_WRITE[kind](x), _order(x), _bar(x / top) if barred and math.isfinite(x) else None)
         for x in numbers

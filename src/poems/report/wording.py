@@ -1,88 +1,25 @@
-"""Numbers and lists as people write them."""
+"""Lists, verbs and sentences of the report; numbers are written by :mod:`poems.wording`."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from typing import Final
 
-_SUPERSCRIPTS: Final = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-# What has no value.
-NONE: Final = "–"
-_SMALLEST = 1e-300
+from poems.wording import NONE, general, number, p_text, p_value, percent, with_unit
 
-
-def number(value: object, digits: int = 2) -> str:
-    """Write a number with ``digits`` decimals, a true minus, and a dash for none.
-
-    Examples
-    --------
-    >>> number(-0.125), number(float("nan")), number(-0.001), number(float("inf"))
-    ('−0.12', '–', '0.00', '∞')
-    """
-    finite = _float(value)
-    if finite is None:
-        return NONE
-    if math.isinf(finite):
-        return "∞" if finite > 0 else "−∞"
-    text = f"{finite:.{digits}f}"
-    if not text.strip("-0."):
-        text = text.removeprefix("-")
-    return text.replace("-", "−")
-
-
-def general(value: object) -> str:
-    """Write a number of any size with 3 significant digits.
-
-    Examples
-    --------
-    >>> general(1234.5), general(0.00012), general(3.0), general(2.5e9)
-    ('1234', '1.2 × 10⁻⁴', '3', '2.5 × 10⁹')
-    """
-    found = _float(value)
-    if found is None or math.isinf(found):
-        return number(value)
-    if found and not 1e-3 <= abs(found) < 1e6:
-        return _power(found)
-    if abs(found) >= 100 or found == int(found):
-        return f"{found:.0f}".replace("-", "−")
-    return f"{found:.3g}".replace("-", "−")
-
-
-def p_value(value: object) -> str:
-    """Write a p-value or a false discovery rate.
-
-    Examples
-    --------
-    >>> p_value(0.0312), p_value(2.3e-8), p_value(0.0), p_value(1.0)
-    ('0.031', '2.3 × 10⁻⁸', '< 10⁻³⁰⁰', '1.0')
-    """
-    found = _float(value)
-    if found is None:
-        return NONE
-    if found < _SMALLEST:
-        return "< 10⁻³⁰⁰"
-    if found < 1e-3:
-        return _power(found)
-    return f"{found:.2g}" if found < 0.995 else "1.0"
-
-
-def percent(share: object) -> str:
-    """Write a share as a whole percentage, and what rounds to nothing or to all as such.
-
-    Examples
-    --------
-    >>> percent(0.256), percent(0.0), percent(0.002), percent(0.999), percent(None)
-    ('26%', '0%', '<1%', '>99%', '–')
-    """
-    found = _float(share)
-    if found is None:
-        return NONE
-    if 0 < found < 0.005:
-        return "<1%"
-    if 0.995 <= found < 1:
-        return ">99%"
-    return f"{100 * found:.0f}%".replace("-", "−")
+__all__ = [
+    "NONE",
+    "column_title",
+    "factor_title",
+    "general",
+    "listing",
+    "number",
+    "p_text",
+    "p_value",
+    "percent",
+    "sentence",
+    "verb",
+    "with_unit",
+]
 
 
 def listing(items: Iterable[object], limit: int = 20) -> str:
@@ -125,6 +62,19 @@ def factor_title(name: object) -> str:
     return f"Factor {tail}" if tail != text and tail.isdigit() else text
 
 
+def column_title(name: object) -> str:
+    """Write the name of a column of the obs table, told apart from the report's own words.
+
+    Examples
+    --------
+    >>> column_title("grade"), column_title("subtype")
+    ('grade', "clinical 'subtype'")
+    """
+    text = str(name)
+    own = text.casefold() in ("subtype", "subtypes", "factor", "sample", "omic")
+    return f"clinical '{text}'" if own else text
+
+
 def sentence(text: str) -> str:
     """Return a text that begins with a capital and ends with a full stop.
 
@@ -135,19 +85,3 @@ def sentence(text: str) -> str:
     if not text:
         return text
     return text[0].upper() + text[1:] + ("" if text[-1] in ".!?:" else ".")
-
-
-def _float(value: object) -> float | None:
-    if value is None:
-        return None
-    try:
-        found = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-    return None if math.isnan(found) else found
-
-
-def _power(value: float) -> str:
-    head, power = f"{value:.1e}".split("e")
-    head = head.removesuffix(".0").replace("-", "−")
-    return f"{head} × 10{str(int(power)).translate(_SUPERSCRIPTS)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,24 +15,37 @@ from poems.files.csv_tables import write_csv
 from poems.files.output_folder import added_to_folder
 from poems.findings import Finding, count
 from poems.fitting.failures import failure
-from poems.report.blocks import Notice, Section, Sentence, Sentences
+from poems.report.blocks import (
+    Block,
+    Cautions,
+    Fold,
+    Notice,
+    Section,
+    Sentence,
+    Sentences,
+    Verdict,
+)
 from poems.report.computed import (
     factor_tables,
     gene_set_tables,
     label_tables,
+    stability_tables,
     survival_tables,
 )
 from poems.report.page import GENERATOR, render
 from poems.report.sections import SECTIONS, in_order
+from poems.report.sections.brief import brief_sections
 from poems.report.source import FINDING_COLUMNS, Source, read_source, with_obs
-from poems.report.wording import sentence
+from poems.report.standing import weak_factors
+from poems.report.wording import listing, sentence
 from poems.runs.folder import Run, read_run, run_obs
 
 # In the run folder, unless another place is named.
 DEFAULT_NAME = "report.html"
+BRIEF_NAME = "brief.html"
 _HEAD_BYTES = 4000
 # Tables that reports compute: of an earlier report, those that the new one lacks are removed.
-_OURS = ("summary", "factor_", "label_", "survival_", "gene_set")
+_OURS = ("summary", "factor_", "label_", "survival_", "gene_set", "stability_")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +83,9 @@ def write_report(
     event_value: str | None = None,
     gene_sets: Sequence[str | Path] = (),
     gene_map: str | Path | None = None,
+    stability: str | Path | None = None,
+    time_unit: str = "",
+    brief: bool = False,
     title: str | None = None,
     seed: int = 0,
 ) -> Report:
@@ -101,6 +117,14 @@ def write_report(
     gene_map
         Table with the columns ``feature`` and ``gene``, for features that are no
         genes.
+    stability
+        The folder that ``poems stability --run`` wrote of this run: factors that its refits do
+        not find again are greyed and left out of what is said of factors.
+    time_unit
+        Unit of the follow-up times, such as ``"days"``.
+    brief
+        Write two pages for a meeting instead: the first screen and the tables behind it. Its
+        file is ``brief.html`` by default.
     title
         At the head of the page; by default one with the run folder's name.
     seed
@@ -111,7 +135,8 @@ def write_report(
     ReadError, StorageError
         If the run cannot be read.
     DataError
-        If a column is not there or does not hold what it should.
+        If a column is not there or does not hold what it should, or ``stability`` is of
+        another fit.
     SettingsError
         If only one of ``time`` and ``event`` is given, or ``out`` is there and
         is not a report.
@@ -141,7 +166,7 @@ def write_report(
     if gene_map is not None and not gene_sets:
         raise SettingsError("gene_map is of the gene sets; give gene_sets, too")
     read = run if isinstance(run, Run) else read_run(run)
-    path = read.folder / DEFAULT_NAME if out is None else Path(out)
+    path = read.folder / (BRIEF_NAME if brief else DEFAULT_NAME) if out is None else Path(out)
     _check_place(path)
     tables_folder = path.with_name(f"{path.stem}_tables")
     source = replace(read_source(read), tables_folder=tables_folder.name)
@@ -154,9 +179,11 @@ def write_report(
         source = source.adding(label_tables(source, labels))
     if time is not None and event is not None:
         tables, notes = survival_tables(
-            source, time, event, covariates, event_value=event_value, seed=seed
+            source, time, event, covariates, event_value=event_value, seed=seed, time_unit=time_unit
         )
         source, findings = source.adding(tables), [*findings, *notes]
+    if stability is not None:
+        source = source.adding(stability_tables(source, stability))
     if gene_sets:
         tables, notes = gene_set_tables(source, gene_sets, gene_map)
         source, findings = source.adding(tables), [*findings, *notes]
@@ -164,20 +191,39 @@ def write_report(
     known = pd.concat([_run_findings(read), noticed], ignore_index=True)
     of_survival = tuple(each for each in findings if each.code.startswith("survival-"))
     survival = None if time is None else of_survival
-    sections = _sections(
-        replace(source, findings=known, labels=labels, time=time, survival=survival)
+    shown = replace(
+        source,
+        findings=known,
+        labels=labels,
+        time=time,
+        event=event,
+        survival=survival,
+        time_unit=time_unit,
     )
+    sections = brief_sections(shown) if brief else _sections(shown)
     name = read.folder.resolve().name
     page = render(
         title or f"Multi-omic report: {name}",
-        f"{count(len(read.model.samples), 'sample')} · POEMS {__version__} · run folder {name}",
+        _about(shown, name),
         list(sections.values()),
         f"Made by POEMS {__version__}. One file, which loads nothing and sends nothing.",
+        brief=brief,
     )
     sentences = _sentence_table(sections["summary"])
     computed = {stem: source.tables[stem] for stem in sorted(source.computed)}
     written = _write(read.folder, path, {"summary": sentences, **computed}, page)
     return Report(path, written, sentences, tuple(findings))
+
+
+def _about(source: Source, name: str) -> str:
+    """Return the line beneath the title: how large the cohort is, and what was made of it."""
+    model = source.model
+    weak = len(weak_factors(source))
+    sound = f" ({weak} not to be built on)" if weak else ""
+    return (
+        f"{count(len(model.samples), 'sample')} · {listing(model.view_names, 5)} · "
+        f"{count(model.n_active, 'factor')}{sound} · POEMS {__version__} · run folder {name}"
+    )
 
 
 def _sections(source: Source) -> dict[str, Section]:
@@ -232,12 +278,15 @@ def _check_place(path: Path) -> None:
 
 
 def _sentence_table(summary: Section) -> pd.DataFrame:
-    rows: list[Sentence] = [
-        each
-        for block in summary.blocks
-        if isinstance(block, Sentences)
-        for each in (*block.found, *block.cautions)
-    ]
+    rows: list[Sentence] = []
+    for block in _unfolded(summary.blocks):
+        if isinstance(block, Verdict):
+            rows.insert(0, Sentence("Verdict", block.text, target=block.target))
+        elif isinstance(block, Sentences):
+            rows += block.found
+        elif isinstance(block, Cautions):
+            rows += block.all
+    rows.sort(key=lambda each: each.caution)
     return pd.DataFrame(
         {
             "topic": [each.topic for each in rows],
@@ -246,6 +295,14 @@ def _sentence_table(summary: Section) -> pd.DataFrame:
             "section": [each.target for each in rows],
         }
     )
+
+
+def _unfolded(blocks: Iterable[Block]) -> Iterator[Block]:
+    for block in blocks:
+        if isinstance(block, Fold):
+            yield from _unfolded(block.blocks)
+        else:
+            yield block
 
 
 def _write(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from poems.findings import Finding
+from poems.wording import p_text
 
 # Patterns and subtypes of fewer samples are pooled: expected counts would be too small for the
 # chi-squared distribution to hold.
@@ -75,7 +76,7 @@ class PatternAssociation:
             for at in order[:named]
         ]
         text = (
-            f"subtypes follow which views were measured (p = {self.p_value:.1g}): "
+            f"subtypes follow which views were measured ({p_text(self.p_value)}): "
             f"{'; '.join(parts)}. They may tell what was measured rather than what is the matter; "
             "compare with a fit to the samples that have every view (samples='intersection')"
         )

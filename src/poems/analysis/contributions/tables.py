@@ -26,6 +26,7 @@ from poems.clustering.agreement import ari
 from poems.data import MultiOmics
 from poems.findings import Finding, count, name_some
 from poems.fitting.projection import Inferred, inferred
+from poems.wording import p_text
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
@@ -306,7 +307,7 @@ def _following(obs: pd.DataFrame, withheld: Withheld) -> tuple[Finding, ...]:
         return ()
     text = (
         "which views were measured goes with "
-        f"{name_some((f'{name} (p {p:.1g})' for name, p in following), 20)}: a view counts more "
+        f"{name_some((f'{name} ({p_text(p)})' for name, p in following), 20)}: a view counts more "
         "where others are absent, so that its contribution goes with this may tell no more than "
         "that"
     )

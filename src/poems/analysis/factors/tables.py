@@ -16,6 +16,7 @@ from poems.analysis.testing.obs_columns import testable_columns
 from poems.data import MultiOmics
 from poems.findings import Finding, name_some
 from poems.fitting.projection import Inferred, inferred, projection_of
+from poems.wording import p_text
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
@@ -147,7 +148,7 @@ def missingness_findings(obs: pd.DataFrame, gates: pd.DataFrame) -> tuple[Findin
     following = columns_following(obs, gates)
     if not following:
         return ()
-    named = name_some((f"{name} (p {p:.1g})" for name, p in following), 20)
+    named = name_some((f"{name} ({p_text(p)})" for name, p in following), 20)
     text = (
         f"which views were measured goes with {named}: a factor that is read from a view is near "
         "its mean where the view is absent, so what goes with this may tell no more than that. "

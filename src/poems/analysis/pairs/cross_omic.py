@@ -22,6 +22,7 @@ from poems.errors import DataError, SettingsError
 from poems.findings import Finding, count, name_some
 from poems.settings.arguments import require_whole
 from poems.settings.rates import FDR
+from poems.wording import p_text
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
@@ -281,10 +282,10 @@ def _said(
         which = "all pairs that hold a feature asked for"
     if pairs is not None:
         which = "the cis pairs" if chosen is None else "the cis pairs of the features asked for"
-    p = null.overall_p()
+    p = p_text(null.overall_p(), floor=1 / (null.n_permutations + 1))
     text = (
         f"{null.n_pairs} pairs were tested, {which}, by {null.n_permutations} permutations of the "
-        f"samples of each view (that the views have to do with one another: p {p:.2g}); "
+        f"samples of each view (that the views have to do with one another: {p}); "
         f"{count(n_significant, 'pair')} that {'shares' if n_significant == 1 else 'share'} "
         f"{'a factor' if factor is None else factor} reached a false discovery rate of {fdr:.0%}"
     )

@@ -34,6 +34,7 @@ from poems.analysis.survival.checked_fit import (
     standardised,
 )
 from poems.analysis.survival.covariates import Term
+from poems.wording import p_text
 
 # Events for every coefficient below which estimates are unreliable (Peduzzi et al. 1995).
 EVENTS_PER_TERM: Final = 10
@@ -213,7 +214,7 @@ def _contradiction(
     wald = float(chi2.sf(_wald(fit, len(interest)), len(interest)))
     if not (min(p, wald) < 0.01 and max(p, wald) > 0.5):
         return ""
-    sentence = f"likelihood ratio p {p:.2g}, Wald p {wald:.2g}"
+    sentence = f"likelihood ratio {p_text(p)}, Wald {p_text(wald)}"
     away = np.abs(standardised(np.stack([term.values for term in interest], axis=1)).values)
     furthest = int(away.max(axis=1).argmax())
     # A sample is looked into only this many standard deviations of its covariate away.
@@ -229,7 +230,7 @@ def _contradiction(
         other = _test(checked_fit(table, 0.0), len(interest), len(beside), 0.0)["p"]
     except (NoMaximumError, np.linalg.LinAlgError):
         return f"{sentence}; {far}, and without it the likelihood has no maximum"
-    return f"{sentence}; {far}, and without it the likelihood ratio has p {other:.2g}"
+    return f"{sentence}; {far}, and without it the likelihood ratio has {p_text(other)}"
 
 
 def _overall(terms: Sequence[Term]) -> dict[str, Any]:

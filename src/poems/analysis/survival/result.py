@@ -103,6 +103,7 @@ def survival_analysis(
     n_folds: int = 5,
     n_repeats: int = 5,
     seed: int = 0,
+    time_unit: str = "",
 ) -> Survival:
     """Relate subtypes and factors to survival, of which the model has seen nothing.
 
@@ -142,6 +143,8 @@ def survival_analysis(
         Of the cross-validation of the concordance; no repeats leave it out.
     seed
         Of folds and clusterings.
+    time_unit
+        Unit of ``time``, such as ``"days"``, for the sentences.
 
     Raises
     ------
@@ -194,7 +197,7 @@ def survival_analysis(
     )
     findings += why
     check = _check(fits)
-    findings += result_findings(tests, curves, logrank, fits, check, concordance, fdr)
+    findings += result_findings(tests, curves, logrank, fits, check, concordance, fdr, time_unit)
     return Survival(
         curves=curves,
         logrank=logrank,

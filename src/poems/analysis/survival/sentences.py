@@ -12,6 +12,7 @@ from poems.analysis.survival.cox import EVENTS_PER_TERM, UNTOLD, CoxFit, Why
 from poems.analysis.survival.curves import Curves
 from poems.analysis.survival.outcome import Outcome
 from poems.findings import Finding, Severity, count, name_some
+from poems.wording import p_text, with_unit
 
 _RIDGE: Final = "A ridge penalty draws their hazard ratios to 1 and makes their tests cautious"
 # Why, how grave, the code, and the sentence.
@@ -90,13 +91,14 @@ def result_findings(
     check: pd.DataFrame,
     concordance: pd.DataFrame,
     fdr: float,
+    unit: str = "",
 ) -> list[Finding]:
     """Say what came out: differences, factors, hazards that cross, concordance."""
     findings = []
     reported = tests[tests["reported"]]
     if not len(reported):
         known = tests["p"].dropna()
-        closest = f" (smallest p {known.min():.2g})" if len(known) else ""
+        closest = f" (smallest {p_text(known.min())})" if len(known) else ""
         text = (
             f"neither the subtypes nor any factor goes with survival at a false discovery rate of "
             f"{fdr:.0%} over {count(len(known), 'test')}{closest}"
@@ -104,7 +106,9 @@ def result_findings(
         findings.append(Finding("note", "survival-nothing", text))
     of_subtypes = reported[reported["what"] == "subtype"]
     if len(of_subtypes):
-        findings.append(_subtypes_differ(of_subtypes, curves, logrank, fdr))
+        findings.append(_subtypes_differ(of_subtypes, curves, logrank, fdr, unit))
+    elif len(tests[tests["what"] == "subtype"]):
+        findings.append(_subtypes_alike(tests[tests["what"] == "subtype"], logrank))
     factors = reported[reported["what"] != "subtype"].sort_values("p", kind="stable")
     if len(factors):
         ratios = [_ratio(fits, str(row.what), float(row.q)) for row in _rows(factors)]
@@ -119,7 +123,7 @@ def result_findings(
     crossing = check[check["violated"]].drop_duplicates(["term", "level"])
     if len(crossing):
         terms = [
-            f"{row.term}{f' {row.level}' if row.level else ''} (q {row.q:.2g})"
+            f"{row.term}{f' {row.level}' if row.level else ''} ({p_text(row.q, 'q')})"
             for row in _rows(crossing.sort_values("q"))
         ]
         text = (
@@ -144,10 +148,10 @@ def _called(fit: CoxFit) -> str:
 
 
 def _subtypes_differ(
-    reported: pd.DataFrame, curves: Curves, logrank: pd.DataFrame, fdr: float
+    reported: pd.DataFrame, curves: Curves, logrank: pd.DataFrame, fdr: float, unit: str
 ) -> Finding:
     tests = [
-        f"{row.test} p {row.p:.2g}, q {row.q:.2g}"
+        f"{row.test} {p_text(row.p)}, {p_text(row.q, 'q')}"
         + (f", adjusted for {row.adjusted_for}" if row.adjusted_for else "")
         for row in _rows(reported)
     ]
@@ -158,19 +162,34 @@ def _subtypes_differ(
     apart = f"; apart are {name_some(pairs['comparison'], 6)}" if len(pairs) else ""
     text = (
         f"survival differs between subtypes ({'; '.join(tests)}): up to time "
-        f"{worst['until']:.4g} it lasts {worst['restricted_mean']:.4g} on average in "
-        f"{worst['subtype']} and {best['restricted_mean']:.4g} in {best['subtype']}{apart}"
+        f"{with_unit(worst['until'], unit)} it lasts "
+        f"{with_unit(worst['restricted_mean'], unit)} on average in {worst['subtype']} "
+        f"and {with_unit(best['restricted_mean'], unit)} in "
+        f"{best['subtype']}{apart}"
     )
     return Finding("note", "survival-subtypes", text)
+
+
+def _subtypes_alike(tests: pd.DataFrame, logrank: pd.DataFrame) -> Finding:
+    """Say that no difference was found, with the tests that would have found one."""
+    told = [
+        f"{row.test} {p_text(row.p)}"
+        + (f", adjusted for {row.adjusted_for}" if row.adjusted_for else "")
+        for row in _rows(tests)
+    ]
+    overall = logrank[logrank["comparison"] == "overall"]
+    events = f", {count(int(overall['n_events'].iloc[0]), 'event')}" if len(overall) else ""
+    text = f"survival does not differ between subtypes, as far as can be told: {'; '.join(told)}"
+    return Finding("note", "survival-subtypes-alike", f"{text}{events}")
 
 
 def _ratio(fits: Sequence[CoxFit], factor: str, q: float) -> str:
     fit = next(fit for fit in fits if fit.rows[0]["model"] == factor)
     row = next(row for row in fit.rows if row["role"] == "term")
     if np.isnan(row["hazard_ratio"]):
-        return f"{factor} (no ratio, q {q:.2g})"
+        return f"{factor} (no ratio, {p_text(q, 'q')})"
     limits = f"{row['lower']:.2f} to {row['upper']:.2f}"
-    return f"{factor} {row['hazard_ratio']:.2f} ({limits}, q {q:.2g})"
+    return f"{factor} {row['hazard_ratio']:.2f} ({limits}, {p_text(q, 'q')})"
 
 
 def _concordance(concordance: pd.DataFrame) -> Finding:

@@ -15,6 +15,7 @@ from poems.cli.printing import brief, heading, print_findings, print_table, say
 from poems.cli.result import CommandResult, claim
 from poems.findings import count
 from poems.settings.rates import FDR
+from poems.wording import p_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,17 +173,17 @@ def _print_pairs(console: Console, found: CrossOmic, top: int) -> None:
     if not n:
         return
     heading(console, "The pair" if n == 1 else f"The {len(shown)} highest scores of {n}")
-    print_table(console, _short(shown).set_index("feature"), index="feature")
+    print_table(console, _short(shown, found.overall_p).set_index("feature"), index="feature")
 
 
-def _short(table: pd.DataFrame) -> pd.DataFrame:
+def _short(table: pd.DataFrame, floor: float) -> pd.DataFrame:
     """Return the columns that are printed, numbers short."""
     short = table[["feature_a", "feature_b", "score", "correlation", "q", "factors"]].copy()
     short["feature_a"] = table["view_a"].astype(str) + " " + table["feature_a"].map(_named)
     short["feature_b"] = table["view_b"].astype(str) + " " + table["feature_b"].map(_named)
     for name in ("score", "correlation"):
         short[name] = [f"{value:.2f}" for value in table[name]]
-    short["q"] = [f"{value:.2g}" for value in table["q"]]
+    short["q"] = [p_value(value, floor) for value in table["q"]]
     short["factors"] = [str(each).replace("factor_", "") for each in table["factors"]]
     if "support" in table:
         short["support"] = [f"{value:.2f}" for value in table["support"]]

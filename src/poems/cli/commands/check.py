@@ -10,7 +10,7 @@ import typer
 
 from poems.cli import inputs
 from poems.cli.driver import add_command
-from poems.cli.printing import print_findings, print_table, say
+from poems.cli.printing import percent, print_findings, print_table, say
 from poems.cli.result import CommandResult
 from poems.findings import Finding, name_some
 
@@ -113,5 +113,5 @@ def _refuse(console: Console) -> None:
 def _readable(summary: pd.DataFrame) -> pd.DataFrame:
     shown = summary.rename(columns={"missing_samples": "unmeasured", "missing_share": "missing"})
     if "missing" in shown:
-        shown["missing"] = shown["missing"].map("{:.1%}".format)
+        shown["missing"] = shown["missing"].map(percent)
     return shown

@@ -19,7 +19,7 @@ from poems.cli.commands.fit import (
 )
 from poems.cli.commands.report import print_place
 from poems.cli.driver import add_command
-from poems.cli.printing import heading, print_table
+from poems.cli.printing import heading, percent, print_table
 from poems.cli.result import CommandResult
 from poems.cli.settings_flags import SettingsCommand, resolve_settings
 
@@ -101,7 +101,7 @@ def _compared(simulation: Simulation, model: FittedPoems, subtypes: Subtypes) ->
             "found": [
                 model.latent.shape[1],
                 subtypes.n_subtypes,
-                f"{accuracy:.0%} right",
+                f"{percent(accuracy)} right",
                 f"precision {support.precision:.2f}, recall {support.recall:.2f}",
             ],
         },

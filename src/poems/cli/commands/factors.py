@@ -16,6 +16,7 @@ from poems.cli.printing import brief, clean, decimal, heading, print_findings, p
 from poems.cli.result import CommandResult, claim
 from poems.findings import count
 from poems.settings.rates import FDR_OBS
+from poems.wording import p_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,10 +241,10 @@ def _association(associations: Associations, factor: str) -> str:
     best = own.iloc[0]
     name = " ".join(str(best["column"]).split())
     if best["q"] > FDR_OBS:
-        return f"no column (closest {name}, q {best['q']:.1g})"
+        return f"no column (closest {name}, {p_text(best['q'], 'q')})"
     size = f"{_MEASURES[best['measure']]} {best['effect']:.2f}"
     groups = "" if best["test"] == "Spearman" else f" {best['lowest']} < {best['highest']}"
-    return f"{name}{groups} ({size}, q {best['q']:.1g})"
+    return f"{name}{groups} ({size}, {p_text(best['q'], 'q')})"
 
 
 def _print_correlations(console: Console, correlations: pd.DataFrame) -> None:

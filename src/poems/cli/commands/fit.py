@@ -18,6 +18,7 @@ from poems.cli.printing import (
     decimal,
     heading,
     output,
+    percent,
     print_findings,
     print_table,
     say,
@@ -376,7 +377,7 @@ def _print_profile(console: Console, times: WallTimes) -> None:
     table = times.table()
     shown = table.assign(
         seconds=[f"{value:.2f}" for value in table["seconds"]],
-        share=[f"{100 * value:.0f} %" for value in table["share"]],
+        share=[percent(value) for value in table["share"]],
         calls=[str(value) for value in table["calls"]],
     )
     shown["ms a call"] = [f"{value:.2f}" for value in table["ms a call"]]

@@ -11,10 +11,11 @@ import typer
 
 from poems.cli import checks, inputs
 from poems.cli.driver import add_command
-from poems.cli.printing import heading, print_findings, print_table, say
+from poems.cli.printing import heading, percent, print_findings, print_table, say
 from poems.cli.result import CommandResult, claim
 from poems.findings import count
 from poems.settings.rates import FDR
+from poems.wording import p_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,11 +165,11 @@ def _print_gene_sets(console: Console, found: GeneSetEnrichment, fdr: float, top
     columns = shown[["view", "gene_set", "direction"]].astype(str).set_axis(shown["factor"])
     if "auc" in shown:
         columns["genes"] = [str(n) for n in shown["n_set"]]
-        columns["above others"] = [f"{share:.0%}" for share in shown["auc"]]
+        columns["above others"] = [percent(share) for share in shown["auc"]]
     else:
         columns["genes"] = [
             f"{n} of {m}" for n, m in zip(shown["n_overlap"], shown["n_set"], strict=True)
         ]
-    columns["q"] = [f"{q:.1g}" for q in shown["q"]]
+    columns["q"] = [p_value(q) for q in shown["q"]]
     columns["leading"] = [", ".join(genes.split(";")[:3]) for genes in shown["genes"]]
     print_table(console, columns.rename(columns={"gene_set": "gene set"}), index="factor")

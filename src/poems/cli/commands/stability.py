@@ -13,7 +13,15 @@ import typer
 from poems.cli import checks, inputs
 from poems.cli.commands.fit import Config, Preset
 from poems.cli.driver import add_command
-from poems.cli.printing import decimal, heading, output, print_findings, print_table, say
+from poems.cli.printing import (
+    decimal,
+    heading,
+    output,
+    percent,
+    print_findings,
+    print_table,
+    say,
+)
 from poems.cli.result import CommandResult
 from poems.cli.settings_flags import SettingsCommand, flags_given, resolve_settings
 from poems.errors import SettingsError
@@ -65,7 +73,7 @@ def stability(
         ResampleName,
         typer.Option(
             metavar="NAME",
-            help="Samples of each refit: 80 % of them (subsample), drawn with replacement "
+            help="Samples of each refit: 80% of them (subsample), drawn with replacement "
             "(bootstrap), or all (none).",
         ),
     ] = "subsample",
@@ -277,7 +285,7 @@ def _print_factors(console: Console, found: Stability, fdr: float) -> None:
     heading(console, "Factors")
     table = found.factor_stability
     shown = table[["similarity", "chance"]].map(decimal)
-    shown["found in"] = table["found"].map("{:.0%}".format)
+    shown["found in"] = table["found"].map(percent)
     if not found.n_permutations:
         print_table(console, shown, index="factor")
         say(console, "no biomarkers without --n-permutations", "dim")

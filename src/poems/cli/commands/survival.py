@@ -13,6 +13,7 @@ from poems.cli.driver import add_command
 from poems.cli.printing import heading, number, print_findings, print_table, say
 from poems.cli.result import CommandResult, claim
 from poems.settings.rates import FDR
+from poems.wording import p_value, with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,9 +43,7 @@ def survival(
     event_value: inputs.EventValue = None,
     covariates: inputs.Covariates = None,
     obs: inputs.RunObs = None,
-    unit: Annotated[
-        str, typer.Option(metavar="TEXT", help="Unit of the time, for the picture.")
-    ] = "",
+    unit: inputs.TimeUnit = "",
     fdr: inputs.Fdr = FDR,
     repeats: Annotated[
         int,
@@ -86,11 +85,12 @@ def survival(
         fdr=fdr,
         n_repeats=repeats,
         seed=seed,
+        time_unit=unit,
     )
     about = {"run": str(run), "time": time, "event": event, "covariates": wanted, "seed": seed}
     summary = analysed.curves.summary
     return CommandResult(
-        partial(_show, found=analysed, noticed=noticed),
+        partial(_show, found=analysed, noticed=noticed, unit=unit),
         {
             **about,
             "n_samples": summary["n_samples"].sum(),
@@ -119,12 +119,12 @@ def _figures(found: Survival, unit: str) -> dict[str, Callable[[], Axes]]:
     }
 
 
-def _show(console: Console, found: Survival, noticed: Sequence[Finding]) -> None:
+def _show(console: Console, found: Survival, noticed: Sequence[Finding], unit: str) -> None:
     print_findings(console, noticed, all_notes=True)
-    _print_survival(console, found)
+    _print_survival(console, found, unit)
 
 
-def _print_survival(console: Console, found: Survival) -> None:
+def _print_survival(console: Console, found: Survival, unit: str) -> None:
     """Print a line for each subtype, the tests, the hazard ratios, and the findings."""
     import numpy as np
 
@@ -142,7 +142,7 @@ def _print_survival(console: Console, found: Survival) -> None:
         "median": "median",
         "median_lower": "from",
         "median_upper": "to",
-        "restricted_mean": f"mean up to {until:.4g}",
+        "restricted_mean": f"mean up to {with_unit(until, unit)}",
         "restricted_mean_se": "SE",
     }
     table = shown[list(columns)].rename(columns=columns)
@@ -155,12 +155,13 @@ def _print_survival(console: Console, found: Survival) -> None:
         f"{what}, adjusted for {beside}" if beside else str(what)
         for what, beside in zip(found.tests["what"], found.tests["adjusted_for"], strict=True)
     ]
-    numbers = tests[["what", "p", "q"]].set_index(tests["test"]).map(number)
+    numbers = tests[["what", "p", "q"]].set_index(tests["test"])
+    numbers[["p", "q"]] = numbers[["p", "q"]].map(p_value)
     numbers.loc[(tests["how"] == NOT_FITTED).to_numpy(), "p"] = NOT_FITTED
     print_table(console, numbers, index="test")
     ratios = found.cox[(found.cox["role"] != "test") & (found.cox["model"] == "subtype")]
     if len(ratios):
-        heading(console, "Hazard ratios of the subtypes (95 % limits)")
+        heading(console, "Hazard ratios of the subtypes (95% limits)")
         ratios = ratios[ratios["adjusted_for"] == ratios["adjusted_for"].iloc[-1]]
         names = [
             f"{row['term']} {row['level']} against {row['reference']}"
@@ -170,6 +171,7 @@ def _print_survival(console: Console, found: Survival) -> None:
         ]
         shown = ratios.set_axis(names)[["hazard_ratio", "lower", "upper", "p"]]
         shown = shown.rename(columns={"hazard_ratio": "ratio", "lower": "from", "upper": "to"})
+        shown["p"] = shown["p"].map(p_value)
         print_table(console, shown.map(number), index="term")
     _print_not_fitted(console, found)
     heading(console, "What this says")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from poems.cli.printing.console import heading
 from poems.cli.printing.findings import print_findings
+from poems.cli.printing.numbers import number
 from poems.cli.printing.tables import print_table
 from poems.findings import count
 
@@ -48,4 +49,4 @@ def print_checks(console: Console, diagnosis: Diagnosis) -> None:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+    return number(float("nan") if value is None else float(value))

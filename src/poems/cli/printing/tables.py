@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from poems.cli.printing.console import clean
+from poems.cli.printing.numbers import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,10 +53,10 @@ def print_grid(
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return "–" if value != value else f"{value:.4g}"
+        return number(value)
     return "–" if value is None else str(value)
 
 
 def _like_number(value: object) -> bool:
-    text = str(value)
-    return text == "–" or text[:1].isdigit() or text[:2].strip("-").isdigit()
+    text = str(value).lstrip("<≤>≥ ")
+    return text == "–" or text[:1].isdigit() or text[:2].strip("-−").isdigit()

@@ -25,6 +25,7 @@ SECTIONS: Registry[BuildSection] = Registry(
         "subtypes": "poems.report.sections.subtypes:subtypes_section",
         "labels": "poems.report.sections.labels:labels_section",
         "factors": "poems.report.sections.factors:factors_section",
+        "stability": "poems.report.sections.stability:stability_section",
         "contributions": "poems.report.sections.contributions:contributions_section",
         "cross-omic": "poems.report.sections.cross_omic:cross_omic_section",
         "survival": "poems.report.sections.survival:survival_section",

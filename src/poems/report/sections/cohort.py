@@ -20,7 +20,7 @@ def cohort_section(source: Source) -> Section:
     blocks: list[Block] = [
         make_table(
             "views",
-            "The omics (views) of the cohort.",
+            "The omics of the cohort.",
             view_table(source),
             [
                 Column("view", "Omic"),

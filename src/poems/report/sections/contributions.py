@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from poems.analysis.contributions.gates import mean_weights
-from poems.report.blocks import Block, Section, Text
+from poems.report.blocks import Block, Fold, Section, Text
 from poems.report.pictures import picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
@@ -74,27 +74,26 @@ def contributions_section(source: Source) -> Section:
     if groups is None:
         blocks.append(source.absent("contributions_by_group", "contributions by group"))
     else:
-        blocks.append(
-            make_table(
-                "contributions-by-group",
-                "Gate weight and effect by subtype and by column of the obs table: does an omic "
-                "count more in some groups?",
-                groups,
-                [
-                    Column("column", "Column"),
-                    Column("group", "Group"),
-                    Column("view", "Omic"),
-                    Column("n_samples", "Samples", "integer"),
-                    Column("mean_gate", "Gate weight", "percent"),
-                    Column("mean_shift", "Shift of the latent", "general"),
-                    Column("p_gate", "p (weight)", "p", "That weights differ between groups"),
-                    Column("q_gate", "q (weight)", "p"),
-                    Column("p", "p (shift)", "p", "That shifts differ between the groups"),
-                    Column("q", "q (shift)", "p"),
-                ],
-                where=source.where("contributions_by_group"),
-            )
+        by_group = make_table(
+            "contributions-by-group",
+            "Gate weight and effect by subtype and by column of the obs table: does an omic "
+            "count more in some groups?",
+            groups,
+            [
+                Column("column", "Column"),
+                Column("group", "Group"),
+                Column("view", "Omic"),
+                Column("n_samples", "Samples", "integer"),
+                Column("mean_gate", "Gate weight", "percent"),
+                Column("mean_shift", "Shift of the latent", "general"),
+                Column("p_gate", "p (weight)", "p", "That weights differ between groups"),
+                Column("q_gate", "q (weight)", "p"),
+                Column("p", "p (shift)", "p", "That shifts differ between the groups"),
+                Column("q", "q (shift)", "p"),
+            ],
+            where=source.where("contributions_by_group"),
         )
+        blocks.append(Fold("by-group", "Does an omic count more in some groups?", (by_group,)))
     lead = (
         "The gate is the weight that the model gives each omic, sample by sample. A weight is not "
         "an effect: an omic may weigh much and tell only what the others tell as well. So the "
@@ -145,6 +144,7 @@ def _gates(source: Source) -> Block:
         f"Mean weights where measured: {means}.",
         caption="The weight of each omic for each sample, sorted by subtype and by the weight of "
         f"the leading omic. A missing colour: not measured.{said}",
+        where="gates.csv in the run folder",
         many_points=n > 1000,
     )
 

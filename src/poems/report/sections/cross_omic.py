@@ -8,7 +8,7 @@ from poems.report.blocks import Block, Section
 from poems.report.pictures import picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
-from poems.report.wording import factor_title, listing, number, p_value
+from poems.report.wording import factor_title, listing, number, p_text
 from poems.settings.rates import FDR
 
 # Pairs in the picture, and pairs that its text names.
@@ -50,7 +50,7 @@ def cross_omic_section(source: Source) -> Section:
             Column("correlation", "measured", "number"),
             Column("n_samples", "Samples", "integer"),
             Column("p", "p", "p", "By permutation"),
-            Column("q", "FDR q", "p"),
+            Column("q", "FDR q", "p", floor=pair_floor(source)),
             Column("support", "Support", "percent", "Share of refits that found the pair"),
         ],
         where=source.where("cross_omic"),
@@ -77,16 +77,25 @@ def _network(source: Source) -> list[Block]:
             alt=f"Network of the {len(drawn)} strongest pairs of features; among them {names}.",
             caption=f"The {len(drawn)} strongest of {len(own):,} pairs, boxes coloured by omic. "
             "Red lines join what rises together, blue ones what moves against one another.",
+            where=source.where("cross_omic"),
         )
     ]
 
 
-def pair_text(row: Any) -> str:
+def pair_floor(source: Source) -> float | None:
+    """Return the least false discovery rate that the permutations could have given."""
+    numbers = source.get("cross_omic_numbers")
+    # A p-value beyond what is reported is no floor of what is.
+    p = 1.0 if numbers is None else float(numbers["overall_p"].iloc[0])
+    return p if p <= FDR else None
+
+
+def pair_text(row: Any, floor: float | None = None) -> str:
     """Write a pair with its numbers."""
     names = [factor_title(part) for part in str(row.factors).split("+")]
     numbers = [name.removeprefix("Factor ") for name in names]
     factors = names[0] if len(names) == 1 else f"Factors {listing(numbers)}"
     return (
         f"{row.feature_a} ({row.view_a}) with {row.feature_b} ({row.view_b}) through {factors} "
-        f"(correlation {number(row.correlation)}, q {p_value(row.q)})"
+        f"(correlation {number(row.correlation)}, {p_text(row.q, 'q', floor)})"
     )

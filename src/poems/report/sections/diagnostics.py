@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 
-from poems.report.blocks import Block, Notice, Section
+from poems.report.blocks import Block, Fold, Section
+from poems.report.harm import harm_of, spoken_text
 from poems.report.pictures import picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
-from poems.report.wording import factor_title, general, listing, sentence
+from poems.report.wording import factor_title, general, listing
 
 _VERDICTS = {"warning": 0, "note": 1, "ok": 2, "not judged": 3}
+_SEVERITIES = {"error": 0, "warning": 1, "note": 2}
 
 
 def diagnostics_section(source: Source) -> Section:
@@ -18,6 +20,9 @@ def diagnostics_section(source: Source) -> Section:
     from poems import plots
 
     findings = source.findings
+    ranks = findings["severity"].map(_SEVERITIES) * 100 + findings["code"].map(harm_of)
+    told = findings.loc[ranks.sort_values(kind="stable").index]
+    told = told.assign(message=told["message"].map(spoken_text))
     model = source.model
     checks = model.diagnose().table
     order = checks["verdict"].map(_VERDICTS).sort_values(kind="stable").index
@@ -28,16 +33,10 @@ def diagnostics_section(source: Source) -> Section:
             for factor, view in zip(
                 checks.loc[order, "factor"], checks.loc[order, "view"], strict=True
             )
-        ]
+        ],
+        meaning=checks.loc[order, "meaning"].map(spoken_text),
     )
     blocks: list[Block] = [
-        Notice(
-            sentence(f"In {row.view!s}: {row.message!s}" if row.view else str(row.message)),
-            "warning" if row.severity == "warning" else "error",
-        )
-        for row in findings[findings["severity"] != "note"].fillna({"view": ""}).itertuples()
-    ]
-    blocks += [
         make_table(
             "checks",
             "Failure signatures: what is known to go wrong with such a fit, measured. "
@@ -56,8 +55,9 @@ def diagnostics_section(source: Source) -> Section:
         ),
         make_table(
             "findings",
-            "Findings: what was noticed about the data, assumed, or left out.",
-            findings,
+            "Findings: what was noticed about the data, assumed, or left out; the most harmful "
+            "first.",
+            told,
             [
                 Column("severity", "Severity"),
                 Column("view", "Omic"),
@@ -69,13 +69,13 @@ def diagnostics_section(source: Source) -> Section:
     if len(model.history):
         last = model.history.iloc[-1]
         listed = listing(f"{name} {general(value)}" for name, value in last.items())
-        blocks.append(
-            picture(
-                "history",
-                lambda: plots.plot_history(model.history),
-                alt=f"The terms of the objective over {len(model.history)} epochs. At the end: "
-                f"{listed}.",
-                caption=f"The course of training. {model.status}",
-            )
+        drawn = picture(
+            "history",
+            lambda: plots.plot_history(model.history),
+            alt=f"The terms of the objective over {len(model.history)} epochs. At the end: "
+            f"{listed}.",
+            caption=f"The course of training. {model.status}",
+            where="history.csv in the run folder",
         )
+        blocks.append(Fold("training", "The course of training", (drawn,)))
     return Section("diagnostics", "Diagnostics and findings", blocks)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from poems.report.blocks import Block, Heading, Notice, Panel, Picker, Section, Text
+from poems.report.blocks import Block, Fold, Notice, Panel, Picker, Section, Text
 from poems.report.source import Source
+from poems.report.standing import NO_INFORMATION, NO_VARIANCE, weak_factors
 from poems.report.tables import Column, make_table
-from poems.report.wording import factor_title, number, p_value
+from poems.report.wording import column_title, factor_title, number, p_text
 from poems.settings.rates import FDR_OBS
 
 # Features of a factor and view, and gene sets of it, that are shown.
@@ -15,6 +16,8 @@ _FEATURES = 12
 _SETS = 10
 _MEASURES = {"rho": "ρ", "rank-biserial": "r", "epsilon squared": "ε²"}
 _ALL = "all"
+# Reasons that are a verb already.
+_REASON = {reason: reason for reason in (NO_VARIANCE, NO_INFORMATION)}
 
 
 def factors_section(source: Source) -> Section:
@@ -28,7 +31,10 @@ def factors_section(source: Source) -> Section:
         blocks.append(source.absent("factor_variance", "variance explained by factor and omic"))
     if source.get("factor_obs") is None and len(source.run.obs.columns):
         blocks.append(source.absent("factor_obs", "associations with the obs table"))
-    panels = tuple(_panel(source, factor) for factor in model.factor_names)
+    weak = weak_factors(source)
+    # What is not to be built on comes last, and says so.
+    order = sorted(model.factor_names, key=lambda name: name in weak)
+    panels = tuple(_panel(source, factor, weak.get(factor, "")) for factor in order)
     blocks += [
         Text(
             "Choose a factor to see what it drives. A bar to the right (red): the feature is "
@@ -49,6 +55,7 @@ def factors_section(source: Source) -> Section:
 def _overview(source: Source) -> Block:
     model = source.model
     table = pd.DataFrame({"factor": model.factor_names})
+    weak = weak_factors(source)
     columns = [Column("factor", "Factor", "factor")]
     variance = source.get("factor_variance")
     top = None
@@ -67,6 +74,9 @@ def _overview(source: Source) -> Block:
     if obs is not None:
         table["obs"] = [closest_column(obs, factor) for factor in table["factor"]]
         columns.append(Column("obs", "Goes with"))
+    if weak:
+        table["standing"] = [weak.get(name, "") for name in table["factor"]]
+        columns.append(Column("standing", "Not to be built on", "text", "And why"))
     shown = (
         "number of features of each omic that it drives"
         if variance is None
@@ -82,6 +92,7 @@ def _overview(source: Source) -> Block:
         note=""
         if variance is None
         else "What two factors both tell is counted for neither, so shares need not add up.",
+        faint=[name in weak for name in table["factor"]],
     )
 
 
@@ -93,20 +104,23 @@ def closest_column(obs: pd.DataFrame, factor: str) -> str:
     >>> obs = pd.DataFrame({"factor": ["factor_1"], "column": ["grade"], "test": ["Spearman"],
     ...     "measure": ["rho"], "effect": [0.8], "p": [1e-9], "q": [1e-8]})
     >>> closest_column(obs, "factor_1"), closest_column(obs, "factor_2")
-    ('grade (ρ 0.80, q 1 × 10⁻⁸)', '')
+    ('grade (ρ 0.80, q = 1 × 10⁻⁸)', '')
     """
     own = obs[(obs["factor"] == factor) & (obs["q"] <= FDR_OBS)]
     if not len(own):
         return ""
     best = own.sort_values("p", kind="stable").iloc[0]
     size = f"{_MEASURES.get(best['measure'], best['measure'])} {number(best['effect'])}"
-    return f"{best['column']} ({size}, q {p_value(best['q'])})"
+    return f"{column_title(best['column'])} ({size}, {p_text(best['q'], 'q')})"
 
 
-def _panel(source: Source, factor: str) -> Panel:
+def _panel(source: Source, factor: str, why_weak: str) -> Panel:
     title = factor_title(factor)
     slug = factor.replace("_", "-")
     blocks: list[Block] = []
+    if why_weak:
+        text = f"Not to be built on: {title} {_REASON.get(why_weak, f'is found {why_weak}')}."
+        blocks.append(Notice(text, "warning"))
     variance = source.get("factor_variance")
     if variance is not None:
         own = variance[variance["factor"] == factor]
@@ -136,7 +150,8 @@ def _panel(source: Source, factor: str) -> Panel:
     if obs is not None:
         blocks.append(_obs(source, obs[obs["factor"] == factor], slug, title))
     blocks += _gene_sets(source, factor, slug, title)
-    return Panel(f"{slug}-panel", title, tuple(blocks), factor)
+    shown = f"{title} (weak)" if why_weak else title
+    return Panel(f"{slug}-panel", shown, tuple(blocks), factor)
 
 
 def _features(source: Source, own: pd.DataFrame, slug: str, title: str) -> list[Block]:
@@ -240,19 +255,24 @@ def _correlations(source: Source) -> list[Block]:
     if table is None:
         return []
     return [
-        Heading("factors-together", "Factors that go together"),
-        make_table(
-            "factor-correlations",
-            "Correlations between factors over the samples, the closest first.",
-            table,
-            [
-                Column("factor", "Factor", "factor"),
-                Column("other", "Other", "factor"),
-                Column("spearman", "Spearman's ρ", "effect"),
-                Column("pearson", "Pearson's r", "number"),
-            ],
-            where=source.where("factor_correlations"),
-            limit=20,
+        Fold(
+            "factors-together",
+            "Factors that go together",
+            (
+                make_table(
+                    "factor-correlations",
+                    "Correlations between factors over the samples, the closest first.",
+                    table,
+                    [
+                        Column("factor", "Factor", "factor"),
+                        Column("other", "Other", "factor"),
+                        Column("spearman", "Spearman's ρ", "effect"),
+                        Column("pearson", "Pearson's r", "number"),
+                    ],
+                    where=source.where("factor_correlations"),
+                    limit=20,
+                ),
+            ),
         ),
     ]
 
@@ -277,22 +297,27 @@ def _background(source: Source) -> list[Block]:
         table["obs"] = [closest_column(obs, factor) for factor in table["factor"]]
         columns.append(Column("obs", "Goes with"))
     return [
-        Heading("background", "The background"),
-        Text(
-            "Beside the factors the model has dense ones, which may move every feature a little. "
-            "They stand for sequencing depth, purity, batches, or structure that is not sparse. "
-            "They help to predict, and are not to be read as biomarkers. One that goes with a "
-            "technical column most likely comes from it; one that goes with a clinical column "
-            "holds structure that the sparse factors do not."
-        ),
-        make_table(
-            "background-factors",
-            "Background factors: the variance that each gives an average feature of each omic, and "
-            "the column of the obs table that it goes with most (at a false discovery rate of "
-            f"{FDR_OBS:.0%}).",
-            table,
-            columns,
-            where=source.where("background_obs") if obs is not None else "background.csv",
-            limit=_FEATURES,
+        Fold(
+            "background",
+            "The background: dense factors beside the sparse ones",
+            (
+                Text(
+                    "Beside the factors the model has dense ones, which may move every feature a little. "
+                    "They stand for sequencing depth, purity, batches, or structure that is not sparse. "
+                    "They help to predict, and are not to be read as biomarkers. One that goes with a "
+                    "technical column most likely comes from it; one that goes with a clinical column "
+                    "holds structure that the sparse factors do not."
+                ),
+                make_table(
+                    "background-factors",
+                    "Background factors: the variance that each gives an average feature of each omic, and "
+                    "the column of the obs table that it goes with most (at a false discovery rate of "
+                    f"{FDR_OBS:.0%}).",
+                    table,
+                    columns,
+                    where=source.where("background_obs") if obs is not None else "background.csv",
+                    limit=_FEATURES,
+                ),
+            ),
         ),
     ]

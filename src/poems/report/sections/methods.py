@@ -6,7 +6,7 @@ import platform
 
 import pandas as pd
 
-from poems.report.blocks import Block, Heading, Section, Terms
+from poems.report.blocks import Block, Fold, Section, Terms
 from poems.report.methods import GLOSSARY, METHODS
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
@@ -28,11 +28,7 @@ def methods_section(source: Source) -> Section:
         [*dict(model.versions).items(), ("python (of this report)", platform.python_version())],
         columns=["name", "version"],
     )
-    blocks: list[Block] = [
-        Terms("methods-list", METHODS),
-        Heading("glossary", "Words"),
-        Terms("glossary-list", GLOSSARY),
-        Heading("settings", "Settings and versions"),
+    kept = (
         make_table(
             "settings-table",
             f"Settings of the fit (seed {model.seed}).",
@@ -48,6 +44,11 @@ def methods_section(source: Source) -> Section:
             where="run.json in the run folder",
             sortable=False,
         ),
+    )
+    blocks: list[Block] = [
+        Fold("methods-fold", "How each thing is computed", (Terms("methods-list", METHODS),)),
+        Fold("glossary", "What the words mean", (Terms("glossary-list", GLOSSARY),)),
+        Fold("settings", "Settings and versions", kept),
     ]
     return Section("methods", "How it was computed", blocks)
 

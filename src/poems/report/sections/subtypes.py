@@ -7,7 +7,7 @@ import pandas as pd
 from poems.analysis.subtypes.choice_words import choice_table
 from poems.findings import count
 from poems.plots.style import natural_order
-from poems.report.blocks import Block, Heading, Panel, Picker, Section, Text
+from poems.report.blocks import Block, Fold, Heading, Panel, Picker, Section, Text
 from poems.report.pictures import picture
 from poems.report.sample_map import sample_map
 from poems.report.source import Source
@@ -28,8 +28,8 @@ def subtypes_section(source: Source) -> Section:
     blocks: list[Block] = [sample_map(source), _sizes(source)]
     blocks.append(Heading("subtype-number", "How many subtypes?"))
     blocks += _choice(source)
-    blocks += _numbers(source)
-    blocks += _clusterings(source)
+    others = (*_numbers(source), *_clusterings(source))
+    blocks.append(Fold("other-criteria", "Other criteria and other clusterings", others))
     blocks.append(Heading("subtype-samples", "Uncertain samples"))
     blocks += _uncertain(source)
     blocks.append(Heading("subtype-markers", "What marks each subtype"))
@@ -135,6 +135,7 @@ def _choice(source: Source) -> list[Block]:
                 "drawn anew. Right: how many standard deviations the nearest two subtypes are "
                 "apart, and the most in data with the same covariances but no groups. Filled: the "
                 "number holds by both; grey: the number reported.",
+                where="subtype_choice.csv in the run folder",
             )
         )
     blocks.append(
@@ -178,6 +179,7 @@ def _numbers(source: Source) -> list[Block]:
                 caption="Other criteria for the number of subtypes, which do not decide; grey: the "
                 "number that was formed. In a network's coordinates the silhouette rises with the "
                 "number, whether there are groups or not.",
+                where=source.where("subtype_numbers"),
             )
         )
     blocks.append(
@@ -331,5 +333,6 @@ def _drawn(markers: pd.DataFrame) -> list[Block]:
             caption=f"The strongest markers of each subtype, at most {_DRAWN} an omic and subtype, "
             "in all subtypes. Red: higher, blue: lower; a larger dot: a larger difference; pale: "
             f"no marker at a false discovery rate of {FDR:.0%}.",
+            where=source.where("markers"),
         )
     ]

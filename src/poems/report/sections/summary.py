@@ -8,17 +8,20 @@ from dataclasses import replace
 import pandas as pd
 
 from poems.findings import Finding, count
-from poems.report.blocks import Section, Sentence, Sentences
-from poems.report.sections.cautions import caution_sentences
+from poems.report.blocks import Block, Fold, Section, Sentence, Sentences
+from poems.report.sections.cautions import cautions_block
 from poems.report.sections.cohort import view_table
 from poems.report.sections.contributions import leading, weight_text
-from poems.report.sections.cross_omic import pair_text
+from poems.report.sections.cross_omic import pair_floor, pair_text
 from poems.report.sections.factors import closest_column
 from poems.report.sections.labels import BASELINE
+from poems.report.sections.overview import overview
 from poems.report.sections.subtypes import subtype_sizes, top_markers, truths
-from poems.report.sections.survival import RESULTS, spoken
+from poems.report.sections.survival import OF_SUBTYPES, RESULTS, spoken
 from poems.report.source import Source
-from poems.report.wording import factor_title, listing, number, p_value, percent, verb
+from poems.report.standing import of_sound_factors, weak_factors
+from poems.report.verdict import verdict_of
+from poems.report.wording import factor_title, listing, number, p_text, percent, verb
 from poems.runs.folder import run_subtypes
 from poems.settings.rates import FDR, FDR_OBS
 
@@ -26,27 +29,42 @@ _MARKERS, _PAIRS, _COLUMNS, _SETS = 3, 3, 3, 3
 
 
 def summary_section(source: Source) -> Section:
-    """Return the summary: a sentence for each result, and what to distrust."""
-    sentences = [
-        *cohort_sentences(source),
-        *factor_sentences(source),
-        *subtype_sentences(source),
-        *marker_sentences(source),
-        *contribution_sentences(source),
-        *pair_sentences(source),
-        *obs_sentences(source),
-        *gene_set_sentences(source),
-        *survival_sentences(source.survival or ()),
-        *(label_sentences(source, source.labels) if source.labels is not None else ()),
+    """Return the first screen: the verdict, two pictures, three cautions; the rest is folded."""
+    told = tuple(found_sentences(source))
+    topics = list(dict.fromkeys(each.topic for each in told))
+    placed = tuple(replace(each, place=topics.index(each.topic)) for each in told)
+    cautions = cautions_block(source)
+    blocks: list[Block] = [
+        verdict_of(source),
+        overview(source),
+        cautions,
+        Fold("found", "What was found, in sentences", (Sentences(placed),)),
     ]
-    topics = list(dict.fromkeys(each.topic for each in sentences))
-    placed = tuple(replace(each, place=topics.index(each.topic)) for each in sentences)
-    cautions = tuple(caution_sentences(source))
-    lead = (
-        "In plain words, each sentence made from a number; the arrow leads to where it is shown. "
-        "The words are explained at the end."
-    )
-    return Section("summary", "Summary", [Sentences(placed, cautions)], lead)
+    return Section("summary", "Summary", blocks)
+
+
+def found_sentences(source: Source) -> Iterable[Sentence]:
+    """Say what was found, each sentence made from a number of the section it links to."""
+    yield from cohort_sentences(source)
+    yield from subtype_sentences(source)
+    yield from survival_sentences(told_of_survival(source))
+    if not source.model.diagnose().signatures:
+        yield from marker_sentences(source)
+    yield from factor_sentences(source)
+    yield from contribution_sentences(source)
+    yield from obs_sentences(source)
+    yield from pair_sentences(source)
+    yield from gene_set_sentences(source)
+    if source.labels is not None:
+        yield from label_sentences(source, source.labels)
+
+
+def told_of_survival(source: Source) -> list[Finding]:
+    """Return what is said of survival: nothing of subtypes that are not reported."""
+    told = list(source.survival or ())
+    if source.subtypes.nunique() > 1 and not source.model.diagnose().signatures:
+        return told
+    return [each for each in told if not each.code.startswith(OF_SUBTYPES)]
 
 
 def cohort_sentences(source: Source) -> Iterable[Sentence]:
@@ -83,6 +101,15 @@ def factor_sentences(source: Source) -> Iterable[Sentence]:
     ]
     pronoun = "it explains" if kept == 1 else "together they explain"
     yield Sentence("Factors", f"{text}; {pronoun} {listing(shares)}.", target="factors")
+    weak = weak_factors(source)
+    if weak:
+        named = listing((f"{factor_title(name)} ({why})" for name, why in weak.items()), 6)
+        yield Sentence(
+            "Factors",
+            f"Not to be built on: {named}. What follows of factors leaves "
+            f"{verb(len(weak), 'it', 'them')} out.",
+            target="factors",
+        )
     n = len(model.background.columns)
     if n:
         more = [f"{percent(row.background)} of {row.view}" for row in table.itertuples()]
@@ -154,11 +181,14 @@ def marker_sentences(source: Source) -> Iterable[Sentence]:
     if markers is None or len(sizes) < 2:
         return
     topic, target = "What marks each subtype", "subtype-markers"
-    for at, name in enumerate(map(str, sizes.index)):
+    names = list(map(str, sizes.index))
+    if len(names) == 2:
+        # What is higher in the one is lower in the other: one sentence says it.
+        names, head = names[:1], f"Against {names[1]}, {names[0]} has"
+    else:
+        head = ""
+    for name in names:
         own = top_markers(markers, name)
-        if len(sizes) == 2 and at == 1:
-            yield Sentence(topic, f"{name} is the reverse.", target=target)
-            continue
         if not len(own):
             yield Sentence(
                 topic,
@@ -170,16 +200,11 @@ def marker_sentences(source: Source) -> Iterable[Sentence]:
         for word, side in (("higher", own[own["effect"] > 0]), ("lower", own[own["effect"] < 0])):
             if len(side):
                 top = side.head(_MARKERS)
-                parts.append(
-                    f"{word} "
-                    + listing(
-                        f"{feature} ({view})"
-                        for feature, view in zip(top["feature"], top["view"], strict=True)
-                    )
-                )
-        yield Sentence(
-            topic, f"{name} has {'; '.join(parts)} ({count(len(own), 'marker')}).", target=target
-        )
+                pairs = zip(top["feature"], top["view"], strict=True)
+                named = listing(f"{feature} ({view})" for feature, view in pairs)
+                parts.append(f"{word} {named}")
+        text = f"{head or f'{name} has'} {'; '.join(parts)} ({count(len(own), 'marker')})."
+        yield Sentence(topic, text, target=target)
 
 
 def contribution_sentences(source: Source) -> Iterable[Sentence]:
@@ -201,35 +226,25 @@ def contribution_sentences(source: Source) -> Iterable[Sentence]:
     if by_gate is None:
         return
     weight = weight_text(table, by_gate, "mean_gate")
+    yield Sentence(
+        topic,
+        f"By weight: the gate weighs {by_gate} most ({weight} on average).",
+        target=target,
+    )
     if by_effect is None:
-        yield Sentence(
-            topic, f"{by_gate} weighs most in the gate ({weight} on average).", target=target
-        )
-    elif by_gate == by_effect:
-        yield Sentence(
-            topic,
-            f"{by_gate} counts most, by its weight in the gate ({weight} on average) and by what "
-            "changes when it is withheld.",
-            target=target,
-        )
-    else:
-        yield Sentence(
-            topic,
-            f"{by_gate} weighs most in the gate ({weight} on average), but samples move most when "
-            f"{by_effect} is withheld: gate and effect disagree.",
-            target=target,
-        )
-    several = source.subtypes.nunique() > 1
-    if several and "switched_share" in table.columns and table["switched_share"].notna().any():
+        return
+    shift = weight_text(table, by_effect, "mean_shift")
+    told = f"By effect: samples move farthest when {by_effect} is withheld (shift {shift})"
+    if source.subtypes.nunique() > 1 and table.get("switched_share", pd.Series()).notna().any():
         most = table.loc[table["switched_share"].idxmax()]
-        yield Sentence(
-            topic,
-            f"Without {most['view']}, {percent(most['switched_share'])} of the samples would be in "
-            "another subtype; no other omic changes more."
-            if len(table) > 1
-            else f"Without it, {percent(most['switched_share'])} would be in another subtype.",
-            target=target,
+        told += (
+            f", and without {most['view']} {percent(most['switched_share'])} of them would be in "
+            "another subtype, the most of any omic"
         )
+    tail = (
+        "" if by_gate == by_effect else " Weight and effect differ; neither stands for the other."
+    )
+    yield Sentence(topic, f"{told}.{tail}", target=target)
 
 
 def pair_sentences(source: Source) -> Iterable[Sentence]:
@@ -242,7 +257,7 @@ def pair_sentences(source: Source) -> Iterable[Sentence]:
                 topic, "No pair of features from different omics shares a factor.", target=target
             )
         return
-    own = table[table["q"] <= FDR]
+    own = of_sound_factors(source, table[table["q"] <= FDR], "factors")
     n = len(own)
     if not n:
         yield Sentence(
@@ -253,8 +268,9 @@ def pair_sentences(source: Source) -> Iterable[Sentence]:
         )
         return
     top = own.loc[own["score"].abs().sort_values(ascending=False, kind="stable").index[:_PAIRS]]
-    strongest = "; ".join(pair_text(row) for row in top.itertuples())
     numbers = source.get("cross_omic_numbers")
+    floor = pair_floor(source)
+    strongest = "; ".join(pair_text(row, floor) for row in top.itertuples())
     # The table holds the best alone where there are very many.
     if numbers is not None and n == len(table):
         n = int(numbers["n_significant"].iloc[0])
@@ -274,7 +290,11 @@ def obs_sentences(source: Source) -> Iterable[Sentence]:
         return
     topic, target = "Clinical columns", "factors"
     tested = obs.dropna(subset=["p"])
-    own = tested[tested["q"] <= FDR_OBS]
+    # Survival has an analysis of its own.
+    tested = tested[~tested["column"].astype(str).isin([source.time, source.event])]
+    if not len(tested):
+        return
+    own = of_sound_factors(source, tested[tested["q"] <= FDR_OBS])
     n_columns = tested["column"].nunique()
     if not len(own):
         yield Sentence(
@@ -307,7 +327,7 @@ def gene_set_sentences(source: Source) -> Iterable[Sentence]:
     if table is None:
         return
     topic, target = "Gene sets", "factors"
-    own = table[table["q"] <= FDR]
+    own = of_sound_factors(source, table[table["q"] <= FDR])
     if not len(own):
         yield Sentence(
             topic,
@@ -318,7 +338,7 @@ def gene_set_sentences(source: Source) -> Iterable[Sentence]:
     best = own.sort_values("p", kind="stable").drop_duplicates("factor").head(_SETS)
     shown = [
         f"{row.gene_set} ({row.direction} with {factor_title(row.factor)}, {row.view}, "
-        f"q {p_value(row.q)})"
+        f"{p_text(row.q, 'q')})"
         for row in best.itertuples()
     ]
     n_factors = own["factor"].nunique()
@@ -343,16 +363,8 @@ def label_sentences(source: Source, column: str) -> Iterable[Sentence]:
         return
     row = agreement.iloc[0]
     n_groups = source.subtypes.nunique()
-    counts = source.get("label_counts")
-    n_labels = 0 if counts is None else len(counts.columns) - 1
-    samples = count(int(row["n_samples"]), "sample")
-    yield Sentence(
-        "Known labels",
-        f"Under the best matching, {percent(row['accuracy'])} of {samples} agree "
-        f"between the {count(n_groups, 'subtype')} and the {count(n_labels, 'value')} of "
-        f"'{column}' (NMI {number(row['nmi'])}, ARI {number(row['ari'])}).",
-        target="labels",
-    )
+    if n_groups > 1:
+        yield Sentence("Known labels", _agreement(source, column, row, n_groups), target="labels")
     scores = source.get("label_scores")
     if scores is None or BASELINE not in set(scores["embedding"]):
         return
@@ -367,3 +379,21 @@ def label_sentences(source: Source, column: str) -> Iterable[Sentence]:
         f"against {number(pca['nmi'])}).",
         target="labels",
     )
+
+
+def _agreement(source: Source, column: str, row: pd.Series, n_groups: int) -> str:
+    """Say how pure the subtypes are; how many samples match only where the numbers are equal."""
+    counts = source.get("label_counts")
+    samples = count(int(row["n_samples"]), "labelled sample")
+    rates = f"NMI {number(row['nmi'])}, ARI {number(row['ari'])}"
+    if counts is None:
+        return f"Of {samples} and '{column}': {rates}."
+    table = counts.iloc[:, 1:].to_numpy(dtype=float)
+    pure = table.max(axis=1).sum() / max(table.sum(), 1.0)
+    text = (
+        f"{percent(pure)} of {samples} have the commonest value of '{column}' in their subtype "
+        f"({count(n_groups, 'subtype')}, {count(table.shape[1], 'value')}; {rates})"
+    )
+    if n_groups == table.shape[1]:
+        text += f"; matched one to one, {percent(row['accuracy'])} agree"
+    return f"{text}."

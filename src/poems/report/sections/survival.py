@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
 from poems.analysis.survival.cox import NOT_FITTED
 from poems.findings import Finding
-from poems.report.blocks import Block, Notice, Section, Text
+from poems.report.blocks import Block, Notice, Picture, Section, Text
 from poems.report.pictures import picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
 from poems.report.wording import sentence
+from poems.wording import in_omics
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # What a survival analysis says of its results, rather than of its data.
 RESULTS: Final = (
     "survival-nothing",
     "survival-subtypes",
+    "survival-subtypes-alike",
     "survival-factors",
     "survival-concordance",
     "survival-one-subtype",
 )
+# What is said of subtypes, which a run may not report.
+OF_SUBTYPES: Final = ("survival-subtypes", "survival-one-subtype")
 _FACTOR: Final = re.compile(r"\bfactor_(\d+)\b")
 _LEAD: Final = (
     "Whether subtypes and factors go with survival, of which the model has seen nothing. What is "
@@ -45,9 +52,9 @@ def survival_section(source: Source) -> Section:
         )
         return Section("survival", "Survival", blocks, _LEAD)
     if source.get("survival_km") is not None and source.get("survival_at_risk") is not None:
-        blocks.append(_curves(source, source.time or ""))
+        blocks.append(survival_curves(source))
     if source.get("survival_cox") is not None:
-        blocks.append(_ratios(source.tables["survival_cox"]))
+        blocks.append(_ratios(source, source.tables["survival_cox"]))
     blocks += _tables(source)
     if not blocks:
         blocks.append(source.absent("survival_km", "survival"))
@@ -60,7 +67,7 @@ def spoken(finding: Finding) -> str:
     >>> spoken(Finding("note", "survival-factors", "factor_2 goes with survival"))
     'Factor 2 goes with survival.'
     """
-    return sentence(spoken_name(finding.message))
+    return sentence(in_omics(spoken_name(finding.message)))
 
 
 def spoken_name(text: str) -> str:
@@ -72,7 +79,23 @@ def spoken_name(text: str) -> str:
     return _FACTOR.sub(r"Factor \1", text)
 
 
-def _curves(source: Source, time: str) -> Block:
+def survival_curves(
+    source: Source,
+    picture_id: str = "survival-curves",
+    size: tuple[float, float] | None = None,
+) -> Picture:
+    """Return the survival curves of the subtypes as a picture.
+
+    Parameters
+    ----------
+    source
+        With the tables ``survival_km`` and ``survival_at_risk``.
+    picture_id
+        Unique in the page.
+    size
+        Inches of width and height without the numbers at risk; as plots have it by default.
+    """
+    from poems.plots.style import new_axes
     from poems.plots.survival import plot_kaplan_meier
 
     km, at_risk = source.tables["survival_km"], source.tables["survival_at_risk"]
@@ -80,17 +103,25 @@ def _curves(source: Source, time: str) -> Block:
     overall = None if tests is None else tests[tests["comparison"] == "overall"]["p"]
     p = float(overall.iloc[0]) if overall is not None and len(overall) else None
     last = km.groupby("subtype", sort=False)["survival"].last()
+    unit = source.time_unit or f"the units of the column '{source.time}'"
     ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
+    rows = 0.17 * (km["subtype"].nunique() + 1)
+
+    def draw() -> Axes:
+        ax = None if size is None else new_axes(size[0], size[1] + rows)
+        return plot_kaplan_meier(km, at_risk, ax, p=p, unit=source.time_unit)
+
     return picture(
-        "survival-curves",
-        lambda: plot_kaplan_meier(km, at_risk, p=p),
+        picture_id,
+        draw,
         alt=f"Kaplan-Meier curves of the subtypes. Survival at the end of each curve: {ends}.",
         caption="Kaplan-Meier curves of the subtypes, and how many samples are at risk. A tick: "
-        f"follow-up ended without the event. Time in the units of the column '{time}'.",
+        f"follow-up ended without the event. Time in {unit}.",
+        where=source.where("survival_km"),
     )
 
 
-def _ratios(cox: pd.DataFrame) -> Block:
+def _ratios(source: Source, cox: pd.DataFrame) -> Block:
     from poems.plots.hazard_ratios import hazard_rows, plot_hazard_ratios
 
     rows = hazard_rows(cox)
@@ -105,6 +136,7 @@ def _ratios(cox: pd.DataFrame) -> Block:
         lambda: plot_hazard_ratios(cox),
         alt="Hazard ratios of the subtypes, covariates and factors. Those whose limits leave out "
         f"1: {listed or 'none'}.",
+        where=source.where("survival_cox"),
         caption="Hazard ratios with 95% limits: above 1 the event comes sooner. Subtypes against "
         "the largest one, factors for a standard deviation each on its own, covariates in grey. "
         f"Limits are of each ratio alone; the tests below decide what is reported.{missing}",

@@ -276,6 +276,37 @@
   Array.prototype.forEach.call(document.querySelectorAll(".picker"), function (picker) { Picker(picker); });
   Array.prototype.forEach.call(document.querySelectorAll("figure[data-map]"), function (figure) { SampleMap(figure); });
 
+  // What is folded opens when a link leads into it.
+  function unfold() {
+    var target = location.hash.length > 1 ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
+    for (var each = target; each; each = each.parentElement) {
+      if (each.tagName === "DETAILS") { each.open = true; }
+    }
+    if (target && target.closest("details")) { target.scrollIntoView(); }
+  }
+  window.addEventListener("hashchange", unfold);
+  unfold();
+
+  // Printing: what is open and the first rows, or all.
+  var printing = document.getElementById("printing");
+  function printed(text, all) {
+    var button = make("button", text, printing);
+    button.type = "button";
+    button.addEventListener("click", function () {
+      var closed = all ? Array.prototype.filter.call(document.querySelectorAll("details"), function (each) { return !each.open; }) : [];
+      document.documentElement.classList.toggle("print-all", all);
+      closed.forEach(function (each) { each.open = true; });
+      window.print();
+      closed.forEach(function (each) { each.open = false; });
+      document.documentElement.classList.remove("print-all");
+    });
+  }
+  if (!document.body.classList.contains("brief")) {
+    printing.hidden = false;
+    printed("Print what is open", false);
+    printed("Print all", true);
+  }
+
   // Where the reader is, in the table of contents.
   var links = {};
   Array.prototype.forEach.call(document.querySelectorAll(".contents a"), function (link) {

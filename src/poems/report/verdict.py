@@ -1,0 +1,142 @@
+"""The verdict: one line, made from the tests of the diagnosis, the subtypes and survival."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pandas as pd
+
+from poems.analysis.subtypes.assessment import UNSTABLE
+from poems.findings import count
+from poems.report.blocks import Verdict
+from poems.report.source import Source
+from poems.report.wording import listing, number, p_text, verb
+from poems.runs.folder import run_subtypes
+
+# What the failure signatures mean for who reads the first line alone.
+_PLAIN: Final = {
+    "no-factors": "nothing was found that samples have in common",
+    "explains-nothing": "it explains next to nothing of any omic",
+    "posterior-collapsed": "its factors say next to nothing of any sample",
+    "posterior-overconfident": "it is far surer of its factors than the data allow",
+    "gate-collapsed": "one omic speaks for all others",
+    "not-converged": "training had not come to its end",
+    "sparsity-incomplete": "training ended before the factors were sparse",
+    "interrupted-early": "training was interrupted",
+    "loadings-dense": "its factors name no short lists of features",
+    "badly-reconstructed": "an omic is hardly explained",
+}
+# Findings that say the subtypes are something else than the disease, by their beginning.
+_FOLLOWS: Final = "subtypes-follow"
+_INSTEAD: Final = {
+    "subtypes-follow-missingness": "which omics were measured: they may be missing data",
+    "subtypes-follow-batch": "the batches: they may be technical",
+}
+
+
+def verdict_of(source: Source) -> Verdict:
+    """Return the verdict on a run.
+
+    In this order: a fit that failed its diagnosis; no distinct groups; subtypes that follow
+    which omics were measured, or batches; subtypes that are not found again, or are no farther
+    apart than without groups; subtypes that hold.
+    """
+    failed = source.model.diagnose().signatures
+    if failed:
+        why = listing(_PLAIN.get(name, name.replace("-", " ")) for name in failed[:2])
+        more = f" (and {len(failed) - 2} more)" if len(failed) > 2 else ""
+        text = f"The fit failed its diagnosis: {why}{more}. Do not report subtypes."
+        return Verdict("failed", "Fit failed", text, "diagnostics")
+    n = source.subtypes.nunique()
+    if n < 2:
+        text = f"No distinct groups: do not report subtypes.{_factors_and_survival(source)}"
+        return Verdict("none", "No subtypes", text, "subtype-number")
+    instead = [code for code in map(str, source.findings["code"]) if code.startswith(_FOLLOWS)]
+    if instead:
+        what = _INSTEAD.get(instead[0], "something else than the disease; see the cautions")
+        text = f"{n} groups that follow {what}. Rule that out before they are called subtypes."
+        return Verdict("doubtful", "Doubtful", f"{text}{_survival(source)}", "cautions")
+    doubt = _doubt(source)
+    if doubt:
+        return Verdict("doubtful", "Doubtful", f"{doubt}{_survival(source)}", "subtype-number")
+    lead = f"{n} subtypes, each found again"
+    refits = _by_refits(source)
+    if refits:
+        lead += f", {refits}"
+    joined = _survival(source)
+    text = f"{lead}; {joined[1:2].lower()}{joined[2:]}" if joined else f"{lead}."
+    return Verdict("found", "Subtypes found", text, "subtype-number")
+
+
+def _doubt(source: Source) -> str:
+    """Say why subtypes are not to be relied on; empty if there is no reason."""
+    found = run_subtypes(source.run)
+    n = found.n_subtypes
+    own = next((each for each in found.tried if each.n_clusters == n), None)
+    lost = lost_subtypes(source)
+    if lost:
+        named = listing((f"{name} ({number(value)})" for name, value in lost.items()), 4)
+        return (
+            f"{n} groups, of which {len(lost)} {verb(len(lost), 'is', 'are')} not found again when "
+            f"samples are drawn anew: {named}."
+        )
+    if own is not None and not own.apart:
+        asked = ", as asked for" if found.asked else ""
+        return f"{n} groups{asked}, no farther apart than parts of a continuum."
+    return ""
+
+
+def lost_subtypes(source: Source) -> dict[str, float]:
+    """Return the subtypes that are not found again, with the Jaccard index of each."""
+    found = run_subtypes(source.run)
+    own = next((each for each in found.tried if each.n_clusters == found.n_subtypes), None)
+    if own is not None:
+        return {f"S{at + 1}": float(own.jaccard[at]) for at in own.not_found_again}
+    table = source.get("subtype_stability")
+    if table is None or "jaccard" not in table.columns:
+        return {}
+    loose = table[table["jaccard"] < UNSTABLE]
+    return dict(zip(loose["subtype"].astype(str), loose["jaccard"].astype(float), strict=True))
+
+
+def _by_refits(source: Source) -> str:
+    table = source.get("stability_subtypes")
+    if table is None:
+        return ""
+    least = float(table["jaccard"].min())
+    lost = table.loc[table["jaccard"] < UNSTABLE, "subtype"].astype(str)
+    if len(lost):
+        return f"but by refits {listing(lost, 4)} {verb(len(lost), 'is', 'are')} not"
+    return f"by refits, too (overlap at least {number(least)})"
+
+
+def _survival(source: Source) -> str:
+    """Say whether subtypes differ in survival, with the tests; empty if it was not asked."""
+    if source.survival is None:
+        return ""
+    tests, logrank = source.get("survival_tests"), source.get("survival_logrank")
+    of_subtypes = None if tests is None else tests[tests["what"] == "subtype"]
+    if of_subtypes is None or not len(of_subtypes):
+        return " Whether they differ in survival could not be tested."
+    told = [
+        f"{row.test} {p_text(row.p)}" + (f" beside {row.adjusted_for}" if row.adjusted_for else "")
+        for row in of_subtypes.fillna({"adjusted_for": ""}).itertuples()
+    ]
+    if logrank is not None and len(logrank):
+        told.append(count(int(logrank["n_events"].iloc[0]), "event"))
+    differ = bool(of_subtypes["reported"].astype(bool).any())
+    return f" They {'differ' if differ else 'do not differ'} in survival ({', '.join(told)})."
+
+
+def _factors_and_survival(source: Source) -> str:
+    """Without subtypes: whether any factor goes with survival."""
+    tests = source.get("survival_tests")
+    if source.survival is None or tests is None:
+        return ""
+    factors: pd.DataFrame = tests[tests["what"] != "subtype"]
+    n = int(factors["reported"].astype(bool).sum())
+    if n:
+        return f" {count(n, 'factor')} {verb(n, 'goes', 'go')} with survival."
+    known = factors["p"].dropna()
+    closest = f" (smallest {p_text(known.min())})" if len(known) else ""
+    return f" No factor goes with survival{closest}."
