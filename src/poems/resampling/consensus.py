@@ -136,7 +136,7 @@ class ConsensusSubtypes:
     agreement
         How often a sample was put together with its subtype's other samples,
         less how often with those of the next subtype, relative to their
-        distances: its silhouette on 1 - co-association, from -1 to 1.
+        distances: its silhouette on 1 - co-association, from -1 to 1; 1 where there is one subtype.
     choice
         One row per number of subtypes tried: mean ``silhouette``, ``pac``
         (:func:`ambiguity`) and the size of the ``smallest`` subtype.
@@ -157,13 +157,12 @@ class ConsensusSubtypes:
 
 
 def subtypes_of(
-    matrices: Mapping[int, _Floats], samples: pd.Index, n_subtypes: int | None = None
+    matrices: Mapping[int, _Floats], samples: pd.Index, n_subtypes: int
 ) -> ConsensusSubtypes:
     """Read subtypes off co-association matrices, one per number of clusters.
 
-    Average linkage on 1 - co-association. Of the numbers tried, that with the
-    largest mean silhouette on the same distance is taken, passing over those
-    that leave a subtype with fewer than 3 samples where there are others.
+    Average linkage on 1 - co-association. The number is given: how well refits agree says nothing
+    of how many groups there are, for a continuum is cut at the same place again and again.
 
     Parameters
     ----------
@@ -172,7 +171,7 @@ def subtypes_of(
     samples
         Names of the samples.
     n_subtypes
-        Take this number, which must be among those of ``matrices``.
+        1, or a number among those of ``matrices``.
     """
     labels = {k: average_linkage(matrix, k) for k, matrix in matrices.items()}
     widths = {k: _silhouettes(matrix, labels[k]) for k, matrix in matrices.items()}
@@ -183,13 +182,12 @@ def subtypes_of(
             "smallest": {k: int(np.bincount(labels[k]).min()) for k in matrices},
         }
     ).rename_axis("n_subtypes")
-    # A number of subtypes that is chosen leaves none with fewer samples.
-    sound = choice[choice["smallest"] >= 3]
-    ranked = (sound if len(sound) else choice)["silhouette"]
-    best = int(ranked.idxmax()) if n_subtypes is None else n_subtypes
+    alone = np.zeros(len(samples), dtype=np.int32)
+    assigned = labels[n_subtypes] if n_subtypes > 1 else alone
+    agreement = widths[n_subtypes] if n_subtypes > 1 else np.ones(len(samples))
     return ConsensusSubtypes(
-        assignment=pd.Series(names_by_size(labels[best]), index=samples, name="subtype"),
-        agreement=pd.Series(widths[best], index=samples, name="agreement"),
+        assignment=pd.Series(names_by_size(assigned), index=samples, name="subtype"),
+        agreement=pd.Series(agreement, index=samples, name="agreement"),
         choice=choice,
     )
 

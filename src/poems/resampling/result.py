@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.clustering.how_many import largest_that_holds
 from poems.errors import SettingsError
 from poems.findings import name_some
+from poems.fitting.numbers import number_judgements
 from poems.fitting.result import FittedPoems
 from poems.resampling.consensus import ConsensusSubtypes, co_association, subtypes_of
 from poems.resampling.draws import Resample
@@ -97,6 +99,14 @@ class Stability:
         """Names of the samples."""
         return self.reference.samples
 
+    @cached_property
+    def n_subtypes(self) -> int:
+        """Number of subtypes of the reference fit: the largest that holds, or 1.
+
+        The same rule as everywhere (:func:`poems.clustering.how_many.try_numbers`).
+        """
+        return largest_that_holds(number_judgements(self.reference))
+
     def biomarkers(self, fdr: float = FDR) -> pd.DataFrame:
         """Select pairs of feature and factor at a false discovery rate.
 
@@ -153,15 +163,16 @@ class Stability:
         Parameters
         ----------
         n_subtypes
-            Number of subtypes; by the silhouette if not given.
+            Number of subtypes; :attr:`n_subtypes`, that of the reference fit, if not given.
 
         Raises
         ------
         SettingsError
             If the refits formed no clusterings of that size.
         """
-        self._require_clusters(n_subtypes)
-        return subtypes_of(self._co_association, self.samples, n_subtypes)
+        number = self.n_subtypes if n_subtypes is None else n_subtypes
+        self._require_clusters(number)
+        return subtypes_of(self._co_association, self.samples, number)
 
     def consensus_matrix(self, n_subtypes: int | None = None) -> pd.DataFrame:
         """Return the share of refits that put two samples in one cluster.
@@ -169,8 +180,7 @@ class Stability:
         Parameters
         ----------
         n_subtypes
-            Number of clusters formed in each refit; that of
-            :meth:`consensus_subtypes` if not given.
+            Number of clusters formed in each refit; :attr:`n_subtypes` if not given.
 
         Returns
         -------
@@ -181,10 +191,10 @@ class Stability:
         SettingsError
             If the refits formed no clusterings of that size.
         """
-        self._require_clusters(n_subtypes)
-        if n_subtypes is None:
-            n_subtypes = self.consensus_subtypes().n_subtypes
-        matrix = self._co_association[n_subtypes]
+        number = self.n_subtypes if n_subtypes is None else n_subtypes
+        self._require_clusters(number)
+        together = np.ones((len(self.samples), len(self.samples)))
+        matrix = self._co_association[number] if number > 1 else together
         return pd.DataFrame(matrix, index=self.samples, columns=self.samples)
 
     def save(self, folder: str | Path) -> None:
@@ -218,8 +228,8 @@ class Stability:
     def _co_association(self) -> dict[int, npt.NDArray[np.float64]]:
         return {k: co_association(list(labels)) for k, labels in self.clusterings.items()}
 
-    def _require_clusters(self, n_subtypes: int | None) -> None:
-        if n_subtypes is not None and n_subtypes not in self.clusterings:
+    def _require_clusters(self, n_subtypes: int) -> None:
+        if n_subtypes != 1 and n_subtypes not in self.clusterings:
             raise SettingsError(
                 f"the refits formed {name_some(self.clusterings, 20)} clusters, not {n_subtypes}; "
                 "name it among the candidates of poems.stability"

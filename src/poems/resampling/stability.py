@@ -33,7 +33,7 @@ def stability(
     reference: FittedPoems | None = None,
     seed: int = 0,
     settings: Settings | Mapping[str, Any] | str | None = None,
-    candidates: Iterable[int] = range(2, 9),
+    candidates: Iterable[int] = range(2, 11),
     n_jobs: int = 1,
     progress: bool | Progress = True,
     **overrides: Any,

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 # As in poems.resampling.draws, which takes long to import; a test holds them equal.
 ResampleName = Literal["subsample", "bootstrap", "none"]
-# Numbers of clusters to form in each refit.
-_CANDIDATES: Final = range(2, 9)
+# Numbers of clusters to form in each refit: those that a fit tries.
+_CANDIDATES: Final = range(2, 11)
 
 
 def register(app: typer.Typer) -> None:
@@ -91,7 +91,7 @@ def stability(
     n_subtypes: Annotated[
         int | None,
         typer.Option(
-            min=2, metavar="N", help="Number of subtypes; by the silhouette if not given."
+            min=2, metavar="N", help="Number of subtypes; that of the fit of all samples by default."
         ),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes, one thread each.")] = 1,
@@ -267,6 +267,8 @@ def _show(
         shown = table.rename(columns={"model": "POEMS", "pca": "PCA"}).map(decimal)
         print_table(console, shown, index="view")
     heading(console, "Consensus subtypes")
+    if request.n_subtypes is None:
+        say(console, _how_many(subtypes.n_subtypes), "dim")
     widths = subtypes.agreement.groupby(subtypes.assignment).mean()
     sizes = subtypes.assignment.value_counts().loc[widths.index]
     print_table(
@@ -279,6 +281,13 @@ def _show(
         f"  {written}factors.csv, subtypes.csv, consensus_latent.csv, consensus_matrix.csv, "
         "frequency/, q_values/, figures/, …",
     )
+
+
+def _how_many(n_subtypes: int) -> str:
+    own = "the fit of all samples has"
+    if n_subtypes == 1:
+        return f"{own} no distinct groups; --n-subtypes N shows how far refits agree on N"
+    return f"as many as {own}, by the rule of poems fit; --n-subtypes N takes another number"
 
 
 def _print_factors(console: Console, found: Stability, fdr: float) -> None:
