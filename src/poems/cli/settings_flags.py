@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from poems.settings.registry import Registry
+    from poems.settings.one_of import OneOf
     from poems.settings.schema import Settings
 
 _KEY = "poems.settings"
@@ -129,10 +129,10 @@ def _flag(name: str, field: FieldInfo, default: object, group: str) -> object:
     accepted, metavar = _accepted(kind)
     names = get_args(kind) if get_origin(kind) is Literal else ()
     parser = None
-    if (registry := _registry(field)) is not None:
-        accepted, names, by_view = str, tuple(registry), kind is not str
+    if (parts := _parts(field)) is not None:
+        accepted, names, by_view = str, parts.names, kind is not str
         metavar = "NAME|V=NAME" if by_view else "NAME"
-        parser = partial(_part_name, registry=registry, by_view=by_view)
+        parser = partial(_part_name, parts=parts, by_view=by_view)
     choices = f" One of {', '.join(names)}." if names else ""
     option = typer.Option(
         declaration,
@@ -145,27 +145,27 @@ def _flag(name: str, field: FieldInfo, default: object, group: str) -> object:
     return Annotated[Union[accepted, None], option]  # noqa: UP007  # built at run time
 
 
-def _registry(field: FieldInfo) -> Registry[Any] | None:
+def _parts(field: FieldInfo) -> OneOf | None:
     """The parts that a setting names one of, if it does."""
     from poems.settings.one_of import OneOf
 
-    return next((each.registry for each in field.metadata if isinstance(each, OneOf)), None)
+    return next((each for each in field.metadata if isinstance(each, OneOf)), None)
 
 
-def _part_name(given: str, registry: Registry[Any], *, by_view: bool) -> str | dict[str, str]:
+def _part_name(given: str, parts: OneOf, *, by_view: bool) -> str | dict[str, str]:
     """Check the name of a registered part, or VIEW=NAME for some views, with commas between."""
     from poems.errors import SettingsError
 
     found: str | dict[str, str] = given
     if by_view and "=" in given:
         # A view's name may hold an equals sign, a part's does not.
-        parts = [part.strip().rpartition("=") for part in given.split(",")]
-        if bare := [part for _, equals, part in parts if not equals]:
+        pairs = [part.strip().rpartition("=") for part in given.split(",")]
+        if bare := [part for _, equals, part in pairs if not equals]:
             raise typer.BadParameter(f"'{bare[0]}' is not VIEW=NAME")
-        found = {view: part for view, _, part in parts}
+        found = {view: part for view, _, part in pairs}
     for part in [found] if isinstance(found, str) else found.values():
         try:
-            registry.require(part)
+            parts.require(part)
         except SettingsError as error:
             raise typer.BadParameter(str(error)) from None
     return found

@@ -11,7 +11,7 @@ import pandas as pd
 
 from poems.data.assemble import SampleRule
 from poems.data.container import MultiOmics
-from poems.data.likelihoods import likelihood_findings
+from poems.data.likelihoods import chosen_likelihoods, likelihood_findings
 from poems.data.quality import quality_findings
 from poems.data.readers import Loaded, load
 from poems.data.tables import has_values
@@ -77,8 +77,9 @@ def check(
     loaded = load(views, obs=obs, features_in_rows=features_in_rows, samples=samples, layer=layer)
     findings = loaded.findings
     if loaded.cohort is not None:
-        findings += quality_findings(loaded.cohort)
-        findings = (*findings, *likelihood_findings(loaded.cohort))
+        likelihoods = tuple(likelihood_findings(loaded.cohort))
+        chosen = chosen_likelihoods(likelihoods)
+        findings += (*quality_findings(loaded.cohort, own_scale=chosen), *likelihoods)
     order = ("error", "warning", "note")
     return CheckReport(
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),

@@ -1,8 +1,8 @@
-"""Which likelihood a view's values call for, and why: a proposal, never a choice."""
+"""Which likelihood a view's values call for, and why; which of them a fit chooses by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,15 +19,23 @@ _Floats = npt.NDArray[np.float64]
 # Features that are looked at, at most; samples without which tails are not judged.
 _MOST_FEATURES: Final = 2000
 _FEWEST_SAMPLES: Final = 50
+# Samples of which moments are taken, at most, and features whose values are looked at at once.
+_MOST_SAMPLES, _AT_ONCE = 5000, 500
 # Counts: by how much the largest mean exceeds the least, and what power of it the variance is.
 _RANGE, _POWER = 5.0, 0.6
 # A Poisson's variance is its mean; beyond this ratio in a typical feature counts vary more.
 _OVERDISPERSED = 1.3
 # Fractions: share of the values within this distance of an end.
 _END, _PILED = 0.05, 0.2
+# Share of features with a 0 and a 1 from which all were scaled by their range.
+_SCALED: Final = 0.9
 # Kurtosis of a typical feature, 3 for a Gaussian, beyond which tails are heavy.
 _HEAVY = 6.0
 _SKEWED = 2.0
+
+
+# What is proposed and not chosen, and why: measured on cohorts (docs/design.md, "Likelihoods").
+LEFT_GAUSSIAN: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,11 @@ class Proposal:
 
     likelihood: str
     reason: str
+
+    @property
+    def against(self) -> str | None:
+        """Why a fit does not choose it by itself; ``None`` where it does."""
+        return LEFT_GAUSSIAN.get(self.likelihood)
 
 
 def propose_likelihood(view: View) -> Proposal | None:
@@ -49,32 +62,71 @@ def propose_likelihood(view: View) -> Proposal | None:
     >>> propose_likelihood(view)
     Proposal(likelihood='bernoulli', reason='all values are 0 or 1')
     """
-    step = max(1, -(-view.n_features // _MOST_FEATURES))
-    x = view.values[view.measured][:, ::step].astype(np.float64)
+    whole = _Range.of(view)
+    if whole.low >= whole.high:
+        return None
+    rows = np.flatnonzero(view.measured)
+    rows = rows[:: max(1, -(-len(rows) // _MOST_SAMPLES))]
+    columns = slice(None, None, max(1, -(-view.n_features // _MOST_FEATURES)))
+    x = view.values[rows, columns].astype(np.float64)
     there = ~np.isnan(x)
-    flat = x[there]
-    if not len(flat) or flat.min() == flat.max():
-        return None
-    if (flat == np.round(flat)).all():
-        return _of_whole(x, there, flat)
-    if flat.min() >= 0 and flat.max() <= 1:
-        ends = float(np.mean((flat < _END) | (flat > 1 - _END)))
-        if ends >= _PILED:
-            reason = f"fractions from 0 to 1, {ends:.0%} of them within {_END} of an end"
-            return Proposal("beta", reason)
-        return None
+    if whole.integers:
+        return _of_whole(view, whole, x, there)
+    if whole.low >= 0 and whole.high <= 1:
+        return _of_fractions(view, x[there])
     return _of_tails(x, there)
 
 
-def _of_whole(x: _Floats, there: npt.NDArray[np.bool_], flat: _Floats) -> Proposal | None:
+@dataclass(frozen=True)
+class _Range:
+    """Least and largest value of a view, and whether all are whole numbers."""
+
+    low: float
+    high: float
+    integers: bool
+
+    @classmethod
+    def of(cls, view: View) -> _Range:
+        """Look at all values, some features at a time; of none ``low`` is above ``high``."""
+        low, high, integers = np.inf, -np.inf, True
+        for first in range(0, view.n_features, _AT_ONCE):
+            part = view.values[view.measured, first : first + _AT_ONCE]
+            known = part[~np.isnan(part)]
+            if known.size:
+                low, high = min(low, float(known.min())), max(high, float(known.max()))
+                integers = integers and bool((known == np.round(known)).all())
+        return cls(low, high, integers)
+
+
+def _of_fractions(view: View, flat: _Floats) -> Proposal | None:
+    """Fractions piled at the ends, unless every feature was brought to run from 0 to 1."""
+    ends = float(np.mean((flat < _END) | (flat > 1 - _END)))
+    if ends < _PILED or _brought_to_run_from_0_to_1(view):
+        return None
+    return Proposal("beta", f"fractions from 0 to 1, {ends:.0%} of them within {_END} of an end")
+
+
+def _brought_to_run_from_0_to_1(view: View) -> bool:
+    """Whether nearly every feature that varies has a 0 and a 1, as scaling by the range leaves."""
+    values = view.values[view.measured]
+    known = ~np.isnan(values)
+    lowest = np.where(known, values, np.inf).min(axis=0)
+    highest = np.where(known, values, -np.inf).max(axis=0)
+    varies = lowest < highest
+    return bool(np.mean((lowest == 0) & (highest == 1) & varies) > _SCALED * varies.mean())
+
+
+def _of_whole(
+    view: View, whole: _Range, x: _Floats, there: npt.NDArray[np.bool_]
+) -> Proposal | None:
     """Judge whole numbers: calls, counts, or levels."""
-    levels = np.unique(flat)
-    if flat.min() >= 0 and flat.max() <= 1:
+    if whole.low >= 0 and whole.high <= 1:
         return Proposal("bernoulli", "all values are 0 or 1")
+    levels = np.unique(x[there])
     few = len(levels) <= MOST_LEVELS
-    counts = _of_counts(x, there, few) if flat.min() >= 0 and len(levels) > 3 else None
+    counts = _of_counts(x, there, few) if whole.low >= 0 and len(levels) > 3 else None
     if counts is not None:
-        return counts
+        return counts if _has_sizes(view) else None
     if few:
         shown = ", ".join(f"{level:g}" for level in levels)
         return Proposal("ordinal", f"few whole numbers in an order: {shown}")
@@ -107,6 +159,12 @@ def _of_counts(x: _Floats, there: npt.NDArray[np.bool_], few: bool) -> Proposal 
     return Proposal("negative_binomial" if ratio > _OVERDISPERSED else "poisson", reason)
 
 
+def _has_sizes(view: View) -> bool:
+    """Whether every sample has a count: none can be compared with others at a total of 0."""
+    totals = np.nansum(view.values[view.measured], axis=1)
+    return bool((totals > 0).all())
+
+
 def _of_tails(x: _Floats, there: npt.NDArray[np.bool_]) -> Proposal | None:
     """Heavy tails, if a typical feature has them."""
     n = there.sum(axis=0)
@@ -133,16 +191,45 @@ def _of_tails(x: _Floats, there: npt.NDArray[np.bool_]) -> Proposal | None:
     )
 
 
-def likelihood_findings(cohort: MultiOmics) -> Iterator[Finding]:
-    """Propose a likelihood for each view in memory whose values call for one."""
+def likelihood_findings(
+    cohort: MultiOmics, views: Collection[str] | None = None
+) -> Iterator[Finding]:
+    """Say of each view in memory whose values call for a likelihood what a fit does with them.
+
+    Parameters
+    ----------
+    cohort
+        The cohort.
+    views
+        The views whose likelihood is to be chosen (``auto``); by default all.
+    """
     for name, view in cohort.views.items():
-        if isinstance(view, BackedView):
+        if isinstance(view, BackedView) or (views is not None and name not in views):
             continue
         found = propose_likelihood(view)
         if found is not None:
-            text = (
-                f"{found.reason}: the likelihood {found.likelihood} is made for such values "
-                f"(--likelihood {name}={found.likelihood}, or likelihood={{{name!r}: "
-                f"{found.likelihood!r}}}); without it the view is treated as Gaussian"
-            )
-            yield Finding("note", "likelihood-proposed", text, view=name)
+            yield _finding(name, found)
+
+
+def chosen_likelihoods(findings: Collection[Finding]) -> dict[str, str]:
+    """Return view to likelihood, of what findings say was chosen."""
+    return {
+        str(each.view): each.items[0] for each in findings if each.code == "likelihood-chosen"
+    }
+
+
+def _finding(name: str, found: Proposal) -> Finding:
+    if found.against is None:
+        text = (
+            f"{found.reason}: its likelihood is {found.likelihood}, chosen for such values "
+            f"(--likelihood {name}=gaussian, or likelihood={{{name!r}: 'gaussian'}}, treats it as "
+            "continuous)"
+        )
+        return Finding("note", "likelihood-chosen", text, name, (found.likelihood,))
+    text = (
+        f"{found.reason}: the likelihood {found.likelihood} is made for such values "
+        f"(--likelihood {name}={found.likelihood}, or likelihood={{{name!r}: "
+        f"{found.likelihood!r}}}), and is not chosen by itself: {found.against}. The view is "
+        "treated as Gaussian"
+    )
+    return Finding("note", "likelihood-proposed", text, name, (found.likelihood,))

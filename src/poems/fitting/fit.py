@@ -27,6 +27,7 @@ from poems.fitting.after_training import (
 )
 from poems.fitting.approximations import approximations, unwatched
 from poems.fitting.checkpoint import CheckpointPlan, save_checkpoint, state_of_same_fit
+from poems.fitting.likelihood_choice import choose_likelihoods
 from poems.fitting.projection import unsettled
 from poems.fitting.result import FittedPoems
 from poems.nn.estimates import (
@@ -145,9 +146,10 @@ def fit(
     place = _device(device)
     require_precision(chosen.training.precision, place)
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
+    chosen, likelihoods = choose_likelihoods(given, chosen)
     watched = None if validation is None else _watched(given, validation, chosen)
     with profile.span("preprocessing"):
-        prepared = _prepare(given, chosen, seed)
+        prepared = _prepare(given, chosen, seed, likelihoods)
     state = None
     if resume is not None:
         state = state_of_same_fit(resume, prepared.preprocessing, given.samples, chosen, seed)
@@ -210,7 +212,9 @@ class _Prepared:
     findings: tuple[Finding, ...]
 
 
-def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
+def _prepare(
+    cohort: MultiOmics, settings: Settings, seed: int, noted: tuple[Finding, ...]
+) -> _Prepared:
     """Check the cohort and bring it to the model's scale."""
     kinds = kinds_of(settings.model, tuple(cohort.views))
     quality = quality_findings(
@@ -226,7 +230,7 @@ def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
     # Features left out are named by the checks, and unknown to the model because of that.
     told = ("features-left-out", "features-unknown")
     done = [finding for finding in (*left_out, *touched) if finding.code not in told]
-    findings = (*cohort.findings, *quality, *done)
+    findings = (*cohort.findings, *quality, *noted, *done)
     if isinstance(data, BackedBatches):
         findings = (*findings, *approximations(data, settings))
     return _Prepared(cohort, settings, seed, preprocessing, data, findings)

@@ -155,7 +155,7 @@ def read_record(path: str | Path) -> tuple[Record, Arrays]:
 
 
 # What a model does whose file is older than the setting: not what is the default now.
-_BEFORE_THERE_WAS = {"redundancy": "none", "inference": "amortised"}
+_BEFORE_THERE_WAS = {"redundancy": "none", "inference": "amortised", "likelihood": "gaussian"}
 
 
 def _with_settings_of_then(raw: Any) -> Any:

@@ -117,6 +117,8 @@ def stability(
             reference = _fit_reference(given, chosen, seed)
             count()
         _require_reference(reference, given)
+        # With the likelihoods that were chosen by all samples.
+        chosen = reference.settings
         _require_permutable(reference, n_permutations)
         seeds = np.random.SeedSequence([seed, 1]).generate_state(n_permutations)
         worlds = [RefitData.of(given, chosen, sizes)]

@@ -226,6 +226,7 @@ def _kept(folder: Path, before: int | None) -> str:
 
 def _fit_and_write(cohort: MultiOmics, request: FitRequest, noticed: Noticed) -> FittedRun:
     from poems.data import quality_findings
+    from poems.fitting.likelihood_choice import choose_likelihoods
     from poems.nn.likelihoods import kinds_of
     from poems.runs.additions import add_to_run, all_additions
     from poems.runs.log import log_findings, run_log
@@ -234,10 +235,11 @@ def _fit_and_write(cohort: MultiOmics, request: FitRequest, noticed: Noticed) ->
     from poems.training.loop import Status
 
     with run_log(request.out):
-        log1p = request.settings.preprocessing.log1p
-        own_scale = own_scale_views(kinds_of(request.settings.model, tuple(cohort.views)))
+        settings, likelihoods = choose_likelihoods(cohort, request.settings)
+        own_scale = own_scale_views(kinds_of(settings.model, tuple(cohort.views)))
+        log1p = settings.preprocessing.log1p
         quality = quality_findings(cohort, log1p=log1p, own_scale=own_scale)
-        known = (*cohort.findings, *quality)
+        known = (*cohort.findings, *quality, *likelihoods)
         log_findings(known)
         noticed(cohort, known)
         with interrupts_held(_say_held):

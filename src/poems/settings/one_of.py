@@ -17,6 +17,24 @@ class OneOf:
     """Says of a setting, in its annotation, that it names a registered part, or one per view."""
 
     registry: Registry[Any]
+    #: A name besides those of parts: that one is to be chosen by what is seen of the data.
+    also: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the setting may be."""
+        return (*(() if self.also is None else (self.also,)), *self.registry)
+
+    def require(self, name: str) -> None:
+        """Check a name.
+
+        Raises
+        ------
+        SettingsError
+            If it is none of them.
+        """
+        if name != self.also:
+            self.registry.require(name)
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -27,7 +45,7 @@ class OneOf:
     def _checked(self, given: str | dict[str, str]) -> str | dict[str, str]:
         for name in [given] if isinstance(given, str) else given.values():
             try:
-                self.registry.require(name)
+                self.require(name)
             except SettingsError as error:
                 raise ValueError(str(error)) from None
         return given

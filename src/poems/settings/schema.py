@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -29,6 +29,8 @@ Precision = Literal["float32", "tf32", "bf16"]
 
 # The largest seed that every library in use takes.
 LARGEST_SEED = 2**32 - 1
+# In place of a likelihood's name: chosen by a view's values.
+AUTO: Final = "auto"
 
 
 class _Group(BaseModel):
@@ -109,10 +111,11 @@ class ModelSettings(_Group):
     start: Annotated[str, OneOf(STARTS)] = Field(
         "sparse_linear", description="Start the loadings from a rotated PCA, or at random."
     )
-    likelihood: Annotated[str | dict[str, str], OneOf(LIKELIHOODS)] = Field(
-        "gaussian",
+    likelihood: Annotated[str | dict[str, str], OneOf(LIKELIHOODS, also=AUTO)] = Field(
+        AUTO,
         description="How values scatter about what is predicted: for all views, or by view (then "
-        "gaussian for the others).",
+        "auto for the others); auto chooses by a view's values, gaussian unless they are "
+        "evidently of another kind.",
     )
 
     redundancy: Literal["correlation", "none"] = Field(
@@ -133,7 +136,9 @@ class ModelSettings(_Group):
     )
 
     def likelihoods_of(self, views: Sequence[str]) -> list[str]:
-        """Return the name of each view's likelihood.
+        """Return the name of each view's likelihood: gaussian where none was chosen yet.
+
+        A fit chooses by the values, and keeps what it chose in its settings.
 
         Raises
         ------
@@ -145,6 +150,26 @@ class ModelSettings(_Group):
         >>> ModelSettings().likelihoods_of(["rna", "protein"])
         ['gaussian', 'gaussian']
         """
+        given = self._likelihoods_given(views)
+        return ["gaussian" if name == AUTO else name for name in given]
+
+    def to_be_chosen(self, views: Sequence[str]) -> list[str]:
+        """Return the views whose likelihood is chosen by their values.
+
+        Raises
+        ------
+        SettingsError
+            As :meth:`likelihoods_of`.
+
+        Examples
+        --------
+        >>> ModelSettings(likelihood={"calls": "bernoulli"}).to_be_chosen(["rna", "calls"])
+        ['rna']
+        """
+        given = self._likelihoods_given(views)
+        return [view for view, name in zip(views, given, strict=True) if name == AUTO]
+
+    def _likelihoods_given(self, views: Sequence[str]) -> list[str]:
         if isinstance(self.likelihood, str):
             return [self.likelihood] * len(views)
         unknown = [name for name in self.likelihood if name not in views]
@@ -338,6 +363,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "decoder_dropout": 0.2,
             "normalise": False,
             "start": "random",
+            "likelihood": "gaussian",
             "redundancy": "none",
             "inference": "amortised",
         },

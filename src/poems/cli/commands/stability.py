@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from poems.data import MultiOmics
+    from poems.findings import Finding
     from poems.resampling.consensus import ConsensusSubtypes
     from poems.resampling.draws import Resample
     from poems.resampling.result import Stability
@@ -179,6 +180,7 @@ def _refit_and_write(cohort: MultiOmics, request: _Request) -> tuple[Stability, 
     """
     from poems.data import quality_findings
     from poems.files.output_folder import claim_folder
+    from poems.fitting.likelihood_choice import choose_likelihoods
     from poems.nn.likelihoods import kinds_of
     from poems.resampling.stability import stability
     from poems.runs.folder import read_run
@@ -195,11 +197,13 @@ def _refit_and_write(cohort: MultiOmics, request: _Request) -> tuple[Stability, 
     with run_log(folder):
         settings = request.settings if reference is None else reference.settings
         log1p = () if settings is None else settings.preprocessing.log1p
+        likelihoods: tuple[Finding, ...] = ()
         own_scale = []
         if settings is not None:
+            settings, likelihoods = choose_likelihoods(cohort, settings)
             own_scale = own_scale_views(kinds_of(settings.model, tuple(cohort.views)))
         quality = quality_findings(cohort, log1p=log1p, own_scale=own_scale)
-        known = (*cohort.findings, *quality)
+        known = (*cohort.findings, *quality, *likelihoods)
         log_findings(known)
         if not request.quiet:
             console = output()
