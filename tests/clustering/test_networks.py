@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist, squareform
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
 from poems.clustering.networks import (
     coordinates_from_distances,
     diffusion_coordinates,
+    expected_distances,
     fuse,
     neighbours,
     network_coordinates,
@@ -233,3 +234,36 @@ def test_distances_and_coordinates_do_not_depend_on_how_features_are_cut() -> No
         found = coordinates_from_distances(latents, iter([whole]), n_coordinates=4)
         expected = network_coordinates(latents, [(x, there, weights)], n_coordinates=4)
         np.testing.assert_array_equal(found, expected)
+
+
+def test_expected_distances_are_those_of_draws() -> None:
+    rng = np.random.default_rng(3)
+    means, variances = rng.normal(size=(5, 2)), rng.random((5, 2))
+    draws = means + np.sqrt(variances) * rng.standard_normal((40_000, 5, 2))
+    squares = np.square(draws[:, :, None] - draws[:, None]).mean(axis=(0, 3))
+    found = expected_distances(means, variances)
+    off = ~np.eye(5, dtype=bool)
+    np.testing.assert_allclose(found[off] ** 2, squares[off], rtol=0.03)
+    np.testing.assert_array_equal(found.diagonal(), 0.0)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_samples_of_which_little_is_known_are_no_group_for_that(seed: int) -> None:
+    # Three factors that one view alone tells of, and 30 % of the samples lack it: exact posteriors.
+    rng = np.random.default_rng(seed)
+    z, lacks = rng.standard_normal((120, 3)), rng.random(120) < 0.3
+    loadings = 0.35 * rng.standard_normal((3, 100))
+    telling = z @ loadings + rng.standard_normal((120, 100))
+    covariance = np.linalg.inv(np.eye(3) + loadings @ loadings.T)
+    means = np.where(lacks[:, None], 0.0, telling @ loadings.T @ covariance)
+    variances = np.where(lacks[:, None], 1.0, covariance.diagonal())
+    other = rng.standard_normal((120, 40))
+    views = [(telling, np.broadcast_to(~lacks[:, None], telling.shape)), complete(other)]
+
+    def agreement(known: np.ndarray | None) -> float:
+        points = network_coordinates(means, views, variances=known, rounds=5)
+        found = KMeans(2, n_init=5, random_state=0).fit_predict(points)
+        return float(adjusted_mutual_info_score(lacks, found))
+
+    assert agreement(variances) < 0.2
+    assert agreement(None) > 0.5

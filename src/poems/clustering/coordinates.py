@@ -44,6 +44,32 @@ def principal_coordinates(distances: Sequence[Floats], n_coordinates: int) -> Fl
     >>> bool(np.isclose(abs(np.corrcoef(points[:, 0], along)[0, 1]), 1.0))
     True
     """
+    return principal_posterior(distances, n_coordinates)[0]
+
+
+def principal_posterior(distances: Sequence[Floats], n_coordinates: int) -> tuple[Floats, Floats]:
+    """Compute :func:`principal_coordinates` and their posterior variances.
+
+    Parameters
+    ----------
+    distances, n_coordinates
+        As there.
+
+    Returns
+    -------
+    Means and variances, both of shape (n_samples, n_found). Where every sample has every
+    view the coordinates are what they are, without variance.
+
+    Examples
+    --------
+    >>> along = np.array([0.0, 1.0, 2.0, 5.0, 6.0])
+    >>> one = np.abs(along[:, None] - along)
+    >>> other = np.where(np.eye(5) + (along < 6.0), one, np.nan)
+    >>> other[4], other[:, 4] = np.nan, np.nan
+    >>> _, variances = principal_posterior([one, other], 1)
+    >>> bool(variances[4, 0] > variances[0, 0])
+    True
+    """
     products = [centred_products(each) for each in distances]
     n_samples = len(products[0][0])
     total = np.sum([product for product, _ in products], axis=0)
@@ -56,10 +82,10 @@ def principal_coordinates(distances: Sequence[Floats], n_coordinates: int) -> Fl
     scores: Floats = vectors[:, kept] * np.sqrt(n_samples)
     measured = np.stack([there for _, there in products], axis=1)
     if not scores.size or measured.all():
-        return scores
+        return scores, np.zeros_like(scores)
     left_over = (np.trace(total) - values[kept].sum()) / n_samples
     noise = left_over / max(1, n_samples - 1 - scores.shape[1])
-    return _posterior_means(scores, [product for product, _ in products], measured, noise)
+    return _posterior(scores, [product for product, _ in products], measured, noise)
 
 
 def centred_products(distances: Floats) -> tuple[Floats, Bools]:
@@ -90,18 +116,19 @@ def centred_products(distances: Floats) -> tuple[Floats, Bools]:
     return products, there
 
 
-def _posterior_means(
+def _posterior(
     scores: Floats, products: Sequence[Floats], measured: Bools, noise: float
-) -> Floats:
-    """Estimate each sample's scores from the views it has.
+) -> tuple[Floats, Floats]:
+    """Estimate each sample's scores from the views it has, and how well they are known.
 
     (noise I + sum_v L_v' L_v)^-1 sum_v L_v' x_v over its views, L_v the loadings
-    x_v' scores / n of a view: all of it follows from the cross-products of samples.
+    x_v' scores / n of a view: all of it follows from the cross-products of samples. The
+    variances are the diagonal of noise times that inverse, from 0 to the prior's 1.
     """
     n_samples, rank = scores.shape
     told = np.stack([product @ scores / n_samples for product in products])
     grams = np.stack([scores.T @ each / n_samples for each in told])
-    means = np.zeros_like(scores)
+    means, variances = np.zeros_like(scores), np.zeros_like(scores)
     patterns, which = np.unique(measured, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
         rows = which.ravel() == number
@@ -109,4 +136,7 @@ def _posterior_means(
         # Least squares, since without noise a view may leave some coordinates undetermined.
         own = told[pattern][:, rows].sum(axis=0).T
         means[rows] = np.linalg.lstsq(information, own, rcond=None)[0].T
-    return means
+        # The Gram matrices have no negative eigenvalues but by rounding.
+        unknown = noise * np.linalg.pinv(information, hermitian=True).diagonal()
+        variances[rows] = np.clip(unknown, 0.0, 1.0)
+    return means, variances

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 
-from poems.clustering.coordinates import principal_coordinates
+from poems.clustering.coordinates import principal_posterior
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -35,6 +35,7 @@ def network_coordinates(
     latents: Floats | None,
     views: Sequence[tuple[Floats, Bools] | tuple[Floats, Bools, Floats]],
     *,
+    variances: Floats | None = None,
     n_coordinates: int = 11,
     rounds: int = FUSION_ROUNDS,
 ) -> Floats:
@@ -45,7 +46,10 @@ def network_coordinates(
     samples far apart does not decide who is near whom), and one per view. The
     first two are means of the similarities by the latents and by the views'
     own principal coordinates, which do not depend on where a fit started. Where
-    a sample lacks a view, that view's network takes these similarities.
+    a sample lacks a view, that view's network takes these similarities. Distances
+    between latents, and between principal coordinates, are expected ones
+    (:func:`expected_distances`): samples that little is known of, because they lack
+    a view, are no nearer to each other for that.
 
     Parameters
     ----------
@@ -56,6 +60,8 @@ def network_coordinates(
         For each view: values of shape (n_samples, n_features) on a common
         scale, which of them are there, a boolean array of that shape, and, if not alike, how
         much each feature counts, of shape (n_features,).
+    variances
+        Posterior variances of the latents, of their shape; ``None`` for none.
     n_coordinates
         Coordinates wanted; at most n_samples are returned.
     rounds
@@ -77,6 +83,7 @@ def network_coordinates(
     return coordinates_from_distances(
         latents,
         (pairwise_distances(*each) for each in views),
+        variances=variances,
         n_coordinates=n_coordinates,
         rounds=rounds,
     )
@@ -86,6 +93,7 @@ def coordinates_from_distances(
     latents: Floats | None,
     views: Iterable[Floats],
     *,
+    variances: Floats | None = None,
     n_coordinates: int = 11,
     rounds: int = FUSION_ROUNDS,
 ) -> Floats:
@@ -93,20 +101,22 @@ def coordinates_from_distances(
 
     Parameters
     ----------
-    latents, n_coordinates, rounds
+    latents, variances, n_coordinates, rounds
         As there.
     views
         Distances of shape (n_samples, n_samples), one per view.
     """
     distances = list(views)
     n_neighbours = neighbours(len(distances[0] if latents is None else latents))
-    points = [] if latents is None else [latents]
+    points = []
+    if latents is not None:
+        points.append((latents, np.zeros_like(latents) if variances is None else variances))
     if distances:
         # Principal coordinates of the views: as many as a fit has factors to start from.
-        points.append(principal_coordinates(distances, 16))
+        points.append(principal_posterior(distances, 16))
     of_points = [
-        np.mean([_of_points(shaped(x), n_neighbours) for x in points], axis=0)
-        for shaped in (np.asarray, _flattened)
+        np.mean([similarities(expected_distances(*x), n_neighbours) for x in shaped], axis=0)
+        for shaped in (points, [_flattened(*each) for each in points])
     ]
     fallback = np.mean(of_points, axis=0)
     of_views = [
@@ -172,6 +182,34 @@ def summed_distances(blocks: Iterable[tuple[Floats, Bools, Floats]]) -> Floats:
     # Two samples without a common feature: NaN, which the callers leave out.
     with np.errstate(divide="ignore", invalid="ignore"):
         distances: Floats = np.sqrt(squares / common)
+    np.fill_diagonal(distances, 0.0)
+    return distances
+
+
+def expected_distances(means: Floats, variances: Floats) -> Floats:
+    """Compute the root of the expected squared distance of every two samples, per coordinate.
+
+        d_ij² = (|m_i - m_j|² + sum_k v_ik + sum_k v_jk) / K
+
+    with means m and variances v of independent positions. The means alone would bring together
+    whatever is uncertain: they are drawn to the centre where a sample lacks a view.
+
+    Parameters
+    ----------
+    means, variances
+        Of shape (n_samples, n_coordinates); the variances not negative.
+
+    Examples
+    --------
+    >>> means, variances = np.array([[0.0], [3.0]]), np.array([[7.0], [0.0]])
+    >>> expected_distances(means, variances).tolist()
+    [[0.0, 4.0], [4.0, 0.0]]
+    """
+    apart = pairwise_distances(means, np.ones(means.shape, dtype=bool))
+    if not means.shape[1]:
+        return apart
+    own = variances.mean(axis=1)
+    distances: Floats = np.sqrt(apart**2 + own[:, None] + own[None, :])
     np.fill_diagonal(distances, 0.0)
     return distances
 
@@ -284,18 +322,17 @@ def diffusion_coordinates(network: Floats, n_coordinates: int) -> Floats:
     return coordinates
 
 
-def _of_points(points: Floats, n_neighbours: int) -> Floats:
-    everywhere = np.ones(points.shape, dtype=bool)
-    return similarities(pairwise_distances(points, everywhere), n_neighbours)
+def _flattened(means: Floats, variances: Floats) -> tuple[Floats, Floats]:
+    """Standardise each factor, and let it say no more than 'far' beyond a point.
 
-
-def _flattened(latent: Floats) -> Floats:
-    """Standardise each factor, and let it say no more than 'far' beyond a point."""
-    spread = latent.std(axis=0)
-    standardised = (latent - latent.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    By its spread over the samples together with what is not known of them: a factor
+    that hardly any sample tells of is not blown up.
+    """
+    total = means.var(axis=0) + variances.mean(axis=0)
+    total = np.where(total > 0, total, 1.0)
+    standardised = (means - means.mean(axis=0)) / np.sqrt(total)
     # What the function is for: beyond that point a sample is 'far', no matter how far.
-    flat: Floats = np.clip(standardised, -_FLATTENED_AT, _FLATTENED_AT)
-    return flat
+    return np.clip(standardised, -_FLATTENED_AT, _FLATTENED_AT), variances / total
 
 
 def _rows_sum_to_one(network: _Numbers) -> _Numbers:

@@ -138,7 +138,11 @@ def _networked(fitted: FittedPoems, data: Batch | BackedBatches) -> FittedPoems:
             f"{LARGEST_NETWORK}): their latents are clustered",
         )
         return replace(fitted, findings=(*fitted.findings, left_out))
-    own = fitted.sample_estimates.loc[:, fitted.feature_estimates.driven()]
+    driven = fitted.feature_estimates.driven()
+    own = fitted.sample_estimates.loc[:, driven]
+    variances = fitted.sample_estimates.variance[:, driven]
     weights = fitted.module.weights_of_views()
-    redraws = network_redraws(own, data, weights, fitted.seed)
-    return replace(fitted, network=network_embedding(own, data, weights), redraws=redraws)
+    network = network_embedding(own, data, weights, variances=variances)
+    return replace(
+        fitted, network=network, redraws=network_redraws(own, data, weights, fitted.seed)
+    )

@@ -69,6 +69,7 @@ def network_embedding(
     batch: Batch | BackedBatches,
     weights: Mapping[str, Tensor] | None = None,
     *,
+    variances: Tensor | None = None,
     rounds: int = FUSION_ROUNDS,
 ) -> Tensor:
     """Compute coordinates in the fused network of latents and views.
@@ -83,6 +84,8 @@ def network_embedding(
     weights
         How much each feature of a view counts in the distances of its samples, (n_features,);
         ``None`` for alike.
+    variances
+        Posterior variances of the latents, of their shape.
     rounds
         Rounds in which the networks are fused.
     """
@@ -95,7 +98,8 @@ def network_embedding(
         )
         for name, width in batch.n_features.items()
     )
-    coordinates = coordinates_from_distances(points, distances, rounds=rounds)
+    unknown = None if variances is None else variances.double().numpy()
+    coordinates = coordinates_from_distances(points, distances, variances=unknown, rounds=rounds)
     return torch.from_numpy(coordinates).float()
 
 
