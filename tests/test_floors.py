@@ -33,6 +33,7 @@ ROOMS = (
     "analysis",
     "evaluation",
     "plots",
+    "pl",
     "runs",
     "report",
     "cli",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from poems.plots.given import table_of
 from poems.plots.style import DIVERGING, PALETTE, label, labels, natural_order, panels
 from poems.settings.rates import FDR
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
+
+    from poems.analysis.subtypes.markers import Markers
+    from poems.analysis.subtypes.numbers import SubtypeNumbers
 
 # Column, its standard error, the title, and what is better.
 _CRITERIA: Final = (
@@ -34,7 +38,9 @@ _FULL_EFFECT = 2.0
 
 
 def plot_subtype_numbers(
-    table: pd.DataFrame, best: Mapping[str, int] | None = None, figure: Figure | None = None
+    table: SubtypeNumbers | pd.DataFrame,
+    best: Mapping[str, int] | None = None,
+    figure: Figure | None = None,
 ) -> Figure:
     """Draw criteria of the number of subtypes, a panel each, the number reported as a line.
 
@@ -60,6 +66,9 @@ def plot_subtype_numbers(
     >>> len(plot_subtype_numbers(table, {"silhouette": 3}).axes)
     1
     """
+    if best is None and not isinstance(table, pd.DataFrame):
+        best = table.best
+    table = table_of(table, "table")
     shown = [each for each in _CRITERIA if each[0] in table and table[each[0]].notna().any()]
     if not shown:
         raise ValueError("there is nothing to draw: no criterion has a value")
@@ -95,7 +104,7 @@ def plot_subtype_numbers(
 
 
 def plot_markers(
-    table: pd.DataFrame, top: int = 5, *, fdr: float = FDR, figure: Figure | None = None
+    table: Markers | pd.DataFrame, top: int = 5, *, fdr: float = FDR, figure: Figure | None = None
 ) -> Figure:
     """Draw the markers with the largest effects of each subtype, a panel per view.
 
@@ -127,6 +136,7 @@ def plot_markers(
     >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
     ['a']
     """
+    table = table_of(table, "table")
     if table.empty or top < 1:
         raise ValueError("there is nothing to draw: give a table with a row, and top of at least 1")
     names = sorted(table["subtype"].astype(str).unique(), key=natural_order)
