@@ -100,7 +100,8 @@ def _features(index: pd.Index) -> list[object]:
 def _order(values: pd.DataFrame, found: pd.Series, names: Sequence[str]) -> pd.Index:
     """Samples by subtype, then by the mean of the rows that are highest in their subtype."""
     means = values.T.groupby(found, sort=False).mean().T
-    highest = means.idxmax(axis=1) if len(means.columns) else pd.Series(dtype=object)
+    # Rows that are known nowhere mark no subtype.
+    highest = means.dropna(how="all").fillna(-np.inf).idxmax(axis=1)
     parts = []
     for name in names:
         own = found.index[found == name]

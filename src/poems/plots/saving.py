@@ -73,7 +73,7 @@ def write_figure(figure: Figure, target: Path | BytesIO, kind: Format, *, dpi: f
     kind
         Format of the file.
     dpi
-        Dots per inch of a PNG.
+        Dots per inch of a PNG, and of what is a picture of dots within an SVG.
     """
     if kind == "pdf":
         figure.savefig(target, format=kind, metadata=_UNDATED[kind])
@@ -84,11 +84,11 @@ def write_figure(figure: Figure, target: Path | BytesIO, kind: Format, *, dpi: f
     canvas: Any = figure.canvas
     before = figure.dpi
     try:
+        figure.dpi = dpi
         if kind == "svg":
             drawing: Any = FigureCanvasSVG(figure)
             drawing.print_svg(target, metadata=_UNDATED[kind])
         else:
-            figure.dpi = dpi
             drawing = FigureCanvasAgg(figure)
             drawing.print_png(target, metadata=_UNDATED[kind])
     finally:

@@ -33,6 +33,7 @@ _ROW = 0.2
 _COLUMN = 0.42
 _CHARACTER = 0.08
 _LARGEST_DOT = 110.0
+_MOST_SHAPES = 300
 # Effects of this many standard deviations have the strongest colour and the largest dot.
 _FULL_EFFECT = 2.0
 
@@ -208,6 +209,8 @@ def _dots(
             alpha=1.0 if marker else 0.35,
             edgecolors="0.2" if marker else "none",
             linewidths=0.5,
+            # A shape for each of many sizes would be a megabyte.
+            rasterized=len(own) > _MOST_SHAPES,
         )
     return drawn
 

@@ -19,6 +19,7 @@ from poems.report.computed import (
     factor_tables,
     gene_set_tables,
     label_tables,
+    subtype_tables,
     survival_tables,
 )
 from poems.report.page import GENERATOR, render
@@ -31,7 +32,7 @@ from poems.runs.folder import Run, read_run, run_obs
 DEFAULT_NAME = "report.html"
 _HEAD_BYTES = 4000
 # Tables that reports compute: of an earlier report, those that the new one lacks are removed.
-_OURS = ("summary", "factor_", "label_", "survival_", "gene_set")
+_OURS = ("summary", "factor_", "label_", "survival_", "gene_set", "subtype_obs")
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +149,7 @@ def write_report(
     if obs is not None:
         table, notes = run_obs(read, obs)
         source, findings = with_obs(source, table), [*notes]
-    source = source.adding(factor_tables(source))
+    source = source.adding(factor_tables(source)).adding(subtype_tables(source, seed))
     if labels is not None:
         source = source.adding(label_tables(source, labels))
     if time is not None and event is not None:

@@ -10,6 +10,12 @@ from poems.plots.style import natural_order
 from poems.report.blocks import Block, Heading, Panel, Picker, Section, Text
 from poems.report.pictures import picture
 from poems.report.sample_map import sample_map
+from poems.report.sections.drawn import (
+    consensus_picture,
+    marker_heatmap,
+    obs_by_subtype,
+    volcano,
+)
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
 from poems.report.wording import listing, number, verb
@@ -25,10 +31,11 @@ _DRAWN = 5
 def subtypes_section(source: Source) -> Section:
     """Return the section on subtypes."""
     sizes = subtype_sizes(source.subtypes)
-    blocks: list[Block] = [sample_map(source), _sizes(source)]
+    blocks: list[Block] = [sample_map(source), _sizes(source), *obs_by_subtype(source)]
     blocks.append(Heading("subtype-number", "How many subtypes?"))
     blocks += _choice(source)
     blocks += _numbers(source)
+    blocks += consensus_picture(source)
     blocks += _clusterings(source)
     blocks.append(Heading("subtype-samples", "Uncertain samples"))
     blocks += _uncertain(source)
@@ -286,7 +293,7 @@ def _markers(source: Source, names: list[str]) -> list[Block]:
         return [source.absent("markers", "markers of the subtypes")]
     panels = []
     for at, name in enumerate(names):
-        blocks: list[Block] = []
+        blocks: list[Block] = [*volcano(source, name, at)]
         own = top_markers(markers, name)
         if not len(own):
             blocks.append(Text(f"No feature marks {name} at a false discovery rate of {FDR:.0%}."))
@@ -314,7 +321,11 @@ def _markers(source: Source, names: list[str]) -> list[Block]:
                 )
             )
         panels.append(Panel(f"markers-{at}", f"Subtype {name}", tuple(blocks), name))
-    return [*_drawn(markers), Picker("marker-picker", "Show", tuple(panels))]
+    return [
+        *_drawn(markers),
+        *marker_heatmap(source),
+        Picker("marker-picker", "Show", tuple(panels)),
+    ]
 
 
 def _drawn(markers: pd.DataFrame) -> list[Block]:
