@@ -19,6 +19,7 @@ ROOMS = (
     "_version",
     "errors",
     "findings",
+    "notebook",
     "settings",
     "files",
     "data",

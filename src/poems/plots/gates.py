@@ -41,7 +41,7 @@ def plot_gates(
         Axes to draw in; new ones by default.
     """
     gates, subtypes = table_of(gates, "gates"), groups_of(subtypes)
-    ax = new_axes(8.0, 3.6) if ax is None else ax
+    ax = new_axes(6.0, 3.2) if ax is None else ax
     ordered, edges, names = _order(gates, subtypes)
     # Steps rather than bars: thousands of bars leave hairlines between them, and are slow.
     at = np.arange(len(ordered) + 1)

@@ -19,6 +19,7 @@ ROW: Final = 0.2
 COLUMN: Final = 0.22
 CHARACTER: Final = 0.075
 SMALL: Final = 7.5
+_BAR: Final = 2.2
 # A cell without a value.
 UNKNOWN: Final = "0.88"
 
@@ -54,8 +55,10 @@ def colour_bar(ax: Axes, image: Any, text: str, *, below: bool = False) -> None:
     """Explain the colours of a matrix in a bar beside it, or below it where that is wide."""
     figure = ax.get_figure(root=True)
     assert figure is not None
-    place = {"location": "bottom", "pad": 0.06} if below else {"pad": 0.03}
-    bar = figure.colorbar(image, ax=ax, shrink=0.8, aspect=18, **place)
+    place: Any = {"location": "bottom", "pad": 0.06} if below else {"pad": 0.03}
+    # No longer than it takes to read it, however high the map is.
+    length = min(0.8, _BAR / (figure.get_figwidth() if below else figure.get_figheight()))
+    bar = figure.colorbar(image, ax=ax, shrink=length, aspect=16, **place)
     bar.set_label(text, fontsize=SMALL)
     bar.ax.tick_params(labelsize=SMALL - 0.5)
     bar.outline.set_visible(False)

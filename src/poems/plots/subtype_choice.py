@@ -90,8 +90,8 @@ def plot_subtype_choice(
         ha="left",
         va="bottom",
     )
-    apart.set_ylim(bottom=0)
-    apart.margins(y=0.12)
+    # The name of the line stands above it, below the title.
+    apart.set_ylim(0, 1.2 * float(np.nanmax([*shown["separation"], *limits, 1e-9])))
     apart.set_ylabel("Nearest two (SD)", fontsize="small")
     apart.set_title("Apart", loc="left", fontsize="medium")
     return figure

@@ -73,7 +73,7 @@ def plot_subtype_numbers(
     shown = [each for each in _CRITERIA if each[0] in table and table[each[0]].notna().any()]
     if not shown:
         raise ValueError("there is nothing to draw: no criterion has a value")
-    figure, axes = panels(len(shown), 2.9, 2.5, figure=figure, columns=4)
+    figure, axes = panels(len(shown), 2.4, 2.2, figure=figure, columns=2)
     numbers = table["n_subtypes"].to_numpy(dtype=float)
     chosen = table.loc[table["chosen"].astype(bool), "n_subtypes"]
     for ax, (name, error, title, better) in zip(axes, shown, strict=True):
@@ -148,7 +148,7 @@ def plot_markers(
     most = max(map(len, rows.values()), default=4)
     widest = max((len(text) for texts in ticks.values() for text in texts), default=0)
     width = 0.9 + _COLUMN * max(len(names), 3) + _CHARACTER * widest
-    n_columns = max(1, min(len(rows), int(12 // width)))
+    n_columns = max(1, min(len(rows), int(7 // width)))
     height = 0.8 + _ROW * max(most, 6)
     figure, axes = panels(max(len(rows), 1), width, height, figure=figure, columns=n_columns)
     if without:

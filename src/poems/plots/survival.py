@@ -70,7 +70,7 @@ def plot_kaplan_meier(
     names = sorted(km["subtype"].unique(), key=natural_order)
     texts = dict(zip(names, labels(names, 18), strict=True))
     if ax is None:
-        width = 6.0 + 0.16 * max(map(len, texts.values()))
+        width = 4.6 + 0.13 * max(map(len, texts.values()))
         ax = new_axes(width, 4.2 + _ROW * (len(names) + 1))
     palette = colours(names)
     for at, name in enumerate(names):

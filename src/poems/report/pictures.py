@@ -79,7 +79,10 @@ def _saved(figure: Figure, many_points: bool, fonttype: str) -> bytes:
 
 # A number with more digits than a screen can show, and what holds small ones that are multiplied.
 _LONG_NUMBER: Final = re.compile(rb"-?\d+\.\d{3,}")
-_KEPT: Final = re.compile(rb'(transform="[^"]*"|href="[^"]*"|<style.*?</style>)', re.DOTALL)
+_KEPT: Final = re.compile(
+    rb'(scale\([^)]*\)|matrix\([^)]*\)|href="[^"]*"|<style.*?</style>)', re.DOTALL
+)
+_GLYPH: Final = re.compile(rb'(id="|href="#)DejaVuSans-')
 _EMPTY: Final = re.compile(rb"\s*\n\s*|<!--.*?-->", re.DOTALL)
 
 
@@ -94,7 +97,7 @@ def _shorter(svg: bytes) -> bytes:
         text = f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
         return (text if text != "-0" else "0").encode()
 
-    parts = _KEPT.split(_EMPTY.sub(b" ", svg))
+    parts = _KEPT.split(_GLYPH.sub(rb"\1g", _EMPTY.sub(b" ", svg)))
     # Every other part is one that is kept as it is.
     parts[::2] = [_LONG_NUMBER.sub(rounded, part) for part in parts[::2]]
     return b"".join(parts)

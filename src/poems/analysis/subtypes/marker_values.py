@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Markers of each subtype and view, features and samples, at most: a picture shows no more.
 _TOP: Final = 4
-_MOST_FEATURES: Final = 60
+_MOST_FEATURES: Final = 40
 _MOST_SAMPLES: Final = 300
 COLUMNS: Final = ["sample", "view", "feature", "value"]
 
@@ -41,7 +41,7 @@ def marker_values(markers: Markers, samples: Inferred, *, seed: int = 0) -> pd.D
     (NaN where not measured); without a row where nothing marks a subtype, or the values are on
     disk.
     """
-    top = markers.top(_TOP).drop_duplicates(["view", "feature"]).head(_MOST_FEATURES)
+    top = _strongest(markers)
     data = samples.data
     if not isinstance(data, Batch) or not len(top):
         return pd.DataFrame(columns=COLUMNS)
@@ -55,6 +55,15 @@ def marker_values(markers: Markers, samples: Inferred, *, seed: int = 0) -> pd.D
         part = {"sample": names[rows], "view": row.view, "feature": row.feature, "value": values}
         parts.append(pd.DataFrame(part))
     return pd.concat(parts, ignore_index=True)
+
+
+def _strongest(markers: Markers) -> pd.DataFrame:
+    """Return as many markers of each subtype and view as a picture has room for."""
+    for each in range(_TOP, 0, -1):
+        top = markers.top(each).drop_duplicates(["view", "feature"])
+        if len(top) <= _MOST_FEATURES:
+            break
+    return top.head(_MOST_FEATURES)
 
 
 def _values(samples: Inferred, data: Batch, view: str, feature: object) -> np.ndarray:

@@ -172,9 +172,8 @@ def marker_heatmap(source: Source) -> list[Block]:
     table = source.get("marker_values")
     if table is None:
         return []
-    wide = table.pivot_table(
-        index=["view", "feature"], columns="sample", values="value", sort=False, dropna=False
-    )
+    cells = table.set_index(["view", "feature", "sample"])["value"]
+    wide = cells.unstack().reindex(index=cells.index.droplevel("sample").unique())
     subtypes = source.subtypes.set_axis(source.subtypes.index.astype(str))
     wide.columns = wide.columns.astype(str)
     obs = source.run.obs.set_axis(source.run.obs.index.astype(str))

@@ -25,7 +25,7 @@ from poems.settings.rates import FDR
 _MARKERS = 15
 _CRITERIA = ("silhouette", "gap", "pac", "mixture_weight")
 # Markers of each subtype and view that are drawn, at most, and markers of all in the picture.
-_DRAWN = 5
+_DRAWN, _ROWS = 5, 60
 
 
 def subtypes_section(source: Source) -> Section:
@@ -333,13 +333,14 @@ def _drawn(markers: pd.DataFrame) -> list[Block]:
 
     if not (markers["q"] <= FDR).any():
         return []
+    each = max(1, min(_DRAWN, _ROWS // (markers["subtype"].nunique() * markers["view"].nunique())))
     return [
         picture(
             "markers",
-            lambda: plots.plot_markers(markers, _DRAWN, fdr=FDR),
+            lambda: plots.plot_markers(markers, each, fdr=FDR),
             alt="Dots of the strongest markers (rows) in each subtype (columns), red where the "
             "feature is higher, blue where lower. The tables below have the numbers.",
-            caption=f"The strongest markers of each subtype, at most {_DRAWN} an omic and subtype, "
+            caption=f"The strongest markers of each subtype, at most {each} an omic and subtype, "
             "in all subtypes. Red: higher, blue: lower; a larger dot: a larger difference; pale: "
             f"no marker at a false discovery rate of {FDR:.0%}.",
         )
