@@ -23,6 +23,7 @@ PUBLIC = [
     "find_subtypes",
     "fit",
     "load",
+    "pl",
     "read",
     "simulate",
     "stability",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from poems._version import __version__
 
 if TYPE_CHECKING:
+    from poems import pl
     from poems.analysis.subtypes.finding import find_subtypes
     from poems.data import MultiOmics, check, read
     from poems.errors import (
@@ -66,6 +67,7 @@ __all__ = [
     "find_subtypes",
     "fit",
     "load",
+    "pl",
     "read",
     "simulate",
     "stability",
@@ -73,6 +75,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "pl":
+        return importlib.import_module("poems.pl")
     if name not in _HOMES:
         raise AttributeError(f"module 'poems' has no attribute '{name}'")
     value = getattr(importlib.import_module(_HOMES[name]), name)

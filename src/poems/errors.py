@@ -6,6 +6,8 @@
  ├── ``SettingsError``   a setting is unknown, out of range or contradicts another
  ├── ``TrainingError``   training could not go on (a loss that is not finite, for example)
  └── ``StorageError``    a saved model is damaged, incomplete or of another version
+
+``PoemsWarning`` is the category of Python's warnings: of results that should not be built on.
 """
 
 from __future__ import annotations
@@ -33,3 +35,7 @@ class TrainingError(PoemsError):
 
 class StorageError(PoemsError):
     """A saved model is damaged, incomplete or of an unsupported version."""
+
+
+class PoemsWarning(UserWarning):
+    """A result is there, but should not be built on; its text says why."""

@@ -12,6 +12,7 @@ import pandas as pd
 
 from poems.errors import DataError
 from poems.findings import Finding, count, name_some
+from poems.notebook import card
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +134,20 @@ class MultiOmics:
             for name, view in self.views.items()
         ]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Show the cohort in a notebook."""
+        rows = [
+            (name, view.n_features, int(view.measured.sum())) for name, view in self.views.items()
+        ]
+        columns = f"obs: {name_some(self.obs.columns, 8)}" if len(self.obs.columns) else ""
+        return card(
+            f"Cohort: {count(self.n_samples, 'sample')}",
+            [columns],
+            ("omic", "features", "samples measured"),
+            rows,
+            self.findings,
+        )
 
     def __len__(self) -> int:
         return self.n_samples

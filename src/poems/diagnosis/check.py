@@ -9,6 +9,7 @@ from typing import Final, Literal
 import pandas as pd
 
 from poems.findings import Finding, count, name_some
+from poems.notebook import card
 
 Verdict = Literal["ok", "note", "warning", "not judged"]
 Samples = Literal["training", "held out"]
@@ -114,6 +115,22 @@ class Diagnosis:
         if not names:
             return "no failure signature"
         return f"{count(len(names), 'failure signature')}: {', '.join(names)}"
+
+    def _repr_html_(self) -> str:
+        """Show the verdict and what failed in a notebook."""
+        failed = [each for each in self.checks if each.verdict == "warning"]
+        rows = [
+            (
+                each.signature,
+                each.view or each.factor or "",
+                "" if each.value is None else f"{each.value:.3g}",
+                "" if each.threshold is None else f"{each.threshold:.3g}",
+            )
+            for each in failed
+        ]
+        about = f"{count(len(self.checks), 'check')}"
+        heads = ("signature", "of", "measured", "limit")
+        return card(f"Diagnosis: {self}", [about], heads, rows, self.findings)
 
 
 def superseded(checks: Iterable[Check], newer: Sequence[Check]) -> tuple[Check, ...]:

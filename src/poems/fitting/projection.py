@@ -66,12 +66,15 @@ class Inferred:
         Latents, gates and components of all of them, in order.
     findings
         What was absent or unknown.
+    features
+        View name to the features that the columns of its values are.
     """
 
     cohort: MultiOmics
     data: Batch | BackedBatches
     estimates: SampleEstimates
     findings: tuple[Finding, ...]
+    features: Mapping[str, pd.Index]
 
     def parts(self) -> Iterator[tuple[Batch, SampleEstimates]]:
         """Pass over the samples in their order, a bounded number at a time."""
@@ -91,7 +94,7 @@ def inferred(fitted: FittedPoems, cohort: MultiOmics | Mapping[str, Any]) -> Inf
     """
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
     data, findings = prepare(fitted.preprocessing, given)
-    return Inferred(given, data, estimate_samples(fitted.module, data), findings)
+    return Inferred(given, data, estimate_samples(fitted.module, data), findings, _features(fitted))
 
 
 def inferred_in_fit(fitted: FittedPoems, cohort: MultiOmics) -> Inferred:
@@ -105,7 +108,11 @@ def inferred_in_fit(fitted: FittedPoems, cohort: MultiOmics) -> Inferred:
         The cohort it was fitted to, unchanged.
     """
     data, findings = prepare(fitted.preprocessing, cohort)
-    return Inferred(cohort, data, fitted.sample_estimates, findings)
+    return Inferred(cohort, data, fitted.sample_estimates, findings, _features(fitted))
+
+
+def _features(fitted: FittedPoems) -> dict[str, pd.Index]:
+    return {name: fitted.features(name) for name in fitted.view_names}
 
 
 def project(

@@ -20,7 +20,7 @@ from poems.data.disk.view import require_in_memory
 from poems.data.naming.near_features import FeatureMatch
 from poems.diagnosis.check import Diagnosis
 from poems.errors import DataError
-from poems.findings import Finding, name_some
+from poems.findings import Finding, count, name_some
 from poems.fitting.projection import Projection, embedding, project, reconstruct
 from poems.fitting.record import ModelSummary, ViewSummary
 from poems.fitting.redraws import judged_numbers
@@ -34,6 +34,7 @@ from poems.fitting.tables import (
 )
 from poems.nn.estimates import FeatureEstimates, SampleEstimates
 from poems.nn.model import POEMS
+from poems.notebook import card
 from poems.scaling.preprocessing import Preprocessing
 from poems.settings.schema import Metric, Settings
 
@@ -123,6 +124,26 @@ class FittedPoems:
         )
         n_latent = self.settings.model.n_latent
         return str(ModelSummary(len(self.samples), self.n_active, n_latent, self.status, views))
+
+    def _repr_html_(self) -> str:
+        """Show the model in a notebook: its omics, what is explained, what went wrong."""
+        weights = self.gates.where(self.gates > 0).mean()
+        rows = [
+            (
+                name,
+                len(self.loadings[name]),
+                int((self.loadings[name] != 0).any(axis=1).sum()),
+                f"{self.r2[name]:.2f}",
+                f"{self.total_r2[name]:.2f}",
+                f"{weights[name]:.2f}",
+            )
+            for name in self.view_names
+        ]
+        heads = ("omic", "features", "driven", "R² of factors", "with background", "mean weight")
+        factors = f"{self.n_active} active factors of {self.settings.model.n_latent}"
+        about = f"{factors}. {self.status} Diagnosis: {self.diagnose()}."
+        title = f"Fitted model: {count(len(self.samples), 'sample')}"
+        return card(title, [about], heads, rows, self.diagnose().findings)
 
     @property
     def view_names(self) -> tuple[str, ...]:
@@ -467,10 +488,14 @@ class FittedPoems:
 
         save(self, path)
 
-    def to_mudata(self, cohort: MultiOmics | Mapping[str, Any]) -> MuData:
+    def to_mudata(
+        self, cohort: MultiOmics | Mapping[str, Any], subtypes: pd.Series | None = None
+    ) -> MuData:
         """Return the training cohort as MuData with the model's tables in its slots.
 
-        ``obsm["X_poems"]``, ``obsm["poems_gates"]``, ``varm["poems_loadings"]``,
+        ``obsm["X_poems"]``, and ``obsm["X_poems_network"]`` where there is a network, of the
+        whole and of each omic with the samples that it was measured on, so that
+        ``sc.pp.neighbors(mdata["mrna"], use_rep="X_poems")`` works; ``obsm["poems_gates"]``, ``varm["poems_loadings"]``,
         ``varm["poems_inclusion"]``, ``varm["poems_scores"]`` where the model has scores of
         its loadings, ``uns["poems"]``; with a background ``obsm["X_poems_background"]`` and
         ``varm["poems_background_loadings"]``. Features that the model left out have ``NaN`` in
@@ -481,6 +506,9 @@ class FittedPoems:
         cohort
             The cohort that the model was fitted on, or what it was read from:
             a model does not keep the data. Samples are matched by name.
+        subtypes
+            Subtype by sample, such as ``find_subtypes(model).assignment``, for
+            ``obs["poems_subtype"]`` of the whole and of each omic.
 
         Raises
         ------
@@ -491,19 +519,22 @@ class FittedPoems:
 
         given = _as_cohort(cohort)
         require_in_memory(given, "to_mudata()")
-        return to_mudata(self, given)
+        return to_mudata(self, given, subtypes)
 
 
 def load(path: str | Path) -> FittedPoems:
-    """Read a model that :meth:`FittedPoems.save` wrote.
+    """Read a model that :meth:`FittedPoems.save` wrote, or that an .h5mu file of POEMS holds.
 
     Raises
     ------
     StorageError
         If the file is missing, damaged, not a POEMS model, or of another version.
     """
+    from poems.fitting.mudata import load_from_h5mu
     from poems.fitting.storage import load_fitted
 
+    if Path(path).suffix == ".h5mu":
+        return load_from_h5mu(Path(path))
     return load_fitted(path)
 
 

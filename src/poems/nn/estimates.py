@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,7 +40,7 @@ class SampleEstimates:
 
     def rows(self, rows: slice) -> SampleEstimates:
         """Return the estimates of some samples; how many are unsettled is known of all alone."""
-        own = {
+        own: dict[str, Any] = {
             each.name: value[rows]
             for each in fields(self)
             if isinstance(value := getattr(self, each.name), Tensor)

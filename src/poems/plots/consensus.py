@@ -9,14 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.plots.given import groups_of, table_of
 from poems.plots.style import SEQUENTIAL, label, natural_order, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from poems.analysis.subtypes.assessment import SubtypeAssessment
+
 
 def plot_consensus(
-    matrix: pd.DataFrame,
+    matrix: SubtypeAssessment | pd.DataFrame,
     subtypes: pd.Series | None = None,
     ax: Axes | None = None,
     *,
@@ -39,6 +42,8 @@ def plot_consensus(
     of
         What clustered the samples again and again, for the label.
     """
+    matrix = table_of(matrix, "consensus")
+    subtypes = groups_of(subtypes)
     ax = new_axes(5.6, 4.8) if ax is None else ax
     values = matrix.to_numpy(dtype=float)
     group = np.full(len(matrix), "") if subtypes is None else subtypes.loc[matrix.index].astype(str)

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from poems.plots.given import table_of
 from poems.plots.style import colours, labels, natural_order, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from poems.analysis.contributions.tables import ViewContributions
 
 # Shapes that are told apart when small, for subtypes; they repeat after 12.
 _SHAPES: Final = ("^", "s", "D", "v", "P", "X", "<", ">", "p", "*", "h", "d")
@@ -20,7 +23,9 @@ _LEGEND_ROWS = 16
 
 
 def plot_contributions(
-    by_view: pd.DataFrame, by_group: pd.DataFrame | None = None, ax: Axes | None = None
+    by_view: ViewContributions | pd.DataFrame,
+    by_group: pd.DataFrame | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw each view's mean shift against its mean gate, for the cohort and for each subtype.
 
@@ -39,6 +44,9 @@ def plot_contributions(
     ax
         Axes to draw in; new ones by default.
     """
+    if by_group is None and not isinstance(by_view, pd.DataFrame):
+        by_group = by_view.by_group
+    by_view = table_of(by_view, "by_view")
     ax = new_axes(6.2, 4.2) if ax is None else ax
     palette = colours(by_view["view"])
     views = by_view.dropna(subset=["mean_gate", "mean_shift"]).set_index("view")

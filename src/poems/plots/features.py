@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from poems.plots.given import by_view_of
 from poems.plots.style import DIVERGING, PALETTE, label, labels, new_axes, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from poems.fitting.result import FittedPoems
 
 # Inches for one bar, and for one row and one character of a column of the table of names.
 _BAR = 0.19
@@ -46,14 +49,14 @@ def feature_strength(loadings: Mapping[str, pd.DataFrame]) -> dict[str, pd.Serie
 
 
 def plot_top_features(
-    loadings: Mapping[str, pd.DataFrame], top: int = 10, figure: Figure | None = None
+    loadings: FittedPoems | Mapping[str, pd.DataFrame], top: int = 10, figure: Figure | None = None
 ) -> Figure:
     """Draw the strongest features of each view as bars, a panel per view.
 
     Parameters
     ----------
     loadings
-        Mapping of view to a table of shape (n_features, n_factors).
+        A model, or a mapping of view to a table of shape (n_features, n_factors).
     top
         Features to show of each view, at most; those without a loading are
         left out.
@@ -72,6 +75,7 @@ def plot_top_features(
     >>> [text.get_text() for text in ax.get_yticklabels()]
     ['b', 'a']
     """
+    loadings = by_view_of(loadings, "loadings")
     if not loadings or top < 1:
         raise ValueError("there is nothing to draw: give at least one view, and top of at least 1")
     shown = {
@@ -132,7 +136,9 @@ def top_per_factor(loadings: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["factor", "view", "feature", "loading"])
 
 
-def plot_top_per_factor(loadings: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Axes:
+def plot_top_per_factor(
+    loadings: FittedPoems | Mapping[str, pd.DataFrame], ax: Axes | None = None
+) -> Axes:
     """Draw a table that names, for each factor and view, the feature that loads on it most.
 
     Red cells raise their feature as the factor rises, blue ones lower it, the
@@ -142,7 +148,7 @@ def plot_top_per_factor(loadings: Mapping[str, pd.DataFrame], ax: Axes | None = 
     Parameters
     ----------
     loadings
-        Mapping of view to a table of shape (n_features, n_factors).
+        A model, or a mapping of view to a table of shape (n_features, n_factors).
     ax
         Axes to draw in; by default new ones, large enough for the names.
 
@@ -152,6 +158,7 @@ def plot_top_per_factor(loadings: Mapping[str, pd.DataFrame], ax: Axes | None = 
     >>> [text.get_text() for text in plot_top_per_factor({"rna": table}).texts]
     ['b']
     """
+    loadings = by_view_of(loadings, "loadings")
     best = top_per_factor(loadings)
     views = list(loadings)
     factors = list(dict.fromkeys(factor for table in loadings.values() for factor in table))

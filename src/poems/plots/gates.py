@@ -9,14 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.plots.given import groups_of, table_of
 from poems.plots.style import colours, label, labels, natural_order, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from poems.analysis.subtypes.finding import Subtypes
+    from poems.fitting.result import FittedPoems
+
 
 def plot_gates(
-    gates: pd.DataFrame, subtypes: pd.Series | None = None, ax: Axes | None = None
+    gates: FittedPoems | pd.DataFrame,
+    subtypes: pd.Series | Subtypes | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw the views' weights as one stacked bar a sample, samples grouped by subtype.
 
@@ -27,14 +33,15 @@ def plot_gates(
     ----------
     gates
         Shape (n_samples, n_views); rows sum to 1, 0 where a view was not
-        measured.
+        measured. Of a model, its gates.
     subtypes
         Subtype by sample; ``None`` draws one group. Samples without one come
         last.
     ax
         Axes to draw in; new ones by default.
     """
-    ax = new_axes(8.0, 3.6) if ax is None else ax
+    gates, subtypes = table_of(gates, "gates"), groups_of(subtypes)
+    ax = new_axes(6.0, 3.2) if ax is None else ax
     ordered, edges, names = _order(gates, subtypes)
     # Steps rather than bars: thousands of bars leave hairlines between them, and are slow.
     at = np.arange(len(ordered) + 1)

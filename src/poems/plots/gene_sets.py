@@ -8,11 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.plots.given import table_of
 from poems.plots.style import labels, natural_order, new_axes
 from poems.settings.rates import FDR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from poems.analysis.factors.gene_sets import GeneSetEnrichment
 
 _COLOURS = {"up": "#D55E00", "down": "#0072B2"}
 _MARKERS = {"up": "^", "down": "v"}
@@ -21,7 +24,11 @@ _STRONGEST = 10.0
 
 
 def plot_gene_sets(
-    table: pd.DataFrame, ax: Axes | None = None, *, n_sets: int = 20, fdr: float = FDR
+    table: GeneSetEnrichment | pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    n_sets: int = 20,
+    fdr: float = FDR,
 ) -> Axes:
     """Draw the leading gene sets (rows) of the factors (columns).
 
@@ -50,6 +57,7 @@ def plot_gene_sets(
     >>> [text.get_text() for text in plot_gene_sets(table).get_yticklabels()]
     ['HYPOXIA']
     """
+    table = table_of(table, "table")
     best = table[table["q"] <= fdr].sort_values("q", kind="stable")
     best = best.drop_duplicates(["factor", "view", "gene_set"])
     several = best["view"].nunique() > 1

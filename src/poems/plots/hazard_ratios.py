@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from poems.plots.given import table_of
 from poems.plots.style import PALETTE, labels, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from poems.analysis.survival.result import Survival
 
 _ROW: Final = 0.24
 """Inches of a row."""
@@ -51,7 +54,7 @@ def hazard_rows(cox: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def plot_hazard_ratios(cox: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def plot_hazard_ratios(cox: Survival | pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw hazard ratios of subtypes, covariates and factors with their 95 % limits.
 
     Right of the line at 1 events come sooner. Subtypes are compared with the
@@ -75,6 +78,7 @@ def plot_hazard_ratios(cox: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> [text.get_text() for text in ax.get_yticklabels()]
     ['S2 vs S1', 'S3 vs S1']
     """
+    cox = table_of(cox, "cox")
     rows = hazard_rows(cox)
     if ax is None:
         ax = new_axes(6.0, max(1.4, 0.9 + _ROW * len(rows)))

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from poems.plots.given import table_of
 from poems.plots.style import PALETTE, label, labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from poems.fitting.result import FittedPoems
 
 _COLUMNS = 3
 _TITLES = {
@@ -27,7 +30,7 @@ _TITLES = {
 _SCHEDULES = ("kl_weight", "spike_ramp")
 
 
-def plot_history(history: pd.DataFrame, figure: Figure | None = None) -> Figure:
+def plot_history(history: FittedPoems | pd.DataFrame, figure: Figure | None = None) -> Figure:
     """Draw every column of a training history over the epochs, each in its own panel.
 
     A grey line in the panels of the objective marks the epoch from which the
@@ -58,6 +61,7 @@ def plot_history(history: pd.DataFrame, figure: Figure | None = None) -> Figure:
     >>> [ax.get_title(loc="left") for ax in figure.axes]
     ['Objective', 'KL to the prior']
     """
+    history = table_of(history, "history")
     drawn = history.loc[:, np.isfinite(history.to_numpy(dtype=float)).any(axis=0)]
     if drawn.empty:
         raise ValueError("the history holds no finite value to draw")

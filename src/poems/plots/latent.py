@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from poems.plots.given import groups_of
 from poems.plots.style import colours, label, natural_order, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from poems.analysis.subtypes.finding import Subtypes
+    from poems.fitting.result import FittedPoems
 
 # Shapes tell subtypes apart where colours repeat or are printed grey.
 _MARKERS = "os^DvP*X<>hp"
@@ -105,7 +109,9 @@ def centre_plane(points: pd.DataFrame, subtypes: pd.Series, name: str = "") -> p
 
 
 def plot_latent(
-    plane: pd.DataFrame, subtypes: pd.Series | None = None, ax: Axes | None = None
+    plane: FittedPoems | pd.DataFrame,
+    subtypes: pd.Series | Subtypes | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw samples as points in a plane, coloured and shaped by subtype.
 
@@ -113,13 +119,14 @@ def plot_latent(
     ----------
     plane
         Two columns, as from :func:`principal_plane` or :func:`centre_plane`;
-        they name the axes.
+        they name the axes. Of a model, the principal plane of its default embedding.
     subtypes
         Subtype by sample; ``None`` draws all alike. Samples without one are
         drawn grey.
     ax
         Axes to draw in; new ones by default.
     """
+    plane, subtypes = plane_of(plane), groups_of(subtypes)
     ax = new_axes(6.0, 4.6) if ax is None else ax
     x, y = plane.columns[:2]
     # Of a marker: points, not data.
@@ -135,6 +142,37 @@ def plot_latent(
     ax.set_aspect("equal", adjustable="datalim")
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def plane_of(given: FittedPoems | pd.DataFrame) -> pd.DataFrame:
+    """Return a plane of samples: the one given, or the principal one of a model's embedding.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    if isinstance(given, pd.DataFrame):
+        return given
+    return principal_plane(points_of(given), given.default_metric)
+
+
+def points_of(given: FittedPoems | pd.DataFrame) -> pd.DataFrame:
+    """Return points (n_samples, n_dimensions): those given, or a model's default embedding.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    if isinstance(given, pd.DataFrame):
+        return given
+    if not hasattr(given, "embedding"):
+        raise TypeError(
+            "expected a fitted model or a table (pandas DataFrame) of points, not a "
+            f"{type(given).__name__}"
+        )
+    return given.embedding()
 
 
 def _draw_groups(ax: Axes, plane: pd.DataFrame, groups: pd.Series, style: dict[str, Any]) -> None:

@@ -9,11 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.plots.given import by_view_of
 from poems.plots.style import DIVERGING, SEQUENTIAL, label, labels, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
+
+    from poems.fitting.result import FittedPoems
 
 # Inches for one row or column of a heat map whose every row is named.
 _ROW = 0.16
@@ -78,7 +81,7 @@ def _rows_by_turns(size: npt.NDArray[np.float64], top: int) -> list[int]:
 
 
 def plot_loadings(
-    loadings: Mapping[str, pd.DataFrame], top: int = 12, ax: Axes | None = None
+    loadings: FittedPoems | Mapping[str, pd.DataFrame], top: int = 12, ax: Axes | None = None
 ) -> Axes:
     """Draw the strongest features of each view and factor against the factors, as a heat map.
 
@@ -89,7 +92,7 @@ def plot_loadings(
     Parameters
     ----------
     loadings
-        Mapping of view to a table of shape (n_features, n_factors), in
+        A model, or a mapping of view to a table of shape (n_features, n_factors), in
         standard deviations of the feature per standard deviation of the
         factor.
     top
@@ -97,6 +100,7 @@ def plot_loadings(
     ax
         Axes to draw in; by default new ones, tall enough to name every row.
     """
+    loadings = by_view_of(loadings, "loadings")
     table = top_features(loadings, top)
     n_rows, n_columns = table.shape
     if ax is None:
@@ -114,17 +118,20 @@ def plot_loadings(
     return ax
 
 
-def plot_sparsity(loadings: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Axes:
+def plot_sparsity(
+    loadings: FittedPoems | Mapping[str, pd.DataFrame], ax: Axes | None = None
+) -> Axes:
     """Draw how many features of each view each factor drives: the count, shaded by the share.
 
     Parameters
     ----------
     loadings
-        Mapping of view to a table of shape (n_features, n_factors), exactly
+        A model, or a mapping of view to a table of shape (n_features, n_factors), exactly
         zero where a factor does not drive a feature.
     ax
         Axes to draw in; new ones by default.
     """
+    loadings = by_view_of(loadings, "loadings")
     counts = pd.DataFrame({view: (table != 0).sum() for view, table in loadings.items()}).T
     n_views, n_columns = counts.shape
     if ax is None:

@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 
 from poems.errors import DataError, SettingsError
-from poems.plots.latent import plot_latent, principal_plane
+from poems.plots.latent import plot_latent, points_of, principal_plane
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from poems.analysis.subtypes.finding import Subtypes
+    from poems.fitting.result import FittedPoems
 
 Projector = Literal["tsne", "umap", "pca"]
 
@@ -115,8 +118,8 @@ def umap_plane(points: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 
 
 def plot_projection(
-    points: pd.DataFrame,
-    subtypes: pd.Series | None = None,
+    points: FittedPoems | pd.DataFrame,
+    subtypes: pd.Series | Subtypes | None = None,
     method: Projector = "tsne",
     *,
     seed: int = 0,
@@ -127,7 +130,7 @@ def plot_projection(
     Parameters
     ----------
     points
-        Embedding of shape (n_samples, n_dimensions).
+        A model, for its default embedding, or points of shape (n_samples, n_dimensions).
     subtypes
         Subtype by sample; ``None`` draws all alike.
     method
@@ -150,6 +153,7 @@ def plot_projection(
     >>> plot_projection(points, method="pca").get_xlabel()[:3]
     'PC1'
     """
+    points = points_of(points)
     if method == "tsne":
         plane = tsne_plane(points, seed=seed)
     elif method == "umap":
@@ -164,6 +168,42 @@ def plot_projection(
         ax.set_xticks([])
         ax.set_yticks([])
     return ax
+
+
+def plot_umap(
+    points: FittedPoems | pd.DataFrame,
+    subtypes: pd.Series | Subtypes | None = None,
+    ax: Axes | None = None,
+    *,
+    seed: int = 0,
+) -> Axes:
+    """Draw a UMAP map of a model's embedding, as :func:`plot_projection` does.
+
+    Raises
+    ------
+    SettingsError
+        If umap-learn is not installed.
+    DataError
+        If there are too few samples, or a point is not finite.
+    """
+    return plot_projection(points, subtypes, "umap", seed=seed, ax=ax)
+
+
+def plot_tsne(
+    points: FittedPoems | pd.DataFrame,
+    subtypes: pd.Series | Subtypes | None = None,
+    ax: Axes | None = None,
+    *,
+    seed: int = 0,
+) -> Axes:
+    """Draw a t-SNE map of a model's embedding, as :func:`plot_projection` does.
+
+    Raises
+    ------
+    DataError
+        If there are too few samples, or a point is not finite.
+    """
+    return plot_projection(points, subtypes, "tsne", seed=seed, ax=ax)
 
 
 def _checked(points: pd.DataFrame) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

@@ -73,7 +73,7 @@ def write_figure(figure: Figure, target: Path | BytesIO, kind: Format, *, dpi: f
     kind
         Format of the file.
     dpi
-        Dots per inch of a PNG.
+        Dots per inch of a PNG, and of what is a picture of dots within an SVG.
     """
     if kind == "pdf":
         figure.savefig(target, format=kind, metadata=_UNDATED[kind])
@@ -81,13 +81,16 @@ def write_figure(figure: Figure, target: Path | BytesIO, kind: Format, *, dpi: f
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    canvas, before = figure.canvas, figure.dpi
+    canvas: Any = figure.canvas
+    before = figure.dpi
     try:
+        figure.dpi = dpi
         if kind == "svg":
-            FigureCanvasSVG(figure).print_svg(target, metadata=_UNDATED[kind])
+            drawing: Any = FigureCanvasSVG(figure)
+            drawing.print_svg(target, metadata=_UNDATED[kind])
         else:
-            figure.dpi = dpi
-            FigureCanvasAgg(figure).print_png(target, metadata=_UNDATED[kind])
+            drawing = FigureCanvasAgg(figure)
+            drawing.print_png(target, metadata=_UNDATED[kind])
     finally:
         figure.dpi = before
         figure.set_canvas(canvas)

@@ -9,17 +9,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.plots.given import by_view_of
 from poems.plots.style import PALETTE, label, labels, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from poems.fitting.result import FittedPoems
+
 _BINS = 60
 
 
 def plot_sparsity_mask(
-    loadings: Mapping[str, pd.DataFrame], threshold: float = 0.0, figure: Figure | None = None
+    loadings: FittedPoems | Mapping[str, pd.DataFrame],
+    threshold: float = 0.0,
+    figure: Figure | None = None,
 ) -> Figure:
     """Draw which loadings are larger than a threshold: factors by features, a panel per view.
 
@@ -29,7 +34,7 @@ def plot_sparsity_mask(
     Parameters
     ----------
     loadings
-        Mapping of view to a table of shape (n_features, n_factors).
+        A model, or a mapping of view to a table of shape (n_features, n_factors).
     threshold
         A loading is marked when it is larger than this in absolute value: 0
         for loadings that are exactly sparse.
@@ -48,6 +53,7 @@ def plot_sparsity_mask(
     >>> ax.get_title(loc="left"), ax.get_xlabel()
     ('rna', '2 features, 25% non-zero')
     """
+    loadings = by_view_of(loadings, "loadings")
     n_factors = max((table.shape[1] for table in loadings.values()), default=0)
     titles = labels(loadings, 14)
     figure, axes = _panels(loadings, 1.1 + max(0.11 * n_factors, 1.0), figure)
@@ -68,7 +74,9 @@ def plot_sparsity_mask(
 
 
 def plot_loading_histogram(
-    loadings: Mapping[str, pd.DataFrame], threshold: float = 0.0, figure: Figure | None = None
+    loadings: FittedPoems | Mapping[str, pd.DataFrame],
+    threshold: float = 0.0,
+    figure: Figure | None = None,
 ) -> Figure:
     """Draw how often loadings of each size occur, a panel per view, all on the same scales.
 
@@ -78,7 +86,7 @@ def plot_loading_histogram(
     Parameters
     ----------
     loadings
-        Mapping of view to a table of shape (n_features, n_factors).
+        A model, or a mapping of view to a table of shape (n_features, n_factors).
     threshold
         Loadings up to this size count as zero in the shares below the panels.
     figure
@@ -96,6 +104,7 @@ def plot_loading_histogram(
     >>> int(sum(bar.get_height() for bar in ax.patches))
     4
     """
+    loadings = by_view_of(loadings, "loadings")
     titles = labels(loadings, 14)
     from matplotlib.ticker import MaxNLocator
 

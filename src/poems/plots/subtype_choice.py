@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pandas as pd
 
+from poems.analysis.subtypes.choice_words import choice_table
 from poems.plots.style import PALETTE, panels
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from poems.analysis.subtypes.result import Subtypes
 
 _GREY: Final = "0.55"
 
 
 def plot_subtype_choice(
-    table: pd.DataFrame, chosen: int | None = None, figure: Figure | None = None
+    table: Subtypes | pd.DataFrame, chosen: int | None = None, figure: Figure | None = None
 ) -> Figure:
     """Draw, for each number of subtypes, how well they are found again and how far they are apart.
 
@@ -49,6 +52,9 @@ def plot_subtype_choice(
     >>> [ax.get_title(loc="left") for ax in plot_subtype_choice(table, 2).axes]
     ['Found again', 'Apart']
     """
+    if not isinstance(table, pd.DataFrame):
+        chosen = table.n_subtypes if chosen is None else chosen
+        table = choice_table(table.tried)
     shown = table[table["n_subtypes"] > 1]
     if shown.empty:
         raise ValueError("there is nothing to draw: no number of subtypes above 1 was tried")
@@ -84,8 +90,8 @@ def plot_subtype_choice(
         ha="left",
         va="bottom",
     )
-    apart.set_ylim(bottom=0)
-    apart.margins(y=0.12)
+    # The name of the line stands above it, below the title.
+    apart.set_ylim(0, 1.2 * float(np.nanmax([*shown["separation"], *limits, 1e-9])))
     apart.set_ylabel("Nearest two (SD)", fontsize="small")
     apart.set_title("Apart", loc="left", fontsize="medium")
     return figure

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from poems.plots.given import table_of
 from poems.plots.style import DIVERGING, PALETTE, label, labels, natural_order, panels
 from poems.settings.rates import FDR
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
+
+    from poems.analysis.subtypes.markers import Markers
+    from poems.analysis.subtypes.numbers import SubtypeNumbers
 
 # Column, its standard error, the title, and what is better.
 _CRITERIA: Final = (
@@ -29,12 +33,15 @@ _ROW = 0.2
 _COLUMN = 0.42
 _CHARACTER = 0.08
 _LARGEST_DOT = 110.0
+_MOST_SHAPES = 300
 # Effects of this many standard deviations have the strongest colour and the largest dot.
 _FULL_EFFECT = 2.0
 
 
 def plot_subtype_numbers(
-    table: pd.DataFrame, best: Mapping[str, int] | None = None, figure: Figure | None = None
+    table: SubtypeNumbers | pd.DataFrame,
+    best: Mapping[str, int] | None = None,
+    figure: Figure | None = None,
 ) -> Figure:
     """Draw criteria of the number of subtypes, a panel each, the number reported as a line.
 
@@ -60,10 +67,13 @@ def plot_subtype_numbers(
     >>> len(plot_subtype_numbers(table, {"silhouette": 3}).axes)
     1
     """
+    if best is None and not isinstance(table, pd.DataFrame):
+        best = table.best
+    table = table_of(table, "table")
     shown = [each for each in _CRITERIA if each[0] in table and table[each[0]].notna().any()]
     if not shown:
         raise ValueError("there is nothing to draw: no criterion has a value")
-    figure, axes = panels(len(shown), 2.9, 2.5, figure=figure, columns=4)
+    figure, axes = panels(len(shown), 2.4, 2.2, figure=figure, columns=2)
     numbers = table["n_subtypes"].to_numpy(dtype=float)
     chosen = table.loc[table["chosen"].astype(bool), "n_subtypes"]
     for ax, (name, error, title, better) in zip(axes, shown, strict=True):
@@ -95,7 +105,7 @@ def plot_subtype_numbers(
 
 
 def plot_markers(
-    table: pd.DataFrame, top: int = 5, *, fdr: float = FDR, figure: Figure | None = None
+    table: Markers | pd.DataFrame, top: int = 5, *, fdr: float = FDR, figure: Figure | None = None
 ) -> Figure:
     """Draw the markers with the largest effects of each subtype, a panel per view.
 
@@ -127,6 +137,7 @@ def plot_markers(
     >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
     ['a']
     """
+    table = table_of(table, "table")
     if table.empty or top < 1:
         raise ValueError("there is nothing to draw: give a table with a row, and top of at least 1")
     names = sorted(table["subtype"].astype(str).unique(), key=natural_order)
@@ -137,7 +148,7 @@ def plot_markers(
     most = max(map(len, rows.values()), default=4)
     widest = max((len(text) for texts in ticks.values() for text in texts), default=0)
     width = 0.9 + _COLUMN * max(len(names), 3) + _CHARACTER * widest
-    n_columns = max(1, min(len(rows), int(12 // width)))
+    n_columns = max(1, min(len(rows), int(7 // width)))
     height = 0.8 + _ROW * max(most, 6)
     figure, axes = panels(max(len(rows), 1), width, height, figure=figure, columns=n_columns)
     if without:
@@ -198,6 +209,8 @@ def _dots(
             alpha=1.0 if marker else 0.35,
             edgecolors="0.2" if marker else "none",
             linewidths=0.5,
+            # A shape for each of many sizes would be a megabyte.
+            rasterized=len(own) > _MOST_SHAPES,
         )
     return drawn
 

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from poems.plots.given import table_of
 from poems.plots.style import colours, labels, natural_order, new_axes
 from poems.wording import p_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from poems.analysis.survival.result import Survival
+    from poems.fitting.result import FittedPoems
 
 # Bands of more groups than this would cover one another.
 _MOST_BANDS = 3
@@ -23,8 +27,8 @@ _TABLE = -40
 
 
 def plot_kaplan_meier(
-    km: pd.DataFrame,
-    at_risk: pd.DataFrame,
+    km: Survival | pd.DataFrame,
+    at_risk: pd.DataFrame | None = None,
     ax: Axes | None = None,
     *,
     p: float | None = None,
@@ -38,6 +42,7 @@ def plot_kaplan_meier(
         Columns ``subtype``, ``time``, ``survival``, ``lower``, ``upper``, ``censored`` and
         ``events``, see :class:`poems.analysis.survival.curves.Curves`. The 95 % limits are drawn
         as bands for up to 3 groups; samples whose follow-up ended are marked on the curve.
+        Or a survival analysis, which has its own ``at_risk`` and ``p``.
     at_risk
         Columns ``subtype``, ``time`` and ``at_risk``; its times are the ticks.
     ax
@@ -57,10 +62,16 @@ def plot_kaplan_meier(
     >>> plot_kaplan_meier(km, at_risk).get_ylabel()
     'Survival'
     """
+    if not isinstance(km, pd.DataFrame):
+        overall = km.logrank.loc[km.logrank["comparison"] == "overall", "p"]
+        p = float(overall.iloc[0]) if p is None and len(overall) else p
+        km, at_risk = km.curves.km, km.curves.at_risk
+    if at_risk is None:
+        raise TypeError("a table of curves needs that of the numbers at risk; give at_risk, too")
     names = sorted(km["subtype"].unique(), key=natural_order)
     texts = dict(zip(names, labels(names, 18), strict=True))
     if ax is None:
-        width = 6.0 + 0.16 * max(map(len, texts.values()))
+        width = 4.6 + 0.13 * max(map(len, texts.values()))
         ax = new_axes(width, 4.2 + _ROW * (len(names) + 1))
     palette = colours(names)
     for at, name in enumerate(names):
@@ -130,3 +141,60 @@ def _draw_table(
                 f"{number}", (float(when), y), xycoords=("data", "axes points"), ha="center",
                 va="top", fontsize="small", annotation_clip=False,
             )  # fmt: skip
+
+
+def plot_factor_survival(
+    values: FittedPoems | pd.DataFrame,
+    time: pd.Series,
+    event: pd.Series,
+    factor: str = "factor_1",
+    ax: Axes | None = None,
+    *,
+    event_value: object | None = None,
+    unit: str = "",
+) -> Axes:
+    """Draw survival of the samples in each third of a factor's values, with 95 % limits.
+
+    A picture of an association that is tested on the values as they are.
+
+    Parameters
+    ----------
+    values
+        A model, for the posterior means of its factors, or a table (n_samples, n_factors).
+    time, event
+        By sample, as for :func:`poems.analysis.survival.survival_analysis`.
+    factor
+        Name of a factor.
+    ax
+        Axes to draw in; new ones by default, tall enough for the table.
+    event_value
+        The value of ``event`` that means an event, where the values alone do not show it.
+    unit
+        Unit of the times, for the label of the axis.
+
+    Raises
+    ------
+    DataError
+        If times or events cannot be understood.
+    ValueError
+        If there is no such factor.
+
+    Examples
+    --------
+    >>> values = pd.DataFrame({"factor_1": range(30)}, index=[f"s{at}" for at in range(30)])
+    >>> time = pd.Series(range(1, 31), values.index, dtype=float)
+    >>> plot_factor_survival(values, time, pd.Series(1, values.index)).get_title(loc="left")
+    'Factor 1'
+    """
+    from poems.analysis.survival.outcome import read_outcome
+    from poems.analysis.survival.thirds import curves_by_thirds
+
+    table = table_of(values, "latent")
+    if factor not in table.columns:
+        there = ", ".join(map(str, table.columns[:12])) or "none"
+        raise ValueError(f"no factor '{factor}'; there are: {there}")
+    outcome = read_outcome(time, event, table.index, event_value=event_value)
+    curves = curves_by_thirds(table[factor], outcome.time, outcome.event)
+    ax = plot_kaplan_meier(curves.km, curves.at_risk, ax, unit=unit)
+    ax.set_title(factor.replace("factor_", "Factor "), fontsize="medium", loc="left")
+    return ax

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,11 @@ from poems.runs.folder import Run
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
+    from poems.analysis.survival.outcome import Outcome
+    from poems.analysis.survival.result import Survival
+
+# Factors whose curves are drawn, at most.
+_FACTOR_CURVES: Final = 3
 
 
 def factor_tables(source: Source) -> dict[str, pd.DataFrame]:
@@ -43,6 +48,17 @@ def factor_tables(source: Source) -> dict[str, pd.DataFrame]:
     if "background_obs" not in source.tables and len(obs.columns) and len(model.background.columns):
         tables["background_obs"] = associate(model.background, obs).table
     return tables
+
+
+def subtype_tables(source: Source, seed: int) -> dict[str, pd.DataFrame]:
+    """Return the columns of the obs table by subtype, ``subtype_obs``; nothing without them."""
+    from poems.analysis.subtypes.characteristics import characteristics
+
+    obs = source.run.obs
+    if not len(obs.columns) or source.subtypes.nunique() < 2:
+        return {}
+    table = characteristics(obs, source.subtypes, seed=seed).table
+    return {"subtype_obs": table} if len(table) else {}
 
 
 def label_tables(source: Source, column: str) -> dict[str, pd.DataFrame]:
@@ -114,7 +130,37 @@ def survival_tables(
         )
     except DataError as error:
         return {}, (Finding("warning", "survival-refused", f"no survival analysis: {error}"),)
-    return survival.tables, survival.findings
+    curves = _factor_curves(latent, survival, _outcome(run, latent, time, event, event_value))
+    return {**survival.tables, **curves}, survival.findings
+
+
+def _outcome(
+    run: Run, latent: pd.DataFrame, time: str, event: str, event_value: str | None
+) -> Outcome:
+    from poems.analysis.survival.outcome import read_outcome
+
+    columns = _column(run, time, "--time"), _column(run, event, "--event")
+    return read_outcome(*columns, latent.index, event_value=event_value)
+
+
+def _factor_curves(
+    latent: pd.DataFrame, survival: Survival, outcome: Outcome
+) -> dict[str, pd.DataFrame]:
+    """Return curves by thirds of the factors that go with survival most, one at least."""
+    from poems.analysis.survival.thirds import curves_by_thirds
+
+    tests = survival.tests
+    own = tests[tests["what"].isin(latent.columns)].dropna(subset=["p"])
+    own = own.sort_values("p", kind="stable").drop_duplicates("what")
+    shown = own[own["reported"].astype(bool)].head(_FACTOR_CURVES)
+    parts: dict[str, list[pd.DataFrame]] = {"survival_factor_km": [], "survival_factor_at_risk": []}
+    for factor in (shown if len(shown) else own.head(1))["what"]:
+        if latent[factor].nunique() < 3:
+            continue
+        curves = curves_by_thirds(latent[factor], outcome.time, outcome.event)
+        for stem, table in zip(parts, (curves.km, curves.at_risk), strict=True):
+            parts[stem].append(table.assign(factor=factor))
+    return {stem: pd.concat(tables, ignore_index=True) for stem, tables in parts.items() if tables}
 
 
 def _column(run: Run, name: str, flag: str) -> pd.Series:

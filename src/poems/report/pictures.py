@@ -76,4 +76,31 @@ def _saved(figure: Figure, many_points: bool, fonttype: str) -> bytes:
     style: Any = {"svg.hashsalt": "poems", "svg.fonttype": fonttype}
     with mpl.rc_context(style):
         write_figure(figure, target, "png" if many_points else "svg", dpi=2 * _DPI)
-    return target.getvalue()
+    content = target.getvalue()
+    return content if many_points else _shorter(content)
+
+
+# A number with more digits than a screen can show, and what holds small ones that are multiplied.
+_LONG_NUMBER: Final = re.compile(rb"-?\d+\.\d{3,}")
+_KEPT: Final = re.compile(
+    rb'(scale\([^)]*\)|matrix\([^)]*\)|href="[^"]*"|<style.*?</style>)', re.DOTALL
+)
+_GLYPH: Final = re.compile(rb'(id="|href="#)DejaVuSans-')
+_EMPTY: Final = re.compile(rb"\s*\n\s*|<!--.*?-->", re.DOTALL)
+
+
+def _shorter(svg: bytes) -> bytes:
+    """Round coordinates to hundredths of a point, and leave out line breaks and remarks.
+
+    >>> _shorter(b'<path d="M 1.234567 2.000000\\nL 3.5 4"/>')
+    b'<path d="M 1.23 2 L 3.5 4"/>'
+    """
+
+    def rounded(found: re.Match[bytes]) -> bytes:
+        text = f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
+        return (text if text != "-0" else "0").encode()
+
+    parts = _KEPT.split(_GLYPH.sub(rb"\1g", _EMPTY.sub(b" ", svg)))
+    # Every other part is one that is kept as it is.
+    parts[::2] = [_LONG_NUMBER.sub(rounded, part) for part in parts[::2]]
+    return b"".join(parts)

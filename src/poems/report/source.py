@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "analysis"
 # Tables that are of the obs table's columns alone.
-_OF_OBS: Final = ("factor_obs", "background_obs")
+_OF_OBS: Final = ("factor_obs", "background_obs", "subtype_obs")
 FINDING_COLUMNS: Final = ["severity", "code", "view", "message"]
 
 

@@ -30,6 +30,7 @@ from poems.report.computed import (
     gene_set_tables,
     label_tables,
     stability_tables,
+    subtype_tables,
     survival_tables,
 )
 from poems.report.page import GENERATOR, render
@@ -45,7 +46,15 @@ DEFAULT_NAME = "report.html"
 BRIEF_NAME = "brief.html"
 _HEAD_BYTES = 4000
 # Tables that reports compute: of an earlier report, those that the new one lacks are removed.
-_OURS = ("summary", "factor_", "label_", "survival_", "gene_set", "stability_")
+_OURS = (
+    "summary",
+    "factor_",
+    "label_",
+    "survival_",
+    "gene_set",
+    "stability_",
+    "subtype_obs",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +183,7 @@ def write_report(
     if obs is not None:
         table, notes = run_obs(read, obs)
         source, findings = with_obs(source, table), [*notes]
-    source = source.adding(factor_tables(source))
+    source = source.adding(factor_tables(source)).adding(subtype_tables(source, seed))
     if labels is not None:
         source = source.adding(label_tables(source, labels))
     if time is not None and event is not None:

@@ -16,6 +16,7 @@ from poems.errors import SettingsError
 from poems.findings import name_some
 from poems.fitting.numbers import number_judgements
 from poems.fitting.result import FittedPoems
+from poems.notebook import card
 from poems.resampling.consensus import ConsensusSubtypes, co_association, subtypes_of
 from poems.resampling.draws import Resample
 from poems.settings.rates import FDR
@@ -93,6 +94,16 @@ class Stability:
         if self.n_permutations:
             lines.append(f"  {len(self.biomarkers())} biomarkers at a false discovery rate of 10 %")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Show the stability of the factors in a notebook."""
+        first, *lines = repr(self).splitlines()
+        rows = [
+            (name, f"{row['found']:.0%}", f"{row['similarity']:.2f}", f"{row['chance_95']:.2f}")
+            for name, row in self.factor_stability.iterrows()
+        ]
+        heads = ("factor", "found in refits", "similarity", "by chance at most")
+        return card(first, lines, heads, rows)
 
     @property
     def samples(self) -> pd.Index:

@@ -12,13 +12,15 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pandas as pd
 
 from poems.analysis.contributions.tables import view_contributions
 from poems.analysis.factors.effects import top_features
 from poems.analysis.factors.tables import describe_factors
 from poems.analysis.pairs.cross_omic import cross_omic
-from poems.analysis.subtypes.assessment import assess_subtypes
+from poems.analysis.subtypes.assessment import SubtypeAssessment, assess_subtypes
+from poems.analysis.subtypes.marker_values import marker_values
 from poems.analysis.subtypes.markers import subtype_markers
 from poems.errors import PoemsError
 from poems.files.csv_tables import read_typed_csv, write_csv
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 _FOLDER: Final = "analysis"
 # Features of each factor and view in factor_top_features.csv.
 _TOP: Final = 20
+# Samples in subtype_consensus.csv, at most.
+_MOST_IN_MATRIX: Final = 300
 # Columns that hold names, whatever they look like; all others are numbers where they can be.
 NAME_COLUMNS: Final = (
     "sample",
@@ -218,14 +222,34 @@ def _subtypes(
 ) -> tuple[Tables, tuple[Finding, ...]]:
     probability = subtypes.own_probability(model)
     found = assess_subtypes(model, subtypes, probability=probability, seed=seed)
-    return found.tables, found.findings
+    return {**found.tables, **_consensus(found, seed)}, found.findings
+
+
+def _consensus(found: SubtypeAssessment, seed: int) -> Tables:
+    """Return the consensus of every two samples, of a random part where a picture shows no more.
+
+    Columns are numbered in the order of the rows: a sample's name could be that of another column.
+    """
+    matrix = found.consensus
+    if len(found.subtypes) < 2 or matrix.isna().any(axis=None):
+        return {}
+    rows = np.arange(len(matrix))
+    if len(rows) > _MOST_IN_MATRIX:
+        drawn = np.random.default_rng(seed).choice(rows, _MOST_IN_MATRIX, replace=False)
+        rows = np.sort(drawn)
+    values = matrix.to_numpy(dtype=np.float64)[np.ix_(rows, rows)].round(2)
+    columns = [str(at + 1) for at in range(len(rows))]
+    table = pd.DataFrame(values, columns=columns)
+    table.insert(0, "sample", matrix.index[rows].astype(str))
+    return {"subtype_consensus": table}
 
 
 def _markers(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int, samples: Samples
 ) -> tuple[Tables, tuple[Finding, ...]]:
     found = subtype_markers(model, cohort, subtypes, seed=seed)
-    return found.tables, found.findings
+    values = marker_values(found, samples(), seed=seed)
+    return {**found.tables, **({"marker_values": values} if len(values) else {})}, found.findings
 
 
 def _cross_omic(

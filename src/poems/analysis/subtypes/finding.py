@@ -6,7 +6,7 @@ drawn anew, or as the components of the mixture prior.
 
 from __future__ import annotations
 
-import logging
+import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -22,14 +22,12 @@ from poems.analysis.subtypes.result import Method, Subtypes, component_table
 from poems.clustering.how_many import NumberTried, drawn_rows
 from poems.clustering.kmeans import LARGEST_CLUSTERED, finite_points
 from poems.clustering.redraws import PointRedraws
-from poems.errors import SettingsError
+from poems.errors import PoemsWarning, SettingsError
 from poems.findings import Finding, name_some
 from poems.settings.schema import Metric
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
-
-logger = logging.getLogger(__name__)
 
 __all__ = [
     "Method",
@@ -77,7 +75,13 @@ def find_subtypes(
     Returns
     -------
     Subtypes
-        What is doubtful of them is in its ``findings``; warnings are logged.
+        What is doubtful of them is in its ``findings``.
+
+    Warns
+    -----
+    PoemsWarning
+        If the number that was asked for does not hold, a subtype is too small to be one, or the
+        fit failed its diagnosis.
 
     Raises
     ------
@@ -90,7 +94,7 @@ def find_subtypes(
     )
     for each in (*found.findings, *failed_fit(model)):
         if each.severity != "note":
-            logger.warning("%s", each.message)
+            warnings.warn(each.message, PoemsWarning, stacklevel=2)
     return found
 
 

@@ -14,6 +14,7 @@ from poems.analysis.subtypes.choice_words import explain_choice
 from poems.clustering.how_many import NumberTried
 from poems.clustering.kmeans import FEWEST_SAMPLES
 from poems.findings import Finding, count, name_some
+from poems.notebook import card
 from poems.settings.schema import Metric
 
 if TYPE_CHECKING:
@@ -65,6 +66,21 @@ class Subtypes:
     n_clustered: int | None = None
     tried: tuple[NumberTried, ...] = ()
     asked: bool = False
+
+    def _repr_html_(self) -> str:
+        """Show the subtypes in a notebook: why so many, their sizes, how well they are found."""
+        again = self.found_again
+        rows = [
+            (name, int(size), f"{again[str(name)]:.2f}" if str(name) in again else "")
+            for name, size in self.sizes.items()
+        ]
+        return card(
+            f"Subtypes: {self.n_subtypes} of {count(len(self.assignment), 'sample')}",
+            [self.explanation],
+            ("subtype", "samples", "found again"),
+            rows,
+            self.findings,
+        )
 
     @property
     def explanation(self) -> str:

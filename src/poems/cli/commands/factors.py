@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from poems.analysis.factors.associations import Associations
     from poems.analysis.factors.tables import FactorTables
+    from poems.cli.result import Drawn
     from poems.data import MultiOmics
     from poems.findings import Finding
     from poems.fitting.result import FittedPoems
@@ -96,6 +97,7 @@ def factors(
         {**about, "factors": model.factor_names},
         tables=_tables(model, found),
         findings=findings,
+        figures=_figures(model, found),
         folder=folder,
         about=about,
     )
@@ -114,6 +116,23 @@ def _tables(model: FittedPoems, found: FactorTables) -> dict[str, pd.DataFrame |
         "variance": None if found.variance is None else found.variance.table,
         "associations": None if found.associations is None else found.associations.table,
     }
+
+
+def _figures(model: FittedPoems, found: FactorTables) -> dict[str, Callable[[], Drawn]]:
+    """Return the pictures of the factors, those that there is something to draw for."""
+    from poems import plots
+
+    if not model.n_active:
+        return {}
+    figures: dict[str, Callable[[], Drawn]] = {
+        "loadings": partial(plots.plot_loadings, model.loadings),
+        "sparsity": partial(plots.plot_sparsity, model.loadings),
+    }
+    if found.variance is not None:
+        figures["variance"] = partial(plots.plot_variance, found.variance)
+    if found.associations is not None and found.associations.table["p"].notna().any():
+        figures["associations"] = partial(plots.plot_associations, found.associations)
+    return figures
 
 
 def _model_and_obs(path: Path) -> tuple[FittedPoems, pd.DataFrame | None]:

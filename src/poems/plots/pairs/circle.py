@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from poems.plots.given import table_of
 from poems.plots.pairs.parts import (
     CHARACTER,
     DOWN,
@@ -27,11 +28,13 @@ from poems.plots.style import label
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from poems.analysis.pairs.cross_omic import CrossOmic
+
 _GAP = 2.0  # Between two views, in features.
 
 
 def plot_pair_circle(
-    pairs: pd.DataFrame,
+    pairs: CrossOmic | pd.DataFrame,
     *,
     views: Sequence[str] | None = None,
     top: int = 40,
@@ -75,6 +78,7 @@ def plot_pair_circle(
     >>> sorted(text.get_text() for text in ax.texts)
     ['ER-alpha', 'ESR1', 'KRT5']
     """
+    pairs = table_of(pairs, "table")
     from matplotlib.patches import PathPatch, Wedge
     from matplotlib.path import Path
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.plots.given import table_of
 from poems.plots.pairs.parts import (
     CHARACTER,
     DOWN,
@@ -28,6 +29,8 @@ from poems.plots.style import label
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from poems.analysis.pairs.cross_omic import CrossOmic
+
 _Floats = npt.NDArray[np.float64]
 
 # Inches between two boxes, and the length of a line, at least about.
@@ -37,7 +40,7 @@ _STEPS: Final = 400
 
 
 def plot_pair_network(
-    pairs: pd.DataFrame,
+    pairs: CrossOmic | pd.DataFrame,
     *,
     views: Sequence[str] | None = None,
     top: int = 40,
@@ -81,6 +84,7 @@ def plot_pair_network(
     >>> len(plot_pair_network(pairs).texts)
     3
     """
+    pairs = table_of(pairs, "table")
     if top < 1:
         raise ValueError(f"top must be at least 1, not {top}")
     shown = spread_pairs(pairs, top)

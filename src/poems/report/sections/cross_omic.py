@@ -6,6 +6,7 @@ from typing import Any
 
 from poems.report.blocks import Block, Section
 from poems.report.pictures import picture
+from poems.report.sections.drawn import pair_circle
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
 from poems.report.wording import factor_title, listing, number, p_text
@@ -78,7 +79,8 @@ def _network(source: Source) -> list[Block]:
             caption=f"The {len(drawn)} strongest of {len(own):,} pairs, boxes coloured by omic. "
             "Red lines join what rises together, blue ones what moves against one another.",
             where=source.where("cross_omic"),
-        )
+        ),
+        *pair_circle(source, drawn, names),
     ]
 
 

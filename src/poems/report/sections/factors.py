@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-from poems.report.blocks import Block, Fold, Notice, Panel, Picker, Section, Text
+from poems.report.blocks import Block, Fold, Heading, Notice, Panel, Picker, Section, Text
+from poems.report.sections.drawn import (
+    associations_picture,
+    factor_groups_picture,
+    loadings_picture,
+    variance_picture,
+)
 from poems.report.source import Source
 from poems.report.standing import NO_INFORMATION, NO_VARIANCE, weak_factors
 from poems.report.tables import Column, make_table
@@ -26,7 +32,10 @@ def factors_section(source: Source) -> Section:
     if not model.n_active:
         text = "No factor drives any feature; `poems diagnose` says what to try."
         return Section("factors", "Factors", [Notice(text, "warning")])
-    blocks: list[Block] = [_overview(source)]
+    blocks: list[Block] = [_overview(source), *variance_picture(source)]
+    blocks += associations_picture(source)
+    blocks += factor_groups_picture(source)
+    blocks += loadings_picture(source)
     if source.get("factor_variance") is None:
         blocks.append(source.absent("factor_variance", "variance explained by factor and omic"))
     if source.get("factor_obs") is None and len(source.run.obs.columns):

@@ -10,6 +10,12 @@ from poems.plots.style import natural_order
 from poems.report.blocks import Block, Fold, Heading, Panel, Picker, Section, Text
 from poems.report.pictures import picture
 from poems.report.sample_map import sample_map
+from poems.report.sections.drawn import (
+    consensus_picture,
+    marker_heatmap,
+    obs_by_subtype,
+    volcano,
+)
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
 from poems.report.wording import listing, number, verb
@@ -19,16 +25,16 @@ from poems.settings.rates import FDR
 _MARKERS = 15
 _CRITERIA = ("silhouette", "gap", "pac", "mixture_weight")
 # Markers of each subtype and view that are drawn, at most, and markers of all in the picture.
-_DRAWN = 5
+_DRAWN, _ROWS = 5, 60
 
 
 def subtypes_section(source: Source) -> Section:
     """Return the section on subtypes."""
     sizes = subtype_sizes(source.subtypes)
-    blocks: list[Block] = [sample_map(source), _sizes(source)]
+    blocks: list[Block] = [sample_map(source), _sizes(source), *obs_by_subtype(source)]
     blocks.append(Heading("subtype-number", "How many subtypes?"))
     blocks += _choice(source)
-    others = (*_numbers(source), *_clusterings(source))
+    others = (*_numbers(source), *consensus_picture(source), *_clusterings(source))
     blocks.append(Fold("other-criteria", "Other criteria and other clusterings", others))
     blocks.append(Heading("subtype-samples", "Uncertain samples"))
     blocks += _uncertain(source)
@@ -288,7 +294,7 @@ def _markers(source: Source, names: list[str]) -> list[Block]:
         return [source.absent("markers", "markers of the subtypes")]
     panels = []
     for at, name in enumerate(names):
-        blocks: list[Block] = []
+        blocks: list[Block] = [*volcano(source, name, at)]
         own = top_markers(markers, name)
         if not len(own):
             blocks.append(Text(f"No feature marks {name} at a false discovery rate of {FDR:.0%}."))
@@ -316,7 +322,11 @@ def _markers(source: Source, names: list[str]) -> list[Block]:
                 )
             )
         panels.append(Panel(f"markers-{at}", f"Subtype {name}", tuple(blocks), name))
-    return [*_drawn(markers), Picker("marker-picker", "Show", tuple(panels))]
+    return [
+        *_drawn(markers),
+        *marker_heatmap(source),
+        Picker("marker-picker", "Show", tuple(panels)),
+    ]
 
 
 def _drawn(markers: pd.DataFrame) -> list[Block]:
@@ -324,13 +334,14 @@ def _drawn(markers: pd.DataFrame) -> list[Block]:
 
     if not (markers["q"] <= FDR).any():
         return []
+    each = max(1, min(_DRAWN, _ROWS // (markers["subtype"].nunique() * markers["view"].nunique())))
     return [
         picture(
             "markers",
-            lambda: plots.plot_markers(markers, _DRAWN, fdr=FDR),
+            lambda: plots.plot_markers(markers, each, fdr=FDR),
             alt="Dots of the strongest markers (rows) in each subtype (columns), red where the "
             "feature is higher, blue where lower. The tables below have the numbers.",
-            caption=f"The strongest markers of each subtype, at most {_DRAWN} an omic and subtype, "
+            caption=f"The strongest markers of each subtype, at most {each} an omic and subtype, "
             "in all subtypes. Red: higher, blue: lower; a larger dot: a larger difference; pale: "
             f"no marker at a false discovery rate of {FDR:.0%}.",
             where=source.where("markers"),

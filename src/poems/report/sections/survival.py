@@ -11,6 +11,7 @@ from poems.analysis.survival.cox import NOT_FITTED
 from poems.findings import Finding
 from poems.report.blocks import Block, Notice, Picture, Section, Text
 from poems.report.pictures import picture
+from poems.report.sections.drawn import factor_survival
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
 from poems.report.wording import sentence
@@ -53,6 +54,7 @@ def survival_section(source: Source) -> Section:
         return Section("survival", "Survival", blocks, _LEAD)
     if source.get("survival_km") is not None and source.get("survival_at_risk") is not None:
         blocks.append(survival_curves(source))
+    blocks += factor_survival(source)
     if source.get("survival_cox") is not None:
         blocks.append(_ratios(source, source.tables["survival_cox"]))
     blocks += _tables(source)

@@ -12,11 +12,12 @@ from poems.data.stored.anndata_quiet import quiet
 from poems.errors import DataError
 from poems.files.atomic import atomic_path
 from poems.findings import name_some
+from poems.fitting.mudata import SUBTYPE
 from poems.runs.export.tables import new_file
 from poems.runs.folder import Run
 
 # Columns of obs, beside those of the clinical table.
-_SUBTYPE, _SILHOUETTE = "poems_subtype", "poems_silhouette"
+_SILHOUETTE = "poems_silhouette"
 
 
 def export_h5mu(run: Run, cohort: MultiOmics, out: str | Path, *, overwrite: bool = False) -> Path:
@@ -57,11 +58,13 @@ def export_h5mu(run: Run, cohort: MultiOmics, out: str | Path, *, overwrite: boo
             f"{(rows < 0).sum()} of the run's {len(rows)} samples are not in the tables: "
             f"{name_some(model.samples[rows < 0])}; give the tables of the fit"
         )
-    data = model.to_mudata(cohort.take(np.sort(rows)))
-    own = run.subtypes.set_axis(model.samples).loc[data.obs_names]
+    subtypes = run.subtypes.set_axis(model.samples)
+    named = subtypes["subtype"].astype(str)
+    data = model.to_mudata(cohort.take(np.sort(rows)), named)
+    own = subtypes.loc[data.obs_names]
     if not len(cohort.obs.columns):
         data.obs = storable(run.obs.set_axis(model.samples).loc[data.obs_names])
-    data.obs[_SUBTYPE] = own["subtype"].astype(str).to_numpy(dtype=object)
+    data.obs[SUBTYPE] = own["subtype"].astype(str).to_numpy(dtype=object)
     data.obs[_SILHOUETTE] = own["silhouette"].to_numpy(dtype=np.float64)
     with atomic_path(path) as temporary, quiet():
         data.write_h5mu(temporary)

@@ -1,0 +1,308 @@
+"""Pictures of the sections: each from a table of the run that its caption names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from poems.findings import count
+from poems.plots.style import natural_order
+from poems.report.blocks import Block
+from poems.report.pictures import picture
+from poems.report.source import Source
+from poems.report.tables import Column, make_table
+from poems.report.wording import factor_title, listing, number, percent
+from poems.settings.rates import FDR, FDR_OBS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Factors drawn by subtype, and pairs in the circle, at most.
+_FACTORS: Final = 4
+_PAIRS: Final = 40
+_TOP_FEATURES: Final = 6
+_MOST_VOLCANOES: Final = 6
+_ALL: Final = "all"
+
+
+def variance_picture(source: Source) -> list[Block]:
+    """Draw what each factor explains of each omic."""
+    from poems.plots.factors import plot_variance
+
+    table = source.get("factor_variance")
+    if table is None:
+        return []
+    single = table[table["factor"] != _ALL].dropna(subset=["r2"])
+    best = single.sort_values("r2", ascending=False, kind="stable").head(3)
+    told = listing(
+        f"{factor_title(row.factor)} {percent(row.r2)} of {row.view}" for row in best.itertuples()
+    )
+    return [
+        picture(
+            "factor-variance",
+            lambda: plot_variance(table),
+            alt=f"Share of each omic's variance that each factor explains. The most: {told}.",
+            caption="Per cent of each omic's variance that is lost without a factor; the last row: "
+            f"explained by all together. ({source.where('factor_variance')})",
+        )
+    ]
+
+
+def associations_picture(source: Source) -> list[Block]:
+    """Draw how closely factors go with columns of the obs table."""
+    from poems.plots.factors import plot_associations
+
+    table = source.get("factor_obs")
+    if table is None or not table["p"].notna().any():
+        return []
+    found = table[table["q"] <= FDR_OBS]
+    told = "none" if not len(found) else listing(dict.fromkeys(map(str, found["column"].head(5))))
+    return [
+        picture(
+            "factor-columns",
+            lambda: plot_associations(table, fdr=FDR_OBS),
+            alt="Associations of the factors with columns of the obs table. Columns that go with a "
+            f"factor: {told}.",
+            caption="Red and blue: the number rises or falls with the factor; groups have no "
+            "direction and are red. The stronger the colour, the closer; a dot: at a false "
+            f"discovery rate of {FDR_OBS:.0%}. ({source.where('factor_obs')})",
+        )
+    ]
+
+
+def loadings_picture(source: Source) -> list[Block]:
+    """Draw the strongest loadings of all factors together."""
+    from poems.plots.loadings import plot_loadings, top_features
+    from poems.plots.matrix import ROW
+    from poems.plots.style import new_axes
+
+    model = source.model
+    shown = top_features(model.loadings, _TOP_FEATURES * len(model.factor_names) // 4 + 4)
+    n_rows, n_factors = shown.shape
+    if not n_rows:
+        return []
+    top = n_rows // max(len(model.view_names), 1)
+
+    def draw() -> Axes:
+        ax = new_axes(2.7 + 0.17 * n_factors, 1.3 + 0.8 * ROW * n_rows)
+        return plot_loadings(model.loadings, max(top, 1), ax)
+
+    return [
+        picture(
+            "factor-loadings",
+            draw,
+            alt="The strongest features of each factor (rows) and how all factors move them "
+            "(columns): red up, blue down, white not at all.",
+            caption="The features that load most, of each omic and factor in turn. White is "
+            "exactly zero. (loadings/ in the run folder)",
+        )
+    ]
+
+
+def factor_groups_picture(source: Source) -> list[Block]:
+    """Draw the factors that differ most between subtypes."""
+    latent = source.model.latent.set_axis(source.run.obs.index)
+    subtypes = source.subtypes
+    if subtypes.nunique() < 2 or not len(latent.columns):
+        return []
+    means = latent.groupby(subtypes).transform("mean")
+    between = (means.var(ddof=0) / latent.var(ddof=0)).sort_values(ascending=False, kind="stable")
+    drawn = list(between.index[:_FACTORS])
+
+    def draw() -> Figure:
+        from poems.plots.groups import plot_factor_by_group
+        from poems.plots.style import panels
+
+        height = 0.75 + 0.24 * subtypes.nunique()
+        figure, axes = panels(len(drawn), 3.7, height, columns=1)
+        for factor, ax in zip(drawn, axes, strict=True):
+            plot_factor_by_group(latent, subtypes, factor, ax)
+        return figure
+
+    told = listing(f"{factor_title(name)} ({percent(between[name])})" for name in drawn)
+    return [
+        picture(
+            "factor-groups",
+            draw,
+            alt="Values of the factors that differ most between subtypes, by subtype; of their "
+            f"variance lies between subtypes: {told}.",
+            caption="The factors that differ most between subtypes: a point per sample, a box from "
+            "the first to the third quartile. Subtypes were formed from the factors, so that this "
+            "describes them and tests nothing. (latent.csv and subtypes.csv in the run folder)",
+        )
+    ]
+
+
+def consensus_picture(source: Source) -> list[Block]:
+    """Draw how often subsamples put two samples together."""
+    from poems.plots.consensus import plot_consensus
+
+    table = source.get("subtype_consensus")
+    if table is None:
+        return []
+    names = [str(name) for name in table["sample"]]
+    matrix = table.drop(columns="sample").astype(float)
+    matrix = pd.DataFrame(matrix.to_numpy(), index=names, columns=names)
+    subtypes = source.subtypes.set_axis(source.subtypes.index.astype(str)).reindex(names)
+    within = matrix.groupby(subtypes.to_numpy()).mean().T.groupby(subtypes.to_numpy()).mean()
+    told = "; ".join(
+        f"{name} {number(within.loc[name, name])}"
+        for name in sorted(within.index, key=natural_order)
+    )
+    return [
+        picture(
+            "subtype-consensus",
+            lambda: plot_consensus(matrix, subtypes, of="subsamples"),
+            alt="How often subsamples put two samples into one cluster, samples grouped by "
+            f"subtype. Mean within each: {told}.",
+            caption="Share of subsamples with both that put two samples into one cluster. Dark "
+            "squares on the diagonal: subtypes whose samples stay together. "
+            f"({source.where('subtype_consensus')})",
+        )
+    ]
+
+
+def marker_heatmap(source: Source) -> list[Block]:
+    """Draw the values of the strongest markers in the samples."""
+    from poems.plots.marker_heatmap import plot_marker_heatmap
+
+    table = source.get("marker_values")
+    if table is None:
+        return []
+    cells = table.set_index(["view", "feature", "sample"])["value"]
+    wide = cells.unstack().reindex(index=cells.index.droplevel("sample").unique())
+    subtypes = source.subtypes.set_axis(source.subtypes.index.astype(str))
+    wide.columns = wide.columns.astype(str)
+    obs = source.run.obs.set_axis(source.run.obs.index.astype(str))
+    bars = _annotations(source, obs)
+    names = listing(f"{row[1]} ({row[0]})" for row in wide.index[:4])
+    return [
+        picture(
+            "marker-heatmap",
+            lambda: plot_marker_heatmap(wide, subtypes, bars),
+            alt=f"Values of {count(len(wide), 'marker')} in the samples, grouped by subtype; the "
+            f"first are {names}.",
+            caption="The strongest markers of each subtype and omic, sample by sample. Bars above "
+            "the map: subtypes, and columns of the obs table that differ between them. "
+            f"({source.where('marker_values')})",
+        )
+    ]
+
+
+def _annotations(source: Source, obs: pd.DataFrame) -> pd.DataFrame | None:
+    """Return up to 3 columns of the obs table, those that differ most between subtypes."""
+    table = source.get("subtype_obs")
+    if table is None:
+        return None
+    tested = table.dropna(subset=["p"]).sort_values("p", kind="stable")
+    wanted = list(dict.fromkeys(map(str, tested["column"])))[:3]
+    at = {str(name): place for place, name in reversed(list(enumerate(obs.columns)))}
+    kept = [at[name] for name in wanted if name in at]
+    return obs.iloc[:, kept] if kept else None
+
+
+def volcano(source: Source, subtype: str, rank: int) -> list[Block]:
+    """Draw effect against significance of all features in a subtype."""
+    from poems.plots.volcano import plot_volcano
+
+    markers = source.get("markers")
+    if markers is None or rank >= _MOST_VOLCANOES:
+        return []
+    own = markers[(markers["subtype"].astype(str) == subtype)].dropna(subset=["effect", "q"])
+    if not len(own):
+        return []
+    up = int(((own["q"] <= FDR) & (own["effect"] > 0)).sum())
+    down = int(((own["q"] <= FDR) & (own["effect"] < 0)).sum())
+    return [
+        picture(
+            f"volcano-{rank}",
+            lambda: plot_volcano(own, subtype, fdr=FDR),
+            alt=f"All features in {subtype}: {up} higher and {down} lower than in the other "
+            f"samples at a false discovery rate of {FDR:.0%}.",
+            caption=f"{subtype}: difference of each feature from the other samples, and how sure "
+            f"it is. Above the line: a false discovery rate of {FDR:.0%} or less. "
+            f"({source.where('markers')})",
+        )
+    ]
+
+
+def pair_circle(source: Source, drawn: pd.DataFrame, names: str) -> list[Block]:
+    """Draw the strongest pairs of features as chords of a circle."""
+    from poems.plots.pairs.circle import plot_pair_circle
+
+    views = list(source.model.view_names)
+    return [
+        picture(
+            "pair-circle",
+            lambda: plot_pair_circle(drawn, views=views, top=_PAIRS),
+            alt=f"The same {count(len(drawn), 'pair')} as chords of a circle whose arcs are the "
+            f"omics; among them {names}.",
+            caption="The same pairs by omic. Red chords join what rises together, blue ones what "
+            f"moves against one another. ({source.where('cross_omic')})",
+        )
+    ]
+
+
+def factor_survival(source: Source) -> list[Block]:
+    """Draw survival by thirds of the factors that go with it most."""
+    km, at_risk = source.get("survival_factor_km"), source.get("survival_factor_at_risk")
+    if km is None or at_risk is None:
+        return []
+    return [
+        _factor_curves(source, km[km["factor"] == name], at_risk[at_risk["factor"] == name], at)
+        for at, name in enumerate(dict.fromkeys(km["factor"]))
+    ]
+
+
+def _factor_curves(source: Source, km: pd.DataFrame, at_risk: pd.DataFrame, rank: int) -> Block:
+    from poems.plots.survival import plot_kaplan_meier
+
+    title = factor_title(str(km["factor"].iloc[0]))
+    last = km.groupby("subtype", sort=False)["survival"].last()
+    ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
+    return picture(
+        f"survival-factor-{rank}",
+        lambda: plot_kaplan_meier(km, at_risk),
+        alt=f"Kaplan-Meier curves by thirds of {title}. Survival at the end of each: {ends}.",
+        caption=f"Survival of the samples with low, middle and high values of {title}, with 95% "
+        "limits. The tests below take the values as they are. "
+        f"({source.where('survival_factor_km')})",
+    )
+
+
+def obs_by_subtype(source: Source) -> list[Block]:
+    """Return the table of the obs table's columns by subtype ("table 1")."""
+    table = source.get("subtype_obs")
+    if table is None:
+        return []
+    fixed = {"column", "group", "summary", "all", "test", "n_samples", "p", "q"}
+    subtypes = [name for name in table.columns if name not in fixed]
+    columns = {name: f"s{at}" for at, name in enumerate(subtypes)}
+    shown = table.rename(columns=columns).fillna({"group": "", "test": ""})
+    return [
+        make_table(
+            "subtype-obs",
+            "Who is in each subtype: columns of the obs table, as median (quartiles) or number "
+            "(share).",
+            shown,
+            [
+                Column("column", "Column"),
+                Column("group", "Group"),
+                *_subtype_columns(columns.items()),
+                Column("all", "All"),
+                Column("test", "Test"),
+                Column("p", "p", "p"),
+                Column("q", "FDR q", "p", "By Benjamini and Hochberg, over all columns"),
+            ],
+            where=source.where("subtype_obs"),
+            note="The columns played no part in forming the subtypes.",
+            sortable=False,
+        )
+    ]
+
+
+def _subtype_columns(names: Iterable[tuple[str, str]]) -> list[Column]:
+    return [Column(column, name) for name, column in names]
