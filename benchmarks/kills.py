@@ -41,7 +41,8 @@ from poems.files.output_folder import Kind, read_marker
 from poems.files.placing import MANIFEST, read_manifest
 from poems.runs.folder import read_run
 
-FIT = ["--epochs", "6", "--n-latent", "3", "--quiet"]
+# Without subtypes to find, which takes most of the time and writes nothing.
+FIT = ["--epochs", "6", "--n-latent", "3", "--n-subtypes", "2", "--quiet"]
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir")
 NOTE = "mine.txt"
 
@@ -326,7 +327,8 @@ def two_writers(work: Path, data: Path, n: int) -> Iterator[tuple[str, str, str,
     for at in range(n):
         shutil.rmtree(folder, ignore_errors=True)
         seeds = (0, 1)
-        both = [run("fit", *_fit(data, s), "--out", folder, "--overwrite") for s in seeds]
+        out = ["--out", folder, "--overwrite"]
+        both = [run("fit", *_fit(data, seed), *out) for seed in seeds]
         codes = [done(process) for process in both]
         (folder / NOTE).write_text("mine")
         manifests = [read_manifest(work / f"run{seed}") or {} for seed in seeds]

@@ -45,11 +45,15 @@ def save_figure(
     ...     [file.name for file in files]
     ['a.b.png', 'a.b.svg']
     """
+    import matplotlib
+
     figure = cast("Figure", drawn if hasattr(drawn, "savefig") else drawn.get_figure(root=True))
     files = []
     for kind in formats:
         path = stem.with_name(f"{stem.name}.{kind}")
         with atomic_path(path) as temporary:
-            figure.savefig(temporary, format=kind, dpi=150, metadata=_UNDATED[kind])
+            # Names within an SVG are drawn at random otherwise.
+            with matplotlib.rc_context({"svg.hashsalt": "poems"}):
+                figure.savefig(temporary, format=kind, dpi=150, metadata=_UNDATED[kind])
         files.append(path)
     return files
