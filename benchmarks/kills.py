@@ -153,7 +153,10 @@ def done(process: int) -> int:
 
 
 def counting(folder: Path, last: int | None, into: Path | None) -> Callable[[], None]:
-    """Return what counts operations on files below a folder, and ends the process at one."""
+    """Return what counts operations on files of a result, and ends the process at one."""
+
+    # A file is written under a name that ends in its own.
+    below = folder.name if folder.suffix else str(folder)
 
     def watch() -> None:
         count = 0
@@ -161,7 +164,7 @@ def counting(folder: Path, last: int | None, into: Path | None) -> Callable[[], 
         def see(event: str, given: tuple[object, ...]) -> None:
             nonlocal count
             writes = event == "open" and isinstance(given[2], int) and given[2] & 3
-            if not (writes or event in CHANGES) or str(folder) not in str(given[0]):
+            if not (writes or event in CHANGES) or below not in str(given[0]):
                 return
             count += 1
             if count == last:
@@ -342,9 +345,11 @@ def full_disks(work: Path, data: Path, n: int) -> Iterator[tuple[str, str, str, 
     disk = work / "disk"
     disk.mkdir()
     old, new = (read_manifest(work / f"run{seed}") or {} for seed in (0, 1))
-    size = sum(p.stat().st_size for p in (work / "run0").rglob("*") if p.is_file()) // 1024
+    files = [path.stat().st_size for path in (work / "run0").rglob("*") if path.is_file()]
+    # In pages of 4 kB, with some for the folders.
+    size = sum(-(-each // 4096) for each in files) * 4 + 40
     for _ in range(n):
-        room = random.randint(size * 3 // 2, size * 5)
+        room = random.randint(size, size * 5 // 2)
         mount = ["mount", "-t", "tmpfs", "-o", f"size={room}k", "tmpfs", str(disk)]
         if subprocess.run(mount, check=False, capture_output=True).returncode:
             print("no leave to mount a small disk: left out")
