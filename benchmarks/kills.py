@@ -33,7 +33,7 @@ from pathlib import Path
 
 import pandas as pd
 
-import poems.runs.fitting  # noqa: F401  # so that forked processes have it
+import poems.runs.fitting  # so that forked processes have it
 from poems.cli import main as run_poems
 from poems.data.mudata_io import read_h5mu
 from poems.errors import PoemsError
@@ -107,7 +107,9 @@ def main() -> None:
         rows += [*two_writers(work, data, given.pairs), *full_disks(work, data, given.sizes)]
     table = pd.DataFrame(rows, columns=["command", "fault", "moment", "left"])
     table.to_csv(given.out, index=False)
-    print(table.groupby(["command", "fault"], sort=False)["left"].value_counts().unstack(fill_value=0))
+    print(
+        table.groupby(["command", "fault"], sort=False)["left"].value_counts().unstack(fill_value=0)
+    )
 
 
 def prepare(work: Path) -> Path:
@@ -178,7 +180,9 @@ def counting(folder: Path, last: int | None, into: Path | None) -> Callable[[], 
     return watch
 
 
-def killed(arguments: list[object], folder: Path, n: int) -> Iterator[tuple[str, Callable[[], int]]]:
+def killed(
+    arguments: list[object], folder: Path, n: int
+) -> Iterator[tuple[str, Callable[[], int]]]:
     """Yield moments, and what runs the command and ends it there; counts and times it first."""
     log = folder.parent / "operations"
     log.unlink(missing_ok=True)

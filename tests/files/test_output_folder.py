@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from killing import in_copy, killed_at_every_change
 
-from poems.errors import ReadError, SettingsError
+from poems.errors import ReadError, SettingsError, StorageError
 from poems.files.locks import LOCK, holds_lock, release_lock, take_lock
 from poems.files.output_folder import (
     CHECKPOINT,
@@ -99,7 +99,9 @@ def test_whenever_it_is_killed_the_old_result_is_there_or_the_new_one(tmp_path: 
         assert found in ({}, {"mine.txt": "mine", **OLD}, {"mine.txt": "mine", **NEW})
         if found:
             assert said["complete"] is True
-            assert said["said"] == sorted(text for name, text in found.items() if name != "mine.txt")
+            assert said["said"] == sorted(
+                text for name, text in found.items() if name != "mine.txt"
+            )
         seen.add(found.get("a.csv"))
         lay(out)
     assert seen == {None, "old a", "new a"}
@@ -254,7 +256,7 @@ def test_lists_and_journals_that_lead_out_of_the_folder_are_not_followed(
     staging.mkdir()
     move = {"staging": staging.name, "files": [], "remove": [name], "keep": [], "last": None}
     (out / JOURNAL).write_text(json.dumps({**move, "meanwhile": None}))
-    with pytest.raises(Exception, match=r"leads out of the folder"):
+    with pytest.raises(StorageError, match=r"leads out of the folder"):
         read_marker(out, "survival")
     assert (tmp_path / "outside.txt").read_text() == "of another"
 
@@ -265,7 +267,7 @@ def test_a_damaged_journal_is_an_error_in_words(
 ) -> None:
     folder = tmp_path_factory.mktemp("journal")
     (folder / JOURNAL).write_text(text, encoding="utf-8")
-    with pytest.raises(Exception, match="is damaged .*; remove it, and repeat the command"):
+    with pytest.raises(StorageError, match=r"is damaged .*; remove it, and repeat the command"):
         finish_moving(folder)
 
 
@@ -284,11 +286,9 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_result(out: Path) -> None
     assert read_marker(out, "survival")["complete"] is True
 
 
-def test_space_is_asked_for_beforehand(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_space_is_asked_for_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_space(tmp_path, 1000)
-    with pytest.raises(SettingsError, match=r"takes at least \d+ MB, and on the disk of .* free|for"):
+    with pytest.raises(SettingsError, match=r"takes at least \d+ MB, and on the disk of"):
         require_space(tmp_path, 1 << 60)
 
     def quota(*_: object) -> None:

@@ -14,7 +14,7 @@ _CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir")
 
 
 def in_copy(work: Callable[[], object]) -> int:
-    """Run ``work`` in a forked process; return its exit code, negative for a signal, 70 if it raised."""
+    """Run ``work`` in a forked process; return its exit code: 70 if it raised, -9 if killed."""
     with warnings.catch_warnings():
         # Of Python 3.12 on, about threads: the copy has none, and ends below whatever happens.
         warnings.simplefilter("ignore", DeprecationWarning)

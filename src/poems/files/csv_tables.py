@@ -37,7 +37,7 @@ def write_csv(path: str | Path, table: pd.DataFrame, *, index: bool = True) -> N
     # Without the time of writing, so that the same table is the same file.
     packed: Any = {"method": "gzip", "mtime": 0} if str(path).endswith(".gz") else None
     # A carriage return alone is left bare by default, and ends a line for whoever reads it.
-    quoting = csv.QUOTE_NONNUMERIC if _has_returns(table) else csv.QUOTE_MINIMAL
+    quoting: Any = csv.QUOTE_NONNUMERIC if _has_returns(table) else csv.QUOTE_MINIMAL
     with atomic_path(path) as temporary:
         table.to_csv(
             temporary, index=index, lineterminator="\n", compression=packed, quoting=quoting
@@ -46,7 +46,7 @@ def write_csv(path: str | Path, table: pd.DataFrame, *, index: bool = True) -> N
 
 def _has_returns(table: pd.DataFrame) -> bool:
     names = (*table.index.names, *table.columns.names, *table.columns)
-    texts = [table.index, *(table.iloc[:, at] for at in range(table.shape[1]))]
+    texts: list[Any] = [table.index, *(table.iloc[:, at] for at in range(table.shape[1]))]
     cells = (value for each in texts if each.dtype.kind not in "fiub" for value in each.unique())
     return any("\r" in str(value) for value in (*names, *cells))
 

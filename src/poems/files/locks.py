@@ -169,7 +169,9 @@ def _locked(path: Path, *, make: bool) -> int | None:
                 if isinstance(error, BlockingIOError | PermissionError):
                     return None
                 raise
-            logger.warning("the disk of %s knows no locks: see that nothing else writes there", path)
+            logger.warning(
+                "the disk of %s knows no locks: see that nothing else writes there", path
+            )
             return handle
         os.close(handle)
 

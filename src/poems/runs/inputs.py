@@ -86,7 +86,9 @@ class RunInputs:
     def named(self) -> dict[str, InputFile]:
         """Return all files, by what they are called in messages."""
         found = {f"view '{name}'" if name else "the cohort": f for name, f in self.views.items()}
-        return found if self.obs is None else {**found, "the table of the samples (--obs)": self.obs}
+        return (
+            found if self.obs is None else {**found, "the table of the samples (--obs)": self.obs}
+        )
 
 
 def record_inputs(

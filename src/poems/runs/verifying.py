@@ -150,7 +150,12 @@ def compare_runs(run: Path, again: Path, *, tolerance: float = 0.0) -> Compariso
 def _compared(run: Path) -> Iterator[str]:
     for name in read_manifest(run) or {}:
         of_report = name.startswith("report")
-        if (run / name).is_file() and name not in _NOT_COMPARED and not of_report and not name.startswith("figures/"):
+        if (
+            (run / name).is_file()
+            and name not in _NOT_COMPARED
+            and not of_report
+            and not name.startswith("figures/")
+        ):
             yield name
 
 

@@ -57,7 +57,9 @@ def contributions(
     Of the tables of the fit, where they are as they were; or give those of other samples that
     have at least two of its omics.
     """
-    tables = inputs.existing_tables(files, view, features_in_rows, features_in_rows_of, obs=obs, run=run)
+    tables = inputs.existing_tables(
+        files, view, features_in_rows, features_in_rows_of, obs=obs, run=run
+    )
     checks.require_run(run)
     checks.require_output(out, "contribution-table", overwrite=overwrite)
 
