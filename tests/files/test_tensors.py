@@ -191,13 +191,13 @@ def test_a_crash_while_writing_leaves_the_old_file(
 ) -> None:
     before = saved.read_bytes()
 
-    def crash(tensors: object, path: Path, metadata: object) -> None:
+    def crash(path: Path, tensors: object, metadata: object) -> None:
         if at == "middle":
-            Path(path).write_bytes(b"half a fi")
-        raise OSError("no space left on device")
+            path.write_bytes(b"half a fi")
+        raise OSError("the disk is no longer there")
 
-    monkeypatch.setattr("safetensors.numpy.save_file", crash)
-    with pytest.raises(StorageError, match=r"cannot write the model to .*no space"):
+    monkeypatch.setattr("poems.files.tensors._write", crash)
+    with pytest.raises(StorageError, match=r"cannot write the model to .*no longer there"):
         write_state(saved, {"a": np.zeros(3)}, {})
     assert saved.read_bytes() == before
     assert [item.name for item in saved.parent.iterdir()] == [saved.name]

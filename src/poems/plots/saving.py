@@ -51,9 +51,9 @@ def save_figure(
     files = []
     for kind in formats:
         path = stem.with_name(f"{stem.name}.{kind}")
-        with atomic_path(path) as temporary:
-            # Names within an SVG are drawn at random otherwise.
-            with matplotlib.rc_context({"svg.hashsalt": "poems"}):
-                figure.savefig(temporary, format=kind, dpi=150, metadata=_UNDATED[kind])
+        # Names within an SVG are drawn at random otherwise.
+        salted = matplotlib.rc_context({"svg.hashsalt": "poems"})
+        with salted, atomic_path(path) as temporary:
+            figure.savefig(temporary, format=kind, dpi=150, metadata=_UNDATED[kind])
         files.append(path)
     return files
