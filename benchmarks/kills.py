@@ -33,7 +33,7 @@ from pathlib import Path
 
 import pandas as pd
 
-import poems.runs.fitting  # noqa: F401  # so that forked processes have it
+import poems.runs.fitting  # so that forked processes have it
 from poems.cli import main as run_poems
 from poems.data.mudata_io import read_h5mu
 from poems.errors import PoemsError
@@ -41,7 +41,8 @@ from poems.files.output_folder import Kind, read_marker
 from poems.files.placing import MANIFEST, read_manifest
 from poems.runs.folder import read_run
 
-FIT = ["--epochs", "6", "--n-latent", "3", "--quiet"]
+# Without subtypes to find, which takes most of the time and writes nothing.
+FIT = ["--epochs", "6", "--n-latent", "3", "--n-subtypes", "2", "--quiet"]
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir")
 NOTE = "mine.txt"
 
@@ -106,7 +107,9 @@ def main() -> None:
         rows += [*two_writers(work, data, given.pairs), *full_disks(work, data, given.sizes)]
     table = pd.DataFrame(rows, columns=["command", "fault", "moment", "left"])
     table.to_csv(given.out, index=False)
-    print(table.groupby(["command", "fault"], sort=False)["left"].value_counts().unstack(fill_value=0))
+    print(
+        table.groupby(["command", "fault"], sort=False)["left"].value_counts().unstack(fill_value=0)
+    )
 
 
 def prepare(work: Path) -> Path:
@@ -152,7 +155,10 @@ def done(process: int) -> int:
 
 
 def counting(folder: Path, last: int | None, into: Path | None) -> Callable[[], None]:
-    """Return what counts operations on files below a folder, and ends the process at one."""
+    """Return what counts operations on files of a result, and ends the process at one."""
+
+    # A file is written under a name that ends in its own.
+    below = folder.name if folder.suffix else str(folder)
 
     def watch() -> None:
         count = 0
@@ -160,7 +166,7 @@ def counting(folder: Path, last: int | None, into: Path | None) -> Callable[[], 
         def see(event: str, given: tuple[object, ...]) -> None:
             nonlocal count
             writes = event == "open" and isinstance(given[2], int) and given[2] & 3
-            if not (writes or event in CHANGES) or str(folder) not in str(given[0]):
+            if not (writes or event in CHANGES) or below not in str(given[0]):
                 return
             count += 1
             if count == last:
@@ -174,7 +180,9 @@ def counting(folder: Path, last: int | None, into: Path | None) -> Callable[[], 
     return watch
 
 
-def killed(arguments: list[object], folder: Path, n: int) -> Iterator[tuple[str, Callable[[], int]]]:
+def killed(
+    arguments: list[object], folder: Path, n: int
+) -> Iterator[tuple[str, Callable[[], int]]]:
     """Yield moments, and what runs the command and ends it there; counts and times it first."""
     log = folder.parent / "operations"
     log.unlink(missing_ok=True)
@@ -326,7 +334,8 @@ def two_writers(work: Path, data: Path, n: int) -> Iterator[tuple[str, str, str,
     for at in range(n):
         shutil.rmtree(folder, ignore_errors=True)
         seeds = (0, 1)
-        both = [run("fit", *_fit(data, s), "--out", folder, "--overwrite") for s in seeds]
+        out = ["--out", folder, "--overwrite"]
+        both = [run("fit", *_fit(data, seed), *out) for seed in seeds]
         codes = [done(process) for process in both]
         (folder / NOTE).write_text("mine")
         manifests = [read_manifest(work / f"run{seed}") or {} for seed in seeds]
@@ -340,9 +349,11 @@ def full_disks(work: Path, data: Path, n: int) -> Iterator[tuple[str, str, str, 
     disk = work / "disk"
     disk.mkdir()
     old, new = (read_manifest(work / f"run{seed}") or {} for seed in (0, 1))
-    size = sum(p.stat().st_size for p in (work / "run0").rglob("*") if p.is_file()) // 1024
+    files = [path.stat().st_size for path in (work / "run0").rglob("*") if path.is_file()]
+    # In pages of 4 kB, with some for the folders.
+    size = sum(-(-each // 4096) for each in files) * 4 + 40
     for _ in range(n):
-        room = random.randint(size * 3 // 2, size * 5)
+        room = random.randint(size, size * 5 // 2)
         mount = ["mount", "-t", "tmpfs", "-o", f"size={room}k", "tmpfs", str(disk)]
         if subprocess.run(mount, check=False, capture_output=True).returncode:
             print("no leave to mount a small disk: left out")

@@ -191,13 +191,13 @@ def test_a_crash_while_writing_leaves_the_old_file(
 ) -> None:
     before = saved.read_bytes()
 
-    def crash(tensors: object, path: Path, metadata: object) -> None:
+    def crash(path: Path, tensors: object, metadata: object) -> None:
         if at == "middle":
-            Path(path).write_bytes(b"half a fi")
-        raise OSError("no space left on device")
+            path.write_bytes(b"half a fi")
+        raise OSError("the disk is no longer there")
 
-    monkeypatch.setattr("safetensors.numpy.save_file", crash)
-    with pytest.raises(StorageError, match=r"cannot write the model to .*no space"):
+    monkeypatch.setattr("poems.files.tensors._write", crash)
+    with pytest.raises(StorageError, match=r"cannot write the model to .*no longer there"):
         write_state(saved, {"a": np.zeros(3)}, {})
     assert saved.read_bytes() == before
     assert [item.name for item in saved.parent.iterdir()] == [saved.name]
@@ -207,3 +207,25 @@ def test_a_model_is_as_readable_as_any_file(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
     write_state(tmp_path / "model.poems", {"a": np.zeros(3)}, {})
     assert (tmp_path / "model.poems").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_the_same_tensors_are_the_same_bytes_in_a_plain_container(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    tensors = {
+        "flags": np.array([True, False, True]),
+        "β": np.arange(6, dtype=">f4").reshape(2, 3),
+        "one": np.array(2.5),
+        "none": np.zeros((0, 4), np.float32),
+        "bytes": np.arange(5, dtype=np.uint8),
+        "turned": np.arange(6.0).reshape(2, 3).T,
+    }
+    paths = [tmp_path / "a.poems", tmp_path / "b.poems"]
+    write_state(paths[0], tensors, {"seed": 1, "é": "ü"})
+    write_state(paths[1], dict(reversed(tensors.items())), {"seed": 1, "é": "ü"})
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    found = load_file(paths[0])
+    assert set(found) == set(tensors)
+    for name, value in tensors.items():
+        np.testing.assert_array_equal(found[name], value)
+        assert found[name].shape == value.shape

@@ -208,7 +208,7 @@ def test_every_analysis_and_command_says_in_words_what_there_is_not(
 ) -> None:
     model, cohort, subtypes = _case(kind, whole)
     run = write_core(tmp_path / "run", model, cohort, subtypes)
-    said = add_to_run(run, all_additions(run, model, cohort, subtypes), model.findings)
+    said = add_to_run(run, all_additions(model, cohort, subtypes), model.findings)
     assert [str(each) for each in said if each.code == "analysis-failed"] == []
     views = _write_tables(cohort, tmp_path)
     for command in _commands(run, views, _gene_sets(cohort, tmp_path / "a.gmt"), tmp_path):

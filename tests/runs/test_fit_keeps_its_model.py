@@ -188,8 +188,6 @@ def test_an_interrupt_during_the_analyses_keeps_the_model_and_what_was_finished(
 @pytest.mark.parametrize(
     "places",
     [
-        # Once within training, which ends it, and then again.
-        ["poems.training.loop._Snapshot.take", "poems.fitting.fit._finish"],
         ["poems.fitting.fit._finish"],
         ["poems.fitting.after_training.diagnosed"],
         ["poems.runs.writing.write_findings"],

@@ -291,7 +291,7 @@ def tables_of_run(run: Path, *, obs: Path | None = None) -> Tables | None:
     paths = {name: each.path for name, each in found.items()}
     options = dict(inputs.options)
     in_rows = options.pop("features_in_rows", False)
-    return Tables(paths[""] if "" in paths else paths, obs, in_rows, as_then=options)
+    return Tables(paths.get("", paths), obs, in_rows, as_then=options)
 
 
 def tables_as_then(inputs: RunInputs, run: Path) -> Tables:
@@ -321,7 +321,7 @@ def tables_as_then(inputs: RunInputs, run: Path) -> Tables:
     obs = None if inputs.obs is None else find_input(inputs.obs, run).path
     options = dict(inputs.options)
     in_rows = options.pop("features_in_rows", False)
-    return Tables(paths[""] if "" in paths else paths, obs, in_rows, as_then=options)
+    return Tables(paths.get("", paths), obs, in_rows, as_then=options)
 
 
 def tables_of_run_if_any(

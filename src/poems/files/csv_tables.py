@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -32,8 +34,21 @@ def write_findings(path: str | Path, findings: Iterable[Finding]) -> None:
 
 def write_csv(path: str | Path, table: pd.DataFrame, *, index: bool = True) -> None:
     """Write a table as CSV, atomically; ``.gz`` at the end of the name compresses it."""
+    # Without the time of writing, so that the same table is the same file.
+    packed: Any = {"method": "gzip", "mtime": 0} if str(path).endswith(".gz") else None
+    # A carriage return alone is left bare by default, and ends a line for whoever reads it.
+    quoting: Any = csv.QUOTE_NONNUMERIC if _has_returns(table) else csv.QUOTE_MINIMAL
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=index, lineterminator="\n")
+        table.to_csv(
+            temporary, index=index, lineterminator="\n", compression=packed, quoting=quoting
+        )
+
+
+def _has_returns(table: pd.DataFrame) -> bool:
+    names = (*table.index.names, *table.columns.names, *table.columns)
+    texts: list[Any] = [table.index, *(table.iloc[:, at] for at in range(table.shape[1]))]
+    cells = (value for each in texts if each.dtype.kind not in "fiub" for value in each.unique())
+    return any("\r" in str(value) for value in (*names, *cells))
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:

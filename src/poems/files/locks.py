@@ -157,7 +157,7 @@ def _locked(path: Path, *, make: bool) -> int | None:
         try:
             _lock(handle)
             # Its last owner may have removed it since it was opened.
-            if os.name == "nt" or os.path.samestat(os.fstat(handle), os.stat(path / LOCK)):
+            if os.name == "nt" or os.path.samestat(os.fstat(handle), (path / LOCK).stat()):
                 return handle
         except FileNotFoundError:
             if not make:
@@ -169,7 +169,9 @@ def _locked(path: Path, *, make: bool) -> int | None:
                 if isinstance(error, BlockingIOError | PermissionError):
                     return None
                 raise
-            logger.warning("the disk of %s knows no locks: see that nothing else writes there", path)
+            logger.warning(
+                "the disk of %s knows no locks: see that nothing else writes there", path
+            )
             return handle
         os.close(handle)
 

@@ -193,17 +193,19 @@ def replaced_folder(
     >>> sorted(path.name for path in out.iterdir())
     ['a.csv', 'manifest.json', 'survival.json']
     """
-    with claimed_folder(folder, kind, overwrite=overwrite) as path:
-        with staging_folder(path) as fresh:
-            yield fresh
-            place(
-                fresh,
-                path,
-                replacing=True,
-                older=older,
-                last=f"{kind}.json",
-                meanwhile=_head(kind, complete=False),
-            )
+    with (
+        claimed_folder(folder, kind, overwrite=overwrite) as path,
+        staging_folder(path) as fresh,
+    ):
+        yield fresh
+        place(
+            fresh,
+            path,
+            replacing=True,
+            older=older,
+            last=f"{kind}.json",
+            meanwhile=_head(kind, complete=False),
+        )
 
 
 @contextmanager

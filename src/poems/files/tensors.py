@@ -91,7 +91,9 @@ def write_state(path: str | Path, tensors: Tensors, record: Mapping[str, Any]) -
         if error.errno in NO_SPACE:
             raise
         place = final_place(Path(path))
-        raise StorageError(f"cannot write the model to {place}: {error.strerror}") from error
+        raise StorageError(
+            f"cannot write the model to {place}: {error.strerror or error}"
+        ) from error
 
 
 def _write(path: Path, tensors: Tensors, metadata: Mapping[str, str]) -> None:

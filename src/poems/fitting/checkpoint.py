@@ -100,9 +100,7 @@ def state_of_same_fit(
         for name, value in arrays.items()
         if name.startswith(TRAINING)
     }
-    return TrainingState(
-        tensors, found.epoch, found.best_epoch, found.settled, list(found.history)
-    )
+    return TrainingState(tensors, found.epoch, found.best_epoch, found.settled, list(found.history))
 
 
 def _training(path: str | Path, record: Record) -> TrainingRecord:

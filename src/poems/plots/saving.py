@@ -75,6 +75,8 @@ def write_figure(figure: Figure, target: Path | BytesIO, kind: Format, *, dpi: f
     dpi
         Dots per inch of a PNG, and of what is a picture of dots within an SVG.
     """
+    import matplotlib
+
     if kind == "pdf":
         figure.savefig(target, format=kind, metadata=_UNDATED[kind])
         return
@@ -87,7 +89,9 @@ def write_figure(figure: Figure, target: Path | BytesIO, kind: Format, *, dpi: f
         figure.dpi = dpi
         if kind == "svg":
             drawing: Any = FigureCanvasSVG(figure)
-            drawing.print_svg(target, metadata=_UNDATED[kind])
+            # Names within an SVG are drawn at random otherwise.
+            with matplotlib.rc_context({"svg.hashsalt": "poems"}):
+                drawing.print_svg(target, metadata=_UNDATED[kind])
         else:
             drawing = FigureCanvasAgg(figure)
             drawing.print_png(target, metadata=_UNDATED[kind])

@@ -314,9 +314,7 @@ def _unfolded(blocks: Iterable[Block]) -> Iterator[Block]:
             yield block
 
 
-def _write(
-    run: Path, path: Path, tables: dict[str, pd.DataFrame], page: str
-) -> tuple[Path, ...]:
+def _write(run: Path, path: Path, tables: dict[str, pd.DataFrame], page: str) -> tuple[Path, ...]:
     """Write the page and its tables; those of an earlier report that this one lacks are removed.
 
     In a run folder page and tables take their place together, and go with the run.

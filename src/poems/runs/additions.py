@@ -160,9 +160,7 @@ def all_additions(
         Of everything random.
     """
     return (
-        Addition(
-            "what assigns new samples to the subtypes", partial(_assigner, model, subtypes)
-        ),
+        Addition("what assigns new samples to the subtypes", partial(_assigner, model, subtypes)),
         Addition("whether subtypes follow missing views", partial(_patterns, model, subtypes)),
         *(_analyses(model, cohort, subtypes, seed) if analysis else ()),
         Addition(

@@ -85,8 +85,8 @@ class RunInputs:
 
     def named(self) -> dict[str, InputFile]:
         """Return all files, by what they are called in messages."""
-        found = {f"view '{name}'" if name else "the cohort": f for name, f in self.views.items()}
-        return found if self.obs is None else {**found, "the table of the samples (--obs)": self.obs}
+        named = {f"view '{name}'" if name else "the cohort": f for name, f in self.views.items()}
+        return named if self.obs is None else {**named, "the table of the samples": self.obs}
 
 
 def record_inputs(

@@ -323,13 +323,13 @@ def _markers(source: Source, names: list[str]) -> list[Block]:
             )
         panels.append(Panel(f"markers-{at}", f"Subtype {name}", tuple(blocks), name))
     return [
-        *_drawn(markers),
+        *_drawn(source, markers),
         *marker_heatmap(source),
         Picker("marker-picker", "Show", tuple(panels)),
     ]
 
 
-def _drawn(markers: pd.DataFrame) -> list[Block]:
+def _drawn(source: Source, markers: pd.DataFrame) -> list[Block]:
     from poems import plots
 
     if not (markers["q"] <= FDR).any():
