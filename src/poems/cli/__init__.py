@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from poems._version import __version__
 from poems.cli.commands import COMMANDS, commands_of_others, own_command
-from poems.errors import PoemsError
+from poems.errors import PoemsError, is_out_of_memory, out_of_memory
 
 
 class _Commands(TyperGroup):
@@ -118,6 +118,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=None if arguments is None else list(arguments), prog_name="poems")
     except PoemsError as error:
         _fail(str(error))
+    except MemoryError as error:
+        _fail(out_of_memory(error))
+    except RuntimeError as error:
+        # How torch says that memory, its own or a GPU's, does not suffice.
+        if not is_out_of_memory(error):
+            raise
+        _fail(out_of_memory(error))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}")

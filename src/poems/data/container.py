@@ -21,7 +21,8 @@ class View:
     Parameters
     ----------
     values
-        Array of shape (n_samples, n_features), float32. ``NaN`` marks a
+        Array of shape (n_samples, n_features), float32, or float64 where values lie so far
+        from 0 that their differences would be lost in single precision. ``NaN`` marks a
         missing entry; a sample on which the view was not measured is a row of
         ``NaN``. There are no infinities.
     features
@@ -31,7 +32,7 @@ class View:
         sample?
     """
 
-    values: npt.NDArray[np.float32]
+    values: npt.NDArray[np.float32] | npt.NDArray[np.float64]
     features: pd.Index
     measured: npt.NDArray[np.bool_]
 
@@ -43,8 +44,8 @@ class View:
                 f"{count(len(self.features), 'feature name')} and a measured mask of "
                 f"shape {self.measured.shape}"
             )
-        if self.values.dtype != np.float32:
-            raise DataError(f"values must be float32, not {self.values.dtype}")
+        if self.values.dtype not in (np.float32, np.float64):
+            raise DataError(f"values must be float32 or float64, not {self.values.dtype}")
 
     @property
     def n_features(self) -> int:

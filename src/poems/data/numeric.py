@@ -107,8 +107,25 @@ def check_finite(frame: pd.DataFrame, values: npt.NDArray[np.float64], names: Ce
     n_large = int(too_large.sum())
     raise DataError(
         f"{names.where}: {count(n_large, 'value is', 'values are')} infinite or too large for "
-        f"single precision (beyond 3.4e38): {shown}{_more(n_large)}. Write NA where the value is "
-        "unknown"
+        f"single precision (beyond 3.4e38): {shown}{_more(n_large)}. {_remedy(values[too_large])}"
+    )
+
+
+def _remedy(values: npt.NDArray[np.float64]) -> str:
+    """Say what to do about values that are infinite or too large."""
+    if np.isneginf(values).all():
+        return (
+            "-inf is the logarithm of 0: take log(1 + x) of the table before it was logged, or "
+            "write NA if a 0 means that nothing was measured"
+        )
+    if np.isinf(values).all():
+        return (
+            "Infinity is what a division by 0 gives, and -inf the logarithm of 0: mend the step "
+            "that made them, or write NA where the value is unknown"
+        )
+    return (
+        "No measurement is as large: if these are identifiers, move them to the obs table; "
+        "otherwise mend the step that made them, or write NA"
     )
 
 

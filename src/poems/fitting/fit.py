@@ -26,6 +26,7 @@ from poems.fitting.after_training import (
     with_nuisances,
 )
 from poems.fitting.approximations import approximations, unwatched
+from poems.fitting.plan import require_fit_memory
 from poems.fitting.projection import unsettled
 from poems.fitting.result import FittedPoems
 from poems.nn.estimates import (
@@ -209,6 +210,8 @@ def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
     preprocessing, left_out = fit_preprocessing(
         cohort, settings.preprocessing, kinds, _screening(settings)
     )
+    kept = {name: len(each.features) for name, each in preprocessing.views.items()}
+    require_fit_memory(cohort, kept, settings)
     data, touched = prepare(preprocessing, cohort)
     # Features left out are named by the checks, and unknown to the model because of that.
     told = ("features-left-out", "features-unknown")
@@ -217,6 +220,18 @@ def _prepare(cohort: MultiOmics, settings: Settings, seed: int) -> _Prepared:
     if isinstance(data, BackedBatches):
         findings = (*findings, *approximations(data, settings))
     return _Prepared(cohort, settings, seed, preprocessing, data, findings)
+
+
+def prepared_scaling(cohort: MultiOmics, settings: Settings) -> Preprocessing:
+    """Learn how the views are scaled, as a fit does first.
+
+    Raises
+    ------
+    DataError
+        If the cohort cannot be fitted.
+    """
+    kinds = kinds_of(settings.model, tuple(cohort.views))
+    return fit_preprocessing(cohort, settings.preprocessing, kinds, _screening(settings))[0]
 
 
 def _screening(settings: Settings) -> Screening | None:

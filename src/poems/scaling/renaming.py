@@ -64,7 +64,8 @@ def _by_map(view: str, features: pd.Index, names: Mapping[str, str]) -> pd.Index
         twice = found[found.duplicated()].unique()
         raise DataError(
             f"view '{view}': the table of names would give {count(len(twice), 'name')} to more "
-            f"than one feature ({name_some(twice)}); names are never merged, so leave all but one out"
+            f"than one feature ({name_some(twice)}); names are never merged, so leave all but one "
+            "out"
         )
     return found
 
