@@ -58,6 +58,6 @@ def out_of_memory(error: BaseException) -> str:
     reason = (str(error).strip().splitlines() or [""])[0].rstrip(".")[:160]
     shown = f" ({reason})" if reason else ""
     return (
-        f"there was not enough memory{shown}: keep fewer features (most_variable), leave the values "
-        "on disk (--backed), lower n_latent or encoder_layers, or take a machine with more"
+        f"there was not enough memory{shown}: keep fewer features (most_variable), leave the "
+        "values on disk (--backed), lower n_latent or encoder_layers, or take a machine with more"
     )

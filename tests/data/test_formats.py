@@ -48,6 +48,13 @@ def write_h5mu(table: pd.DataFrame, path: Path) -> None:
     to_mudata(poems.read({"table": table})).write_h5mu(path)
 
 
+def write_gct(table: pd.DataFrame, path: Path) -> None:
+    rows = table.T.rename_axis("Name")
+    rows.insert(0, "Description", "na")
+    body = rows.to_csv(sep="\t")
+    path.write_text(f"#1.2\n{table.shape[1]}\t{table.shape[0]}\n{body}")
+
+
 def write_h5ad(table: pd.DataFrame, path: Path) -> None:
     import anndata
 
@@ -58,6 +65,7 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], object]] = {
     ".csv": lambda table, path: table.to_csv(path),
     ".tsv": lambda table, path: table.to_csv(path, sep="\t"),
     ".txt": lambda table, path: table.to_csv(path, sep="\t"),
+    ".gct": write_gct,
     ".parquet": lambda table, path: table.to_parquet(path),
     ".h5ad": write_h5ad,
     ".h5mu": write_h5mu,

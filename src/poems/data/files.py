@@ -17,7 +17,8 @@ _PACKED = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", 
 _HDF5_MAGIC = b"\x89HDF\r\n"
 # Bytes that are unpacked at once, and packed bytes that are given to do so.
 _LARGEST_PART, _PIECE = 1 << 24, 1 << 20
-# Beyond this size a table of numbers is packed to no less than that part; more is made to fill memory.
+# Beyond this size a table of numbers is packed to no less than that part; what is packed further
+# was made to fill memory.
 _LARGE, _MOST_PACKED = 1 << 28, 200
 # Bytes of memory for each byte of text: the text itself, its lines, its numbers.
 _MEMORY_EACH = 6

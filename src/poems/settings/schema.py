@@ -110,7 +110,10 @@ class ModelSettings(_Group):
         "normal", description="Prior on the latents: N(0, I) or a learned Gaussian mixture."
     )
     n_components: int = Field(
-        8, ge=1, le=MOST_FACTORS, description="Components that the mixture prior starts from; unneeded ones go."
+        8,
+        ge=1,
+        le=MOST_FACTORS,
+        description="Components that the mixture prior starts from; unneeded ones go.",
     )
     concentration: float | None = Field(
         None,
@@ -193,10 +196,16 @@ class SparsitySettings(_Group):
         True, description="Exact zeros by a proximal step; otherwise the penalty is differentiated."
     )
     lambda_slab: float = Field(
-        1.0, gt=0, le=LARGEST_RATE, description="Rate of the slab, for loadings that are in; larger is sparser."
+        1.0,
+        gt=0,
+        le=LARGEST_RATE,
+        description="Rate of the slab, for loadings that are in; larger is sparser.",
     )
     lambda_spike: float | None = Field(
-        None, gt=0, le=LARGEST_RATE, description="Fixed rate of the spike; none sets it from the data."
+        None,
+        gt=0,
+        le=LARGEST_RATE,
+        description="Fixed rate of the spike; none sets it from the data.",
     )
     # Beyond its default the inclusion probability of every small loading nears one before the
     # ramp has had time to shrink it, and the result is denser again: hence the bound.
@@ -212,7 +221,10 @@ class SparsitySettings(_Group):
         description="Spike-and-slab lasso; without, a plain L1 at the spike's rate (ablation).",
     )
     theta_b: float = Field(
-        1.0, gt=0, le=LARGEST_RATE, description="Second parameter of the Beta prior on inclusion, per feature."
+        1.0,
+        gt=0,
+        le=LARGEST_RATE,
+        description="Second parameter of the Beta prior on inclusion, per feature.",
     )
     density_ratio: bool = Field(
         True, description="Keep log(lambda_slab / lambda_spike) in the inclusion log-odds."
@@ -252,9 +264,7 @@ class TrainingSettings(_Group):
         description="Most passes over the cohort (none: 30, more if they are few steps, fewer if "
         "they are very many).",
     )
-    batch_size: int = Field(
-        128, ge=1, le=MOST_EPOCHS, description="Samples in a mini-batch."
-    )
+    batch_size: int = Field(128, ge=1, le=MOST_EPOCHS, description="Samples in a mini-batch.")
     learning_rate: float = Field(5e-3, gt=0, le=1, description="Step size of AdamW.")
     final_learning_rate: float = Field(
         0.1, gt=0, le=1, description="Share of the step size left at the end, once ramps are over."
