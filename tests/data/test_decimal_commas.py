@@ -69,7 +69,7 @@ def test_quoted_decimal_commas_are_read_in_a_table_with_features_in_rows(tmp_pat
         (["1,234,567", "12"], "commas stand between thousands"),
         (
             ["1,625", "2,100"],
-            r"may be a decimal one \(1\.625\) or stand between thousands \(1625\)",
+            r"may be a decimal one \(1\.625\) or .* thousands \(1625\)",
         ),
         (["1,62", "2.5"], r"two ways: with a comma in .*'1,62'.*with a point in .*'2.5'"),
         (["0,5", "1,625.60"], "decimals are written in two ways"),

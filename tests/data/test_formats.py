@@ -153,7 +153,7 @@ def test_packed_files_are_read_or_refused_by_name(suffix: str, tmp_path: Path) -
 
 def test_errors_list_every_suffix_that_has_the_use(tmp_path: Path) -> None:
     listed = suffixes("table")
-    assert listed.startswith(".csv, .tsv, .txt (each also .gz), .parquet")
+    assert listed.startswith(".csv, .tsv, .txt, .gct (each also .gz), .parquet")
     assert listed.endswith(" or .toy")
     parts = suffixes("parts", "and").replace(" and ", ", ").split(", ")
     assert parts == [suffix for suffix in READERS if as_reader(READERS[suffix]).parts]

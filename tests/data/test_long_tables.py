@@ -67,7 +67,7 @@ def test_identifiers_that_are_numbers_are_told_by_their_names() -> None:
     table = long(["patient", "entrez_gene_id", "value"])
     table["patient"] = table["patient"].str[1:].astype(int) + 100
     table["entrez_gene_id"] = table["entrez_gene_id"].str[1:].astype(int) + 7000
-    with pytest.raises(DataError, match="'patient'.*'entrez_gene_id'"):
+    with pytest.raises(DataError, match=r"'patient'.*'entrez_gene_id'"):
         require_wide(table.set_index("patient"), "long.csv")
 
 

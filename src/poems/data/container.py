@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ import pandas as pd
 
 from poems.errors import DataError
 from poems.findings import Finding, count, name_some
+
+# In single precision, or double where that would lose digits.
+Values: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +36,7 @@ class View:
         sample?
     """
 
-    values: npt.NDArray[np.float32] | npt.NDArray[np.float64]
+    values: Values
     features: pd.Index
     measured: npt.NDArray[np.bool_]
 

@@ -21,6 +21,10 @@ MISSING_TOKENS = (*SILENT_TOKENS, *NUMBER_TOKENS)
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*(\.\d{3})*,\d+")
 _LONGEST = 40
+_TOO_LARGE = (
+    "No measurement is as large: if these are identifiers, move them to the obs table; otherwise "
+    "mend the step that made them, or write NA"
+)
 _MOST_SHOWN = 5
 
 
@@ -103,16 +107,27 @@ def check_finite(frame: pd.DataFrame, values: npt.NDArray[np.float64], names: Ce
     if not too_large.any():
         return
     cells = [(int(row), int(column)) for row, column in np.argwhere(too_large)[:_MOST_SHOWN]]
-    shown = "; ".join(f"{values[cell]:g} ({names.cell(frame, *cell)})" for cell in cells)
+    held = [frame.iat[cell] for cell in cells]
+    written = [
+        shorten(text) if isinstance(text, str) else f"{values[cell]:g}"
+        for text, cell in zip(held, cells, strict=True)
+    ]
+    shown = "; ".join(
+        f"{text} ({names.cell(frame, *cell)})" for text, cell in zip(written, cells, strict=True)
+    )
+    beyond = any(isinstance(each, str) and any(map(str.isdigit, each)) for each in held)
     n_large = int(too_large.sum())
+    remedy = _remedy(values[too_large], beyond=beyond)
     raise DataError(
         f"{names.where}: {count(n_large, 'value is', 'values are')} infinite or too large for "
-        f"single precision (beyond 3.4e38): {shown}{_more(n_large)}. {_remedy(values[too_large])}"
+        f"single precision (beyond 3.4e38): {shown}{_more(n_large)}. {remedy}"
     )
 
 
-def _remedy(values: npt.NDArray[np.float64]) -> str:
-    """Say what to do about values that are infinite or too large."""
+def _remedy(values: npt.NDArray[np.float64], *, beyond: bool) -> str:
+    """Say what to do about values that are infinite, or are written as numbers too large."""
+    if beyond:
+        return _TOO_LARGE
     if np.isneginf(values).all():
         return (
             "-inf is the logarithm of 0: take log(1 + x) of the table before it was logged, or "
@@ -123,10 +138,7 @@ def _remedy(values: npt.NDArray[np.float64]) -> str:
             "Infinity is what a division by 0 gives, and -inf the logarithm of 0: mend the step "
             "that made them, or write NA where the value is unknown"
         )
-    return (
-        "No measurement is as large: if these are identifiers, move them to the obs table; "
-        "otherwise mend the step that made them, or write NA"
-    )
+    return _TOO_LARGE
 
 
 def plain_types(frame: pd.DataFrame) -> pd.DataFrame:

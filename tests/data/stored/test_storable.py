@@ -65,9 +65,7 @@ def test_a_name_that_is_taken_is_not_taken_again() -> None:
 @pytest.mark.parametrize("name", VALUES)
 def test_columns_of_any_values_are_written(name: str, tmp_path: Path) -> None:
     obs = pd.DataFrame(index=SAMPLES)
-    obs["it"] = pd.Series(VALUES[name], dtype=None if name != "lists" else object).to_numpy(
-        dtype=object
-    ) if name == "lists" else pd.Series(VALUES[name], index=SAMPLES)  # fmt: skip
+    obs["it"] = pd.Series(VALUES[name], index=SAMPLES)
     found = written(obs, tmp_path)["it"]
     assert len(found) == N
     assert (found.isna().to_numpy() == obs["it"].isna().to_numpy()).all()
@@ -86,12 +84,11 @@ def test_annotations_of_a_view_with_a_column_twice_are_refused(which: str) -> No
 
     obs = pd.DataFrame({"age": range(N)}, index=SAMPLES)
     twice = pd.concat([obs, obs], axis=1)
+    var = pd.DataFrame(index=TABLE.columns)
     views = {
-        name: anndata.AnnData(
-            TABLE.to_numpy(), obs=twice if name == which else obs, var=pd.DataFrame(index=TABLE.columns)
-        )
+        name: anndata.AnnData(TABLE.to_numpy(), obs=twice if name == which else obs, var=var)
         for name in ("a", "b")
-    }  # fmt: skip
+    }
     with pytest.raises(DataError, match=rf"view '{which}'.*column names occur more than once"):
         poems.read(views)
 

@@ -50,7 +50,10 @@ def series(table: pd.DataFrame, end: str = "!series_matrix_table_end\n") -> str:
 FORMS = {
     "gct in txt": ("a.txt", gct(TABLE)),
     "gct": ("a.gct", gct(TABLE)),
-    "gct saved by a spreadsheet": ("a.csv", gct(TABLE).replace("gene, it", "gene it").replace("\t", ",")),
+    "gct saved by a spreadsheet": (
+        "a.csv",
+        gct(TABLE).replace("gene, it", "gene it").replace("\t", ","),
+    ),
     "gct 1.3": ("a.gct", gct3(TABLE)),
     "series matrix": ("a.txt", series(TABLE)),
     "comments": ("a.csv", "# by LIMS, 2024\n#\n" + TABLE.to_csv()),
@@ -106,7 +109,7 @@ def test_what_was_passed_over_is_said(form: str, code: str, tmp_path: Path) -> N
         ("a.csv", "<!DOCTYPE html>\n<html>\n", "is a web page"),
         ("a.csv", '{"a": [1, 2]}\n', "is JSON"),
         ("a.csv", "version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS"),
-        ("a.csv", "Plate 7\nsample,g1,g2\ns1,1,2\n", r"line 1 \('Plate 7'\) stands above the table"),
+        ("a.csv", "Plate 7\nsample,g1,g2\ns1,1,2\n", r"line 1 \('Plate 7'\) stands above"),
         ("a.csv", "A\nB\nsample,g1,g2\ns1,1,2\n", r"lines 1 to 2 \('A'\) stand above the table"),
     ],
 )  # fmt: skip
