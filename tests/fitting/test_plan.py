@@ -91,7 +91,7 @@ def test_a_fit_that_memory_does_not_suffice_for_is_refused(
     ],
 )
 def test_settings_beyond_all_use_are_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(poems.SettingsError, match="less than or equal|at most"):
+    with pytest.raises(poems.SettingsError, match=r"less than or equal|at most"):
         Settings().updated(**changes)
 
 

@@ -70,7 +70,28 @@ def as_numbers(
         they hold, and how many there are.
     """
     if (frame.dtypes == np.float64).all():  # Column by column would take longer than to read them.
-        return frame.to_numpy(dtype=np.float64, copy=True), ()
+        return _quiet(frame.to_numpy(dtype=np.float64, copy=True)), ()
+    # The NA of R is a signalling NaN, and a conversion would warn of it.
+    with np.errstate(invalid="ignore"):
+        values, bad, n_booleans, words = _by_column(frame)
+    if bad:
+        raise DataError(_bad_cells_text(frame, names, sorted(bad)))
+    return _quiet(values), tuple(_read_so(n_booleans, words))
+
+
+def _quiet(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Put the usual NaN in place of any other, such as the NA of R, in place."""
+    with np.errstate(invalid="ignore"):
+        missing = np.isnan(values)
+        if missing.any():
+            values[missing] = np.nan
+    return values
+
+
+def _by_column(
+    frame: pd.DataFrame,
+) -> tuple[npt.NDArray[np.float64], list[tuple[int, int]], int, Counter[str]]:
+    """Return the numbers, the cells that are none, how many were booleans, and missing words."""
     values = np.empty(frame.shape, dtype=np.float64)
     bad: list[tuple[int, int]] = []
     n_booleans = 0
@@ -88,9 +109,7 @@ def as_numbers(
             words.update(str(cells[row]).strip() for row in missing)
             bad += [(row, position) for row in rows if row not in missing]
             n_booleans += booleans
-    if bad:
-        raise DataError(_bad_cells_text(frame, names, sorted(bad)))
-    return values, tuple(_read_so(n_booleans, words))
+    return values, bad, n_booleans, words
 
 
 def check_finite(frame: pd.DataFrame, values: npt.NDArray[np.float64], names: CellNames) -> None:

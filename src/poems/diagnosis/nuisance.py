@@ -48,8 +48,8 @@ class SampleMeasure:
     Parameters
     ----------
     kind
-        ``"depth"``: how much of it was counted (:func:`size_factors`); ``"detected"``: how many features are
-        not zero; ``"mean"``: the mean of its features, each standardised.
+        ``"depth"``: how much of it was counted (:func:`size_factors`); ``"detected"``: how many
+        features are not zero; ``"mean"``: the mean of its features, each standardised.
     values
         By sample of the cohort, of shape (n_samples,); ``NaN`` where the view was not measured.
     """
