@@ -17,6 +17,7 @@ import torch
 
 from poems._version import __version__
 from poems.data import MultiOmics, quality_findings, read
+from poems.data.disk.view import BackedCohort
 from poems.errors import DataError, SettingsError
 from poems.findings import Finding, count, name_some
 from poems.fitting.after_training import (
@@ -169,6 +170,8 @@ def fit(
         if not training.history:
             # Interrupted before the first epoch ended: there is nothing to keep.
             raise KeyboardInterrupt
+        if isinstance(given, BackedCohort):
+            given.require_unchanged()
         host = torch.device("cpu")
         with profile.span("estimates"):
             fitted = _finish(prepared, module, training)
