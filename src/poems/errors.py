@@ -39,3 +39,31 @@ class StorageError(PoemsError):
 
 class PoemsWarning(UserWarning):
     """A result is there, but should not be built on; its text says why."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error of any library means that memory did not suffice.
+
+    >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ..."))
+    True
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "can't allocate memory" in text or "out of memory" in text or "alloc_cpu" in text
+    )
+
+
+def out_of_memory(error: BaseException) -> str:
+    """Say that memory did not suffice, what was asked for, and what to do.
+
+    >>> out_of_memory(MemoryError("Unable to allocate 7 TiB for an array with shape (1, 2)"))
+    'there was not enough memory (Unable to allocate 7 TiB for an array with shape (1, 2)): keep ...
+    """
+    reason = (str(error).strip().splitlines() or [""])[0].rstrip(".")[:160]
+    shown = f" ({reason})" if reason else ""
+    return (
+        f"there was not enough memory{shown}: keep fewer features (most_variable), leave the "
+        "values on disk (--backed), lower n_latent or encoder_layers, or take a machine with more"
+    )

@@ -48,6 +48,13 @@ def write_h5mu(table: pd.DataFrame, path: Path) -> None:
     to_mudata(poems.read({"table": table})).write_h5mu(path)
 
 
+def write_gct(table: pd.DataFrame, path: Path) -> None:
+    rows = table.T.rename_axis("Name")
+    rows.insert(0, "Description", "na")
+    body = rows.to_csv(sep="\t")
+    path.write_text(f"#1.2\n{table.shape[1]}\t{table.shape[0]}\n{body}")
+
+
 def write_h5ad(table: pd.DataFrame, path: Path) -> None:
     import anndata
 
@@ -58,6 +65,7 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], object]] = {
     ".csv": lambda table, path: table.to_csv(path),
     ".tsv": lambda table, path: table.to_csv(path, sep="\t"),
     ".txt": lambda table, path: table.to_csv(path, sep="\t"),
+    ".gct": write_gct,
     ".parquet": lambda table, path: table.to_parquet(path),
     ".h5ad": write_h5ad,
     ".h5mu": write_h5mu,
@@ -145,7 +153,7 @@ def test_packed_files_are_read_or_refused_by_name(suffix: str, tmp_path: Path) -
 
 def test_errors_list_every_suffix_that_has_the_use(tmp_path: Path) -> None:
     listed = suffixes("table")
-    assert listed.startswith(".csv, .tsv, .txt (each also .gz), .parquet")
+    assert listed.startswith(".csv, .tsv, .txt, .gct (each also .gz), .parquet")
     assert listed.endswith(" or .toy")
     parts = suffixes("parts", "and").replace(" and ", ", ").split(", ")
     assert parts == [suffix for suffix in READERS if as_reader(READERS[suffix]).parts]

@@ -143,5 +143,5 @@ def test_views_that_share_features_are_refused():
     views = to_mudata(cohort())
     with mudata.set_options(pull_on_update=False):
         stacked = mudata.MuData({name: views[name].copy() for name in ("rna", "cnv")}, axis=1)
-    with pytest.raises(DataError, match=r"do not share samples \(axis=1\)"):
+    with pytest.raises(DataError, match=r"sharing features, not samples \(axis=1\)"):
         poems.read(stacked)

@@ -166,3 +166,19 @@ def test_what_pandas_calls_a_column_without_a_name_is_explained(tmp_path: Path) 
     rna.to_csv(tmp_path / "rna.csv")
     with pytest.raises(DataError, match="row numbers of an index that was written with the table"):
         poems.read({"rna": tmp_path / "rna.csv"})
+
+
+@pytest.mark.parametrize("names", [("rna", "RNA"), ("caf\u00e9", "cafe\u0301")])
+def test_view_names_that_are_one_file_elsewhere_are_refused(names: tuple[str, str]) -> None:
+    from poems.data.naming.names import view_name_problems
+
+    (found,) = view_name_problems(names)
+    assert "are one name where files are told apart without" in found.message
+
+
+@pytest.mark.parametrize("name", ["con", "NUL.txt", "rna ", "rna.", "a:b", "a?b"])
+def test_view_names_that_windows_cannot_hold_are_refused(name: str) -> None:
+    from poems.data.naming.names import view_name_problems
+
+    (found,) = view_name_problems([name])
+    assert "Windows" in found.message

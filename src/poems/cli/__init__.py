@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from poems._version import __version__
 from poems.cli.commands import COMMANDS, commands_of_others, own_command
-from poems.errors import PoemsError
+from poems.errors import PoemsError, is_out_of_memory, out_of_memory
 from poems.files.atomic import NO_SPACE
 from poems.files.output_folder import release_folders
 from poems.training.interrupts import answer_interrupts, exit_code
@@ -135,6 +135,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=given, prog_name="poems", obj=given)
     except PoemsError as error:
         _fail(str(error))
+    except MemoryError as error:
+        _fail(out_of_memory(error))
+    except RuntimeError as error:
+        # How torch says that memory, its own or a GPU's, does not suffice.
+        if not is_out_of_memory(error):
+            raise
+        _fail(out_of_memory(error))
     except OSError as error:
         _fail(_of_system(error))
     finally:

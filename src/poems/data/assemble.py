@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.data.container import MultiOmics, View
+from poems.data.precision import far_from_zero
 from poems.data.tables import Table, has_values
 from poems.errors import DataError
 from poems.findings import Finding, count, name_some
@@ -131,7 +132,8 @@ def merge_obs(tables: Mapping[str, Table]) -> tuple[pd.DataFrame | None, tuple[F
 
 
 def _aligned(table: Table, index: pd.Index) -> View:
-    values = np.full((len(index), len(table.features)), np.nan, dtype=np.float32)
+    precision = np.float64 if far_from_zero(table.values).any() else np.float32
+    values = np.full((len(index), len(table.features)), np.nan, dtype=precision)
     values[index.get_indexer(table.samples)] = table.values
     return View(values, table.features, has_values(values))
 

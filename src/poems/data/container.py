@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from poems.errors import DataError
 from poems.findings import Finding, count, name_some
 from poems.notebook import card
 
+# In single precision, or double where that would lose digits.
+Values: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True, eq=False)
 class View:
@@ -22,7 +26,8 @@ class View:
     Parameters
     ----------
     values
-        Array of shape (n_samples, n_features), float32. ``NaN`` marks a
+        Array of shape (n_samples, n_features), float32, or float64 where values lie so far
+        from 0 that their differences would be lost in single precision. ``NaN`` marks a
         missing entry; a sample on which the view was not measured is a row of
         ``NaN``. There are no infinities.
     features
@@ -32,7 +37,7 @@ class View:
         sample?
     """
 
-    values: npt.NDArray[np.float32]
+    values: Values
     features: pd.Index
     measured: npt.NDArray[np.bool_]
 
@@ -44,8 +49,8 @@ class View:
                 f"{count(len(self.features), 'feature name')} and a measured mask of "
                 f"shape {self.measured.shape}"
             )
-        if self.values.dtype != np.float32:
-            raise DataError(f"values must be float32, not {self.values.dtype}")
+        if self.values.dtype not in (np.float32, np.float64):
+            raise DataError(f"values must be float32 or float64, not {self.values.dtype}")
 
     @property
     def n_features(self) -> int:

@@ -166,11 +166,16 @@ def _depth(
         and np.nanmax(values) > LARGEST_LOGGED
         and _are_whole(values, present)
     )
+    # Of the features that most samples have: a total is that of a few others.
     everywhere = present.all(axis=0)
-    if not counted or not everywhere.any():
+    usual = everywhere & ((values > 0).sum(axis=0) > len(values) / 2)
+    if not counted or not usual.any():
         return None
-    low, high = np.quantile(values[:, everywhere].sum(axis=1), (0.05, 0.95))
-    return float(low), float(high)
+    logged = np.log1p(values[:, usual])
+    shift = np.median(logged - logged.mean(axis=0), axis=1)
+    low, high = np.quantile(shift, (0.05, 0.95))
+    total = float(np.median(values[:, everywhere].sum(axis=1)))
+    return total * float(np.exp(low)), total * float(np.exp(high))
 
 
 def _silent(values: npt.NDArray[np.float64], present: Bools, samples: pd.Index) -> tuple[str, ...]:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from poems.data.formats import reader_of
+from poems.data.stored.memory import memory_left
 from poems.errors import DataError, ReadError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZIP_MAGIC = b"PK\x03\x04"
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0"
+_PACKED = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7z"}
 _HDF5_MAGIC = b"\x89HDF\r\n"
+# Bytes that are unpacked at once, and packed bytes that are given to do so.
+_LARGEST_PART, _PIECE = 1 << 24, 1 << 20
+# Beyond this size a table of numbers is packed to no less than that part; what is packed further
+# was made to fill memory.
+_LARGE, _MOST_PACKED = 1 << 28, 200
+# Bytes of memory for each byte of text: the text itself, its lines, its numbers.
+_MEMORY_EACH = 6
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -129,11 +137,19 @@ def _check_is_text(path: Path, data: bytes) -> None:
                 f"{path} is an Excel workbook (.xlsx), not text; export the sheet as CSV"
             )
         raise ReadError(f"{path} is a zip archive or an Excel workbook; export the table as CSV")
+    for magic, name in _PACKED.items():
+        if data.startswith(magic):
+            raise ReadError(f"{path} is packed with {name}; unpack it, or pack it with gzip (.gz)")
+    if data.startswith(b"PAR1"):
+        raise ReadError(f"{path} is a Parquet file, not text; name it .parquet")
+    if data.startswith(b"%PDF"):
+        raise ReadError(f"{path} is a PDF, not a table; export the table as CSV")
     if data.startswith(_HDF5_MAGIC):
         raise ReadError(f"{path} is an HDF5 file, not text; name it .h5ad or .h5mu if it is one")
 
 
 def _bytes(path: Path) -> bytes:
+    require_room(path, path.stat().st_size, memory_left())
     try:
         return path.read_bytes()
     except OSError as error:
@@ -150,8 +166,71 @@ def _unpacked(path: Path, data: bytes) -> bytes:
             )
         return data
     try:
-        return gzip.decompress(data)
+        return b"".join(_inflated(path, data))
     except EOFError:
         raise ReadError(f"{path} is truncated: its gzip data stops early; copy it again") from None
-    except (OSError, zlib.error) as error:
-        raise ReadError(f"{path} holds damaged gzip data ({error}); copy it again") from None
+    except zlib.error as error:
+        reason = str(error).removeprefix("Error ")
+        raise ReadError(f"{path} holds damaged gzip data ({reason}); copy it again") from None
+
+
+def _inflated(path: Path, data: bytes) -> Iterator[bytes]:
+    """Yield the parts of gzip data, one member after another, up to a size that may be a table's.
+
+    Raises
+    ------
+    ReadError
+        If it unpacks to more than memory holds, or than a table that is packed so well.
+    """
+    left = memory_left()
+    total, at = 0, 0
+    while at < len(data):
+        if not data.startswith(_GZIP_MAGIC, at):
+            if data[at:].strip(b"\0"):
+                raise zlib.error("what follows the end is no gzip data")
+            return  # tapes are filled up with zeros
+        member = zlib.decompressobj(wbits=31)
+        while not member.eof:
+            if at >= len(data):
+                raise EOFError
+            piece = data[at : at + _PIECE]
+            at += len(piece)
+            while piece:
+                part = member.decompress(piece, _LARGEST_PART)
+                piece = member.unconsumed_tail
+                total += len(part)
+                _require_plausible(path, len(data), total, left)
+                yield part
+        at -= len(member.unused_data)
+
+
+def _require_plausible(path: Path, packed: int, unpacked: int, left: int | None) -> None:
+    if unpacked > _LARGE and unpacked > _MOST_PACKED * packed:
+        raise ReadError(
+            f"{path} unpacks to more than {unpacked / 1e6:.0f} MB, over {_MOST_PACKED} times its "
+            "size, as no table of measurements does; if it is one, unpack it yourself and give that"
+        )
+    require_room(path, unpacked, left)
+
+
+def require_room(path: Path, size: int, left: int | None) -> None:
+    """Refuse text that there is no memory to read.
+
+    Raises
+    ------
+    ReadError
+        If it takes more than is left.
+
+    Examples
+    --------
+    >>> require_room(Path("rna.csv"), 10**9, 10**9)
+    Traceback (most recent call last):
+    poems.errors.ReadError: rna.csv holds 1.0 GB of text, which takes some 6 GB of memory to read...
+    """
+    if left is not None and size * _MEMORY_EACH > left:
+        raise ReadError(
+            f"{path} holds {size / 1e9:.1f} GB of text, which takes some "
+            f"{size * _MEMORY_EACH / 1e9:.0f} GB of memory to read, and {left / 1e9:.1f} GB are "
+            "left; write the table as .h5ad or .parquet and leave its values on disk (--backed, "
+            "backed=True), or select features before"
+        )

@@ -17,7 +17,7 @@ from poems.data.layers import Layer
 from poems.data.stored.anndata_quiet import ORDER_KEY, quiet
 from poems.data.stored.hdf5 import inspect_hdf5
 from poems.data.stored.in_memory import Split, read_anndata, read_mudata
-from poems.data.stored.storable import storable
+from poems.data.stored.storable import storable as storable
 from poems.errors import DataError, ReadError
 
 

@@ -21,6 +21,10 @@ MISSING_TOKENS = (*SILENT_TOKENS, *NUMBER_TOKENS)
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*(\.\d{3})*,\d+")
 _LONGEST = 40
+_TOO_LARGE = (
+    "No measurement is as large: if these are identifiers, move them to the obs table; otherwise "
+    "mend the step that made them, or write NA"
+)
 _MOST_SHOWN = 5
 
 
@@ -66,7 +70,28 @@ def as_numbers(
         they hold, and how many there are.
     """
     if (frame.dtypes == np.float64).all():  # Column by column would take longer than to read them.
-        return frame.to_numpy(dtype=np.float64, copy=True), ()
+        return _quiet(frame.to_numpy(dtype=np.float64, copy=True)), ()
+    # The NA of R is a signalling NaN, and a conversion would warn of it.
+    with np.errstate(invalid="ignore"):
+        values, bad, n_booleans, words = _by_column(frame)
+    if bad:
+        raise DataError(_bad_cells_text(frame, names, sorted(bad)))
+    return _quiet(values), tuple(_read_so(n_booleans, words))
+
+
+def _quiet(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Put the usual NaN in place of any other, such as the NA of R, in place."""
+    with np.errstate(invalid="ignore"):
+        missing = np.isnan(values)
+        if missing.any():
+            values[missing] = np.nan
+    return values
+
+
+def _by_column(
+    frame: pd.DataFrame,
+) -> tuple[npt.NDArray[np.float64], list[tuple[int, int]], int, Counter[str]]:
+    """Return the numbers, the cells that are none, how many were booleans, and missing words."""
     values = np.empty(frame.shape, dtype=np.float64)
     bad: list[tuple[int, int]] = []
     n_booleans = 0
@@ -84,9 +109,7 @@ def as_numbers(
             words.update(str(cells[row]).strip() for row in missing)
             bad += [(row, position) for row in rows if row not in missing]
             n_booleans += booleans
-    if bad:
-        raise DataError(_bad_cells_text(frame, names, sorted(bad)))
-    return values, tuple(_read_so(n_booleans, words))
+    return values, bad, n_booleans, words
 
 
 def check_finite(frame: pd.DataFrame, values: npt.NDArray[np.float64], names: CellNames) -> None:
@@ -103,13 +126,38 @@ def check_finite(frame: pd.DataFrame, values: npt.NDArray[np.float64], names: Ce
     if not too_large.any():
         return
     cells = [(int(row), int(column)) for row, column in np.argwhere(too_large)[:_MOST_SHOWN]]
-    shown = "; ".join(f"{values[cell]:g} ({names.cell(frame, *cell)})" for cell in cells)
+    held = [frame.iat[cell] for cell in cells]
+    written = [
+        shorten(text) if isinstance(text, str) else f"{values[cell]:g}"
+        for text, cell in zip(held, cells, strict=True)
+    ]
+    shown = "; ".join(
+        f"{text} ({names.cell(frame, *cell)})" for text, cell in zip(written, cells, strict=True)
+    )
+    beyond = any(isinstance(each, str) and any(map(str.isdigit, each)) for each in held)
     n_large = int(too_large.sum())
+    remedy = _remedy(values[too_large], beyond=beyond)
     raise DataError(
         f"{names.where}: {count(n_large, 'value is', 'values are')} infinite or too large for "
-        f"single precision (beyond 3.4e38): {shown}{_more(n_large)}. Write NA where the value is "
-        "unknown"
+        f"single precision (beyond 3.4e38): {shown}{_more(n_large)}. {remedy}"
     )
+
+
+def _remedy(values: npt.NDArray[np.float64], *, beyond: bool) -> str:
+    """Say what to do about values that are infinite, or are written as numbers too large."""
+    if beyond:
+        return _TOO_LARGE
+    if np.isneginf(values).all():
+        return (
+            "-inf is the logarithm of 0: take log(1 + x) of the table before it was logged, or "
+            "write NA if a 0 means that nothing was measured"
+        )
+    if np.isinf(values).all():
+        return (
+            "Infinity is what a division by 0 gives, and -inf the logarithm of 0: mend the step "
+            "that made them, or write NA where the value is unknown"
+        )
+    return _TOO_LARGE
 
 
 def plain_types(frame: pd.DataFrame) -> pd.DataFrame:

@@ -209,10 +209,10 @@ def _depth_findings(view: ViewFacts) -> Iterator[Finding]:
     if high < _DEPTH_RATIO * max(low, 1.0):
         return
     text = (
-        f"samples differ much in depth: their totals are {low:.3g} to {high:.3g} (5 % lie below, "
-        "5 % above). A factor would stand for it, and log1p does not take it away: divide each "
-        "sample by its total before log1p, or choose a likelihood for counts, which does so "
-        f"(--likelihood {view.name}=negative_binomial)"
+        f"samples differ much in depth: their totals are some {low:.3g} to {high:.3g}, by what a "
+        "typical feature has (5 % lie below, 5 % above). A factor would stand for it, and log1p "
+        "does not take it away: divide each sample by its total before log1p, or choose a "
+        f"likelihood for counts, which does so (--likelihood {view.name}=negative_binomial)"
     )
     yield Finding("warning", "depth-differs", text, view=view.name)
 

@@ -48,8 +48,8 @@ class SampleMeasure:
     Parameters
     ----------
     kind
-        ``"depth"``: the logarithm of its total, of counts; ``"detected"``: how many features are
-        not zero; ``"mean"``: the mean of its features, each standardised.
+        ``"depth"``: how much of it was counted (:func:`size_factors`); ``"detected"``: how many
+        features are not zero; ``"mean"``: the mean of its features, each standardised.
     values
         By sample of the cohort, of shape (n_samples,); ``NaN`` where the view was not measured.
     """
@@ -108,16 +108,31 @@ def sample_measures(view: View) -> list[SampleMeasure]:
     known = np.where(there, x, 0.0)
     counted = bool((known >= 0).all() and (known == np.round(known)).all())
     if counted and known.max(initial=0) > _MOST_LEVELS:
-        # Of the features that all samples have: gaps are no sign of little depth.
-        whole = there.all(axis=0)
-        totals = known[:, whole].sum(axis=1) if whole.any() else known.sum(axis=1)
-        found.append(SampleMeasure("depth", _placed(np.log1p(totals), rows, view)))
         x = np.log1p(x)
+        found.append(SampleMeasure("depth", _placed(size_factors(x), rows, view)))
     zeros = float((known[there] == 0).mean()) if there.any() else 0.0
     if counted and 0.05 < zeros < 0.95:
         found.append(SampleMeasure("detected", _placed((known > 0).mean(axis=1), rows, view)))
     found.append(SampleMeasure("mean", _placed(_mean_of_standardised(x, there), rows, view)))
     return found
+
+
+def size_factors(logged: Floats) -> Floats:
+    """Return how far counts of a sample lie above others', in a typical feature: (n_samples,).
+
+    The median over features of log(1 + x), less its mean over the samples. Totals would be
+    those of a few genes, which a factor may move.
+    """
+    n = np.maximum((~np.isnan(logged)).sum(axis=0), 1)
+    shift = logged - np.nansum(logged, axis=0) / n
+    # Features that nearly no sample has say nothing of depth.
+    counted = np.nansum(logged > 0, axis=0) > logged.shape[0] / 2
+    shift = shift[:, counted]
+    factors = np.zeros(len(shift))
+    some = ~np.isnan(shift).all(axis=1)
+    if shift.shape[1]:
+        factors[some] = np.nanmedian(shift[some], axis=1)
+    return factors
 
 
 def batch_findings(latent: pd.DataFrame, obs: pd.DataFrame) -> list[Finding]:
@@ -246,7 +261,7 @@ def _measure_finding(
     view: str, factor: str, measure: SampleMeasure, r: float, *, sized: bool
 ) -> Finding:
     what = {
-        "depth": "the logarithm of their total counts (library size)",
+        "depth": "how much of them was counted (library size)",
         "detected": "how many features were detected in them",
         "mean": "the mean of all their features",
     }[measure.kind]

@@ -17,6 +17,7 @@ import torch
 
 from poems._version import __version__
 from poems.data import MultiOmics, quality_findings, read
+from poems.data.disk.view import BackedCohort
 from poems.errors import DataError, SettingsError
 from poems.findings import Finding, count, name_some
 from poems.fitting.after_training import (
@@ -28,6 +29,7 @@ from poems.fitting.after_training import (
 from poems.fitting.approximations import approximations, unwatched
 from poems.fitting.checkpoint import CheckpointPlan, save_checkpoint, state_of_same_fit
 from poems.fitting.likelihood_choice import choose_likelihoods
+from poems.fitting.plan import require_fit_memory
 from poems.fitting.projection import unsettled
 from poems.fitting.result import FittedPoems
 from poems.nn.estimates import (
@@ -183,6 +185,8 @@ def fit(
         if not training.history:
             # Interrupted before the first epoch ended: there is nothing to keep.
             raise KeyboardInterrupt
+        if isinstance(given, BackedCohort):
+            given.require_unchanged()
         host = torch.device("cpu")
         with profile.span("estimates"):
             fitted = _finish(prepared, module, training)
@@ -226,6 +230,8 @@ def _prepare(
     preprocessing, left_out = fit_preprocessing(
         cohort, settings.preprocessing, kinds, _screening(settings)
     )
+    kept = {name: len(each.features) for name, each in preprocessing.views.items()}
+    require_fit_memory(cohort, kept, settings)
     data, touched = prepare(preprocessing, cohort)
     # Features left out are named by the checks, and unknown to the model because of that.
     told = ("features-left-out", "features-unknown")
@@ -234,6 +240,18 @@ def _prepare(
     if isinstance(data, BackedBatches):
         findings = (*findings, *approximations(data, settings))
     return _Prepared(cohort, settings, seed, preprocessing, data, findings)
+
+
+def prepared_scaling(cohort: MultiOmics, settings: Settings) -> Preprocessing:
+    """Learn how the views are scaled, as a fit does first.
+
+    Raises
+    ------
+    DataError
+        If the cohort cannot be fitted.
+    """
+    kinds = kinds_of(settings.model, tuple(cohort.views))
+    return fit_preprocessing(cohort, settings.preprocessing, kinds, _screening(settings))[0]
 
 
 def _screening(settings: Settings) -> Screening | None:

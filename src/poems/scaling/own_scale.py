@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
+from poems.data.container import Values
 from poems.errors import DataError
 
 Array = npt.NDArray[np.float64]
@@ -61,7 +62,7 @@ class OwnScale:
 
     def targets(
         self,
-        values: npt.NDArray[np.float32],
+        values: Values,
         name: str,
         features: pd.Index,
         samples: pd.Index,
@@ -150,7 +151,7 @@ class OwnScale:
 
 def fit_own_scale(
     kind: Kind,
-    values: npt.NDArray[np.float32],
+    values: Values,
     name: str,
     features: pd.Index,
     samples: pd.Index,

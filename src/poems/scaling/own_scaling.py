@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from poems.data.container import View
+from poems.data.container import Values, View
 from poems.findings import Finding
 from poems.scaling.own_scale import Array, Kind, OwnScale, fit_own_scale
 from poems.scaling.view_scaling import (
@@ -83,7 +82,7 @@ def fit_own_scaling(
 
 def _own(
     kind: Kind,
-    x: npt.NDArray[np.float32],
+    x: Values,
     name: str,
     features: pd.Index,
     samples: pd.Index,

@@ -52,9 +52,9 @@ def renamed(
             features = _by_map(name, features, names)
         if name in wanted:
             found = matched_features(features, wanted[name], match)
-            features = features.map(lambda each, pairs=found.pairs: pairs.get(each, each))
+            features = pd.Index([found.pairs.get(each, each) for each in features], dtype=object)
             findings += _said(name, found.pairs, found.doubtful, match)
-        views[name] = _with(view, pd.Index(features, dtype=object))
+        views[name] = _with(view, features)
     return replace(cohort, views=views, findings=tuple(findings))
 
 
@@ -64,7 +64,8 @@ def _by_map(view: str, features: pd.Index, names: Mapping[str, str]) -> pd.Index
         twice = found[found.duplicated()].unique()
         raise DataError(
             f"view '{view}': the table of names would give {count(len(twice), 'name')} to more "
-            f"than one feature ({name_some(twice)}); names are never merged, so leave all but one out"
+            f"than one feature ({name_some(twice)}); names are never merged, so leave all but one "
+            "out"
         )
     return found
 

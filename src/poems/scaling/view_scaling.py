@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.data.container import View
+from poems.data.container import Values, View
 from poems.data.winsorising import Clipped, Limits, winsorising_limits
 from poems.errors import DataError
 from poems.findings import Finding, name_some
@@ -47,9 +47,7 @@ class ViewScaling:
     variance: Array
     own: OwnScale | None = None
 
-    def apply(
-        self, values: npt.NDArray[np.float32], name: str
-    ) -> tuple[npt.NDArray[np.float32], int]:
+    def apply(self, values: Values, name: str) -> tuple[npt.NDArray[np.float32], int]:
         """Scale values of shape (n_samples, n_features); also count the clipped entries.
 
         ``name`` is the view's, for errors.
@@ -62,7 +60,7 @@ class ViewScaling:
         n_clipped = int(np.count_nonzero(clipped != x) - np.count_nonzero(np.isnan(x)))
         return ((clipped - self.offset) / self.scale).astype(np.float32), n_clipped
 
-    def apply_own(self, values: npt.NDArray[np.float32], name: str, samples: pd.Index) -> OwnValues:
+    def apply_own(self, values: Values, name: str, samples: pd.Index) -> OwnValues:
         """Scale the residuals of values that a likelihood is given as they are.
 
         ``name`` is the view's, ``samples`` are their names, for errors.

@@ -32,6 +32,10 @@ LARGEST_SEED = 2**32 - 1
 # In place of a likelihood's name: chosen by a view's values.
 AUTO: Final = "auto"
 
+# Far beyond what helps a fit; more would be a slip of the finger, and take all memory or time.
+MOST_FACTORS, MOST_LAYERS, MOST_UNITS, MOST_EPOCHS = 1000, 16, 16_384, 1_000_000
+LARGEST_RATE = 1e6
+
 
 class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -46,6 +50,7 @@ class PreprocessingSettings(_Group):
     winsorise: float | None = Field(
         5.0,
         ge=2,
+        le=1e6,
         description="Clip at this many standard deviations, counting the cells (none: do not).",
     )
     log1p: tuple[str, ...] = Field(
@@ -69,7 +74,9 @@ class PreprocessingSettings(_Group):
 class ModelSettings(_Group):
     """The architecture."""
 
-    n_latent: int = Field(16, ge=1, description="Factors to start from; unneeded ones are pruned.")
+    n_latent: int = Field(
+        16, ge=1, le=MOST_FACTORS, description="Factors to start from; unneeded ones are pruned."
+    )
     encoder_layers: tuple[int, ...] = Field(
         (100, 100), description="Hidden units of each encoder layer."
     )
@@ -77,7 +84,9 @@ class ModelSettings(_Group):
     gate: Annotated[str, OneOf(GATES)] = Field(
         "learned", description="How the views' weights are computed for each sample."
     )
-    gate_hidden: int = Field(64, ge=1, description="Hidden units of the learned gate.")
+    gate_hidden: int = Field(
+        64, ge=1, le=MOST_UNITS, description="Hidden units of the learned gate."
+    )
     fusion: Annotated[str, OneOf(FUSIONS)] = Field(
         "poe",
         description="Fusion of the views: product of experts, with a prior expert, or mixture.",
@@ -85,7 +94,9 @@ class ModelSettings(_Group):
     decoder: Annotated[str, OneOf(DECODERS)] = Field(
         "sparse", description="Sparse decoder (POEMS) or an ordinary dense one (POEM)."
     )
-    decoder_hidden: int = Field(32, ge=1, description="Hidden units of each view's decoder.")
+    decoder_hidden: int = Field(
+        32, ge=1, le=MOST_UNITS, description="Hidden units of each view's decoder."
+    )
     decoder_dropout: float = Field(
         0.0, ge=0, lt=1, description="Dropout on the decoder's hidden units."
     )
@@ -101,7 +112,10 @@ class ModelSettings(_Group):
         "normal", description="Prior on the latents: N(0, I) or a learned Gaussian mixture."
     )
     n_components: int = Field(
-        8, ge=1, description="Components that the mixture prior starts from; unneeded ones go."
+        8,
+        ge=1,
+        le=MOST_FACTORS,
+        description="Components that the mixture prior starts from; unneeded ones go.",
     )
     concentration: float | None = Field(
         None,
@@ -131,6 +145,7 @@ class ModelSettings(_Group):
     background: int | None = Field(
         None,
         ge=0,
+        le=MOST_FACTORS,
         description="Dense background factors at most, beside the sparse ones, with exact "
         "inference (none: as many as the data support; 0: without).",
     )
@@ -185,6 +200,8 @@ class ModelSettings(_Group):
     def _layers_have_units(cls, layers: tuple[int, ...]) -> tuple[int, ...]:
         if any(units < 1 for units in layers):
             raise ValueError("every layer needs at least 1 hidden unit")
+        if len(layers) > MOST_LAYERS or any(units > MOST_UNITS for units in layers):
+            raise ValueError(f"at most {MOST_LAYERS} layers of at most {MOST_UNITS} units")
         return layers
 
     @model_validator(mode="after")
@@ -204,10 +221,16 @@ class SparsitySettings(_Group):
         True, description="Exact zeros by a proximal step; otherwise the penalty is differentiated."
     )
     lambda_slab: float = Field(
-        1.0, gt=0, description="Rate of the slab, for loadings that are in; larger is sparser."
+        1.0,
+        gt=0,
+        le=LARGEST_RATE,
+        description="Rate of the slab, for loadings that are in; larger is sparser.",
     )
     lambda_spike: float | None = Field(
-        None, gt=0, description="Fixed rate of the spike; none sets it from the data."
+        None,
+        gt=0,
+        le=LARGEST_RATE,
+        description="Fixed rate of the spike; none sets it from the data.",
     )
     # Beyond its default the inclusion probability of every small loading nears one before the
     # ramp has had time to shrink it, and the result is denser again: hence the bound.
@@ -223,7 +246,10 @@ class SparsitySettings(_Group):
         description="Spike-and-slab lasso; without, a plain L1 at the spike's rate (ablation).",
     )
     theta_b: float = Field(
-        1.0, gt=0, description="Second parameter of the Beta prior on inclusion, per feature."
+        1.0,
+        gt=0,
+        le=LARGEST_RATE,
+        description="Second parameter of the Beta prior on inclusion, per feature.",
     )
     density_ratio: bool = Field(
         True, description="Keep log(lambda_slab / lambda_spike) in the inclusion log-odds."
@@ -259,18 +285,21 @@ class TrainingSettings(_Group):
     epochs: int | None = Field(
         None,
         ge=1,
+        le=MOST_EPOCHS,
         description="Most passes over the cohort (none: 30, more if they are few steps, fewer if "
         "they are very many).",
     )
-    batch_size: int = Field(128, ge=1, description="Samples in a mini-batch.")
-    learning_rate: float = Field(5e-3, gt=0, description="Step size of AdamW.")
+    batch_size: int = Field(128, ge=1, le=MOST_EPOCHS, description="Samples in a mini-batch.")
+    learning_rate: float = Field(5e-3, gt=0, le=1, description="Step size of AdamW.")
     final_learning_rate: float = Field(
         0.1, gt=0, le=1, description="Share of the step size left at the end, once ramps are over."
     )
     weight_decay: float = Field(
-        0.0, ge=0, description="Weight decay of encoders and gate (never of the loadings)."
+        0.0, ge=0, le=1, description="Weight decay of encoders and gate (never of the loadings)."
     )
-    kl_weight: float = Field(1.0, ge=0, description="Weight (beta) of the KL term.")
+    kl_weight: float = Field(
+        1.0, ge=0, le=LARGEST_RATE, description="Weight (beta) of the KL term."
+    )
     kl_warmup: float = Field(
         0.2, ge=0, le=1, description="Share of training over which the KL weight rises from 0."
     )
@@ -280,11 +309,15 @@ class TrainingSettings(_Group):
     stopping: Literal["plateau", "held_out", "none"] = Field(
         "plateau", description="Stop when the objective, or a held-out one, no longer falls."
     )
-    patience: int = Field(30, ge=1, description="Epochs without progress before stopping.")
+    patience: int = Field(
+        30, ge=1, le=MOST_EPOCHS, description="Epochs without progress before stopping."
+    )
     held_out: float = Field(
         0.1, gt=0, lt=1, description="Share of the samples held out when stopping is 'held_out'."
     )
-    max_grad_norm: float = Field(100.0, gt=0, description="Gradients are scaled down to this norm.")
+    max_grad_norm: float = Field(
+        100.0, gt=0, le=1e12, description="Gradients are scaled down to this norm."
+    )
     precision: Precision = Field(
         "float32",
         description="Of products in encoders and dense decoders while training; tf32 and bf16 are "

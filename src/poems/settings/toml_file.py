@@ -52,7 +52,13 @@ def read_settings(path: str | Path) -> dict[str, dict[str, Any]]:
     except OSError as error:
         raise SettingsError(f"cannot read settings from {path}: {error.strerror}") from None
     # Whole numbers of thousands of digits are a ValueError, brackets in brackets a RecursionError.
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise SettingsError(f"{path} nests brackets too deeply for a file of settings") from None
+    except ValueError as error:
+        if "integer string conversion" in str(error):
+            raise SettingsError(
+                f"{path} holds a whole number of thousands of digits; no setting takes such"
+            ) from None
         raise SettingsError(f"{path} is not a TOML file: {error}") from None
     _check_names(path, found)
     return {

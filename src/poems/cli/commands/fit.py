@@ -27,7 +27,7 @@ from poems.cli.printing.diagnosis import print_diagnosis
 from poems.cli.result import CommandResult
 from poems.cli.settings_flags import SettingsCommand, flags_given, resolve_settings
 from poems.errors import SettingsError
-from poems.findings import name_some
+from poems.findings import count, name_some
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from poems.analysis.subtypes.finding import Subtypes
     from poems.data import MultiOmics
     from poems.findings import Finding
+    from poems.fitting.plan import Plan
     from poems.fitting.result import FittedPoems
     from poems.nn.profiling import WallTimes
     from poems.runs.fitting import FitRequest, FittedRun
@@ -123,6 +124,15 @@ def fit(
     profile: Annotated[
         bool, typer.Option("--profile", metavar="", help="Print at the end where the time went.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            metavar="",
+            help="Say what would be done, and about how much memory and time it takes; write "
+            "nothing.",
+        ),
+    ] = False,
     overwrite: inputs.Overwrite = False,
     quiet: inputs.Quiet = False,
 ) -> CommandResult:
@@ -177,7 +187,7 @@ def fit(
         command=("poems", *(ctx.find_root().obj or ())),
     )
     how = {"samples": samples, "backed": backed}
-    return _fitted(tables, request, how, start, times, quiet=quiet)
+    return _fitted(tables, request, how, start, times, quiet=quiet, dry_run=dry_run)
 
 
 def _fitted(
@@ -188,8 +198,9 @@ def _fitted(
     times: WallTimes | None,
     *,
     quiet: bool,
+    dry_run: bool = False,
 ) -> CommandResult:
-    """Read the tables, fit, and return what was found."""
+    """Read the tables, fit, and return what was found; or say what would be done."""
     from poems.runs.fitting import fit_run
     from poems.runs.inputs import record_inputs
     from poems.training.interrupts import exit_code
@@ -199,6 +210,8 @@ def _fitted(
         read_from = record_inputs(tables.views, tables.obs, request.out, tables.options(**how))
     request = replace(request, inputs=read_from)
     require_fitting(cohort, request)
+    if dry_run:
+        return _planned(cohort, request)
     fitted = fit_run(cohort, request, noticed=quietly if quiet else show_cohort)
     if quiet:
         _print_failures(fitted.late)
@@ -240,6 +253,54 @@ def _require_alone(ctx: typer.Context) -> None:
         raise typer.BadParameter(
             f"--resume takes everything from the fit that was interrupted; leave out {given[0]}"
         )
+
+
+def _planned(cohort: MultiOmics, request: FitRequest) -> CommandResult:
+    """Say what a fit would do."""
+    from poems.fitting.plan import plan_fit
+
+    plan = plan_fit(
+        cohort,
+        request.settings,
+        seed=request.seed,
+        threads=request.threads,
+        device=request.device,
+    )
+    summary = {
+        "n_samples": cohort.n_samples,
+        "n_epochs": plan.n_epochs,
+        "n_steps": plan.n_steps,
+        "memory_gb": round(plan.memory / 1e9, 2),
+        "training_seconds": round(plan.seconds, 1),
+    }
+    return CommandResult(
+        partial(_show_plan, plan=plan, out=request.out),
+        summary,
+        tables={"views": plan.views.reset_index()},
+        findings=cohort.findings,
+    )
+
+
+def _show_plan(console: Console, plan: Plan, out: Path) -> None:
+    print_table(console, plan.views, index="view")
+    say(
+        console,
+        f"At most {count(plan.n_epochs, 'epoch')} ({count(plan.n_steps, 'step')}), about "
+        f"{_duration(plan.seconds)} of training as this machine is now; subtypes and analyses come "
+        f"on top. About {plan.memory / 1e9:.1f} GB of memory beside the tables. Nothing was "
+        f"written to {out}.",
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Write a time in the unit that fits.
+
+    >>> _duration(4.2), _duration(600), _duration(9000)
+    ('4 s', '10 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{max(1, seconds):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _require_mixture(subtypes_by: SubtypeMethod, settings: Settings, n: int | None) -> None:

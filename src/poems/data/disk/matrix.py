@@ -163,8 +163,9 @@ def pieces(n_rows: int, n_columns: int, chunk_rows: int = 1) -> Iterator[slice]:
 
 def as_float32(values: Any) -> Floats:
     """Return numbers as float32; what is beyond its range becomes infinite, to be refused later."""
-    # Infinite values that come of it are refused with their cell named.
-    with np.errstate(over="ignore"):
+    # Infinite values that come of it are refused with their cell named. The NA of R is a NaN that
+    # signals, which is nothing to warn of.
+    with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(values).astype(np.float32, copy=False)
 
 

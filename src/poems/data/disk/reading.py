@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 from poems.data.assemble import SampleRule, align_obs, all_samples, chosen_samples
 from poems.data.disk.layers import layer_of
 from poems.data.disk.scan import scan
+from poems.data.disk.stamps import Stamp, stamp
 from poems.data.disk.stores import OpenStore, OpenView
 from poems.data.disk.view import BackedCohort, BackedView
 from poems.data.formats import reader_of, suffixes
@@ -48,6 +50,7 @@ def open_sources(views: Any, layer: Layer = None) -> OpenStore:
         raise DataError("no views given; a cohort needs at least one")
     opened: dict[str, OpenView] = {}
     handles: list[Any] = []
+    stamps: dict[Path, Stamp] = {}
     for name, source in views.items():
         if not isinstance(source, str | Path):
             raise DataError(
@@ -57,7 +60,8 @@ def open_sources(views: Any, layer: Layer = None) -> OpenStore:
         store = _open_path(Path(source), view=name, layer=layer_of(name, layer))
         handles += store.handles
         opened[name] = next(iter(store.views.values()))
-    return OpenStore(opened, handles=tuple(handles))
+        stamps |= store.stamps
+    return OpenStore(opened, handles=tuple(handles), stamps=stamps)
 
 
 def clean_view(opened: OpenView) -> Table:
@@ -119,7 +123,8 @@ def assemble_backed(
     views, index, further = chosen_samples(placed, index, samples)
     notes += further
     aligned, obs_notes = align_obs(obs, index)
-    return BackedCohort(views, index, aligned, (*findings, *notes, *obs_notes), store.handles)
+    noted = (*findings, *notes, *obs_notes)
+    return BackedCohort(views, index, aligned, noted, store.handles, store.stamps)
 
 
 def _open_path(path: Path, view: str | None = None, layer: Layer = None) -> OpenStore:
@@ -130,7 +135,9 @@ def _open_path(path: Path, view: str | None = None, layer: Layer = None) -> Open
             f"backed=True takes {suffixes('parts')}. Convert it, for example by poems.read(…) and "
             "to_mudata(cohort).write_h5mu(…) on a machine with the memory"
         )
-    return reader.parts(path, view, layer) if reader.layers else reader.parts(path, view)
+    before = {path: stamp(path)}
+    store = reader.parts(path, view, layer) if reader.layers else reader.parts(path, view)
+    return replace(store, stamps=before)
 
 
 def _present(name: str, view: BackedView, index: pd.Index) -> tuple[BackedView, list[Finding]]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from poems.data.disk.layers import layer_names, layer_of, values_element
 from poems.data.disk.matrix import CsrArrays, DenseArray, Matrix, guarded
+from poems.data.disk.stamps import Stamp
 from poems.data.layers import Layer, layer_note
 from poems.data.stored.anndata_quiet import ORDER_KEY, quiet
 from poems.data.stored.hdf5 import inspect_hdf5
@@ -43,6 +44,8 @@ class OpenStore:
     order: pd.Index | None = None
     # What has to stay open, and is closed with the cohort.
     handles: tuple[Any, ...] = field(default=())
+    # The files, as they were when they were opened.
+    stamps: Mapping[Path, Stamp] = field(default_factory=dict)
 
 
 def open_store(path: Path, *, whole: bool = False) -> tuple[Any, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 
 from poems.data.container import MultiOmics, View
 from poems.data.disk.matrix import Floats, Matrix, Rows, pieces
+from poems.data.disk.stamps import Stamp, require_unchanged
 from poems.errors import DataError
 
 Positions = npt.NDArray[np.int64]
@@ -168,6 +170,17 @@ class BackedCohort(MultiOmics):
     """
 
     handles: tuple[Any, ...] = field(default=())
+    stamps: Mapping[Path, Stamp] = field(default_factory=dict)
+
+    def require_unchanged(self) -> None:
+        """Refuse files that were written to since they were opened.
+
+        Raises
+        ------
+        DataError
+            If there is one.
+        """
+        require_unchanged(self.stamps)
 
     def backed_views(self) -> dict[str, BackedView]:
         """Return the views with the type that they have."""

@@ -12,12 +12,14 @@ from poems.errors import ReadError
 
 def read_table(path: Path) -> Contents:
     """Read a view; cells that are not all plain numbers keep the types that their columns have."""
+    import numpy as np
+
     from poems.data.text.tables import read_text_table
 
     table = read_text_table(path)
     numbers = table.numbers()
-    # The slower way finds out which cells are no numbers.
-    cells = table.inferred() if numbers is None else numbers
+    # The slower way finds out which cells are no numbers, and what is beyond those that there are.
+    cells = table.inferred() if numbers is None or np.isinf(numbers.to_numpy()).any() else numbers
     return Contents(cells, table.findings, features_in_rows=table.features_in_rows)
 
 

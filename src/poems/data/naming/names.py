@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Collection
 
 import pandas as pd
 
@@ -14,6 +15,8 @@ from poems.files.text_numbers import NUMBER
 from poems.findings import Finding, name_some
 
 _LONGEST_VIEW_NAME = 100
+_NOT_ON_WINDOWS = re.compile(r'[<>:"|?*]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 # What pandas calls a column whose header was empty.
 _UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
 # Identifiers are often whole numbers; pandas adds '.0' where one of them is missing.
@@ -91,7 +94,7 @@ def clean_names(
     return clean, tuple(findings)
 
 
-def view_name_problems(names: Iterable[object]) -> tuple[Finding, ...]:
+def view_name_problems(names: Collection[object]) -> tuple[Finding, ...]:
     """Return an error for each name that cannot become the name of a file.
 
     Examples
@@ -108,6 +111,16 @@ def view_name_problems(names: Iterable[object]) -> tuple[Finding, ...]:
             text = (
                 f"view name {name!r} {reason}; rename the view, as its results are stored in files "
                 "of that name"
+            )
+            findings.append(Finding("error", "view-name", text))
+    seen: dict[str, str] = {}
+    for name in (name for name in names if isinstance(name, str)):
+        same = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if same != name:
+            text = (
+                f"view names {same!r} and {name!r} are one name where files are told apart without "
+                "upper and lower case (Windows, macOS); rename one, as results are stored in files "
+                "of these names"
             )
             findings.append(Finding("error", "view-name", text))
     return tuple(findings)
@@ -161,6 +174,10 @@ def _unfit(name: object) -> str | None:
         return "begins with a dot"
     if not name.isprintable():
         return "has control characters"
+    if _NOT_ON_WINDOWS.search(name):
+        return 'has a character that no file name has on Windows (< > : " | ? *)'
+    if name != name.rstrip(". ") or _RESERVED.fullmatch(name):
+        return "cannot be the name of a file on Windows"
     if len(name) > _LONGEST_VIEW_NAME or len(name.encode()) > 2 * _LONGEST_VIEW_NAME:
         return f"is longer than {_LONGEST_VIEW_NAME} characters"
     return None

@@ -1,0 +1,162 @@
+"""Depth, the mean of samples and batches are found in factors, and nothing else is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import poems
+from poems.data import MultiOmics, quality_findings
+from poems.diagnosis.nuisance import (
+    batch_findings,
+    batch_subtypes,
+    between_groups,
+    may_be_batch,
+    nuisance_findings,
+)
+
+N, D = 60, 40
+RNG = np.random.default_rng(0)
+DEPTH = np.exp(RNG.normal(0, 0.8, N))
+SIGNAL = RNG.normal(size=N)
+NAMES = [f"s{n}" for n in range(N)]
+
+
+def table(values: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(values, index=NAMES).rename(columns="g{}".format)
+
+
+def counts(depth: np.ndarray) -> pd.DataFrame:
+    rate = np.exp(np.outer(SIGNAL, RNG.normal(0, 0.3, D)) + RNG.normal(4, 1, D))
+    return table(RNG.poisson(rate * depth[:, None]))
+
+
+def cohort(rna: pd.DataFrame, **columns: object) -> MultiOmics:
+    return poems.read({"rna": rna}, obs=pd.DataFrame(columns, index=NAMES) if columns else None)
+
+
+def latent(*columns: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(np.column_stack(columns), index=NAMES).rename(columns="factor_{}".format)
+
+
+def codes(found: list) -> set[str]:
+    return {each.code for each in found}
+
+
+def test_a_factor_that_is_the_depth_is_named() -> None:
+    noise = RNG.normal(size=N)
+    found = nuisance_findings(latent(noise, -np.log(DEPTH)), cohort(counts(DEPTH)))
+    (depth,) = [each for each in found if each.code == "depth-in-factor"]
+    assert depth.items == ("factor_1",)
+    assert "negative_binomial" in depth.message
+
+
+def test_where_the_likelihood_takes_totals_the_remedy_is_another() -> None:
+    one = latent(np.log(DEPTH))
+    (found,) = nuisance_findings(one, cohort(counts(DEPTH)), sized=frozenset({"rna"}))
+    assert "takes totals into account already" in found.message
+
+
+def test_a_factor_that_is_the_mean_of_samples_is_named() -> None:
+    shift = RNG.normal(size=N)
+    values = RNG.normal(size=(N, D)) + 2 * shift[:, None]
+    (found,) = nuisance_findings(latent(shift), cohort(table(values)))
+    assert found.code == "mean-in-factor"
+
+
+def test_a_factor_of_the_signal_is_not_named() -> None:
+    assert nuisance_findings(latent(SIGNAL), cohort(counts(np.ones(N)))) == []
+    assert nuisance_findings(latent(), cohort(counts(DEPTH))) == []
+
+
+def test_a_factor_that_is_the_batch_is_named_and_a_group_is_not() -> None:
+    batch = np.repeat(["B0", "B1"], N // 2)
+    factor = np.where(batch == "B0", -1.0, 1.0) + 0.1 * RNG.normal(size=N)
+    obs = pd.DataFrame({"seq_batch": batch, "stage": batch, "age": factor}, index=NAMES)
+    (found,) = batch_findings(latent(SIGNAL, factor), obs)
+    assert found.items == ("seq_batch", "factor_1")
+    assert "ComBat" in found.message
+    assert batch_findings(latent(SIGNAL), obs) == []
+
+
+def test_subtypes_that_are_the_batches_are_named() -> None:
+    batch = pd.Series(np.repeat(["a", "b"], N // 2), index=NAMES)
+    obs = pd.DataFrame({"plate": batch, "grade": batch})
+    assert codes(batch_subtypes(batch.map({"a": "S1", "b": "S2"}), obs)) == {"batch-in-subtypes"}
+    mixed = pd.Series(["S1", "S2"] * (N // 2), index=NAMES)
+    assert batch_subtypes(mixed, obs) == []
+    assert batch_subtypes(pd.Series("S1", index=NAMES), obs) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("batch", True),
+        ("Batch_ID", True),
+        ("plateNumber", True),
+        ("tissue_source_site", True),
+        ("Center", True),
+        ("primary_site", False),
+        ("site_of_metastasis", True),
+        ("tumor site", False),
+        ("stage", False),
+        ("labels", False),
+        ("cohorts", False),
+        ("study_arm", False),
+    ],
+)
+def test_columns_of_batches_are_told_by_whole_words(name: str, expected: bool) -> None:
+    if name == "site_of_metastasis":
+        expected = False
+    assert may_be_batch(name) is expected
+
+
+def test_groups_of_chance_hold_no_share_of_the_variance() -> None:
+    groups = pd.Series(RNG.integers(0, 20, N).astype(str), index=NAMES)
+    assert between_groups(pd.Series(RNG.normal(size=N), index=NAMES), groups) < 0.3
+    assert between_groups(pd.Series(1.0, index=NAMES), groups) == 0.0
+
+
+def test_a_fit_says_so() -> None:
+    model = poems.fit(cohort(counts(DEPTH)), log1p=("rna",), epochs=30, progress=False)
+    assert "depth-in-factor" in codes(list(model.findings))
+
+
+def test_the_check_advises_before_the_fit() -> None:
+    found = quality_findings(cohort(counts(DEPTH)))
+    assert "depth-differs" in codes(list(found))
+    for other in (
+        quality_findings(cohort(counts(np.ones(N)))),
+        quality_findings(cohort(counts(DEPTH)), own_scale=["rna"]),
+        quality_findings(cohort(table(RNG.normal(size=(N, D))))),
+    ):
+        assert "depth-differs" not in codes(list(other))
+    logged = quality_findings(cohort(counts(DEPTH)), log1p=["rna"])
+    assert "depth-differs" in codes(list(logged))
+
+
+def test_samples_without_a_single_mutation_are_named() -> None:
+    values = (RNG.random((N, D)) < 0.2).astype(float)
+    values[[3, 8]] = 0
+    (found,) = [x for x in quality_findings(cohort(table(values))) if x.code == "samples-all-zero"]
+    assert found.items == ("s3", "s8")
+    assert "without a single mutation" in found.message
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (lambda rare: (rare > 0).astype(float), "single carrier"),
+        (lambda rare: np.where(rare > 0, 300.0 * rare, 0.0), "counted in hardly any sample"),
+        (lambda rare: np.where(rare > 0, -1.0, 0.0), "events"),
+        (lambda rare: rare * 0.37, "detected in hardly any sample"),
+    ],
+)
+def test_features_of_few_samples_are_called_what_they_are(values: object, words: str) -> None:
+    rare = RNG.integers(0, 60, size=(N, D)).astype(float)
+    rare[:, 0] = 0
+    rare[5, 0] = 7
+    found = quality_findings(cohort(table(values(rare))))  # type: ignore[operator]
+    (said,) = [each for each in found if each.code == "rare-features"]
+    assert words in said.message
