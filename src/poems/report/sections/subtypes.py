@@ -316,10 +316,10 @@ def _markers(source: Source, names: list[str]) -> list[Block]:
                 )
             )
         panels.append(Panel(f"markers-{at}", f"Subtype {name}", tuple(blocks), name))
-    return [*_drawn(markers), Picker("marker-picker", "Show", tuple(panels))]
+    return [*_drawn(source, markers), Picker("marker-picker", "Show", tuple(panels))]
 
 
-def _drawn(markers: pd.DataFrame) -> list[Block]:
+def _drawn(source: Source, markers: pd.DataFrame) -> list[Block]:
     from poems import plots
 
     if not (markers["q"] <= FDR).any():
