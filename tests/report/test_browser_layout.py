@@ -16,7 +16,8 @@ PHONE = 390
 CONTRAST = """
 const lum=c=>{const f=c.map(v=>{v/=255;return v<=.03928?v/12.92:((v+.055)/1.055)**2.4});
   return .2126*f[0]+.7152*f[1]+.0722*f[2]};
-const rgb=s=>{const m=s.match(/[\\d.]+/g).map(Number);return m.length>3&&m[3]===0?null:m.slice(0,3)};
+const rgb=s=>{const m=s.match(/[\\d.]+/g).map(Number);
+  return m.length>3&&m[3]===0?null:m.slice(0,3)};
 const behind=e=>{for(let n=e;n;n=n.parentElement){const c=rgb(getComputedStyle(n).backgroundColor);
   if(c)return c}return [255,255,255]};
 const faint=()=>{const found=new Set();
@@ -32,13 +33,14 @@ const faint=()=>{const found=new Set();
 """
 # Pairs of texts within a drawing that lie on one another.
 OVERLAPS = """
-const overlaps=async img=>{
-  const text=new TextDecoder().decode(Uint8Array.from(atob(img.src.split(',')[1]),c=>c.charCodeAt(0)));
+const overlaps=img=>{
+  const bytes=Uint8Array.from(atob(img.src.split(',')[1]),c=>c.charCodeAt(0));
+  const text=new TextDecoder().decode(bytes);
   const svg=new DOMParser().parseFromString(text,'image/svg+xml').documentElement;
   document.body.appendChild(svg);
   const boxes=[...svg.querySelectorAll('g[id^=text_]')].map(g=>g.getBoundingClientRect())
     .filter(b=>b.width>1&&b.height>1);
-  svg.remove();let n=0;
+  svg.remove();out.texts+=boxes.length;let n=0;
   boxes.forEach((a,i)=>boxes.slice(i+1).forEach(b=>{
     const w=Math.min(a.right,b.right)-Math.max(a.left,b.left);
     const h=Math.min(a.bottom,b.bottom)-Math.max(a.top,b.top);
@@ -82,14 +84,17 @@ def test_every_picture_says_what_it_shows_and_where_its_numbers_are(
         "out.bare=figures.filter(f=>!f.querySelector('figcaption code')&&"
         "!/\\.csv/.test(f.textContent)&&!f.closest('section,.panel').querySelector('table'))"
         ".map(f=>f.id);"
-        "out.lap={};for(const i of document.querySelectorAll('img[src*=\"svg+xml\"]')){"
-        "overlaps(i).then(n=>{if(n)out.lap[i.closest('figure').id]=n})}",
+        "out.lap={};out.texts=0;"
+        "for(const i of document.querySelectorAll('img[src*=\"svg+xml\"]')){"
+        "const n=overlaps(i);if(n)out.lap[i.closest('figure').id]=n}",
         tmp_path,
     )
     assert found["errors"] == []
     assert found["n"] > 5
     assert found["mute"] == []
     assert found["bare"] == []
+    assert found["texts"] > 50, "texts of the drawings were looked at"
+    assert found["texts"] > 50, "texts of the drawings were looked at"
     assert found["lap"] == {}
 
 

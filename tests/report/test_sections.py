@@ -17,7 +17,6 @@ from poems.report.sections import CLOSING, SECTIONS, in_order, register_section
 from poems.report.source import Source, read_source
 from poems.runs.folder import read_run
 
-
 # What refits said, and sections that are there only where they were asked for.
 REFITS = {
     "stability_factors": pd.DataFrame(

@@ -324,13 +324,15 @@ def _drawn(source: Source, markers: pd.DataFrame) -> list[Block]:
 
     if not (markers["q"] <= FDR).any():
         return []
+    # Of many subtypes fewer, so that the picture stays as large as a page.
+    top = max(2, min(_DRAWN, 20 // max(markers["subtype"].nunique(), 1)))
     return [
         picture(
             "markers",
-            lambda: plots.plot_markers(markers, _DRAWN, fdr=FDR),
+            lambda: plots.plot_markers(markers, top, fdr=FDR),
             alt="Dots of the strongest markers (rows) in each subtype (columns), red where the "
             "feature is higher, blue where lower. The tables below have the numbers.",
-            caption=f"The strongest markers of each subtype, at most {_DRAWN} an omic and subtype, "
+            caption=f"The strongest markers of each subtype, at most {top} an omic and subtype, "
             "in all subtypes. Red: higher, blue: lower; a larger dot: a larger difference; pale: "
             f"no marker at a false discovery rate of {FDR:.0%}.",
             where=source.where("markers"),
