@@ -38,6 +38,8 @@ const overlaps=img=>{
   const text=new TextDecoder().decode(bytes);
   const svg=new DOMParser().parseFromString(text,'image/svg+xml').documentElement;
   document.body.appendChild(svg);
+  // The page's policy passes over attributes: texts would have another size.
+  svg.querySelectorAll('[style]').forEach(e=>{e.style.cssText=e.getAttribute('style')});
   const boxes=[...svg.querySelectorAll('g[id^=text_]')].map(g=>g.getBoundingClientRect())
     .filter(b=>b.width>1&&b.height>1);
   svg.remove();out.texts+=boxes.length;let n=0;
@@ -93,7 +95,6 @@ def test_every_picture_says_what_it_shows_and_where_its_numbers_are(
     assert found["n"] > 5
     assert found["mute"] == []
     assert found["bare"] == []
-    assert found["texts"] > 50, "texts of the drawings were looked at"
     assert found["texts"] > 50, "texts of the drawings were looked at"
     assert found["lap"] == {}
 

@@ -122,8 +122,13 @@ def _survival(source: Source) -> str:
     if of_subtypes is None or not len(of_subtypes):
         return " Whether they differ in survival could not be tested."
     told = [
-        f"{row.test} {p_text(row.p)}" + (f" beside {row.adjusted_for}" if row.adjusted_for else "")
-        for row in of_subtypes.fillna({"adjusted_for": ""}).itertuples()
+        f"{test} {p_text(p)}" + (f" beside {beside}" if beside else "")
+        for test, p, beside in zip(
+            of_subtypes["test"],
+            of_subtypes["p"],
+            of_subtypes["adjusted_for"].fillna(""),
+            strict=True,
+        )
     ]
     if logrank is not None and len(logrank):
         told.append(count(int(logrank["n_events"].iloc[0]), "event"))

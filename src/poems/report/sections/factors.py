@@ -150,8 +150,8 @@ def _panel(source: Source, factor: str, why_weak: str) -> Panel:
     if obs is not None:
         blocks.append(_obs(source, obs[obs["factor"] == factor], slug, title))
     blocks += _gene_sets(source, factor, slug, title)
-    shown = f"{title} (weak)" if why_weak else title
-    return Panel(f"{slug}-panel", shown, tuple(blocks), factor)
+    called = f"{title} (weak)" if why_weak else title
+    return Panel(f"{slug}-panel", called, tuple(blocks), factor)
 
 
 def _features(source: Source, own: pd.DataFrame, slug: str, title: str) -> list[Block]:
