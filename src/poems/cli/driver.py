@@ -57,7 +57,7 @@ def _driven(function: Callable[..., CommandResult]) -> Callable[..., None]:
     """Return a function that runs the command and emits its result."""
 
     @functools.wraps(function)
-    def run(*, as_json: bool, **given: Any) -> None:
+    def run(*, as_json: bool, help_all: bool = False, **given: Any) -> None:
         with standard_output_kept_for_data() if as_json else nullcontext():
             result = function(**given)
             written = _write(result)

@@ -78,7 +78,6 @@ HelpAll = Annotated[
         "--help-all",
         metavar="",
         is_eager=True,
-        expose_value=False,
         callback=_show_all,
         help="Show all options and exit.",
     ),
