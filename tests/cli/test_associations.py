@@ -108,7 +108,7 @@ def test_restrictions(
     [
         ([], 2, "no table given"),
         (["T", "--fdr", "0"], 2, "--fdr must be above 0"),
-        (["T", "--feature", "absent"], 1, "no view has the feature absent"),
+        (["T", "--feature", "absent"], 1, "no omic has the feature absent"),
         (["T", "--feature", "A,"], 1, "did you mean a,b?"),
         (["T", "--factor", "factor_99"], 1, "no factor 'factor_99'"),
         (["T", "--cis", "absent.csv"], 1, "absent.csv does not exist; check the path"),

@@ -103,7 +103,7 @@ def test_one_view_is_said_and_no_view_refused(
     out = tmp_path / "out"
     assert poems_here("contributions", run_folder, tables(simulated)[0], "--out", out) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert re.search(r"(\d+) of \1 samples have one view alone", text)
+    assert re.search(r"(\d+) of \1 samples have one omic alone", text)
     assert len(pd.read_csv(out / "contributions_by_sample.csv")) == 0
     assert poems_here("contributions", run_folder) == 2
     assert "no table given; pass --view NAME=FILE for each view" in " ".join(

@@ -46,7 +46,7 @@ def test_sets_are_tested_by_the_ranking_of_all_features(
     given = [model, "--gmt", gmt, "--view-map", f"rna={gene_map}", "--min-size", "3"]
     assert poems_here("genesets", *given, "--by", "scores", "--out", tmp_path / "out") == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "tests of a factor, view, gene set" in text
+    assert "tests of a factor, omic, gene set" in text
     assert "taken to correlate by 0.01" in text
     table = pd.read_csv(tmp_path / "out" / "gene_sets.csv")
     assert len(table) == 3 * len(pd.unique(table["factor"]))

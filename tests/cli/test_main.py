@@ -23,6 +23,7 @@ from poems.cli.printing import clean, output, print_findings, print_table
 from poems.findings import Finding, unsaid
 from poems.settings.schema import Metric, Settings, setting_groups
 from poems.settings.toml_file import settings_to_toml
+from poems.wording import in_omics
 
 QUICK = ["--epochs", "15", "--encoder-layers", "16", "--n-latent", "6"]
 
@@ -61,7 +62,7 @@ def run_folder(simulated: Path) -> Path:
     assert "Ran for all epochs." in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert re.search(r"^15/15  objective \d+\.\d  KL \d", done.stderr, re.MULTILINE)
-    assert "weights: over the samples on which the view was measured" in done.stdout
+    assert "weights: over the samples on which the omic was measured" in done.stdout
     assert done.stdout.count("not measured on") == 2, "known before the fit, said once"
     assert "Traceback" not in done.stderr
     return simulated.parent / "run"
@@ -331,7 +332,7 @@ def test_demo_compares_with_the_planted_truth(
         (["fit", "bad.csv", "--out", "o", "--gate", "open"], 2, "there are learned, linear, equal"),
         (["fit", "bad.csv", "--out", "o", "--likelihood", "a=open"], 2, "no likelihood 'open'"),
         (["fit", "bad.csv", "--out", "o", "--likelihood", "a=gaussian,b"], 2, "is not VIEW=NAME"),
-        (["fit", "good.csv", "--out", "o", "--likelihood", "a=gaussian"], 1, "names the view a;"),
+        (["fit", "good.csv", "--out", "o", "--likelihood", "a=gaussian"], 1, "names the omic a;"),
         (
             ["fit", "bad.csv", "--out", "o", "--epochs", "many"],
             1,
@@ -385,12 +386,12 @@ def test_every_setting_is_a_flag_with_its_description_and_default(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
-    assert poems_here("fit", "--help") == 0
+    assert poems_here("fit", "--help-all") == 0
     text = capsys.readouterr().out
     for group in setting_groups().values():
         for name, field in group.model_fields.items():
             assert f"--{name.replace('_', '-')} " in text
-            assert str(field.description) in text
+            assert in_omics(str(field.description)) in text
     assert "[100,100]" in text
     assert "One of learned, linear, equal. [learned]" in text
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poems.cli.printing import output, print_findings
-from poems.cli.words import in_flags
+from poems.cli.words import in_flags, in_words
 from poems.findings import Finding
 from poems.settings.schema import setting_groups
 
@@ -89,4 +89,16 @@ def test_text_without_arguments_is_never_changed(message: str) -> None:
 
 @given(st.text(max_size=60))
 def test_no_text_is_refused(message: str) -> None:
-    assert isinstance(in_flags(message), str)
+    assert isinstance(in_words(message), str)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("2 views: a view's mean", "2 omics: an omic's mean"),
+        ("A view lacks 'a view'; pass --view", "An omic lacks 'a view'; pass --view"),
+        ("view1 and views/a.csv, my.view", "view1 and views/a.csv, my.view"),
+    ],
+)
+def test_a_view_is_an_omic_in_the_terminal(message: str, said: str) -> None:
+    assert in_words(message) == said

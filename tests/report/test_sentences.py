@@ -90,17 +90,30 @@ def test_markers(source: Source, without: Changed) -> None:
     assert "S2: no feature marks it at a false discovery rate of 10%." in said
 
 
-def test_gate_and_effect(source: Source, without: Changed) -> None:
+def test_weight_and_effect_are_named_apart(source: Source, without: Changed) -> None:
     said = text(summary.contribution_sentences(source))
     assert said == (
-        f"{SCRIPT} weighs most in the gate (70% on average), but samples move most when pro`tein "
-        "is withheld: gate and effect disagree. Without pro`tein, 25% of the samples would be in "
-        "another subtype; no other omic changes more."
+        f"By weight: the gate weighs {SCRIPT} most (70% on average). By effect: samples move "
+        "farthest when pro`tein is withheld (shift 0.90), and without pro`tein 25% of them would "
+        "be in another subtype, the most of any omic. Weight and effect differ; neither stands "
+        "for the other."
     )
     table = source.tables["contributions_by_view"].assign(mean_shift=[0.9, 0.1])
     said = text(summary.contribution_sentences(without(contributions_by_view=table)))
-    assert f"{SCRIPT} counts most, by its weight in the gate (70% on average) and by what" in said
+    assert f"when {SCRIPT} is withheld (shift 0.90), and without pro`tein 25%" in said
+    assert "differ" not in said
     assert "weighs most" in text(summary.contribution_sentences(without("contributions_by_view")))
+
+
+def test_of_two_subtypes_one_sentence_says_both(source: Source, without: Changed) -> None:
+    run = source.run.subtypes.assign(subtype=["S1", "S2"] * 30)
+    markers = pd.DataFrame(
+        {"view": "rna", "feature": ["a", "b", "a", "b"], "subtype": ["S1", "S1", "S2", "S2"]}
+    ).assign(effect=[2.0, -1.0, -2.0, 1.0], q=0.01)
+    changed = without(markers=markers)
+    changed = replace(changed, run=replace(changed.run, subtypes=run))
+    said = text(summary.marker_sentences(changed))
+    assert said == "Against S2, S1 has higher a (rna); lower b (rna) (2 markers)."
 
 
 @pytest.mark.parametrize(
@@ -126,7 +139,7 @@ def test_gene_sets(without: Changed) -> None:
     ).assign(p=[1e-6, 0.5], q=[1e-5, 0.6])
     said = text(summary.gene_set_sentences(without(gene_sets=table)))
     assert said == (
-        "Gene sets are enriched in 1 factor. Strongest: A (up with Factor 1, rna, q 1 × 10⁻⁵)."
+        "Gene sets are enriched in 1 factor. Strongest: A (up with Factor 1, rna, q = 1 × 10⁻⁵)."
     )
     none = text(summary.gene_set_sentences(without(gene_sets=table.assign(q=1.0))))
     assert none == "No gene set is enriched in a factor at a false discovery rate of 10%."
@@ -154,18 +167,22 @@ def warned(
     return text(cautions.caution_sentences(replace(source, findings=findings, survival=survival)))
 
 
-def test_cautions(source: Source, without: Changed) -> None:
+def test_cautions(source: Source, without: Changed, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As of a run that does not say what numbers were tried.
+    monkeypatch.setattr(
+        "poems.report.verdict.run_subtypes", lambda run: replace(run_subtypes(run), tried=())
+    )
     assert "In rna: it is odd." in warned(source, "it is odd")
     said = warned(source, survival=(Finding("warning", "survival-x", "too few events"),))
     assert "Too few events." in said
-    assert "S1 (0.50) is not found again when the subtyping is repeated" in said
+    assert "S1 (0.50) is not found again when samples are drawn anew" in said
     stable = source.tables["subtype_stability"].assign(jaccard=[0.5, 0.5, 0.9])
     assert "is not found again when" not in warned(source, "it is odd", code="subtypes-unstable")
     assert "S1 (0.50) and S2 (0.50) are not found again" in warned(
         without(subtype_stability=stable)
     )
     calm = stable.assign(jaccard=0.9)
-    assert "subtyping is repeated" not in warned(without(subtype_stability=calm))
+    assert "found again when samples" not in warned(without(subtype_stability=calm))
 
 
 @pytest.mark.parametrize("mean", [0.1, 0.9])

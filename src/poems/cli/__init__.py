@@ -173,7 +173,7 @@ def _of_system(error: OSError) -> str:
 
 def _fail(message: str) -> None:
     from poems.cli.printing.console import clean
-    from poems.cli.words import in_flags
+    from poems.cli.words import in_words
 
-    typer.echo(clean(f"error: {in_flags(message)}"), err=True)
+    typer.echo(clean(f"error: {in_words(message)}"), err=True)
     sys.exit(1)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from poems.cli.everyday import EVERYDAY, EverydayCommand, HelpAll
 from poems.cli.printing.console import output, say, standard_output_kept_for_data
 from poems.cli.result import CommandResult
 
@@ -47,14 +48,16 @@ def add_command(
     cls
         A class of commands that adds flags of its own.
     """
-    app.command(function.__name__, cls=cls)(_driven(function))
+    everyday = EVERYDAY.get(function.__name__)
+    epilog = None if everyday is None else f"Example: {everyday.example}"
+    app.command(function.__name__, cls=cls or EverydayCommand, epilog=epilog)(_driven(function))
 
 
 def _driven(function: Callable[..., CommandResult]) -> Callable[..., None]:
     """Return a function that runs the command and emits its result."""
 
     @functools.wraps(function)
-    def run(*, as_json: bool, **given: Any) -> None:
+    def run(*, as_json: bool, help_all: bool = False, **given: Any) -> None:
         with standard_output_kept_for_data() if as_json else nullcontext():
             result = function(**given)
             written = _write(result)
@@ -71,6 +74,12 @@ def _driven(function: Callable[..., CommandResult]) -> Callable[..., None]:
         "as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_Json
     )
     parameters = [*signature.parameters.values(), flag]
+    if function.__name__ in EVERYDAY:
+        parameters.append(
+            inspect.Parameter(
+                "help_all", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=HelpAll
+            )
+        )
     run.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=parameters, return_annotation=None
     )

@@ -34,7 +34,7 @@ Files = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NAME=]FILE",
-        help="Tables, one a view (CSV, TSV, Parquet, h5ad), or one .h5mu file. A view is named "
+        help="Tables, one an omic (CSV, TSV, Parquet, h5ad), or one .h5mu file. An omic is named "
         "after its file unless a name is given.",
         show_default=False,
     ),
@@ -42,7 +42,7 @@ Files = Annotated[
 Views = Annotated[
     list[str] | None,
     typer.Option(
-        "--view", metavar="NAME=FILE", help="A view and its table; repeatable.", show_default=False
+        "--view", metavar="NAME=FILE", help="An omic and its table; repeatable.", show_default=False
     ),
 ]
 Obs = Annotated[
@@ -57,7 +57,7 @@ FeaturesInRowsOf = Annotated[
     typer.Option(
         "--features-in-rows-of",
         metavar="NAME",
-        help="The table of this view has features in rows; repeatable.",
+        help="The table of this omic has features in rows; repeatable.",
         show_default=False,
     ),
 ]
@@ -73,7 +73,7 @@ Layers = Annotated[
 SamplesOption = Annotated[
     Samples,
     typer.Option(
-        metavar="NAME", help="Keep samples in any view (union) or in every one (intersection)."
+        metavar="NAME", help="Keep samples in any omic (union) or in every one (intersection)."
     ),
 ]
 Backed = Annotated[
@@ -82,7 +82,7 @@ Backed = Annotated[
         "--backed",
         metavar="",
         help="Leave the values on disk and read them in blocks: for cohorts larger than memory. "
-        "Takes one .h5mu, .h5ad or .zarr, or a .parquet, .h5ad or .zarr a view, samples in rows.",
+        "Takes one .h5mu, .h5ad or .zarr, or a .parquet, .h5ad or .zarr an omic, samples in rows.",
     ),
 ]
 # As in poems.data.naming.near_features, which takes longer to import; a test holds them equal.
@@ -395,7 +395,7 @@ def parse_views(files: Sequence[str] | None, views: Sequence[str] | None) -> dic
             raise typer.BadParameter(f"--view takes NAME=FILE, for example --view {hint}")
         pairs.append((name, Path(file)))
     if not pairs:
-        raise typer.BadParameter("no table given; pass --view NAME=FILE for each view")
+        raise typer.BadParameter("no table given; pass --view NAME=FILE for each omic")
     if len(pairs) == 1:
         # What is never one view among others is a cohort by itself.
         reader = reader_of(pairs[0][1])

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
-from typer.core import TyperCommand
+
+from poems.cli.everyday import EverydayCommand
+from poems.wording import in_omics
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 _KEY = "poems.settings"
 
 
-class SettingsCommand(TyperCommand):
+class SettingsCommand(EverydayCommand):
     """A command that takes every setting as a flag; :func:`resolve_settings` returns them.
 
     The flags are made when the command's parameters are first asked for, so
@@ -30,7 +32,8 @@ class SettingsCommand(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the command's own parameters, the settings', and ``--help``."""
         own = super().get_params(ctx)
-        return [*own[: len(self.params)], *settings_parameters(), *own[len(self.params) :]]
+        settings = self.shortened(ctx, settings_parameters())
+        return [*own[: len(self.params)], *settings, *own[len(self.params) :]]
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command without the settings, which go into the context."""
@@ -134,9 +137,10 @@ def _flag(name: str, field: FieldInfo, default: object, group: str) -> object:
         metavar = "NAME|V=NAME" if by_view else "NAME"
         parser = partial(_part_name, parts=parts, by_view=by_view)
     choices = f" One of {', '.join(names)}." if names else ""
+    said = in_omics(f"{field.description}{choices}")
     option = typer.Option(
         declaration,
-        help=f"{_escape(f'{field.description}{choices}')} [dim]\\[{_shown(default)}][/dim]",
+        help=f"{_escape(said)} [dim]\\[{_shown(default)}][/dim]",
         show_default=False,
         metavar=metavar,
         rich_help_panel=f"Settings: {group}",

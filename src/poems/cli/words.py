@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Final
 
+from poems.wording import in_omics
+
 # Arguments of the library whose flag has another name.
 _RENAMED: Final = {
     "gene_sets": "--gmt",
@@ -65,6 +67,24 @@ def in_flags(
         return match[0] if flag is None else as_flags or _with_value(flag, value)
 
     return _CANDIDATE.sub(said, message)
+
+
+def in_words(message: str, *, names: Iterable[str] = ()) -> str:
+    """Say a message of the library as the terminal does: flags, and omics in place of views.
+
+    Parameters
+    ----------
+    message
+        What the library says.
+    names
+        Names from the data that the message holds, which are not arguments.
+
+    Examples
+    --------
+    >>> in_words("a view lacks samples: pass samples='union'")
+    'an omic lacks samples: pass --samples union'
+    """
+    return in_omics(in_flags(message, names=names))
 
 
 def _with_value(flag: str, value: str | None) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 from poems.findings import Finding
 from poems.report.wording import factor_title, sentence
-from poems.wording import in_omics
+from poems.wording import general, in_omics
 
 # What is at stake, and the codes of it, by their beginnings. A finding counts where it is first.
 HARMS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
@@ -72,9 +72,10 @@ HARMS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 )
 # Shortened for the first screen: longer lists in brackets, and whatever follows so many letters.
 _LONG_BRACKET: Final = re.compile(r" \([^()]{60,}\)")
-_END: Final = re.compile(r"[;:.,] ")
+_END: Final = re.compile(r"[;:.] ")
 _ENOUGH: Final = 45
 _LONGEST: Final = 130
+_POWER: Final = re.compile(r"(?<![\w.])\d+(?:\.\d+)?e[+-]\d{2,3}(?![\w.]\w)")
 _FACTOR: Final = re.compile(r"\bfactor_(\d+)\b")
 
 
@@ -154,8 +155,12 @@ def spoken_text(message: str) -> str:
 
     >>> spoken_text("factor_2 is read from a view")
     'Factor 2 is read from an omic'
+    >>> spoken_text("p = 5e-18, the furthest is 1.704e+04")
+    'p = 5 × 10⁻¹⁸, the furthest is 17040'
     """
-    return in_omics(_FACTOR.sub(lambda found: factor_title(found[0]), message))
+    named = _FACTOR.sub(lambda found: factor_title(found[0]), message)
+    # Of runs of older versions, whose messages hold numbers as programs write them.
+    return in_omics(_POWER.sub(lambda found: general(found[0]), named))
 
 
 def _placed(view: str | None, text: str) -> str:

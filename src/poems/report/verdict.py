@@ -64,6 +64,8 @@ def verdict_of(source: Source) -> Verdict:
     if refits:
         lead += f", {refits}"
     joined = _survival(source)
+    if refits.startswith("but"):
+        return Verdict("doubtful", "Doubtful", f"{lead}.{joined}", "stability")
     text = f"{lead}; {joined[1:2].lower()}{joined[2:]}" if joined else f"{lead}."
     return Verdict("found", "Subtypes found", text, "subtype-number")
 
@@ -92,6 +94,7 @@ def lost_subtypes(source: Source) -> dict[str, float]:
     own = next((each for each in found.tried if each.n_clusters == found.n_subtypes), None)
     if own is not None:
         return {f"S{at + 1}": float(own.jaccard[at]) for at in own.not_found_again}
+    # Older runs, and components of a mixture: by subsamples in the embedding as it is.
     table = source.get("subtype_stability")
     if table is None or "jaccard" not in table.columns:
         return {}
@@ -119,8 +122,13 @@ def _survival(source: Source) -> str:
     if of_subtypes is None or not len(of_subtypes):
         return " Whether they differ in survival could not be tested."
     told = [
-        f"{row.test} {p_text(row.p)}" + (f" beside {row.adjusted_for}" if row.adjusted_for else "")
-        for row in of_subtypes.fillna({"adjusted_for": ""}).itertuples()
+        f"{test} {p_text(p)}" + (f" beside {beside}" if beside else "")
+        for test, p, beside in zip(
+            of_subtypes["test"],
+            of_subtypes["p"],
+            of_subtypes["adjusted_for"].fillna(""),
+            strict=True,
+        )
     ]
     if logrank is not None and len(logrank):
         told.append(count(int(logrank["n_events"].iloc[0]), "event"))

@@ -37,6 +37,7 @@ COMMANDS: Final = (
     "stability",
     "report",
     "export",
+    "completion",
 )
 ENTRY_POINTS: Final = "poems.commands"
 _OPTIONS: Final[Mapping[str, Any]] = {

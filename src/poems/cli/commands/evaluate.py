@@ -104,7 +104,7 @@ def _show(console: Console, found: _Evaluation, noticed: Sequence[Finding]) -> N
     if not found.n_factors:
         say(
             console,
-            "the model has no factor: its embeddings hold nothing to score, or the views alone",
+            "the model has no factor: its embeddings hold nothing to score, or the omics alone",
         )
     say(console, "mean ± sd: of k-means over 5 seeds, of neighbours over 5 splits", "dim")
     if (found.embeddings["embedding"] == "PCA").any():

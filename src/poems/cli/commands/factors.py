@@ -60,7 +60,7 @@ def factors(
     layer: inputs.Layers = None,
     backed: inputs.Backed = False,
     top: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Features of each factor and view to print.")
+        int, typer.Option(min=1, metavar="N", help="Features of each factor and omic to print.")
     ] = 3,
     out: inputs.AlsoOut = None,
     overwrite: inputs.Overwrite = False,
@@ -191,7 +191,7 @@ def print_factors(console: Console, model: FittedPoems, found: FactorTables, top
         wide = found.variance.wide()
         shares = ", ".join(f"{view} {decimal(float(r2))}" for view, r2 in wide.loc[ALL].items())
         say(console, f"R² of all factors: {shares}")
-    heading(console, f"Factors: R², and the features that load most, of each view {top} at most")
+    heading(console, f"Factors: R², and the features that load most, of each omic {top} at most")
     rows = []
     for factor in model.factor_names:
         text = Text(clean(_features(model, found, factor, top)))

@@ -53,7 +53,7 @@ SubtypeMethod = Literal["kmeans", "mixture"]
 _SAID_OF_SUBTYPES = ("no-distinct-groups", "subtypes-of-failed-fit")
 Threads = Annotated[
     int,
-    typer.Option(min=1, metavar="N", help="Threads; more pay for views of thousands of features."),
+    typer.Option(min=1, metavar="N", help="Threads; more pay for omics of thousands of features."),
 ]
 
 
@@ -326,7 +326,7 @@ def require_fitting(cohort: MultiOmics, request: FitRequest) -> None:
     unknown = [name for name in request.settings.preprocessing.log1p if name not in cohort.views]
     if unknown:
         raise SettingsError(
-            f"--log1p names {name_some(unknown)}, which is no view; there are "
+            f"--log1p names {name_some(unknown)}, which is no omic; there are "
             f"{name_some(cohort.views, 20)}"
         )
     request.settings.model.likelihoods_of(tuple(cohort.views))
@@ -387,7 +387,7 @@ def _print_summary(
     n_factors = model.latent.shape[1]
     heading(console, f"{model.status} {n_epochs} epochs, {seconds:.0f} s in all.")
     say(console, f"{n_factors} of {model.settings.model.n_latent} factors kept.")
-    heading(console, "Views")
+    heading(console, "Omics")
     weights = mean_weights(model.gates)
     views = pd.DataFrame(
         {
@@ -404,7 +404,7 @@ def _print_summary(
         views.insert(3, "with background", shares)
     print_table(console, views, index="view")
     if (model.gates == 0).any(axis=None):
-        say(console, "  weights: over the samples on which the view was measured", "dim")
+        say(console, "  weights: over the samples on which the omic was measured", "dim")
     _print_subtypes(console, subtypes, model.diagnose().signatures)
     print_diagnosis(console, model.diagnose(), notes=False)
     heading(console, f"Written to {out}")

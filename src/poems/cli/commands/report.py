@@ -41,16 +41,32 @@ def report(
         typer.Option(metavar="COLUMN", help="Column of the obs table that says who had the event."),
     ] = None,
     event_value: inputs.EventValue = None,
+    time_unit: inputs.TimeUnit = "",
     covariates: inputs.Covariates = None,
     gmt: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="Gene sets in GMT format; repeatable."),
     ] = None,
     gene_map: inputs.GeneMap = None,
+    stability: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder that poems stability --run wrote: what its refits do not find again "
+            "is greyed.",
+        ),
+    ] = None,
+    brief: Annotated[
+        bool,
+        typer.Option("--brief", metavar="", help="Two pages for a meeting, in brief.html."),
+    ] = False,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the report.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The page; report.html in the run folder if not given."),
+        typer.Option(
+            metavar="FILE",
+            help="The page; report.html in the run folder if not given (brief.html with --brief).",
+        ),
     ] = None,
     seed: inputs.Seed = 0,
     quiet: inputs.Quiet = False,
@@ -65,6 +81,7 @@ def report(
             "survival needs times and events; give both, time and event (--time, --event)"
         )
     checks.require_run(run)
+    checks.require_stability(stability)
     checks.require_files([obs, *(gmt or ()), gene_map])
     named = {
         "--labels": [labels] if labels is not None else [],
@@ -87,6 +104,9 @@ def report(
         event_value=event_value,
         gene_sets=gmt or (),
         gene_map=gene_map,
+        stability=stability,
+        time_unit=time_unit,
+        brief=brief,
         title=title,
         seed=seed,
     )
@@ -101,15 +121,16 @@ def report(
 def _show(console: Console, made: Report) -> None:
     """Print the summary's sentences and where the page lies."""
     found = made.sentences
+    heading(console, str(found["sentence"].iloc[0]))
     topic = ""
-    for row in found[~found["caution"]].itertuples():
+    for row in found[~found["caution"]].iloc[1:].itertuples():
         if row.topic != topic:
             heading(console, str(row.topic))
             topic = str(row.topic)
         say(console, f"  {row.sentence}")
     cautions = found[found["caution"]]
     if len(cautions):
-        heading(console, "What to distrust")
+        heading(console, "What to distrust, the most harmful first")
         for text in cautions["sentence"]:
             say(console, f"  {text}", "yellow")
     print_place(console, made)

@@ -34,7 +34,7 @@ def simulate(
     out: inputs.Out,
     n_samples: Annotated[int, typer.Option(help="Samples.")] = 300,
     n_features: Annotated[int, typer.Option(help="Features of each view.")] = 500,
-    n_views: Annotated[int, typer.Option(help="Views.")] = 3,
+    n_views: Annotated[int, typer.Option(help="Omics.")] = 3,
     n_factors: Annotated[int, typer.Option(help="Planted factors.")] = 8,
     n_subtypes: Annotated[int, typer.Option(help="Planted subtypes.")] = 4,
     density: Annotated[float, typer.Option(help="Share of features a factor drives.")] = 0.05,
@@ -54,7 +54,7 @@ def simulate(
         float, typer.Option(help="Standard deviation of the noise: the scale of the values.")
     ] = 1.0,
     missing_views: Annotated[
-        float, typer.Option(help="Share of samples on which a view is unmeasured.")
+        float, typer.Option(help="Share of samples on which an omic is unmeasured.")
     ] = 0.0,
     missing_entries: Annotated[float, typer.Option(help="Share of entries left blank.")] = 0.0,
     kind: Annotated[

@@ -79,7 +79,7 @@ def subtypes(
         ),
     ] = None,
     top: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Markers of each subtype and view to show.")
+        int, typer.Option(min=1, metavar="N", help="Markers of each subtype and omic to show.")
     ] = 5,
     fdr: inputs.Fdr = FDR,
     out: inputs.AlsoOut = None,
@@ -226,7 +226,7 @@ def _print_markers(
     console: Console, markers: Markers, names: list[str], top: int, fdr: float
 ) -> None:
     found = markers.significant(fdr)
-    heading(console, f"Markers: of each view {top} at most, the largest effects first")
+    heading(console, f"Markers: of each omic {top} at most, the largest effects first")
     if not len(found):
         say(console, f"No feature is a marker at a false discovery rate of {fdr:.0%}.")
         return

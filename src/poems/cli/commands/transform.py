@@ -119,5 +119,5 @@ def _show(console: Console, found: _Projected, findings: tuple[Finding, ...]) ->
     say(console, f"{n_samples} samples projected on {n_factors} factors.", "bold")
     print_table(console, mean_weights(gates).map(decimal).to_frame("mean weight"), index="view")
     if (gates == 0).any(axis=None):
-        say(console, "  weights: over the samples on which the view was measured", "dim")
+        say(console, "  weights: over the samples on which the omic was measured", "dim")
     print_table(console, found.sizes, index="subtype")

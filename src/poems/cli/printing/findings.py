@@ -10,7 +10,7 @@ from rich.text import Text
 
 from poems.cli.printing.console import clean
 from poems.cli.printing.tables import print_grid
-from poems.cli.words import in_flags
+from poems.cli.words import in_words
 from poems.findings import Finding
 
 _STYLES: Final = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -41,4 +41,4 @@ def print_findings(console: Console, findings: Sequence[Finding], *, all_notes: 
 
 def _said(finding: Finding) -> str:
     where = f"{finding.view}: " if finding.view is not None else ""
-    return where + in_flags(finding.message, names=finding.items)
+    return where + in_words(finding.message, names=finding.items)

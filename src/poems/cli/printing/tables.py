@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.padding import Padding
@@ -17,18 +17,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# What columns of tables on disk are called, in the words of the terminal.
+_OURS: Final = {"view": "omic", "views": "omics", "view_a": "omic", "view_b": "omic"}
+
+
 def print_table(console: Console, table: pd.DataFrame, *, index: str = "") -> None:
     """Print a table of short cells; numbers stand right, the index comes first as ``index``."""
     from pandas.api.types import is_numeric_dtype
 
     shown = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    shown.add_column(Text(clean(index)), overflow="fold")
+    shown.add_column(Text(clean(_OURS.get(index, index))), overflow="fold")
     for at, name in enumerate(table.columns):
         # Text cells may be formatted numbers already: those stand right as well.
         right = is_numeric_dtype(table.iloc[:, at]) or all(
             _like_number(cell) for cell in table.iloc[:, at]
         )
-        shown.add_column(Text(clean(name)), justify="right" if right else "left", overflow="fold")
+        head = _OURS.get(str(name), name)
+        shown.add_column(Text(clean(head)), justify="right" if right else "left", overflow="fold")
     for row, cells in zip(table.index, table.itertuples(index=False), strict=True):
         shown.add_row(*(Text(clean(_cell(value))) for value in (row, *cells)))
     console.print(Padding(shown, (0, 0, 0, 2), expand=False))

@@ -159,8 +159,8 @@ def _panel(source: Source, factor: str, why_weak: str) -> Panel:
     if obs is not None:
         blocks.append(_obs(source, obs[obs["factor"] == factor], slug, title))
     blocks += _gene_sets(source, factor, slug, title)
-    shown = f"{title} (weak)" if why_weak else title
-    return Panel(f"{slug}-panel", shown, tuple(blocks), factor)
+    called = f"{title} (weak)" if why_weak else title
+    return Panel(f"{slug}-panel", called, tuple(blocks), factor)
 
 
 def _features(source: Source, own: pd.DataFrame, slug: str, title: str) -> list[Block]:
@@ -311,17 +311,17 @@ def _background(source: Source) -> list[Block]:
             "The background: dense factors beside the sparse ones",
             (
                 Text(
-                    "Beside the factors the model has dense ones, which may move every feature a little. "
-                    "They stand for sequencing depth, purity, batches, or structure that is not sparse. "
-                    "They help to predict, and are not to be read as biomarkers. One that goes with a "
-                    "technical column most likely comes from it; one that goes with a clinical column "
-                    "holds structure that the sparse factors do not."
+                    "Beside the factors the model has dense ones, which may move every feature a "
+                    "little. They stand for sequencing depth, purity, batches, or structure that "
+                    "is not sparse. They help to predict, and are not to be read as biomarkers. "
+                    "One that goes with a technical column most likely comes from it; one that "
+                    "goes with a clinical column holds structure that the sparse factors do not."
                 ),
                 make_table(
                     "background-factors",
-                    "Background factors: the variance that each gives an average feature of each omic, and "
-                    "the column of the obs table that it goes with most (at a false discovery rate of "
-                    f"{FDR_OBS:.0%}).",
+                    "Background factors: the variance that each gives an average feature of each "
+                    "omic, and the column of the obs table that it goes with most (at a false "
+                    f"discovery rate of {FDR_OBS:.0%}).",
                     table,
                     columns,
                     where=source.where("background_obs") if obs is not None else "background.csv",

@@ -33,7 +33,7 @@ def _map(source: Source) -> Picture:
     from poems import plots
 
     points, subtypes, metric = source.embedding(), source.subtypes, source.metric
-    parted = subtypes.nunique() > 1
+    parted = subtypes.nunique() > 1 and not source.model.diagnose().signatures
     plane = centre_plane(points, subtypes, metric) if parted else principal_plane(points, metric)
     shown = plane.sample(_MOST, random_state=source.model.seed) if len(plane) > _MOST else plane
     groups = subtypes.loc[shown.index] if parted else None

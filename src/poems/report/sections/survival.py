@@ -9,7 +9,7 @@ import pandas as pd
 
 from poems.analysis.survival.cox import NOT_FITTED
 from poems.findings import Finding
-from poems.report.blocks import Block, Notice, Picture, Section, Text
+from poems.report.blocks import Block, Fold, Notice, Picture, Section, Text
 from poems.report.pictures import picture
 from poems.report.sections.drawn import factor_survival
 from poems.report.source import Source
@@ -31,6 +31,8 @@ RESULTS: Final = (
 )
 # What is said of subtypes, which a run may not report.
 OF_SUBTYPES: Final = ("survival-subtypes", "survival-one-subtype")
+# Subtypes whose numbers at risk stand beneath a small picture.
+_MOST_AT_RISK: Final = 4
 _FACTOR: Final = re.compile(r"\bfactor_(\d+)\b")
 _LEAD: Final = (
     "Whether subtypes and factors go with survival, of which the model has seen nothing. What is "
@@ -107,18 +109,29 @@ def survival_curves(
     last = km.groupby("subtype", sort=False)["survival"].last()
     unit = source.time_unit or f"the units of the column '{source.time}'"
     ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
-    rows = 0.17 * (km["subtype"].nunique() + 1)
+    n_groups = km["subtype"].nunique()
 
     def draw() -> Axes:
+        rows = 0.17 * (n_groups + 1) if n_groups <= _MOST_AT_RISK else 0.0
         ax = None if size is None else new_axes(size[0], size[1] + rows)
-        return plot_kaplan_meier(km, at_risk, ax, p=p, unit=source.time_unit)
+        drawn = plot_kaplan_meier(km, at_risk, ax, p=p, unit=source.time_unit)
+        if size is not None and not rows:
+            # Numbers at risk of many subtypes would leave no room for the curves.
+            for text in list(drawn.texts):
+                text.remove()
+        return drawn
 
     return picture(
         picture_id,
         draw,
         alt=f"Kaplan-Meier curves of the subtypes. Survival at the end of each curve: {ends}.",
-        caption="Kaplan-Meier curves of the subtypes, and how many samples are at risk. A tick: "
-        f"follow-up ended without the event. Time in {unit}.",
+        caption="Kaplan-Meier curves of the subtypes"
+        + (
+            ", and how many samples are at risk"
+            if size is None or n_groups <= _MOST_AT_RISK
+            else ""
+        )
+        + f". A tick: follow-up ended without the event. Time in {unit}.",
         where=source.where("survival_km"),
     )
 
@@ -163,17 +176,21 @@ def _tables(source: Source) -> list[Block]:
                 sortable=False,
             )
         )
-    for stem, caption, columns in _SHOWN:
-        table = source.get(stem)
-        if table is not None:
-            blocks.append(
-                make_table(
-                    stem.replace("_", "-"), caption, table, columns, where=source.where(stem)
-                )
-            )
+    made = [
+        make_table(stem.replace("_", "-"), caption, table, columns, where=source.where(stem))
+        for stem, caption, columns in _SHOWN
+        if (table := source.get(stem)) is not None
+    ]
+    # What decides stands open; the models behind it are a click away.
+    open_, folded = made[:_OPEN], made[_OPEN:]
+    blocks += open_
+    if folded:
+        blocks.append(Fold("survival-models", "All tests and models", tuple(folded)))
     return blocks
 
 
+# Of these, tables that are not folded.
+_OPEN: Final = 2
 _SHOWN: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
     (
         "survival_summary",
