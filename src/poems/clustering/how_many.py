@@ -9,10 +9,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from poems.clustering.chance import Apart, against_chance
 from poems.clustering.kmeans import FEWEST_SAMPLES
 from poems.clustering.lloyd import kmeans_of_each
 from poems.clustering.redraws import SHAPES, Groupless, Redraws
-from poems.clustering.separation import EVEN_HALVES, least_separation
+from poems.clustering.separation import least_separation, told_apart_by
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
@@ -22,31 +23,19 @@ _STABLE: Final = 0.75
 # Samples more in a cluster, or missing from it, that do not count against it: a few of ten are
 # much, and planted clusters of ten samples have an index of 0.55 to 0.6.
 _SPARED: Final = 3
-# Clusters must be farther apart than the halves of an even spread, whatever was drawn: by a tenth,
-# for these vary by that much in cohorts of a hundred samples.
-LEAST_SEPARATION: Final = 1.1 * EVEN_HALVES
 # Of fewer samples nothing can be drawn that would tell: no number above 1 holds.
 FEWEST_JUDGED: Final = 10
 # Of more samples, that many are drawn from.
-MOST_SAMPLES: Final = 300
+MOST_SAMPLES: Final = 250
 _SUBSAMPLES: Final = 12
 _SHARE: Final = 0.8
 # Cohorts without groups of each shape.
-_GROUPLESS: Final = 6
-
-
-def needed_separation(smallest: int) -> float:
-    """Return how far clusters must be apart at least, the smallest of so many samples.
-
-    1.1 √12 (1 + 1 / 2m): a tenth above the halves of an even spread, and more where a few
-    samples make a cluster, for the farthest of a larger one may look like that.
-
-    Examples
-    --------
-    >>> round(needed_separation(5), 2), round(needed_separation(100), 2)
-    (4.19, 3.83)
-    """
-    return LEAST_SEPARATION * (1.0 + 0.5 / max(1, smallest))
+_GROUPLESS: Final = 8
+# Starts of k-means in each of them.
+_STARTS: Final = 3
+# Of how many factors it is said that clusters differ by them, and from which share of the first.
+_FACTORS_NAMED: Final = 2
+_AS_MUCH: Final = 0.5
 
 
 def needed_jaccard(size: int) -> float:
@@ -76,12 +65,16 @@ class NumberTried:
         Of each cluster, how well it is found again when samples are drawn anew: the mean
         over subsamples of its best Jaccard index (Hennig 2007).
     separation
-        How far the nearest two clusters are apart in the latents
+        How far the nearest two clusters are apart
         (:func:`poems.clustering.separation.least_separation`); ``None`` for one cluster.
     without_groups
-        The farthest that the nearest two of so many clusters are apart in cohorts that have
-        the same covariances and no groups, at least
-        :func:`needed_separation`; ``None`` for one.
+        What they must exceed: how far they are, by chance, in few cohorts that have the same
+        covariances and no groups (:func:`poems.clustering.chance.against_chance`); ``None`` for one.
+    chance
+        In what share of such cohorts they are as far apart; ``None`` if that is not known.
+    along
+        Factors by which the clusters differ most, by their place, from 1; none where they
+        are not known.
 
     Examples
     --------
@@ -96,6 +89,8 @@ class NumberTried:
     jaccard: tuple[float, ...]
     separation: float | None
     without_groups: float | None
+    chance: float | None = None
+    along: tuple[int, ...] = ()
 
     @property
     def smallest(self) -> int:
@@ -153,7 +148,7 @@ def try_numbers(
     Parameters
     ----------
     redraws
-        What embeds samples anew; more than 300 samples are too many, see :func:`drawn_rows`.
+        What embeds samples anew; more than 250 samples are too many, see :func:`drawn_rows`.
     partitions
         Number of clusters to the cluster of each of these samples, from 0.
     seed
@@ -180,11 +175,7 @@ def try_numbers(
     several = [k for k in possible if 1 < k < size and n_samples >= FEWEST_JUDGED]
     rows = np.stack([np.sort(rng.permutation(n_samples)[:size]) for _ in range(_SUBSAMPLES)])
     again = np.stack([redraws.of_some(each) for each in rows]) if several else np.empty(0)
-    none = [
-        redraws.without_groups(rng, shape)
-        for shape in (SHAPES if several else ())
-        for _ in range(_GROUPLESS)
-    ]
+    none = _without_groups(redraws, several, rng)
     found = []
     for k, labels in possible.items():
         sizes = tuple(map(int, np.bincount(labels, minlength=k)))
@@ -193,11 +184,12 @@ def try_numbers(
         elif k in several:
             clusters = kmeans_of_each(again, k, rng)
             jaccard = _found_again(labels, k, rows, clusters)
-            apart = least_separation(redraws.latents, labels, k)
-            limit = max(_without_groups(none, k, rng), needed_separation(min(sizes)))
-            found.append(NumberTried(k, sizes, tuple(map(float, jaccard)), apart, limit))
+            own = np.array([least_separation(space, labels, k) for space in redraws.spaces])
+            apart = against_chance(own, none, k, min(sizes))
+            along = told_apart_by(redraws.latents, labels, k)
+            found.append(_judged(k, sizes, jaccard, apart, along))
         else:
-            found.append(NumberTried(k, sizes, (0.0,) * k, 0.0, LEAST_SEPARATION))
+            found.append(NumberTried(k, sizes, (0.0,) * k, 0.0, 0.0))
     return tuple(found)
 
 
@@ -214,12 +206,12 @@ def largest_that_holds(tried: Sequence[NumberTried]) -> int:
 
 
 def drawn_rows(n_samples: int, seed: int) -> Codes:
-    """Return the rows of the samples that are drawn from: all, or a random 300.
+    """Return the rows of the samples that are drawn from: all, or a random 250.
 
     Examples
     --------
     >>> drawn_rows(3, seed=0).tolist(), len(drawn_rows(5000, seed=0))
-    ([0, 1, 2], 300)
+    ([0, 1, 2], 250)
     """
     if n_samples <= MOST_SAMPLES:
         return np.arange(n_samples, dtype=np.intp)
@@ -242,8 +234,30 @@ def _found_again(labels: Codes, k: int, rows: Codes, clusters: Codes) -> Floats:
     return mean
 
 
-def _without_groups(none: Sequence[Groupless], k: int, rng: np.random.Generator) -> float:
-    """Farthest that the nearest clusters are apart in any cohort without groups."""
-    labels = kmeans_of_each(np.stack([each.points for each in none]), k, rng)
-    apart = [least_separation(each.latents, own, k) for each, own in zip(none, labels, strict=True)]
-    return max(apart)
+def _judged(
+    k: int, sizes: tuple[int, ...], jaccard: Floats, apart: Apart, along: Floats
+) -> NumberTried:
+    again = tuple(map(float, jaccard))
+    most = np.argsort(-along, kind="stable")[:_FACTORS_NAMED]
+    named = tuple(int(at) + 1 for at in most if 0 < along[at] >= _AS_MUCH * along[most[0]])
+    return NumberTried(k, sizes, again, apart.separation, apart.limit, apart.chance, named)
+
+
+def _without_groups(
+    redraws: Redraws, numbers: Sequence[int], rng: np.random.Generator
+) -> dict[int, Floats]:
+    """Separations in cohorts without groups, (n_shapes, n_draws, n_spaces), by number."""
+    if not numbers:
+        return {}
+    none = [redraws.without_groups(rng, shape) for shape in SHAPES for _ in range(_GROUPLESS)]
+    points = np.stack([each.points for each in none])
+    found = {}
+    for k in numbers:
+        labels = kmeans_of_each(points, k, rng, n_starts=_STARTS)
+        apart = [_apart(each, own, k) for each, own in zip(none, labels, strict=True)]
+        found[k] = np.reshape(apart, (len(SHAPES), _GROUPLESS, -1))
+    return found
+
+
+def _apart(cohort: Groupless, labels: Codes, k: int) -> list[float]:
+    return [least_separation(space, labels, k) for space in cohort.spaces]

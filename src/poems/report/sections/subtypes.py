@@ -148,7 +148,7 @@ def _choice(source: Source) -> list[Block]:
                 Column("needed_jaccard", "Needed", "number", "Less for small subtypes"),
                 Column("separation", "Apart (SD)", "number", "Nearest two subtypes"),
                 Column("without_groups", "Without groups", "number", "The most by chance"),
-                Column("smallest", "Smallest", "integer", "Samples, of at most 300"),
+                Column("smallest", "Smallest", "integer", "Samples, of at most 250"),
                 Column("verdict", "Verdict"),
             ],
             where="subtype_choice.csv in the run folder",
