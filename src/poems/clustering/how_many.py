@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from poems.clustering.chance import Apart, against_chance
+from poems.clustering.chance import MOST_CHANCE, Apart, Separations, against_chance
 from poems.clustering.kmeans import FEWEST_SAMPLES
 from poems.clustering.lloyd import kmeans_of_each
-from poems.clustering.redraws import SHAPES, Groupless, Redraws
+from poems.clustering.redraws import SHAPES, Groupless, Redraws, Shape
 from poems.clustering.separation import least_separation, told_apart_by
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
+Rng = np.random.Generator
 
 # Mean Jaccard index from which on a large cluster is found again (Hennig 2007: valid and stable).
 _STABLE: Final = 0.75
@@ -31,6 +32,9 @@ _SUBSAMPLES: Final = 12
 _SHARE: Final = 0.8
 # Cohorts without groups of each shape.
 _GROUPLESS: Final = 8
+# Where the chance of a number is in between, so many more of the shape that decides.
+_MORE: Final = 16
+_UNSURE: Final = (0.001, 0.1)
 # Starts of k-means in each of them.
 _STARTS: Final = 3
 # Of how many factors it is said that clusters differ by them, and from which share of the first.
@@ -173,23 +177,28 @@ def try_numbers(
     size = max(2, round(_SHARE * n_samples))
     possible = {k: partitions[k] for k in sorted(partitions)}
     several = [k for k in possible if 1 < k < size and n_samples >= FEWEST_JUDGED]
+    drawn = {k: possible[k] for k in several}
     rows = np.stack([np.sort(rng.permutation(n_samples)[:size]) for _ in range(_SUBSAMPLES)])
-    again = np.stack([redraws.of_some(each) for each in rows]) if several else np.empty(0)
-    none = _without_groups(redraws, several, rng)
+    points = np.stack([redraws.of_some(each) for each in rows]) if several else np.empty(0)
+    sizes = {k: tuple(map(int, np.bincount(labels, minlength=k))) for k, labels in possible.items()}
+    jaccard = {
+        k: _found_again(labels, k, rows, kmeans_of_each(points, k, rng))
+        for k, labels in drawn.items()
+    }
+    again = [k for k in several if NumberTried(k, sizes[k], jaccard[k], None, None).found_again]
+    apart = _separated(redraws, drawn, again, rng)
     found = []
     for k, labels in possible.items():
-        sizes = tuple(map(int, np.bincount(labels, minlength=k)))
         if k == 1:
             found.append(NumberTried(1, (n_samples,), (1.0,), None, None))
         elif k in several:
-            clusters = kmeans_of_each(again, k, rng)
-            jaccard = _found_again(labels, k, rows, clusters)
-            own = np.array([least_separation(space, labels, k) for space in redraws.spaces])
-            apart = against_chance(own, none, k, min(sizes))
-            along = told_apart_by(redraws.latents, labels, k)
-            found.append(_judged(k, sizes, jaccard, apart, along))
+            along = _factors(told_apart_by(redraws.latents, labels, k))
+            own = apart[k]
+            found.append(
+                NumberTried(k, sizes[k], jaccard[k], own.separation, own.limit, own.chance, along)
+            )
         else:
-            found.append(NumberTried(k, sizes, (0.0,) * k, 0.0, 0.0))
+            found.append(NumberTried(k, sizes[k], (0.0,) * k, 0.0, 0.0))
     return tuple(found)
 
 
@@ -219,7 +228,7 @@ def drawn_rows(n_samples: int, seed: int) -> Codes:
     return np.sort(drawn).astype(np.intp)
 
 
-def _found_again(labels: Codes, k: int, rows: Codes, clusters: Codes) -> Floats:
+def _found_again(labels: Codes, k: int, rows: Codes, clusters: Codes) -> tuple[float, ...]:
     """Mean over subsamples of each cluster's best Jaccard index."""
     own = (labels[rows][:, :, None] == np.arange(k)).astype(np.float64)
     other = (clusters[:, :, None] == np.arange(k)).astype(np.float64)
@@ -231,33 +240,59 @@ def _found_again(labels: Codes, k: int, rows: Codes, clusters: Codes) -> Floats:
     drawn = sizes > 0
     # A cluster of which no subsample has a sample was found again in none: 0 of 1.
     mean: Floats = np.where(drawn, best, 0.0).sum(axis=0) / np.maximum(drawn.sum(axis=0), 1)
-    return mean
+    return tuple(map(float, mean))
 
 
-def _judged(
-    k: int, sizes: tuple[int, ...], jaccard: Floats, apart: Apart, along: Floats
-) -> NumberTried:
-    again = tuple(map(float, jaccard))
-    most = np.argsort(-along, kind="stable")[:_FACTORS_NAMED]
-    named = tuple(int(at) + 1 for at in most if 0 < along[at] >= _AS_MUCH * along[most[0]])
-    return NumberTried(k, sizes, again, apart.separation, apart.limit, apart.chance, named)
+def _factors(shares: Floats) -> tuple[int, ...]:
+    """Which factors tell clusters apart, from 1: one, or two of which the second does it, too."""
+    most = np.argsort(-shares, kind="stable")[:_FACTORS_NAMED]
+    return tuple(int(at) + 1 for at in most if 0 < shares[at] >= _AS_MUCH * shares[most[0]])
+
+
+def _separated(
+    redraws: Redraws, partitions: Mapping[int, Codes], again: Sequence[int], rng: Rng
+) -> dict[int, Apart]:
+    """How far clusters are apart, beside cohorts without groups; more of these where it is close.
+
+    ``again``: numbers that are found again. Only these may hold, and share what chance may do.
+    """
+    if not partitions:
+        return {}
+    none = {shape: _without_groups(redraws, shape, partitions, _GROUPLESS, rng) for shape in SHAPES}
+    most = MOST_CHANCE / max(1, len(again))
+    found = _compared(redraws, partitions, none, most)
+    close = [k for k in again if _UNSURE[0] < found[k].chance < _UNSURE[1]]
+    near = [k for k in partitions if any(abs(k - each) <= 1 for each in close)]
+    for shape in sorted({found[k].shape for k in close}):
+        more = _without_groups(redraws, shape, near, _MORE, rng)
+        none[shape] |= {k: np.concatenate([none[shape][k], more[k]]) for k in near}
+    return _compared(redraws, partitions, none, most) if close else found
+
+
+def _compared(
+    redraws: Redraws, partitions: Mapping[int, Codes], none: Separations, most: float
+) -> dict[int, Apart]:
+    found = {}
+    for k, labels in partitions.items():
+        own = np.array([least_separation(space, labels, k) for space in redraws.spaces])
+        smallest = int(np.bincount(labels, minlength=k).min())
+        found[k] = against_chance(own, none, k, smallest, most)
+    return found
 
 
 def _without_groups(
-    redraws: Redraws, numbers: Sequence[int], rng: np.random.Generator
+    redraws: Redraws, shape: Shape, numbers: Iterable[int], n_draws: int, rng: Rng
 ) -> dict[int, Floats]:
-    """Separations in cohorts without groups, (n_shapes, n_draws, n_spaces), by number."""
-    if not numbers:
-        return {}
-    none = [redraws.without_groups(rng, shape) for shape in SHAPES for _ in range(_GROUPLESS)]
+    """Separations in cohorts without groups, (n_draws, n_spaces), by number of clusters."""
+    none = [redraws.without_groups(rng, shape) for _ in range(n_draws)]
     points = np.stack([each.points for each in none])
     found = {}
     for k in numbers:
         labels = kmeans_of_each(points, k, rng, n_starts=_STARTS)
-        apart = [_apart(each, own, k) for each, own in zip(none, labels, strict=True)]
-        found[k] = np.reshape(apart, (len(SHAPES), _GROUPLESS, -1))
+        apart = [_separations(each, own, k) for each, own in zip(none, labels, strict=True)]
+        found[k] = np.array(apart)
     return found
 
 
-def _apart(cohort: Groupless, labels: Codes, k: int) -> list[float]:
+def _separations(cohort: Groupless, labels: Codes, k: int) -> list[float]:
     return [least_separation(space, labels, k) for space in cohort.spaces]

@@ -38,8 +38,8 @@ def own_basis(scores: Floats) -> Floats:
 
     Examples
     --------
-    >>> own_basis(np.array([[-1.0], [0.0], [1.0]])).round(1)[:, 0].tolist()
-    [-0.7, 0.0, 0.7]
+    >>> own_basis(np.array([[-1.0], [-1.0], [2.0]])).round(2)[:, 0].tolist()
+    [-0.41, -0.41, 0.82]
     """
     return _basis(_leading(scores), np.random.default_rng(len(scores)))
 
