@@ -72,8 +72,9 @@ class NumberTried:
         How far the nearest two clusters are apart
         (:func:`poems.clustering.separation.least_separation`); ``None`` for one cluster.
     without_groups
-        What they must exceed: how far they are, by chance, in few cohorts that have the same
-        covariances and no groups (:func:`poems.clustering.chance.against_chance`); ``None`` for one.
+        What they must exceed: how far they are by chance, in a few of the cohorts that have the
+        same covariances and no groups (:func:`poems.clustering.chance.against_chance`);
+        ``None`` for one.
     chance
         In what share of such cohorts they are as far apart; ``None`` if that is not known.
     along

@@ -201,8 +201,8 @@ def _none(several: Sequence[NumberTried]) -> str:
     return (
         f"{head} {k} subtypes are found again when samples are drawn anew, as parts of a continuum "
         f"may be (Jaccard index at least {most.least_jaccard:.2f}{also}), but there is no gap "
-        f"between them: {_distance(most)}{_how_often(most)}. To take them all the same: --n-subtypes {k}, "
-        f"in Python n_subtypes={k}."
+        f"between them: {_distance(most)}{_how_often(most)}. To take them all the same: "
+        f"--n-subtypes {k}, in Python n_subtypes={k}."
     )
 
 
