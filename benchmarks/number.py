@@ -2,15 +2,16 @@
 
     python benchmarks/number.py groups [--cohorts 60] [--seed 0]
     python benchmarks/number.py none [--cohorts 40] [--seed 0]
-    python benchmarks/number.py stability [--fits 10]
+    python benchmarks/number.py stability [--fits 10] [DATA_DIR NAME ...]
     python benchmarks/number.py real DATA_DIR
 
 groups: cohorts drawn at random from 2, 3, 4, 6 or 8 planted subtypes, equal or unequal to 5 %,
 3.5 to 7 standard deviations apart, 80, 200 or 500 samples, one view missing on 30 % or not. The
 number counts as one that can be found where the clusters agree with what was planted (ARI of
-0.8 or more) once the number is given. none: continua and factor models. stability: one cohort
-fitted with other seeds and in other orders of samples, features and views. real: labelled
-cohorts, the number beside that of the classes; nothing was chosen on these.
+0.8 or more) once the number is given. none: continua and factor models. stability: a simulated
+cohort, or the named ones of a folder, fitted with other seeds and in other orders of samples,
+features and views. real: labelled cohorts, the number beside that of the classes; nothing was
+chosen on these.
 """
 
 from __future__ import annotations
@@ -144,18 +145,30 @@ def permuted(cohort: MultiOmics, rng: np.random.Generator) -> MultiOmics:
     return MultiOmics(views, cohort.samples[rows], cohort.obs.iloc[rows])
 
 
-def stability(fits: int) -> None:
-    made = poems.simulate(200, FEATURES, FACTORS, n_views=VIEWS, n_subtypes=4, seed=0)
-    reference = find_subtypes(poems.fit(made.cohort, progress=False))
-    for how in ("seed", "order"):
-        for at in range(1, fits + 1):
-            rng = np.random.default_rng(at)
-            cohort = made.cohort if how == "seed" else permuted(made.cohort, rng)
-            seed = at if how == "seed" else 0
-            found = find_subtypes(poems.fit(cohort, seed=seed, progress=False), seed=seed)
-            own = found.assignment.loc[reference.assignment.index]
-            agreement = ari(reference.assignment, own)
-            print(how, at, found.n_subtypes, f"ARI with the first {agreement:.2f}", flush=True)
+def stability(fits: int, data: Path | None, names: list[str]) -> None:
+    if data is None:
+        cohorts = {
+            "simulated": poems.simulate(
+                200, FEATURES, FACTORS, n_views=VIEWS, n_subtypes=4, seed=0
+            ).cohort
+        }
+    else:
+        cohorts = {
+            spec.name: read_benchmark_cohort(spec) for spec in labelled(data) if spec.name in names
+        }
+    for name, cohort in cohorts.items():
+        reference = find_subtypes(poems.fit(cohort, progress=False))
+        print(f"{name}: {reference.n_subtypes}. {reference.explanation}", flush=True)
+        for how in ("seed", "order"):
+            for at in range(1, fits + 1):
+                rng = np.random.default_rng(at)
+                own = cohort if how == "seed" else permuted(cohort, rng)
+                found = find_subtypes(
+                    poems.fit(own, seed=at if how == "seed" else 0, progress=False)
+                )
+                same = found.assignment.loc[reference.assignment.index]
+                agreement = ari(reference.assignment, same)
+                print(name, how, at, found.n_subtypes, f"ARI {agreement:.2f}", flush=True)
 
 
 def real(data: Path) -> None:
@@ -182,7 +195,10 @@ def main() -> None:
         simulated = what.add_parser(name)
         simulated.add_argument("--cohorts", type=int, default=cohorts)
         simulated.add_argument("--seed", type=int, default=0)
-    what.add_parser("stability").add_argument("--fits", type=int, default=10)
+    again = what.add_parser("stability")
+    again.add_argument("--fits", type=int, default=10)
+    again.add_argument("data", type=Path, nargs="?")
+    again.add_argument("names", nargs="*")
     what.add_parser("real").add_argument("data", type=Path)
     args = parser.parse_args()
     if args.what == "groups":
@@ -190,7 +206,7 @@ def main() -> None:
     elif args.what == "none":
         none(args.cohorts, args.seed)
     elif args.what == "stability":
-        stability(args.fits)
+        stability(args.fits, args.data, args.names)
     else:
         real(args.data)
 

@@ -12,7 +12,7 @@ from command_line import poems_here
 import poems
 from poems.files.csv_tables import read_csv
 
-NONE = "No distinct groups: the samples form one group or a continuum."
+NONE = "No distinct groups"
 
 
 @pytest.fixture(scope="module")

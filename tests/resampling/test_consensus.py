@@ -46,7 +46,7 @@ def test_clusters_are_recovered_from_clusterings_that_err() -> None:
     split = co_association(
         [np.where((t == 0) & (rng.random(len(t)) < 0.5), 4, t) for t in [truth] * 12]
     )
-    found = subtypes_of({3: merged, 4: right, 5: split}, samples)
+    found = subtypes_of({3: merged, 4: right, 5: split}, samples, 4)
     assert found.n_subtypes == 4
     assert pd.crosstab(truth, found.assignment.to_numpy()).astype(bool).sum().eq(1).all()
     assert found.assignment.value_counts().index[0] == "S1"
@@ -54,15 +54,12 @@ def test_clusters_are_recovered_from_clusterings_that_err() -> None:
     assert subtypes_of({3: merged, 4: right}, samples, 3).n_subtypes == 3
 
 
-def test_outliers_are_no_subtypes() -> None:
-    truth = np.repeat([0, 1], [10, 10])
-    alone = truth.copy()
-    alone[0] = 2
+def test_one_subtype_holds_all_samples() -> None:
     samples = pd.Index(range(20)).astype(str)
-    blurred = co_association(noisy_clusterings(truth, 0.3))
-    found = subtypes_of({2: blurred, 3: co_association([alone])}, samples)
-    assert found.choice.loc[3, "silhouette"] > found.choice.loc[2, "silhouette"]
-    assert found.n_subtypes == 2
+    found = subtypes_of({2: co_association([np.repeat([0, 1], 10)])}, samples, 1)
+    assert set(found.assignment) == {"S1"}
+    assert (found.agreement == 1).all()
+    assert found.choice.index.tolist() == [2]
 
 
 def test_the_linkage_forms_as_many_clusters_as_asked_for_despite_ties() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import poems
+from poems.analysis.subtypes.finding import find_subtypes
 from poems.clustering.agreement import clustering_accuracy
 from poems.data.container import MultiOmics
 from poems.errors import DataError, ReadError, SettingsError, StorageError
@@ -90,14 +91,21 @@ def test_biomarkers_are_the_planted_features(planted: Simulation, found: Stabili
     assert len(found.biomarkers(fdr=0.3)) >= len(table) >= len(found.biomarkers(fdr=0.03))
 
 
+def test_the_number_of_subtypes_is_that_of_the_fit(found: Stability) -> None:
+    assert found.n_subtypes == find_subtypes(found.reference).n_subtypes
+    alone = replace(found.reference, numbers_stored=())
+    without = replace(found, reference=alone)
+    assert without.consensus_subtypes().n_subtypes == without.n_subtypes == 1
+    np.testing.assert_array_equal(without.consensus_matrix(), np.ones((80, 80)))
+
+
 def test_consensus_subtypes_are_the_planted_ones(planted: Simulation, found: Stability) -> None:
-    subtypes = found.consensus_subtypes()
+    subtypes = found.consensus_subtypes(3)
     assert subtypes.n_subtypes == 3
     assert clustering_accuracy(planted.subtypes, subtypes.assignment) > 0.9
-    matrix = found.consensus_matrix()
+    matrix = found.consensus_matrix(3)
     assert matrix.shape == (80, 80)
     np.testing.assert_allclose(matrix, matrix.T)
-    np.testing.assert_allclose(matrix, found.consensus_matrix(3))
     assert found.consensus_subtypes(2).n_subtypes == 2
     with pytest.raises(SettingsError, match="formed 2, 3, 4 clusters, not 7"):
         found.consensus_matrix(7)

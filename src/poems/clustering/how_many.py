@@ -2,51 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from poems.clustering.chance import MOST_CHANCE, Apart, Separations, against_chance
 from poems.clustering.kmeans import FEWEST_SAMPLES
 from poems.clustering.lloyd import kmeans_of_each
-from poems.clustering.redraws import SHAPES, Groupless, Redraws
-from poems.clustering.separation import EVEN_HALVES, least_separation
+from poems.clustering.redraws import SHAPES, Groupless, Redraws, Shape
+from poems.clustering.separation import least_separation, told_apart_by
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
+Rng = np.random.Generator
 
 # Mean Jaccard index from which on a large cluster is found again (Hennig 2007: valid and stable).
 _STABLE: Final = 0.75
 # Samples more in a cluster, or missing from it, that do not count against it: a few of ten are
 # much, and planted clusters of ten samples have an index of 0.55 to 0.6.
 _SPARED: Final = 3
-# Clusters must be farther apart than the halves of an even spread, whatever was drawn: by a tenth,
-# for these vary by that much in cohorts of a hundred samples.
-LEAST_SEPARATION: Final = 1.1 * EVEN_HALVES
 # Of fewer samples nothing can be drawn that would tell: no number above 1 holds.
 FEWEST_JUDGED: Final = 10
 # Of more samples, that many are drawn from.
-MOST_SAMPLES: Final = 300
+MOST_SAMPLES: Final = 250
 _SUBSAMPLES: Final = 12
 _SHARE: Final = 0.8
 # Cohorts without groups of each shape.
-_GROUPLESS: Final = 6
-
-
-def needed_separation(smallest: int) -> float:
-    """Return how far clusters must be apart at least, the smallest of so many samples.
-
-    1.1 √12 (1 + 1 / 2m): a tenth above the halves of an even spread, and more where a few
-    samples make a cluster, for the farthest of a larger one may look like that.
-
-    Examples
-    --------
-    >>> round(needed_separation(5), 2), round(needed_separation(100), 2)
-    (4.19, 3.83)
-    """
-    return LEAST_SEPARATION * (1.0 + 0.5 / max(1, smallest))
+_GROUPLESS: Final = 8
+# Where the chance of a number is in between, so many more of the shape that decides.
+_MORE: Final = 16
+_UNSURE: Final = (0.001, 0.1)
+# Starts of k-means in each of them.
+_STARTS: Final = 3
+# Of how many factors it is said that clusters differ by them, and from which share of the first.
+_FACTORS_NAMED: Final = 2
+_AS_MUCH: Final = 0.5
 
 
 def needed_jaccard(size: int) -> float:
@@ -76,12 +69,17 @@ class NumberTried:
         Of each cluster, how well it is found again when samples are drawn anew: the mean
         over subsamples of its best Jaccard index (Hennig 2007).
     separation
-        How far the nearest two clusters are apart in the latents
+        How far the nearest two clusters are apart
         (:func:`poems.clustering.separation.least_separation`); ``None`` for one cluster.
     without_groups
-        The farthest that the nearest two of so many clusters are apart in cohorts that have
-        the same covariances and no groups, at least
-        :func:`needed_separation`; ``None`` for one.
+        What they must exceed: how far they are by chance, in a few of the cohorts that have the
+        same covariances and no groups (:func:`poems.clustering.chance.against_chance`);
+        ``None`` for one.
+    chance
+        In what share of such cohorts they are as far apart; ``None`` if that is not known.
+    along
+        Factors by which the clusters differ most, by their place, from 1; none where they
+        are not known.
 
     Examples
     --------
@@ -96,6 +94,8 @@ class NumberTried:
     jaccard: tuple[float, ...]
     separation: float | None
     without_groups: float | None
+    chance: float | None = None
+    along: tuple[int, ...] = ()
 
     @property
     def smallest(self) -> int:
@@ -153,7 +153,7 @@ def try_numbers(
     Parameters
     ----------
     redraws
-        What embeds samples anew; more than 300 samples are too many, see :func:`drawn_rows`.
+        What embeds samples anew; more than 250 samples are too many, see :func:`drawn_rows`.
     partitions
         Number of clusters to the cluster of each of these samples, from 0.
     seed
@@ -178,26 +178,28 @@ def try_numbers(
     size = max(2, round(_SHARE * n_samples))
     possible = {k: partitions[k] for k in sorted(partitions)}
     several = [k for k in possible if 1 < k < size and n_samples >= FEWEST_JUDGED]
+    drawn = {k: possible[k] for k in several}
     rows = np.stack([np.sort(rng.permutation(n_samples)[:size]) for _ in range(_SUBSAMPLES)])
-    again = np.stack([redraws.of_some(each) for each in rows]) if several else np.empty(0)
-    none = [
-        redraws.without_groups(rng, shape)
-        for shape in (SHAPES if several else ())
-        for _ in range(_GROUPLESS)
-    ]
+    points = np.stack([redraws.of_some(each) for each in rows]) if several else np.empty(0)
+    sizes = {k: tuple(map(int, np.bincount(labels, minlength=k))) for k, labels in possible.items()}
+    jaccard = {
+        k: _found_again(labels, k, rows, kmeans_of_each(points, k, rng))
+        for k, labels in drawn.items()
+    }
+    again = [k for k in several if NumberTried(k, sizes[k], jaccard[k], None, None).found_again]
+    apart = _separated(redraws, drawn, again, rng)
     found = []
     for k, labels in possible.items():
-        sizes = tuple(map(int, np.bincount(labels, minlength=k)))
         if k == 1:
             found.append(NumberTried(1, (n_samples,), (1.0,), None, None))
         elif k in several:
-            clusters = kmeans_of_each(again, k, rng)
-            jaccard = _found_again(labels, k, rows, clusters)
-            apart = least_separation(redraws.latents, labels, k)
-            limit = max(_without_groups(none, k, rng), needed_separation(min(sizes)))
-            found.append(NumberTried(k, sizes, tuple(map(float, jaccard)), apart, limit))
+            along = _factors(told_apart_by(redraws.latents, labels, k))
+            own = apart[k]
+            found.append(
+                NumberTried(k, sizes[k], jaccard[k], own.separation, own.limit, own.chance, along)
+            )
         else:
-            found.append(NumberTried(k, sizes, (0.0,) * k, 0.0, LEAST_SEPARATION))
+            found.append(NumberTried(k, sizes[k], (0.0,) * k, 0.0, 0.0))
     return tuple(found)
 
 
@@ -214,12 +216,12 @@ def largest_that_holds(tried: Sequence[NumberTried]) -> int:
 
 
 def drawn_rows(n_samples: int, seed: int) -> Codes:
-    """Return the rows of the samples that are drawn from: all, or a random 300.
+    """Return the rows of the samples that are drawn from: all, or a random 250.
 
     Examples
     --------
     >>> drawn_rows(3, seed=0).tolist(), len(drawn_rows(5000, seed=0))
-    ([0, 1, 2], 300)
+    ([0, 1, 2], 250)
     """
     if n_samples <= MOST_SAMPLES:
         return np.arange(n_samples, dtype=np.intp)
@@ -227,7 +229,7 @@ def drawn_rows(n_samples: int, seed: int) -> Codes:
     return np.sort(drawn).astype(np.intp)
 
 
-def _found_again(labels: Codes, k: int, rows: Codes, clusters: Codes) -> Floats:
+def _found_again(labels: Codes, k: int, rows: Codes, clusters: Codes) -> tuple[float, ...]:
     """Mean over subsamples of each cluster's best Jaccard index."""
     own = (labels[rows][:, :, None] == np.arange(k)).astype(np.float64)
     other = (clusters[:, :, None] == np.arange(k)).astype(np.float64)
@@ -239,11 +241,59 @@ def _found_again(labels: Codes, k: int, rows: Codes, clusters: Codes) -> Floats:
     drawn = sizes > 0
     # A cluster of which no subsample has a sample was found again in none: 0 of 1.
     mean: Floats = np.where(drawn, best, 0.0).sum(axis=0) / np.maximum(drawn.sum(axis=0), 1)
-    return mean
+    return tuple(map(float, mean))
 
 
-def _without_groups(none: Sequence[Groupless], k: int, rng: np.random.Generator) -> float:
-    """Farthest that the nearest clusters are apart in any cohort without groups."""
-    labels = kmeans_of_each(np.stack([each.points for each in none]), k, rng)
-    apart = [least_separation(each.latents, own, k) for each, own in zip(none, labels, strict=True)]
-    return max(apart)
+def _factors(shares: Floats) -> tuple[int, ...]:
+    """Which factors tell clusters apart, from 1: one, or two of which the second does it, too."""
+    most = np.argsort(-shares, kind="stable")[:_FACTORS_NAMED]
+    return tuple(int(at) + 1 for at in most if 0 < shares[at] >= _AS_MUCH * shares[most[0]])
+
+
+def _separated(
+    redraws: Redraws, partitions: Mapping[int, Codes], again: Sequence[int], rng: Rng
+) -> dict[int, Apart]:
+    """How far clusters are apart, beside cohorts without groups; more of these where it is close.
+
+    ``again``: numbers that are found again. Only these may hold, and share what chance may do.
+    """
+    if not partitions:
+        return {}
+    none = {shape: _without_groups(redraws, shape, partitions, _GROUPLESS, rng) for shape in SHAPES}
+    most = MOST_CHANCE / max(1, len(again))
+    found = _compared(redraws, partitions, none, most)
+    close = [k for k in again if _UNSURE[0] < found[k].chance < _UNSURE[1]]
+    near = [k for k in partitions if any(abs(k - each) <= 1 for each in close)]
+    for shape in sorted({found[k].shape for k in close}):
+        more = _without_groups(redraws, shape, near, _MORE, rng)
+        none[shape] |= {k: np.concatenate([none[shape][k], more[k]]) for k in near}
+    return _compared(redraws, partitions, none, most) if close else found
+
+
+def _compared(
+    redraws: Redraws, partitions: Mapping[int, Codes], none: Separations, most: float
+) -> dict[int, Apart]:
+    found = {}
+    for k, labels in partitions.items():
+        own = np.array([least_separation(space, labels, k) for space in redraws.spaces])
+        smallest = int(np.bincount(labels, minlength=k).min())
+        found[k] = against_chance(own, none, k, smallest, most)
+    return found
+
+
+def _without_groups(
+    redraws: Redraws, shape: Shape, numbers: Iterable[int], n_draws: int, rng: Rng
+) -> dict[int, Floats]:
+    """Separations in cohorts without groups, (n_draws, n_spaces), by number of clusters."""
+    none = [redraws.without_groups(rng, shape) for _ in range(n_draws)]
+    points = np.stack([each.points for each in none])
+    found = {}
+    for k in numbers:
+        labels = kmeans_of_each(points, k, rng, n_starts=_STARTS)
+        apart = [_separations(each, own, k) for each, own in zip(none, labels, strict=True)]
+        found[k] = np.array(apart)
+    return found
+
+
+def _separations(cohort: Groupless, labels: Codes, k: int) -> list[float]:
+    return [least_separation(space, labels, k) for space in cohort.spaces]

@@ -15,6 +15,7 @@ from poems.clustering.without_groups import (
     completed_products,
     even_rotation,
     gaussian_rotation,
+    own_basis,
     rotated_distances,
 )
 
@@ -32,17 +33,17 @@ Shape = Literal["gaussian", "even", "bent"]
 SHAPES: Final[tuple[Shape, ...]] = ("gaussian", "even", "bent")
 
 
-def _rotation(scores: Floats, rng: np.random.Generator, shape: Shape) -> Floats:
+def _rotation(scores: Floats, basis: Floats, rng: np.random.Generator, shape: Shape) -> Floats:
     if shape == "gaussian":
-        return gaussian_rotation(len(scores), rng)
-    return even_rotation(scores, rng, bent=shape == "bent")
+        return gaussian_rotation(len(scores), rng, basis)
+    return even_rotation(scores, rng, bent=shape == "bent", basis=basis)
 
 
 @dataclass(frozen=True, eq=False)
 class Groupless:
-    """A cohort without groups: its latents, and its points in the embedding."""
+    """A cohort without groups: spaces as of :attr:`Redraws.spaces`, and points to be clustered."""
 
-    latents: Floats
+    spaces: tuple[Floats, ...]
     points: Floats
 
 
@@ -52,6 +53,11 @@ class Redraws(Protocol):
     @property
     def latents(self) -> Floats:
         """Latents of the samples, (n_samples, n_factors)."""
+        ...
+
+    @property
+    def spaces(self) -> tuple[Floats, ...]:
+        """Spaces in which clusters may be apart, (n_samples, n_dimensions) each."""
         ...
 
     @property
@@ -89,6 +95,11 @@ class NetworkRedraws:
         """The network is made anew."""
         return True
 
+    @property
+    def spaces(self) -> tuple[Floats, ...]:
+        """Latents, and principal coordinates of the omics, which no model has seen."""
+        return self.latents, self._scores
+
     def of_some(self, rows: Codes) -> Floats:
         """Return coordinates in a network of these samples alone."""
         kept = self.distances[:, rows[:, None], rows[None, :]].astype(np.float64)
@@ -99,6 +110,10 @@ class NetworkRedraws:
         return principal_coordinates(list(self.distances.astype(np.float64)), _COORDINATES)
 
     @cached_property
+    def _basis(self) -> Floats:
+        return own_basis(self._scores)
+
+    @cached_property
     def _products(self) -> list[tuple[Floats, npt.NDArray[np.bool_]]]:
         # Whose residuals are lent matters little; the same for every draw saves half of the time.
         lent = np.random.default_rng(len(self.latents))
@@ -106,11 +121,11 @@ class NetworkRedraws:
 
     def without_groups(self, rng: np.random.Generator, shape: Shape) -> Groupless:
         """Rotate latents and views, and make a network of what they become."""
-        turn = _rotation(self._scores, rng, shape)
+        turn = _rotation(self._scores, self._basis, rng, shape)
         distances = [rotated_distances(*each, turn) for each in self._products]
         latents = turn @ (self.latents - self.latents.mean(axis=0))
         points = coordinates_from_distances(latents, distances, rounds=_ROUNDS)
-        return Groupless(latents, points)
+        return Groupless((latents, turn @ self._scores), points)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,16 +148,33 @@ class PointRedraws:
         """The points are held."""
         return False
 
+    @property
+    def spaces(self) -> tuple[Floats, ...]:
+        """The latents alone."""
+        return (self.latents,)
+
     def of_some(self, rows: Codes) -> Floats:
         """Return the points of these samples."""
         return self.points[rows]
 
+    @cached_property
+    def _scores(self) -> Floats:
+        # Principal coordinates of the points; without any spread there is none.
+        vectors, sizes, _ = np.linalg.svd(self._centred, full_matrices=False)
+        scores: Floats = vectors[:, sizes > 1e-9 * max(float(sizes.max(initial=0.0)), 1e-300)]
+        return scores[:, : len(scores) - 2]
+
+    @cached_property
+    def _centred(self) -> Floats:
+        centred: Floats = self.points - self.points.mean(axis=0)
+        return centred
+
+    @cached_property
+    def _basis(self) -> Floats:
+        return own_basis(self._scores)
+
     def without_groups(self, rng: np.random.Generator, shape: Shape) -> Groupless:
         """Rotate the points, and the latents alike."""
-        centred = self.points - self.points.mean(axis=0)
-        # Principal coordinates of the points; without any spread there is none.
-        vectors, sizes, _ = np.linalg.svd(centred, full_matrices=False)
-        scores = vectors[:, sizes > 1e-9 * max(float(sizes.max(initial=0.0)), 1e-300)]
-        scores = scores[:, : len(centred) - 2]
-        turn = _rotation(scores, rng, shape)
-        return Groupless(turn @ (self.latents - self.latents.mean(axis=0)), turn @ centred)
+        turn = _rotation(self._scores, self._basis, rng, shape)
+        latents = turn @ (self.latents - self.latents.mean(axis=0))
+        return Groupless((latents,), turn @ self._centred)

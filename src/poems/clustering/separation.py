@@ -10,9 +10,6 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
-# Halves of an even spread are the square root of 12 standard deviations apart, those of one that
-# has a peak are less: without a gap between them two clusters are no farther.
-EVEN_HALVES = float(np.sqrt(12.0))
 # Share of the mean variance added to each, so that a covariance without any has an inverse.
 _RIDGE = 1e-3
 # Times that samples move to the nearest centre.
@@ -71,6 +68,31 @@ def least_separation(points: Floats, labels: Codes, n_clusters: int) -> float:
     centres = _centres(whitened, labels, n_clusters)
     pairs = combinations(range(n_clusters), 2)
     return min(_apart(whitened, labels, centres, one, other) for one, other in pairs)
+
+
+def told_apart_by(points: Floats, labels: Codes, n_clusters: int) -> Floats:
+    """Compute by which dimensions clusters differ: the share of each's variance between them.
+
+    Parameters
+    ----------
+    points, labels, n_clusters
+        As of :func:`least_separation`; no cluster is empty.
+
+    Returns
+    -------
+    Shares from 0 to 1, (n_dimensions,); 0 where nothing varies.
+
+    Examples
+    --------
+    >>> points = np.array([[0.0, 1.0], [0.0, 2.0], [4.0, 1.0], [4.0, 2.0]])
+    >>> told_apart_by(points, np.array([0, 0, 1, 1]), 2).tolist()
+    [1.0, 0.0]
+    """
+    spread = points.var(axis=0)
+    centres = _centres(points, labels, n_clusters)
+    between = centres[labels].var(axis=0)
+    shares: Floats = np.divide(between, spread, out=np.zeros_like(spread), where=spread > 0)
+    return shares
 
 
 def _whitened(points: Floats, labels: Codes, n_clusters: int) -> Floats:

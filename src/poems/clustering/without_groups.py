@@ -23,7 +23,30 @@ Bools = npt.NDArray[np.bool_]
 _EVEN = 8
 
 
-def gaussian_rotation(n_samples: int, rng: np.random.Generator) -> Floats:
+def own_basis(scores: Floats) -> Floats:
+    """Return an orthonormal basis of centred vectors, the leading principal coordinates first.
+
+    Parameters
+    ----------
+    scores
+        Principal coordinates, (n_samples, n_coordinates), of which the first 8 lead.
+
+    Returns
+    -------
+    Array of shape (n_samples, n_samples - 1). What follows the coordinates is arbitrary, and the
+    same whenever it is asked for.
+
+    Examples
+    --------
+    >>> own_basis(np.array([[-1.0], [-1.0], [2.0]])).round(2)[:, 0].tolist()
+    [-0.41, -0.41, 0.82]
+    """
+    return _basis(_leading(scores), np.random.default_rng(len(scores)))
+
+
+def gaussian_rotation(
+    n_samples: int, rng: np.random.Generator, basis: Floats | None = None
+) -> Floats:
     """Draw a rotation that makes centred samples those of one Gaussian.
 
     Parameters
@@ -32,6 +55,8 @@ def gaussian_rotation(n_samples: int, rng: np.random.Generator) -> Floats:
         At least 2.
     rng
         Draws it, uniformly among all that leave the mean alone.
+    basis
+        What :func:`own_basis` returns, if it is known: any will do.
 
     Returns
     -------
@@ -44,12 +69,14 @@ def gaussian_rotation(n_samples: int, rng: np.random.Generator) -> Floats:
     >>> bool(np.isclose((turned**2).sum(), 2.0)), bool(abs(turned.sum()) < 1e-12)
     (True, True)
     """
-    basis = _basis(np.empty((n_samples, 0)), rng)
-    turned: Floats = basis @ _basis(np.empty((n_samples, 0)), rng).T
+    none = np.empty((n_samples, 0))
+    turned: Floats = _basis(none, rng) @ (own_basis(none) if basis is None else basis).T
     return turned
 
 
-def even_rotation(scores: Floats, rng: np.random.Generator, *, bent: bool = False) -> Floats:
+def even_rotation(
+    scores: Floats, rng: np.random.Generator, *, bent: bool = False, basis: Floats | None = None
+) -> Floats:
     """Draw a rotation that spreads samples evenly along their principal coordinates.
 
     A continuum need not be Gaussian: an even spread has no groups either, and its halves lie
@@ -64,19 +91,25 @@ def even_rotation(scores: Floats, rng: np.random.Generator, *, bent: bool = Fals
         Draws it.
     bent
         Lay the first two along a half circle.
+    basis
+        What :func:`own_basis` returns of the scores, if it is known.
 
     Returns
     -------
     As :func:`gaussian_rotation`.
     """
-    # As many directions as there are, less one, are left for the others.
-    leading = scores[:, : max(0, min(_EVEN, len(scores) - 2))]
+    leading = _leading(scores)
     drawn = rng.uniform(-1.0, 1.0, leading.shape)
     if bent and leading.shape[1] > 1:
         angle = np.pi * drawn[:, 0] / 2.0
         drawn[:, :2] = np.column_stack([np.sin(angle), np.cos(angle)])
-    turned: Floats = _basis(drawn, rng) @ _basis(leading, rng).T
+    turned: Floats = _basis(drawn, rng) @ (own_basis(scores) if basis is None else basis).T
     return turned
+
+
+def _leading(scores: Floats) -> Floats:
+    # As many directions as there are, less one, are left for the others.
+    return scores[:, : max(0, min(_EVEN, len(scores) - 2))]
 
 
 def _basis(leading: Floats, rng: np.random.Generator) -> Floats:

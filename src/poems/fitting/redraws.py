@@ -22,7 +22,7 @@ def network_redraws(
 ) -> NetworkRedraws:
     """Compute the distances of the samples by view, from which networks are made anew.
 
-    Of more than 300 samples a random 300 are kept, those of
+    Of more than 250 samples a random 250 are kept, those of
     :func:`poems.clustering.how_many.drawn_rows`.
 
     Parameters

@@ -107,7 +107,7 @@ def test_a_cloud_without_groups_is_one_group_and_that_is_said(seed: int) -> None
     assert found.n_subtypes == 1
     (said,) = found.findings
     assert (said.severity, said.code) == ("note", "no-distinct-groups")
-    assert said.message.startswith("No distinct groups: the samples form one group or a continuum.")
+    assert said.message.startswith("No distinct groups")
 
 
 def test_an_even_spread_is_no_two_groups_though_its_halves_are_found_again() -> None:
@@ -118,7 +118,11 @@ def test_an_even_spread_is_no_two_groups_though_its_halves_are_found_again() -> 
     assert two.found_again
     assert not two.apart
     assert found.n_subtypes == 1
-    assert "2 are found again" in found.explanation
+    most = max(each.n_clusters for each in found.tried if each.found_again)
+    assert f"{most} subtypes are found again" in found.explanation
+    assert f"--n-subtypes {most}" in found.explanation
+    # Columns of points are no factors.
+    assert "No distinct groups: a continuum." in found.explanation
 
 
 def test_a_number_that_was_asked_for_is_said_not_to_hold() -> None:

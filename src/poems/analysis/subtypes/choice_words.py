@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,11 @@ import pandas as pd
 from poems.clustering.how_many import NumberTried, largest_that_holds
 from poems.clustering.kmeans import FEWEST_SAMPLES
 from poems.findings import count
+
+# Factors are called by their place.
+_FACTOR: Final = "factor_"
+# Below that chance clusters are nearly, though not quite, apart.
+_NEARLY: Final = 0.1
 
 
 def choice_table(tried: Sequence[NumberTried]) -> pd.DataFrame:
@@ -26,7 +32,8 @@ def choice_table(tried: Sequence[NumberTried]) -> pd.DataFrame:
     smallest subtype and of each, of those drawn from), ``least_jaccard`` and
     ``needed_jaccard`` (of the subtype that is found again least for its size), ``jaccard`` (of each
     subtype, S1 first, as text),
-    ``separation``, ``without_groups``, ``holds`` and ``verdict``.
+    ``separation``, ``without_groups`` (what it must exceed), ``chance``, ``along`` (factors by
+    which they differ most, as ``"factor_1 factor_3"``), ``holds`` and ``verdict``.
 
     Examples
     --------
@@ -43,17 +50,22 @@ def choice_table(tried: Sequence[NumberTried]) -> pd.DataFrame:
             "jaccard": " ".join(f"{value:.4f}" for value in each.jaccard),
             "separation": np.nan if each.separation is None else each.separation,
             "without_groups": np.nan if each.without_groups is None else each.without_groups,
+            "chance": np.nan if each.chance is None else each.chance,
+            "along": " ".join(f"{_FACTOR}{factor}" for factor in each.along),
             "holds": each.holds,
             "verdict": verdict(each),
         }
         for each in tried
     ]
     names = ["n_subtypes", "smallest", "sizes", "least_jaccard", "needed_jaccard", "jaccard"]
-    return pd.DataFrame(rows, columns=[*names, "separation", "without_groups", "holds", "verdict"])
+    names += ["separation", "without_groups", "chance", "along", "holds", "verdict"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def numbers_from_table(table: pd.DataFrame) -> tuple[NumberTried, ...]:
     """Return the numbers that :func:`choice_table` was made of.
+
+    Tables of before ``chance`` and ``along`` were known are read without.
 
     Raises
     ------
@@ -64,10 +76,12 @@ def numbers_from_table(table: pd.DataFrame) -> tuple[NumberTried, ...]:
 
     Examples
     --------
-    >>> two = NumberTried(2, (40, 30), (0.95, 0.91), 5.1, 3.8)
+    >>> two = NumberTried(2, (40, 30), (0.95, 0.91), 5.1, 3.8, 0.002, (1, 3))
     >>> numbers_from_table(choice_table([two])) == (two,)
     True
     """
+    absent = pd.Series(np.nan, index=table.index)
+    chances, alongs = (table.get(name, absent) for name in ("chance", "along"))
     columns = (table[name] for name in ("n_subtypes", "sizes", "jaccard"))
     found = []
     for row, (number, sizes, jaccard) in enumerate(zip(*columns, strict=True)):
@@ -79,9 +93,17 @@ def numbers_from_table(table: pd.DataFrame) -> tuple[NumberTried, ...]:
                 tuple(float(value) for value in str(jaccard).split()),
                 None if pd.isna(apart) else float(apart),
                 None if pd.isna(limit) else float(limit),
+                None if pd.isna(chances.iloc[row]) else float(chances.iloc[row]),
+                _factors_named(alongs.iloc[row]),
             )
         )
     return tuple(found)
+
+
+def _factors_named(text: object) -> tuple[int, ...]:
+    if not isinstance(text, str):
+        return ()
+    return tuple(int(name.removeprefix(_FACTOR)) for name in text.split())
 
 
 def verdict(each: NumberTried) -> str:
@@ -93,6 +115,8 @@ def verdict(each: NumberTried) -> str:
     'S2, S3 not found again'
     >>> verdict(NumberTried(2, (30, 20), (0.9, 0.9), 3.2, 3.6))
     'no farther apart than without groups'
+    >>> verdict(NumberTried(2, (30, 20), (0.9, 0.9), 3.9, 4.0, 0.03))
+    'hardly farther apart than without groups'
     """
     lost = [f"S{at + 1}" for at in each.not_found_again]
     said = []
@@ -101,7 +125,7 @@ def verdict(each: NumberTried) -> str:
         some = ", ".join(lost) if len(lost) <= 3 else f"{len(lost)} of {each.n_clusters}"
         said.append(f"{some} not found again")
     if not each.apart:
-        said.append("no farther apart than without groups")
+        said.append(f"{'hardly' if _nearly(each) else 'no'} farther apart than without groups")
     if each.smallest < FEWEST_SAMPLES:
         said.append(f"one has fewer than {FEWEST_SAMPLES} samples")
     return "; ".join(said) or "holds"
@@ -125,7 +149,7 @@ def explain_choice(tried: Sequence[NumberTried], chosen: int, *, asked: bool) ->
     >>> three = NumberTried(3, (30, 20, 20), (0.9, 0.4, 0.5), 2.4, 3.8)
     >>> explain_choice([two, three], 2, asked=False)
     '2 subtypes: each is found again when samples are drawn anew (Jaccard index at least 0.91), and
-    the nearest two are 5.1 standard deviations apart, in data without groups 3.8 at most.
+    the nearest two are 5.1 standard deviations apart, where up to 3.8 may be chance.
     Of the other numbers tried, 3 does not hold.'
     """
     several = [each for each in tried if each.n_clusters > 1]
@@ -145,33 +169,62 @@ def _for_it(own: NumberTried) -> str:
 
 
 def _distance(each: NumberTried) -> str:
-    apart, limit = each.separation or 0.0, _limit(each)
+    apart, limit = each.separation or 0.0, each.without_groups or 0.0
     return (
-        f"the nearest two are {apart:.1f} standard deviations apart, in data without groups "
-        f"{limit:.1f} at most"
+        f"the nearest two are {apart:.1f} standard deviations apart, where up to {limit:.1f} may "
+        "be chance"
     )
 
 
-def _limit(each: NumberTried) -> float:
-    return each.without_groups or 0.0
+def _nearly(each: NumberTried) -> bool:
+    """Whether clusters are nearly far enough apart."""
+    return not each.apart and each.chance is not None and each.chance < _NEARLY
 
 
 def _none(several: Sequence[NumberTried]) -> str:
-    head = "No distinct groups: the samples form one group or a continuum."
-    if not several:
-        return f"{head} No larger number can be told apart."
-    # What is found again best comes nearest.
-    near = max(several, key=lambda each: each.least_jaccard - each.needed)
-    if not near.found_again:
+    again = _only_found_again(several)
+    if not again:
+        head = "No distinct groups: the samples form one group or a continuum."
+        if not several:
+            return f"{head} No larger number can be told apart."
         return (
             f"{head} Of {_listed([each.n_clusters for each in several])} groups none are all found "
             "again when samples are drawn anew."
         )
+    most = again[-1]
+    head = f"No distinct groups: a continuum{_along(most)}."
+    if _nearly(most):
+        head = f"No distinct groups, though nearly: a continuum{_along(most)}, or groups in it."
+    fewer = [each.n_clusters for each in again[:-1]]
+    also = f"; so {'is' if len(fewer) == 1 else 'are'} {_listed(fewer)}" if fewer else ""
+    k = most.n_clusters
     return (
-        f"{head} {near.n_clusters} are found again when samples are drawn anew, as the parts of a "
-        f"continuum may be (Jaccard index at least {near.least_jaccard:.2f}), but {_distance(near)}"
-        "."
+        f"{head} {k} subtypes are found again when samples are drawn anew, as parts of a continuum "
+        f"may be (Jaccard index at least {most.least_jaccard:.2f}{also}), but there is no gap "
+        f"between them: {_distance(most)}{_how_often(most)}. To take them all the same: "
+        f"--n-subtypes {k}, in Python n_subtypes={k}."
     )
+
+
+def _only_found_again(several: Sequence[NumberTried]) -> list[NumberTried]:
+    """Numbers that are found again but not far enough apart, the largest last."""
+    sound = [each for each in several if each.found_again and each.smallest >= FEWEST_SAMPLES]
+    return sorted((each for each in sound if not each.apart), key=lambda each: each.n_clusters)
+
+
+def _along(each: NumberTried) -> str:
+    if not each.along:
+        return ""
+    word = "factor" if len(each.along) == 1 else "factors"
+    return f" along {word} {_listed(sorted(each.along))}"
+
+
+def _how_often(each: NumberTried) -> str:
+    if each.chance is None:
+        return ""
+    if each.chance < 0.01:
+        return " (less than 1 of 100 cohorts without groups has as much)"
+    return f" ({100 * each.chance:.0f} of 100 cohorts without groups have as much)"
 
 
 def _asked(several: Sequence[NumberTried], own: NumberTried | None, chosen: int) -> str:
@@ -193,13 +246,22 @@ def _asked(several: Sequence[NumberTried], own: NumberTried | None, chosen: int)
 
 
 def _others(several: Sequence[NumberTried], chosen: int) -> str:
-    also = [each.n_clusters for each in several if each.holds and each.n_clusters != chosen]
-    fail = [each.n_clusters for each in several if not each.holds and each.n_clusters != chosen]
-    parts = []
-    if also:
-        parts.append(f"{_listed(also)} {'holds' if len(also) == 1 else 'hold'} as well")
-    if fail:
-        parts.append(f"{_listed(fail)} {'does' if len(fail) == 1 else 'do'} not hold")
+    others = [each for each in several if each.n_clusters != chosen]
+    again = {each.n_clusters for each in _only_found_again(others)}
+    kinds = {
+        ("holds as well", "hold as well"): [each.n_clusters for each in others if each.holds],
+        ("is found again, but without a gap", "are found again, but without a gap"): sorted(again),
+        ("does not hold", "do not hold"): [
+            each.n_clusters for each in others if not each.holds and each.n_clusters not in again
+        ],
+    }
+    parts = [
+        f"{_listed(numbers)} {words[len(numbers) > 1]}"
+        for words, numbers in kinds.items()
+        if numbers
+    ]
+    if len(parts) > 1:
+        parts = [", ".join(parts[:-1]), parts[-1]]
     return f"Of the other numbers tried, {', and '.join(parts)}." if parts else ""
 
 

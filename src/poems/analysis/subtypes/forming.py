@@ -86,7 +86,7 @@ def kmeans_subtypes(
         clusterings = clusterings_of(values, n_subtypes, candidates, seed)
         silhouettes = {k: silhouettes_of(values, labels) for k, labels in clusterings.items()}
         sized = {k: by_size(labels) for k, labels in clusterings.items()}
-        tried = judge_points(values, values, seed)(sized) if judge is None else judge(sized)
+        tried = _held(values, seed)(sized) if judge is None else judge(sized)
     numbers = list(clusterings)
     means = pd.Series([silhouettes[k].mean() for k in numbers], index=numbers, name="silhouette")
     smallest = pd.Series(
@@ -104,6 +104,16 @@ def kmeans_subtypes(
         tried=tried,
         asked=n_subtypes is not None,
     )
+
+
+def _held(values: npt.NDArray[np.float64], seed: int) -> Judge:
+    """Judge points of which nothing else is known: their coordinates are no factors."""
+    judge = judge_points(values, values, seed)
+
+    def judged(clusterings: Clusterings) -> tuple[NumberTried, ...]:
+        return tuple(replace(each, along=()) for each in judge(clusterings))
+
+    return judged
 
 
 def judge_points(

@@ -92,7 +92,9 @@ def stability(
     n_subtypes: Annotated[
         int | None,
         typer.Option(
-            min=2, metavar="N", help="Number of subtypes; that of the fit of all samples by default."
+            min=2,
+            metavar="N",
+            help="Number of subtypes; that of the fit of all samples by default.",
         ),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes, one thread each.")] = 1,

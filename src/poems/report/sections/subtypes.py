@@ -139,8 +139,8 @@ def _choice(source: Source) -> list[Block]:
                 alt=f"What each number of subtypes has for it. {told}.",
                 caption="Left: how well the subtype that is found again least is, when samples are "
                 "drawn anew. Right: how many standard deviations the nearest two subtypes are "
-                "apart, and the most in data with the same covariances but no groups. Filled: the "
-                "number holds by both; grey: the number reported.",
+                "apart, and what may be chance, by data with the same covariances but no groups. "
+                "Filled: the number holds by both; grey: the number reported.",
                 where="subtype_choice.csv in the run folder",
             )
         )
@@ -154,8 +154,9 @@ def _choice(source: Source) -> list[Block]:
                 Column("least_jaccard", "Found again", "number", "Jaccard index of the weakest"),
                 Column("needed_jaccard", "Needed", "number", "Less for small subtypes"),
                 Column("separation", "Apart (SD)", "number", "Nearest two subtypes"),
-                Column("without_groups", "Without groups", "number", "The most by chance"),
-                Column("smallest", "Smallest", "integer", "Samples, of at most 300"),
+                Column("without_groups", "Without groups", "number", "What may be chance"),
+                Column("along", "Along", hint="Factors by which they differ most"),
+                Column("smallest", "Smallest", "integer", "Samples, of at most 250"),
                 Column("verdict", "Verdict"),
             ],
             where="subtype_choice.csv in the run folder",

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from poems.analysis.subtypes.choice_words import choice_table, explain_choice, numbers_from_table
+from poems.clustering.how_many import NumberTried
+
+CLEAR = NumberTried(2, (40, 30), (0.95, 0.91), 4.1, 5.2, 0.31, (2,))
+NEAR = NumberTried(3, (30, 20, 20), (0.9, 0.88, 0.86), 4.0, 4.1, 0.02, (2, 5))
+LOST = NumberTried(4, (20, 20, 20, 10), (0.9, 0.3, 0.3, 0.4), 3.0, 4.1, 0.6, (1,))
+HOLDS = NumberTried(2, (40, 30), (0.95, 0.91), 5.9, 5.2, 0.0001, (2,))
+
+
+def test_a_continuum_names_its_factor_and_how_to_cut_it_all_the_same() -> None:
+    said = explain_choice([CLEAR, LOST], 1, asked=False)
+    assert said.startswith("No distinct groups: a continuum along factor 2.")
+    assert "2 subtypes are found again" in said
+    assert "Jaccard index at least 0.91" in said
+    assert "31 of 100 cohorts without groups" in said
+    assert "--n-subtypes 2" in said
+    assert "n_subtypes=2" in said
+
+
+def test_a_near_miss_is_told_from_a_clear_one() -> None:
+    near, clear = (explain_choice([each], 1, asked=False) for each in (NEAR, CLEAR))
+    assert "though nearly" in near
+    assert "factors 2 and 5" in near
+    assert "nearly" not in clear
+
+
+def test_the_largest_number_that_is_found_again_is_named_and_the_others_too() -> None:
+    said = explain_choice([CLEAR, NEAR, LOST], 1, asked=False)
+    assert "--n-subtypes 3" in said
+    assert "so is 2" in said
+
+
+def test_nothing_that_is_not_found_again_is_offered() -> None:
+    said = explain_choice([LOST], 1, asked=False)
+    assert "--n-subtypes" not in said
+    assert "none are all found again" in said
+
+
+def test_a_larger_number_without_a_gap_is_said_beside_the_one_that_holds() -> None:
+    said = explain_choice([HOLDS, NEAR, LOST], 2, asked=False)
+    assert "3 is found again, but without a gap, and 4 does not hold" in said
+
+
+@pytest.mark.parametrize(
+    "numbers", [[CLEAR, NEAR], [LOST], [NumberTried(1, (9,), (1.0,), None, None)]]
+)
+def test_tables_are_read_back_as_they_were(numbers: list[NumberTried]) -> None:
+    assert numbers_from_table(choice_table(numbers)) == tuple(numbers)
+
+
+def test_tables_of_before_chance_was_known_are_read(tmp_path) -> None:
+    path = tmp_path / "choice.csv"
+    choice_table([CLEAR]).drop(columns=["chance", "along"]).to_csv(path, index=False)
+    (read,) = numbers_from_table(pd.read_csv(path))
+    assert (read.chance, read.along) == (None, ())
+    assert read.separation == CLEAR.separation
