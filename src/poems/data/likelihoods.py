@@ -213,9 +213,7 @@ def likelihood_findings(
 
 def chosen_likelihoods(findings: Collection[Finding]) -> dict[str, str]:
     """Return view to likelihood, of what findings say was chosen."""
-    return {
-        str(each.view): each.items[0] for each in findings if each.code == "likelihood-chosen"
-    }
+    return {str(each.view): each.items[0] for each in findings if each.code == "likelihood-chosen"}
 
 
 def _finding(name: str, found: Proposal) -> Finding:

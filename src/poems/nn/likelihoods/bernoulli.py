@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from poems.nn.likelihoods.effect_scale import LOG_ODDS, EffectScale
 from poems.nn.likelihoods.own_scale import OwnScaleLikelihood, mean_inside
 from poems.scaling.own_scale import Kind
 
@@ -19,6 +20,7 @@ class BernoulliLikelihood(OwnScaleLikelihood):
     """
 
     kind: ClassVar[Kind] = "binary"
+    effects: ClassVar[EffectScale] = LOG_ODDS
 
     def intercept(self, x: Tensor, log_size: Tensor, there: Tensor) -> Tensor:
         """Log odds of the share of ones."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from poems.nn.likelihoods.effect_scale import LOG_ODDS_OF_MEAN, EffectScale
 from poems.nn.likelihoods.own_scale import OwnScaleLikelihood, mean_inside
 from poems.scaling.own_scale import Kind
 
@@ -29,6 +30,7 @@ class BetaLikelihood(OwnScaleLikelihood):
     """
 
     kind: ClassVar[Kind] = "fractions"
+    effects: ClassVar[EffectScale] = LOG_ODDS_OF_MEAN
     placeholder: ClassVar[float] = 0.5
 
     def __init__(self, variance: Tensor) -> None:

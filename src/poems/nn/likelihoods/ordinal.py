@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 
+from poems.nn.likelihoods.effect_scale import LOG_ODDS_OF_LEVEL, EffectScale
 from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
 from poems.scaling.own_scale import Kind
 
@@ -34,6 +35,7 @@ class OrdinalLikelihood(OwnScaleLikelihood):
     """
 
     kind: ClassVar[Kind] = "levels"
+    effects: ClassVar[EffectScale] = LOG_ODDS_OF_LEVEL
 
     def __init__(self, variance: Tensor, n_levels: int = _N_LEVELS) -> None:
         super().__init__(variance)

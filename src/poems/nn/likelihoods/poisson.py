@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from poems.nn.likelihoods.effect_scale import LOG_FOLD, EffectScale
 from poems.nn.likelihoods.own_scale import (
     OwnScaleLikelihood,
     exp_then_straight,
@@ -19,6 +20,7 @@ class CountLikelihood(OwnScaleLikelihood):
     """A family of counts with a logarithmic link: an effect of 1 multiplies the mean by e."""
 
     kind: ClassVar[Kind] = "counts"
+    effects: ClassVar[EffectScale] = LOG_FOLD
 
     def mean(self, eta: Tensor) -> Tensor:
         """exp(eta)."""
