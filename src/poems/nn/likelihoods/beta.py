@@ -9,7 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from poems.nn.likelihoods.effect_scale import LOG_ODDS_OF_MEAN, EffectScale
-from poems.nn.likelihoods.own_scale import OwnScaleLikelihood, mean_inside
+from poems.nn.likelihoods.own_scale import (
+    Distribution,
+    OwnScaleLikelihood,
+    as_double,
+    mean_inside,
+)
 from poems.scaling.own_scale import Kind
 
 # The log-normal prior on the precision phi, within a factor of e^1.5 either way.
@@ -117,6 +122,13 @@ class BetaLikelihood(OwnScaleLikelihood):
         lost = self.log_prob(x, best) - self.log_prob(x, eta)
         # Not below 0 but by rounding.
         return 2.0 * lost.clamp_min(0.0)
+
+    def distribution(self, eta: Tensor) -> Distribution:
+        """The beta distribution."""
+        from scipy import stats
+
+        found: Distribution = stats.beta(*as_double(*self._shapes(eta)))
+        return found
 
     def sample(self, eta: Tensor, generator: torch.Generator) -> Tensor:
         """Draw two gamma variables and take the first one's share."""

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from poems.nn.likelihoods.effect_scale import LOG_FOLD, EffectScale
 from poems.nn.likelihoods.own_scale import (
+    Distribution,
     OwnScaleLikelihood,
+    as_double,
     exp_then_straight,
     slope_of_exp,
 )
@@ -21,6 +23,7 @@ class CountLikelihood(OwnScaleLikelihood):
 
     kind: ClassVar[Kind] = "counts"
     effects: ClassVar[EffectScale] = LOG_FOLD
+    discrete: ClassVar[bool] = True
 
     def mean(self, eta: Tensor) -> Tensor:
         """exp(eta)."""
@@ -62,6 +65,13 @@ class PoissonLikelihood(CountLikelihood):
         lost: Tensor = torch.special.xlogy(x, x) - x * eta - x + exp_then_straight(eta)
         # Not below 0 but by rounding.
         return 2.0 * lost.clamp_min(0.0)
+
+    def distribution(self, eta: Tensor) -> Distribution:
+        """Poisson's."""
+        from scipy import stats
+
+        found: Distribution = stats.poisson(*as_double(self.mean(eta)))
+        return found
 
     def sample(self, eta: Tensor, generator: torch.Generator) -> Tensor:
         """Draw counts."""
