@@ -29,6 +29,11 @@ _OVERDISPERSED = 1.3
 _END, _PILED = 0.05, 0.2
 # 0 and 1: share of features with next to no carriers from which nothing is to be learned.
 _RARE: Final = 0.9
+# And measured samples of a typical feature from which its probability cannot be told.
+_FEWEST_KNOWN: Final = 20
+# Likelihoods of counts, and totals of samples so many times apart that depth is the first factor.
+COUNTS: Final = ("poisson", "negative_binomial")
+_UNEQUAL: Final = 10.0
 # Features whose total is a size of the sample.
 _FEWEST_FOR_TOTALS: Final = 10
 # Share of features with a 0 and a 1 from which all were scaled by their range.
@@ -72,7 +77,7 @@ def propose_likelihood(view: View) -> Proposal | None:
     >>> values = np.random.default_rng(0).integers(0, 2, size=(30, 4)).astype(np.float32)
     >>> view = View(values, pd.Index(list("abcd")), np.ones(30, dtype=bool))
     >>> propose_likelihood(view)
-    Proposal(likelihood='bernoulli', reason='all values are 0 or 1')
+    Proposal(likelihood='bernoulli', reason='all values are 0 or 1', doubt=None)
     """
     whole = _Range.of(view)
     if whole.low >= whole.high:
@@ -172,12 +177,18 @@ def _of_counts(x: _Floats, there: npt.NDArray[np.bool_], few: bool) -> Proposal 
 
 
 def _too_rare(view: View) -> str | None:
-    """Say so where next to no feature differs from its most common value often enough."""
+    """Say so where features are known too seldom, or next to none is often enough 0 and 1."""
     values = view.values[view.measured]
     known = (~np.isnan(values)).sum(axis=0)
     ones = np.nansum(values, axis=0)
     carriers = np.minimum(ones, known - ones)
     varies = carriers > 0
+    typical = float(np.median(known))
+    if typical < _FEWEST_KNOWN:
+        return (
+            f"a typical feature was measured on {typical:.0f} samples, too few to tell a "
+            "probability of its own"
+        )
     rare = float(np.mean(carriers[varies] < FEWEST_CARRIERS)) if varies.any() else 1.0
     if rare < _RARE:
         return None
@@ -245,6 +256,40 @@ def likelihood_findings(
         found = propose_likelihood(view)
         if found is not None:
             yield _finding(name, found)
+
+
+def depth_findings(cohort: MultiOmics) -> Iterator[Finding]:
+    """Name the views of counts whose samples were counted to very unequal depth.
+
+    Examples
+    --------
+    >>> import pandas as pd, poems
+    >>> mean = np.array([[1.0], [1.5], [40.0]]).repeat(20, axis=0) * np.linspace(1, 9, 12)
+    >>> counts = pd.DataFrame(np.random.default_rng(0).poisson(mean)).rename("s{}".format)
+    >>> [found.code for found in depth_findings(poems.read({"rna": counts}))]
+    ['unequal-depth']
+    """
+    for name, view in cohort.views.items():
+        if isinstance(view, BackedView):
+            continue
+        found = propose_likelihood(view)
+        if found is None or found.likelihood not in COUNTS:
+            continue
+        totals = np.nansum(view.values[view.measured], axis=1, dtype=np.float64)
+        low, high = float(totals.min()), float(totals.max())
+        if high < _UNEQUAL * max(low, 1.0):
+            continue
+        samples = cohort.samples[view.measured]
+        least, most = samples[int(totals.argmin())], samples[int(totals.argmax())]
+        text = (
+            f"samples were counted to very unequal depth: their totals run from {low:g} ({least}) "
+            f"to {high:g} ({most}). As continuous values, logged or not, the depth becomes a "
+            f"factor of all features. The likelihood {found.likelihood} compares samples at the "
+            f"same total (--likelihood {name}={found.likelihood}, or "
+            f"likelihood={{{name!r}: {found.likelihood!r}}}); or divide each sample by its total "
+            "before taking logarithms, and leave out samples with next to no counts"
+        )
+        yield Finding("warning", "unequal-depth", text, name, (str(least), str(most)))
 
 
 def chosen_likelihoods(findings: Collection[Finding]) -> dict[str, str]:

@@ -61,12 +61,7 @@ def precision_shares(model: POEMS, batch: SampleSource, factors: Tensor) -> Tens
 
 
 def gate_checks(
-    gates: Array,
-    shares: Array | None,
-    views: Sequence[str],
-    samples: Samples = "training",
-    *,
-    exact: Array | None = None,
+    gates: Array, shares: Array | None, views: Sequence[str], samples: Samples = "training"
 ) -> tuple[Check, ...]:
     """Judge the weights on the samples on which two views or more were measured.
 
@@ -82,10 +77,6 @@ def gate_checks(
         Names of the views.
     samples
         Which samples these are.
-    exact
-        Of exact posteriors, shares of the views in what is known of a sample's latents, like
-        ``gates``. The gate then weighs what the encoders answer while training, and not the
-        latents: these are those of one view if its share says so, too.
 
     Examples
     --------
@@ -93,15 +84,13 @@ def gate_checks(
     >>> [(check.view, round(check.value, 2), check.verdict) for check in checks if check.view]
     [('rna', 0.97, 'warning'), ('cnv', 0.03, 'ok')]
     """
-    rows = (gates > 0).sum(axis=1) > 1
-    several = gates[rows].astype(np.float64)
+    several = gates[(gates > 0).sum(axis=1) > 1].astype(np.float64)
     if not len(several):
         return ()
     checks = []
     mean = several.mean(axis=0)
-    decided = mean if exact is None else exact[rows].astype(np.float64).mean(axis=0)
-    for name, weight, known in zip(views, mean, decided, strict=True):
-        collapsed = weight > MOST_WEIGHT and known > MOST_WEIGHT
+    for name, weight in zip(views, mean, strict=True):
+        collapsed = weight > MOST_WEIGHT
         checks.append(
             Check(
                 "gate-collapsed",

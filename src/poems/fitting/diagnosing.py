@@ -62,12 +62,13 @@ def diagnosed(
         return _diagnosed_backed(fitted, training, held_out)
     means = _means(fitted)
     principal = fit_principal(training, means, max(fitted.n_active, 1), fitted.seed)
-    answers, seen = _answers(fitted, training), _known(fitted, training)
+    answers = _answers(fitted, training)
     checks = [
-        *_gate_checks(fitted, training, answers.gates, seen.shares),
+        *_gate_checks(fitted, training, answers.gates),
         *_checks_of_tables(fitted, principal.n_supported, answers),
     ]
     axes = principal.axes
+    seen = _known(fitted, training)
     explained = _explained(fitted, training, seen, axes, principal.noise)
     explained = _with_alone(fitted, training, explained)
     checks += reconstruction_checks(explained, weighted=_weighted(fitted), widest=_widest(fitted))
@@ -112,11 +113,8 @@ def _diagnosed_backed(
     explained = _with_alone(fitted, batch, explained, means)
     shares = precision_shares(fitted.module, some, _active(fitted))
     gates = fitted.sample_estimates.gates[torch.from_numpy(training.rows)].numpy()
-    known = None if shares is None else shares.numpy()
-    exact = fitted.precision_shares
-    of_exact = None if exact is None else exact.to_numpy()[training.rows]
     checks = [
-        *gate_checks(gates, known, fitted.view_names, exact=of_exact),
+        *gate_checks(gates, None if shares is None else shares.numpy(), fitted.view_names),
         *_checks_of_tables(fitted, principal.n_supported, _answers(fitted, some)),
         *reconstruction_checks(explained, weighted=_weighted(fitted), widest=_widest(fitted)),
     ]
@@ -170,8 +168,7 @@ def _newer_checks(
 
 def diagnose_tables(fitted: FittedPoems) -> Diagnosis:
     """Diagnose a model without its data: there is no PCA then, and no precision of the experts."""
-    measured, shares = fitted.sample_estimates.gates > 0, fitted.precision_shares
-    of_exact = None if shares is None else shares.to_numpy()
+    measured = fitted.sample_estimates.gates > 0
     explained = {
         name: Explained(
             float(fitted.r2[name]),
@@ -184,7 +181,7 @@ def diagnose_tables(fitted: FittedPoems) -> Diagnosis:
         for i, name in enumerate(fitted.view_names)
     }
     checks = (
-        *gate_checks(fitted.gates.to_numpy(), None, fitted.view_names, exact=of_exact),
+        *gate_checks(fitted.gates.to_numpy(), None, fitted.view_names),
         *_checks_of_tables(fitted, None, None),
         *reconstruction_checks(explained, widest=_widest(fitted)),
     )
@@ -201,7 +198,7 @@ def diagnose_held_out(fitted: FittedPoems, cohort: MultiOmics) -> Diagnosis:
     noise = None if axes is None else noise_shares(axes)
     checks = [
         _seen_before(fitted, cohort),
-        *_gate_checks(fitted, batch, estimates.gates, estimates.shares, "held out"),
+        *_gate_checks(fitted, batch, estimates.gates, "held out"),
         *reconstruction_checks(_explained(fitted, batch, estimates, axes, noise), "held out"),
     ]
     stored = fitted.diagnosis or diagnose_tables(fitted)
@@ -209,15 +206,11 @@ def diagnose_held_out(fitted: FittedPoems, cohort: MultiOmics) -> Diagnosis:
 
 
 def _gate_checks(
-    fitted: FittedPoems,
-    batch: Batch,
-    gates: Tensor,
-    exact: Tensor | None,
-    samples: Samples = "training",
+    fitted: FittedPoems, batch: Batch, gates: Tensor, samples: Samples = "training"
 ) -> tuple[Check, ...]:
     shares = precision_shares(fitted.module, batch, _active(fitted))
-    known, of_exact = (None if each is None else each.numpy() for each in (shares, exact))
-    return gate_checks(gates.numpy(), known, fitted.view_names, samples, exact=of_exact)
+    known = None if shares is None else shares.numpy()
+    return gate_checks(gates.numpy(), known, fitted.view_names, samples)
 
 
 @torch.no_grad()
