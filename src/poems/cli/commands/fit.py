@@ -254,16 +254,15 @@ def _print_summary(
     )
     own = model.share_of == "deviance"
     if own.any():
-        names = model.settings.model.likelihoods_of(model.view_names)
-        shares = model.r2.where(own)
-        views.insert(0, "likelihood", [name.replace("_", " ") for name in names])
-        views.insert(4, "deviance explained", [decimal(share) for share in shares])
+        views.insert(3, "deviance", [decimal(share) for share in model.r2.where(own)])
     n_background = len(model.background.columns)
     if n_background:
         # A background is of Gaussian views alone.
         totals = [decimal(total) for total in model.total_r2.where(~own)]
         views.insert(list(views.columns).index("R²") + 1, "with background", totals)
     print_table(console, views, index="view")
+    if own.any():
+        say(console, "  deviance: share explained of what is not Gaussian, as R² of what is", "dim")
     if (model.gates == 0).any(axis=None):
         say(console, "  weights: over the samples on which the view was measured", "dim")
     _print_subtypes(console, subtypes, model.diagnose().signatures)
