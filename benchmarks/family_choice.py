@@ -87,6 +87,11 @@ CASES = {
     "kirc_joined": Case(
         ("rna", "cnv", "mirna"), ("tcga_subtype",), ({"cnv": "ordinal"},), ("mirna",)
     ),
+    "scmt_mesc87": Case(
+        ("rna", "met_enhancer", "met_cpgisland", "met_promoter"),
+        ("culture",),
+        (dict.fromkeys(("met_enhancer", "met_cpgisland", "met_promoter"), "bernoulli"),),
+    ),
     "covid_overmyer": Case(
         ("proteomics", "metabolomics"),
         ("group",),

@@ -16,7 +16,6 @@ from poems.data.container import MultiOmics
 from poems.runs.folder import read_run
 
 KINDS = {"mutations": "bernoulli", "taxa": "negative_binomial"}
-FLAG = ["--likelihood", ",".join(f"{view}={name}" for view, name in KINDS.items())]
 
 
 @pytest.fixture(scope="module")
@@ -44,27 +43,34 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(tables: Path) -> Path:
     folder = tables / "run"
     files = [tables / f"{name}.csv" for name in ("rna", *KINDS)]
-    flags = [*FLAG, "-q", "--n-subtypes", "2"]
+    flags = ["-q", "--n-subtypes", "2"]
     assert poems_here("fit", *files, "--obs", tables / "obs.csv", "--out", folder, *flags) == 0
     return folder
 
 
-def test_check_names_the_flag_that_the_fit_takes(
+def test_check_says_what_the_fit_chooses_by_itself(
     tables: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert poems_here("check", *(tables / f"{name}.csv" for name in ("rna", *KINDS))) == 0
     said = " ".join(capsys.readouterr().out.split())
     for view, name in KINDS.items():
-        assert f"--likelihood {view}={name}" in said
+        assert f"its likelihood is {name}" in said
+        assert f"--likelihood {view}=gaussian" in said
     assert "--likelihood rna" not in said
 
 
 def test_a_run_holds_what_was_fitted(run: Path) -> None:
     model = read_run(run).model
-    assert model.settings.model.likelihood == KINDS
+    # Nobody said so: they were chosen, and are kept by name with the reason.
+    assert model.settings.model.likelihood == {"rna": "gaussian", **KINDS}
     assert (model.r2 > 0.03).all()
     findings = pd.read_csv(run / "findings.csv")
-    assert "size-factors" in set(findings["code"])
+    assert {"size-factors", "likelihood-chosen"} <= set(findings["code"])
+    shares = pd.read_csv(run / "r2.csv", index_col=0)
+    assert shares["share_of"].to_dict() == {"rna": "variance", **dict.fromkeys(KINDS, "deviance")}
+    assert (shares["r2_of_values"] > 0.03).all()
+    marker = json.loads((run / "run.json").read_text())
+    assert marker["likelihood"] == model.settings.model.likelihood
     # What is wrong with counts and calls as Gaussian values is not said of them.
     assert not set(findings["code"]) & {"unlogged-values", "discrete-values", "view-scales"}
     assert not findings["code"].str.endswith("-failed").any()

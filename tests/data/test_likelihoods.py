@@ -11,7 +11,8 @@ import pytest
 
 from poems.data import check
 from poems.data.container import View
-from poems.data.likelihoods import propose_likelihood
+from poems.data.likelihoods import LEFT_GAUSSIAN, propose_likelihood
+from poems.settings.parts import LIKELIHOODS
 
 Draw = Callable[[np.random.Generator], npt.NDArray[np.float64]]
 SHAPE = (120, 40)
@@ -52,12 +53,83 @@ def test_values_of_a_kind_get_the_likelihood_of_their_kind(what: str, gaps: bool
         assert (None if found is None else found.likelihood) == expected
 
 
-def test_check_proposes_with_the_reason_and_the_flag() -> None:
+def view_of(values: npt.ArrayLike) -> View:
+    x = np.asarray(values, dtype=np.float32)
+    return View(x, pd.RangeIndex(x.shape[1]).astype(str), np.ones(len(x), dtype=bool))
+
+
+def against(values: npt.ArrayLike) -> str | None:
+    found = propose_likelihood(view_of(values))
+    assert found is not None
+    return found.against
+
+
+def table_of(values: npt.ArrayLike) -> pd.DataFrame:
+    return pd.DataFrame(np.asarray(values)).add_prefix("gene").rename("s{}".format)
+
+
+def codes(view: npt.ArrayLike) -> dict[str, str]:
+    """What a check says of a view, by code."""
+    return {each.code: each.message for each in check({"calls": table_of(view)}).findings}
+
+
+def test_check_says_what_a_fit_chooses_and_how_to_choose_otherwise() -> None:
+    calls = codes(np.random.default_rng(0).random((60, 12)) < 0.3)
+    assert "0 or 1" in calls["likelihood-chosen"]
+    assert "--likelihood calls=gaussian" in calls["likelihood-chosen"]
+    # What would be wrong with it as Gaussian is not said of what is not.
+    assert "discrete-values" not in calls
+    levels = codes(np.clip(np.round(np.random.default_rng(0).normal(0, 1, (60, 12))), -2, 2))
+    assert "--likelihood calls=ordinal" in levels["likelihood-proposed"]
+    assert LEFT_GAUSSIAN["ordinal"] in levels["likelihood-proposed"]
+    assert "discrete-values" in levels
+
+
+def test_every_reason_to_leave_a_family_out_is_of_one_that_there_is() -> None:
+    assert set(LEFT_GAUSSIAN) <= set(LIKELIHOODS)
+
+
+def test_what_tells_no_probability_stays_gaussian() -> None:
     rng = np.random.default_rng(0)
-    table = pd.DataFrame((rng.random((60, 12)) < 0.3).astype(int)).add_prefix("gene")
-    table.index = pd.Index([f"s{i}" for i in range(60)])
-    (said,) = [f for f in check({"calls": table}).findings if f.code == "likelihood-proposed"]
-    assert said.severity == "note"
-    assert said.view == "calls"
-    assert "0 or 1" in said.message
-    assert "--likelihood calls=bernoulli" in said.message
+    calls = (rng.random((80, 30)) < 0.3).astype(float)
+    assert against(calls) is None
+    singletons = np.eye(80)[:, :30]
+    assert "fewer than 3" in str(against(singletons))
+    seldom = np.where(rng.random(calls.shape) < 0.1, calls, np.nan)
+    assert "was measured on" in str(against(seldom))
+
+
+def test_counts_without_a_total_to_compare_at_stay_gaussian() -> None:
+    rng = np.random.default_rng(0)
+    x = counts(rng, 0.6)
+    assert against(x) is None
+    x[3] = 0.0
+    assert "all 0" in str(against(x))
+    few = rng.poisson([3.0, 30.0, 300.0, 900.0], (90, 4))
+    assert "total of 4 features" in str(against(few))
+
+
+def test_one_value_of_another_kind_anywhere_counts() -> None:
+    """Also where so many features are looked at that most are passed over."""
+    x = np.random.default_rng(0).integers(0, 2, (20, 6001)).astype(float)
+    x[7, 4001] = 0.5
+    found = propose_likelihood(view_of(x))
+    assert found is None or found.likelihood != "bernoulli"
+
+
+def test_values_scaled_by_their_range_are_no_fractions() -> None:
+    x = np.random.default_rng(0).exponential(size=SHAPE)
+    scaled = (x - x.min(axis=0)) / np.ptp(x, axis=0)
+    assert propose_likelihood(view_of(scaled)) is None
+
+
+def test_very_unequal_depth_is_named_with_its_samples() -> None:
+    rng = np.random.default_rng(0)
+    depth = np.exp(rng.normal(0, 0.2, 60))
+    depth[[4, 9]] = 0.02, 9.0
+    x = rng.poisson(depth[:, None] * np.linspace(1, 60, 40))
+    said = codes(x)["unequal-depth"]
+    assert "(s4)" in said
+    assert "(s9)" in said
+    assert "--likelihood calls=" in said
+    assert "unequal-depth" not in codes(np.delete(x, [4, 9], axis=0))

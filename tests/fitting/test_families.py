@@ -11,13 +11,15 @@ import pytest
 import torch
 
 import poems
-from poems.analysis import variance_explained
-from poems.errors import DataError, SettingsError
+from poems.analysis import factor_effects, variance_explained
+from poems.errors import DataError
+from poems.evaluation.held_out import held_out_scores
 from poems.evaluation.likelihood import log_prob
 from poems.evaluation.proposals import log_joint
 from poems.fitting.result import FittedPoems
 from poems.nn.inference import infer
 from poems.nn.likelihoods import OwnScaleLikelihood
+from poems.resampling.permutation import permuted_cohort
 
 KINDS = {
     "calls": "bernoulli",
@@ -104,6 +106,119 @@ def test_a_share_explained_is_that_of_deviance(model: FittedPoems, planted: Any)
             for at in (eta, likelihood.null.expand_as(eta))
         )
         assert model.r2[name] == pytest.approx(1 - of_model / of_none, abs=1e-4)
+
+
+def test_r2_of_values_stands_beside_it(model: FittedPoems, planted: Any) -> None:
+    """Of each feature's squares about its mean without factors, as where it is standardised."""
+    cohort = planted.cohort.take(range(120))
+    x = cohort.frame("calls")[model.features("calls")].to_numpy()
+    p = model.reconstruct()["calls"].to_numpy()
+    left, about = (x - p) ** 2, (x - np.nanmean(x, axis=0)) ** 2
+    n = (~np.isnan(x)).sum(axis=0)
+    expected = 1 - (n * np.nansum(left, axis=0) / np.nansum(about, axis=0)).sum() / n.sum()
+    assert model.value_r2["calls"] == pytest.approx(expected, abs=5e-3)
+    assert model.value_r2["rna"] == model.r2["rna"]
+    assert model.share_of["rna"] == "variance"
+    assert (model.share_of[list(KINDS)] == "deviance").all()
+    assert (model.value_r2 < 1).all()
+
+
+def test_held_out_values_of_every_kind_are_scored(model: FittedPoems, planted: Any) -> None:
+    batch, _ = model.preprocessing.apply(planted.cohort.take(range(130, 150)))
+    within, across = (held_out_scores(model, batch, across=each) for each in (False, True))
+    assert within["r2"].notna().all()
+    assert within["deviance"].isna().to_dict() == {v: v not in KINDS for v in model.view_names}
+    assert (within.loc[["calls", "counts", "levels"]] > 0).all(axis=None)
+    # What a view does not say of itself is predicted less well.
+    assert across["r2"].mean() < within["r2"].mean()
+    # Those of the training samples are those of the fit.
+    seen, _ = model.preprocessing.apply(planted.cohort.take(range(120)))
+    again = held_out_scores(model, seen)
+    np.testing.assert_allclose(again["r2"][list(KINDS)], model.value_r2[list(KINDS)], atol=5e-3)
+    np.testing.assert_allclose(again["deviance"][list(KINDS)], model.r2[list(KINDS)], atol=5e-3)
+
+
+def test_effects_are_told_in_the_unit_of_their_view(model: FittedPoems) -> None:
+    table = factor_effects(model).set_index("view")
+    units = {view: set(own["unit"]) for view, own in table.groupby("view")}
+    assert units["rna"] == units["tails"] == {"standard deviations"}
+    assert units["calls"] == {"log odds"}
+    assert units["counts"] == {"log fold change"}
+    calls = table.loc["calls"]
+    np.testing.assert_allclose(calls["ratio"], np.exp(calls["effect"]), rtol=1e-5)
+    assert table.loc["rna", "ratio"].isna().all()
+    same = ["rna", "tails"]
+    np.testing.assert_allclose(table.loc[same, "standardised"], table.loc[same, "loading"])
+    # A mutation's standard deviation is a few log odds: standardised it is less.
+    assert (calls["standardised"].abs() < calls["loading"].abs()).all()
+
+
+def test_permuted_values_are_of_their_kind_and_lead_back_where_nothing_moves(
+    model: FittedPoems, planted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort = planted.cohort.take(range(120))
+    moved = permuted_cohort(model, cohort, seed=0)
+    calls, counts = moved.frame("calls").to_numpy(), moved.frame("counts").to_numpy()
+    assert set(np.unique(calls[~np.isnan(calls)])) == {0, 1}
+    known = counts[~np.isnan(counts)]
+    assert (known == np.round(known)).all()
+    assert known.min() == 0
+    # As many of each as before, for effects and residuals are.
+    before = cohort.frame("counts")[model.features("counts")].to_numpy()
+    assert np.nanmean(counts) == pytest.approx(np.nanmean(before), rel=0.15)
+    assert not np.array_equal(np.nan_to_num(counts, nan=-1), np.nan_to_num(before, nan=-1))
+
+    class Still:
+        """Draws that leave every row where it is."""
+
+        def random(self, shape: tuple[int, ...]) -> Any:
+            return np.full(shape, 0.5)
+
+        def permutation(self, rows: Any) -> Any:
+            return np.arange(rows) if isinstance(rows, int) else rows
+
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: Still())
+    same = permuted_cohort(model, cohort, seed=0)
+    np.testing.assert_array_equal(
+        same.frame("calls"), cohort.frame("calls")[model.features("calls")]
+    )
+    np.testing.assert_array_equal(same.frame("counts"), before)
+
+
+def test_likelihoods_are_chosen_by_the_values_and_kept_by_name(planted: Any) -> None:
+    cohort = planted.cohort
+    frames = {view: cohort.frame(view).dropna(how="all") for view in ("rna", "calls", "levels")}
+    quick = dict(epochs=2, inference="amortised", **QUICK)
+    model = poems.fit(frames, **quick)
+    chosen = {"rna": "gaussian", "calls": "bernoulli", "levels": "gaussian"}
+    assert model.settings.model.likelihood == chosen
+    said = {each.code: each.view for each in model.findings if "likelihood-" in each.code}
+    assert said == {"likelihood-chosen": "calls", "likelihood-proposed": "levels"}
+    # What was said is heeded, for one view and for all.
+    model = poems.fit(frames, likelihood={"calls": "gaussian"}, **quick)
+    assert model.settings.model.likelihood == "gaussian"
+    assert "likelihood-chosen" not in {each.code for each in model.findings}
+    model = poems.fit(frames, log1p=("calls",), **quick)
+    assert model.settings.model.likelihood == "gaussian"
+
+
+def test_continuous_views_are_fitted_as_if_nothing_were_chosen(simulation: Any) -> None:
+    one, two = (
+        poems.fit(simulation.cohort, epochs=3, likelihood=likelihood, **QUICK)
+        for likelihood in ("auto", "gaussian")
+    )
+    assert one.settings == two.settings
+    pd.testing.assert_frame_equal(one.latent, two.latent, check_exact=True)
+
+
+def test_the_gate_of_different_likelihoods_waits_for_the_experts(planted: Any) -> None:
+    frames = {view: planted.cohort.frame(view).dropna(how="all") for view in ("rna", "calls")}
+    held = dict(epochs=4, kl_warmup=1.0, inference="amortised", **QUICK)
+    for likelihood, moves in (("gaussian", True), ("auto", False)):
+        model = poems.fit(frames, likelihood=likelihood, **held)
+        untrained = poems.fit(frames, likelihood=likelihood, **{**held, "learning_rate": 1e-12})
+        gates = zip(model.module.gate.parameters(), untrained.module.gate.parameters(), strict=True)
+        assert any(not torch.allclose(a, b, atol=1e-6) for a, b in gates) == moves
 
 
 def test_leaving_all_factors_out_loses_what_they_explain(model: FittedPoems, planted: Any) -> None:
@@ -199,9 +314,7 @@ def test_the_probability_of_new_samples_is_finite_and_above_that_of_a_model_with
     assert found["log_prob"].mean() > without.mean()
 
 
-def test_what_is_not_done_yet_is_refused(planted: Any, model: FittedPoems) -> None:
-    with pytest.raises(SettingsError, match="n_permutations=0"):
-        poems.stability(planted.cohort.take(range(120)), reference=model, n_runs=2, progress=False)
+def test_values_of_another_kind_are_refused(planted: Any) -> None:
     with pytest.raises(DataError, match="Recode"):
         poems.fit(
             {"rna": planted.cohort.frame("rna").dropna(how="all")}, likelihood="bernoulli", **QUICK

@@ -11,7 +11,7 @@ import pandas as pd
 
 from poems.data.assemble import SampleRule
 from poems.data.container import MultiOmics
-from poems.data.likelihoods import chosen_likelihoods, likelihood_findings
+from poems.data.likelihoods import chosen_likelihoods, depth_findings, likelihood_findings
 from poems.data.quality import quality_findings
 from poems.data.readers import Loaded, load
 from poems.data.tables import has_values
@@ -79,7 +79,8 @@ def check(
     if loaded.cohort is not None:
         likelihoods = tuple(likelihood_findings(loaded.cohort))
         chosen = chosen_likelihoods(likelihoods)
-        findings += (*quality_findings(loaded.cohort, own_scale=chosen), *likelihoods)
+        quality = quality_findings(loaded.cohort, own_scale=chosen)
+        findings += (*quality, *depth_findings(loaded.cohort), *likelihoods)
     order = ("error", "warning", "note")
     return CheckReport(
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),

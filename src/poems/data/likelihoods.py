@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from poems.data.container import MultiOmics, View
 from poems.data.disk.view import BackedView
-from poems.data.facts import MOST_LEVELS
-from poems.findings import Finding
+from poems.data.facts import FEWEST_CARRIERS, MOST_LEVELS
+from poems.findings import Finding, count
 
 _Floats = npt.NDArray[np.float64]
 
@@ -27,6 +27,15 @@ _RANGE, _POWER = 5.0, 0.6
 _OVERDISPERSED = 1.3
 # Fractions: share of the values within this distance of an end.
 _END, _PILED = 0.05, 0.2
+# 0 and 1: share of features with next to no carriers from which nothing is to be learned.
+_RARE: Final = 0.9
+# And measured samples of a typical feature from which its probability cannot be told.
+_FEWEST_KNOWN: Final = 20
+# Likelihoods of counts, and totals of samples so many times apart that depth is the first factor.
+COUNTS: Final = ("poisson", "negative_binomial")
+_UNEQUAL: Final = 10.0
+# Features whose total is a size of the sample.
+_FEWEST_FOR_TOTALS: Final = 10
 # Share of features with a 0 and a 1 from which all were scaled by their range.
 _SCALED: Final = 0.9
 # Kurtosis of a typical feature, 3 for a Gaussian, beyond which tails are heavy.
@@ -35,7 +44,13 @@ _SKEWED = 2.0
 
 
 # What is proposed and not chosen, and why: measured on cohorts (docs/design.md, "Likelihoods").
-LEFT_GAUSSIAN: Final[Mapping[str, str]] = {}
+LEFT_GAUSSIAN: Final[Mapping[str, str]] = {
+    "ordinal": "levels hidden from fits of copy number were less probable under it than under a "
+    "Gaussian, which background factors add to",
+    "student_t": "it explained less of copy number hidden from a fit than a Gaussian of "
+    "winsorised values does",
+    "beta": "on methylation it was not better than a Gaussian",
+}
 
 
 @dataclass(frozen=True)
@@ -44,11 +59,13 @@ class Proposal:
 
     likelihood: str
     reason: str
+    #: What of these very values speaks against it.
+    doubt: str | None = None
 
     @property
     def against(self) -> str | None:
         """Why a fit does not choose it by itself; ``None`` where it does."""
-        return LEFT_GAUSSIAN.get(self.likelihood)
+        return LEFT_GAUSSIAN.get(self.likelihood, self.doubt)
 
 
 def propose_likelihood(view: View) -> Proposal | None:
@@ -60,7 +77,7 @@ def propose_likelihood(view: View) -> Proposal | None:
     >>> values = np.random.default_rng(0).integers(0, 2, size=(30, 4)).astype(np.float32)
     >>> view = View(values, pd.Index(list("abcd")), np.ones(30, dtype=bool))
     >>> propose_likelihood(view)
-    Proposal(likelihood='bernoulli', reason='all values are 0 or 1')
+    Proposal(likelihood='bernoulli', reason='all values are 0 or 1', doubt=None)
     """
     whole = _Range.of(view)
     if whole.low >= whole.high:
@@ -121,12 +138,12 @@ def _of_whole(
 ) -> Proposal | None:
     """Judge whole numbers: calls, counts, or levels."""
     if whole.low >= 0 and whole.high <= 1:
-        return Proposal("bernoulli", "all values are 0 or 1")
+        return Proposal("bernoulli", "all values are 0 or 1", _too_rare(view))
     levels = np.unique(x[there])
     few = len(levels) <= MOST_LEVELS
     counts = _of_counts(x, there, few) if whole.low >= 0 and len(levels) > 3 else None
     if counts is not None:
-        return counts if _has_sizes(view) else None
+        return replace(counts, doubt=_no_sizes(view))
     if few:
         shown = ", ".join(f"{level:g}" for level in levels)
         return Proposal("ordinal", f"few whole numbers in an order: {shown}")
@@ -159,10 +176,40 @@ def _of_counts(x: _Floats, there: npt.NDArray[np.bool_], few: bool) -> Proposal 
     return Proposal("negative_binomial" if ratio > _OVERDISPERSED else "poisson", reason)
 
 
-def _has_sizes(view: View) -> bool:
-    """Whether every sample has a count: none can be compared with others at a total of 0."""
+def _too_rare(view: View) -> str | None:
+    """Say so where features are known too seldom, or next to none is often enough 0 and 1."""
+    values = view.values[view.measured]
+    known = (~np.isnan(values)).sum(axis=0)
+    ones = np.nansum(values, axis=0)
+    carriers = np.minimum(ones, known - ones)
+    varies = carriers > 0
+    typical = float(np.median(known))
+    if typical < _FEWEST_KNOWN:
+        return (
+            f"a typical feature was measured on {typical:.0f} samples, too few to tell a "
+            "probability of its own"
+        )
+    rare = float(np.mean(carriers[varies] < FEWEST_CARRIERS)) if varies.any() else 1.0
+    if rare < _RARE:
+        return None
+    return (
+        f"{rare:.0%} of the features differ from their most common value in fewer than "
+        f"{FEWEST_CARRIERS} samples, too few to tell a probability that changes"
+    )
+
+
+def _no_sizes(view: View) -> str | None:
+    """Say so where samples cannot be compared at the same total."""
     totals = np.nansum(view.values[view.measured], axis=1)
-    return bool((totals > 0).all())
+    empty = int((totals == 0).sum())
+    if empty:
+        return f"the counts of {count(empty, 'sample')} are all 0, so that nothing has a size there"
+    if view.n_features < _FEWEST_FOR_TOTALS:
+        return (
+            f"the total of {count(view.n_features, 'feature')} is that of the largest, and says "
+            "little of how much was counted"
+        )
+    return None
 
 
 def _of_tails(x: _Floats, there: npt.NDArray[np.bool_]) -> Proposal | None:
@@ -211,11 +258,43 @@ def likelihood_findings(
             yield _finding(name, found)
 
 
+def depth_findings(cohort: MultiOmics) -> Iterator[Finding]:
+    """Name the views of counts whose samples were counted to very unequal depth.
+
+    Examples
+    --------
+    >>> import pandas as pd, poems
+    >>> mean = np.array([[1.0], [1.5], [40.0]]).repeat(20, axis=0) * np.linspace(1, 9, 12)
+    >>> counts = pd.DataFrame(np.random.default_rng(0).poisson(mean)).rename("s{}".format)
+    >>> [found.code for found in depth_findings(poems.read({"rna": counts}))]
+    ['unequal-depth']
+    """
+    for name, view in cohort.views.items():
+        if isinstance(view, BackedView):
+            continue
+        found = propose_likelihood(view)
+        if found is None or found.likelihood not in COUNTS:
+            continue
+        totals = np.nansum(view.values[view.measured], axis=1, dtype=np.float64)
+        low, high = float(totals.min()), float(totals.max())
+        if high < _UNEQUAL * max(low, 1.0):
+            continue
+        samples = cohort.samples[view.measured]
+        least, most = samples[int(totals.argmin())], samples[int(totals.argmax())]
+        text = (
+            f"samples were counted to very unequal depth: their totals run from {low:g} ({least}) "
+            f"to {high:g} ({most}). As continuous values, logged or not, the depth becomes a "
+            f"factor of all features. The likelihood {found.likelihood} compares samples at the "
+            f"same total (--likelihood {name}={found.likelihood}, or "
+            f"likelihood={{{name!r}: {found.likelihood!r}}}); or divide each sample by its total "
+            "before taking logarithms, and leave out samples with next to no counts"
+        )
+        yield Finding("warning", "unequal-depth", text, name, (str(least), str(most)))
+
+
 def chosen_likelihoods(findings: Collection[Finding]) -> dict[str, str]:
     """Return view to likelihood, of what findings say was chosen."""
-    return {
-        str(each.view): each.items[0] for each in findings if each.code == "likelihood-chosen"
-    }
+    return {str(each.view): each.items[0] for each in findings if each.code == "likelihood-chosen"}
 
 
 def _finding(name: str, found: Proposal) -> Finding:

@@ -1,4 +1,4 @@
-"""The likelihoods that are left to be chosen (``auto``): by the values, before anything is fitted."""
+"""The likelihoods that are left to be chosen (``auto``): by the values, before the fit."""
 
 from __future__ import annotations
 

@@ -42,6 +42,7 @@ class ViewRecord(BaseModel):
     log1p: bool
     r2: float
     total: float | None = None
+    values: float | None = None
     own: OwnRecord | None = None
 
 
@@ -78,7 +79,7 @@ class ViewSummary:
     """A view of a model: sizes, share of variance explained, mean gate where it was measured.
 
     ``total`` is the share that factors and background explain together. Of a view on its
-    ``own_scale`` it is the share of deviance.
+    ``own_scale`` both are shares of deviance, and ``values`` is that of the values' variance.
     """
 
     name: str
@@ -88,10 +89,13 @@ class ViewSummary:
     mean_gate: float
     total: float | None = None
     own_scale: bool = False
+    values: float | None = None
 
     def __str__(self) -> str:
         more = "" if self.total is None else f" ({self.total:.2f} with the background)"
         share = "deviance explained" if self.own_scale else "R²"
+        if self.values is not None:
+            more = f" (R² {self.values:.2f})"
         return (
             f"{self.name}: {self.n_features} features, {self.n_nonzero} non-zero loadings, "
             f"{share} {self.r2:.2f}{more}, mean gate where measured {self.mean_gate:.2f}"
@@ -214,6 +218,7 @@ def _summary(record: Record, arrays: Arrays) -> ModelSummary:
             _mean_of_measured(gates[:, i]),
             view.total,
             view.own is not None,
+            view.values,
         )
         for i, (view, size) in enumerate(zip(record.views, sizes, strict=True))
     )

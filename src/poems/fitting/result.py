@@ -31,8 +31,10 @@ from poems.fitting.tables import (
     factor_frame,
     loading_frames,
     shares_frame,
+    standardised_frames,
 )
 from poems.nn.estimates import FeatureEstimates, SampleEstimates
+from poems.nn.likelihoods.effect_scale import EffectScale
 from poems.nn.model import POEMS
 from poems.notebook import card
 from poems.scaling.preprocessing import Preprocessing
@@ -119,6 +121,7 @@ class FittedPoems:
                 float(weights[name]),
                 self.feature_estimates.total.get(name),
                 self.preprocessing.views[name].own is not None,
+                self.feature_estimates.values.get(name),
             )
             for name in self.view_names
         )
@@ -224,11 +227,21 @@ class FittedPoems:
         The size is sd(z_k) E |d eta_j / d z_k| over the training samples: by
         how much the feature moves, on the preprocessed scale (standard
         deviations, by default), when the factor moves by one standard
-        deviation. So loadings compare across features, factors and views. The
-        sign is that of the mean derivative. The raw weights W are in
-        :attr:`weights`.
+        deviation. So loadings compare across features, factors and views; of a view
+        that is not Gaussian they are in the units of :attr:`effect_scales`, log odds say, and
+        :attr:`standardised_loadings` compare. The
+        sign is that of the mean derivative. The raw weights W are in :attr:`weights`.
         """
         return loading_frames(self, self._spread)
+
+    @cached_property
+    def standardised_loadings(self) -> dict[str, pd.DataFrame]:
+        """Loadings in what features vary by, view to (n_features, n_active), for ranking.
+
+        Those of Gaussian views as they are. Of others divided by how far a standard deviation of
+        the residuals without factors is in the units of :attr:`loadings`.
+        """
+        return standardised_frames(self)
 
     @cached_property
     def weights(self) -> dict[str, pd.DataFrame]:
@@ -303,6 +316,33 @@ class FittedPoems:
         Of a view on its own scale, whose likelihood is not Gaussian, the share of its deviance.
         """
         return pd.Series(dict(self.feature_estimates.r2), name="r2", dtype=float)
+
+    @property
+    def effect_scales(self) -> dict[str, EffectScale]:
+        """In which units :attr:`loadings` of each view are, and in which words they are said."""
+        names = enumerate(self.view_names)
+        return {name: self.module.likelihood(i).effects for i, name in names}
+
+    @property
+    def value_r2(self) -> pd.Series:
+        """Share of the variance of each view's values that the factors explain.
+
+        :attr:`r2` but for views on their own scale, where that is the share of deviance: there
+        it is of values and their predicted means, each feature standardised. ``NaN`` for such a
+        view in a model of an older version.
+        """
+        shares = {name: float(self.r2[name]) for name in self.view_names}
+        for name, each in self.preprocessing.views.items():
+            if each.own is not None:
+                shares[name] = self.feature_estimates.values.get(name, float("nan"))
+        return pd.Series(shares, name="value_r2", dtype=float)
+
+    @property
+    def share_of(self) -> pd.Series:
+        """What :attr:`r2` of each view is a share of: its ``"variance"`` or its ``"deviance"``."""
+        views = self.preprocessing.views.items()
+        named = {v: "variance" if each.own is None else "deviance" for v, each in views}
+        return pd.Series(named, name="share_of", dtype=object)
 
     @property
     def total_r2(self) -> pd.Series:

@@ -96,6 +96,7 @@ def save(
                 ),
                 r2=features.r2[name],
                 total=features.total.get(name),
+                values=features.values.get(name),
             )
             for name, scaling in fitted.preprocessing.views.items()
         ],
@@ -204,6 +205,7 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
         gram=_tensor(tensors, "features.gram", (n_latent, n_latent)),
         r2={view.name: view.r2 for view in record.views},
         total={view.name: view.total for view in record.views if view.total is not None},
+        values={view.name: view.values for view in record.views if view.values is not None},
         # Checkpoints have none, nor have files of before loadings were scored.
         score={
             v: _tensor(tensors, f"features.score.{i}", by_view[v])

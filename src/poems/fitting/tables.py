@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from poems.nn.estimates import SampleEstimates
+from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
@@ -56,6 +57,27 @@ def loading_frames(fitted: FittedPoems, spread: Tensor) -> dict[str, pd.DataFram
         # Adding zero turns a negative zero into zero.
         tables[name] = factor_frame(fitted, effects + 0.0, fitted.features(name))
     return tables
+
+
+def standardised_frames(fitted: FittedPoems) -> dict[str, pd.DataFrame]:
+    """Label the loadings as multiples of what a standard deviation of a feature's values is."""
+    found = {}
+    for i, name in enumerate(fitted.view_names):
+        one = effect_of_one(fitted, i)
+        own = fitted.loadings[name]
+        found[name] = own if one is None else own.div(one.numpy(), axis=0)
+    return found
+
+
+def effect_of_one(fitted: FittedPoems, view: int) -> Tensor | None:
+    """By how much eta moves for one standard deviation of a feature's residuals: (n_features,).
+
+    ``None`` for views whose effects are in standard deviations.
+    """
+    likelihood = fitted.module.likelihood(view)
+    if not isinstance(likelihood, OwnScaleLikelihood):
+        return None
+    return likelihood.effect_of_residuals().double()
 
 
 def background_loading_frames(fitted: FittedPoems) -> dict[str, pd.DataFrame]:

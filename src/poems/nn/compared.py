@@ -75,3 +75,47 @@ def compare_view(
     about_null = likelihood.residual(x, without)
     left = likelihood.residual(x, batch.shifted_view(name, eta, rows))
     return about_null, about_null - left, torch.zeros_like(likelihood.null)
+
+
+@torch.no_grad()
+def shares_of_values(
+    model: POEMS, batch: Batch, z: Tensor, background: Tensor | None = None
+) -> dict[str, float]:
+    """Compute R squared on the values themselves, of views on their own scale.
+
+    Squares of what values differ from their means by, beside those of a model without factors;
+    each feature counts by its measured entries, as where features are standardised. It says what
+    R squared says of a Gaussian view, and the share of deviance beside it what the likelihood is
+    worth.
+
+    Parameters
+    ----------
+    model, batch
+        The trained model, and some samples.
+    z, background
+        Their latents (n_samples, n_latent), and background scores if there are any.
+
+    Returns
+    -------
+    View name to R squared, at most 1; ``NaN`` where no measured value differs from its mean.
+    """
+    shares = {}
+    for i, (name, eta) in enumerate(model.linear_predictors(z, background).items()):
+        likelihood = model.likelihood(i)
+        if not isinstance(likelihood, OwnScaleLikelihood):
+            continue
+        x = batch.targets[name]
+        observed = batch.observed[name]
+        there = batch.measured[:, i, None].expand_as(x)
+        there = there if observed is None else there & observed
+
+        def squares(at: Tensor, x: Tensor = x, there: Tensor = there) -> Tensor:
+            return (x - at).where(there, 0.0).double().square().sum(dim=0)
+
+        left = squares(likelihood.mean(batch.shifted_view(name, eta)))
+        null = likelihood.null.expand_as(eta)
+        about = squares(likelihood.mean(batch.shifted_view(name, null)))
+        n = there.sum(dim=0).where(about > 0, 0)
+        lost = (n * left / about.where(about > 0, 1.0)).sum()
+        shares[name] = float(1.0 - lost / n.sum()) if bool(n.any()) else float("nan")
+    return shares

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from poems.nn.compared import compare_view, compared
+from poems.nn.compared import compare_view, compared, shares_of_values
 from poems.nn.inference import infer
 from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
 from poems.nn.model import POEMS
@@ -56,7 +56,8 @@ class FeatureEstimates:
     (n_features, n_latent); ``gram``: sum over views of E J^T J / n_features,
     of shape (n_latent, n_latent); ``r2``: view name to the share of the
     measured entries' variance that the decoder explains; ``total``: the same with
-    the background, empty where there is none; ``score``: what
+    the background, empty where there is none; ``values``: of views on their own scale, whose
+    ``r2`` is a share of deviance, that of the values' variance; ``score``: what
     :func:`poems.nn.loading_scores.score_loadings` computes, empty where it was not asked.
     """
 
@@ -66,6 +67,7 @@ class FeatureEstimates:
     r2: Mapping[str, float]
     total: Mapping[str, float] = field(default_factory=dict)
     score: Mapping[str, Tensor] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
 
     def driven(self) -> Tensor:
         """Which latent dimensions drive a feature of any view: booleans of shape (n_latent,)."""
@@ -142,7 +144,8 @@ def estimate_features(model: POEMS, batch: Batch, loc: Tensor) -> FeatureEstimat
         r2[name] = explained_share(
             x, predicted, None if observed is None else observed[rows], about
         )
-    return FeatureEstimates(slope, size, gram, r2)
+    values = shares_of_values(model, batch, loc)
+    return FeatureEstimates(slope, size, gram, r2, values=values)
 
 
 @torch.no_grad()

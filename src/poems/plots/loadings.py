@@ -81,7 +81,11 @@ def _rows_by_turns(size: npt.NDArray[np.float64], top: int) -> list[int]:
 
 
 def plot_loadings(
-    loadings: FittedPoems | Mapping[str, pd.DataFrame], top: int = 12, ax: Axes | None = None
+    loadings: FittedPoems | Mapping[str, pd.DataFrame],
+    top: int = 12,
+    ax: Axes | None = None,
+    *,
+    units: Mapping[str, str] | None = None,
 ) -> Axes:
     """Draw the strongest features of each view and factor against the factors, as a heat map.
 
@@ -99,6 +103,15 @@ def plot_loadings(
         Features to show of each view, at most.
     ax
         Axes to draw in; by default new ones, tall enough to name every row.
+    units
+        What the loadings of each view are in, ``"log odds"`` say; by default all in ``"sd"``.
+
+    Examples
+    --------
+    >>> calls = pd.DataFrame({"factor_1": [1.2, 0.0]}, index=["TP53", "KRAS"])
+    >>> ax = plot_loadings({"calls": calls}, units={"calls": "log odds"})
+    >>> ax.figure.axes[-1].get_ylabel()
+    'Effect, log odds per sd of the factor'
     """
     loadings = by_view_of(loadings, "loadings")
     table = top_features(loadings, top)
@@ -114,7 +127,7 @@ def plot_loadings(
     ax.tick_params(axis="y", labelsize=7, length=0)
     _name_factors(ax, table.columns)
     _name_views(ax, table.index.get_level_values(0))
-    _colour_bar(ax, image, "Effect, sd per sd of the factor")
+    _colour_bar(ax, image, f"Effect, {_in_units(units)} per sd of the factor")
     return ax
 
 
@@ -163,6 +176,16 @@ def plot_sparsity(
     _name_factors(ax, counts.columns)
     _colour_bar(ax, image, "Share of features", percent=True)
     return ax
+
+
+def _in_units(units: Mapping[str, str] | None) -> str:
+    """Name the units, once each: with their views if they are several."""
+    by_unit: dict[str, list[str]] = {}
+    for view, unit in ({} if units is None else units).items():
+        by_unit.setdefault(unit, []).append(label(view, 15))
+    if len(by_unit) < 2:
+        return next(iter(by_unit), "sd")
+    return ", ".join(f"{unit} ({', '.join(views)})" for unit, views in by_unit.items())
 
 
 def _say(ax: Axes, text: str) -> Axes:

@@ -30,8 +30,9 @@ METHODS: Final = (
     (
         "Effects of a factor",
         "Loading: the mean size of the decoder's derivative, in standard deviations of the "
-        "feature for one of the factor. Effect: the same with ups and downs set off. Shape: "
-        "monotone, saturating (flat at one end), u-shaped, or none.",
+        "feature for one of the factor, or in the unit that the table names (log odds of a 1, log "
+        "fold changes of counts). Effect: the same with ups and downs set off. Shape: monotone, "
+        " saturating (flat at one end), u-shaped, or none.",
     ),
     (
         "Variance explained",

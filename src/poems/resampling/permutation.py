@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 
 from poems.data.container import MultiOmics, View
 from poems.fitting.result import FittedPoems
+from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
 from poems.settings.schema import Settings
 
 
@@ -18,9 +20,11 @@ def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> Mul
     x*_nvj = eta_vj(z_n) + (x_mvj - eta_vj(z_m)), m a permutation of the samples
     on which the view was measured, drawn anew for each view. What the model
     says of the cohort is the truth about this one: its factors drive the
-    features with non-zero loadings, and nothing else is related to them.
-    Residuals move as rows, so that features whose noise is correlated stay so,
-    and missing entries move with them.
+    features with non-zero loadings, and nothing else is related to them. Where values are
+    no prediction and a residual added up, these are quantile residuals: u, drawn evenly between
+    P(X < x) and P(X <= x) at eta_vj(z_m), and the value up to which the probability is u at
+    eta_vj(z_n) (Dunn & Smyth 1996; a sample keeps its size). Residuals move as rows, so that
+    features whose noise is correlated stay so, and missing entries move with them.
 
     Parameters
     ----------
@@ -39,19 +43,49 @@ def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> Mul
     rng = np.random.default_rng(seed)
     batch, _ = model.preprocessing.apply(cohort)
     predicted = model.module.predict(model.sample_estimates.loc)
+    linear = model.module.linear_predictors(model.sample_estimates.loc)
     views = {}
     for i, name in enumerate(model.view_names):
         x, eta = batch.values[name].numpy(), predicted[name].numpy()
         measured, observed = batch.measured[:, i].numpy(), batch.observed[name]
-        residual = x - eta
-        if observed is not None:
-            residual[~observed.numpy()] = np.nan
-        rows = np.flatnonzero(measured)
+        likelihood, rows = model.module.likelihood(i), np.flatnonzero(measured)
         values = np.full_like(x, np.nan)
-        values[rows] = eta[rows] + residual[rng.permutation(rows)]
+        if isinstance(likelihood, OwnScaleLikelihood):
+            at = torch.from_numpy(rows)
+            own = batch.shifted_view(name, linear[name][at], at)
+            given = batch.targets[name][at].numpy()
+            there = None if observed is None else observed[at].numpy()
+            values[rows] = _of_quantiles(likelihood, given, own, there, rng)
+        else:
+            residual = x - eta
+            if observed is not None:
+                residual[~observed.numpy()] = np.nan
+            values[rows] = eta[rows] + residual[rng.permutation(rows)]
         views[name] = View(values, model.features(name), measured)
     obs = pd.DataFrame(index=cohort.samples)
     return MultiOmics(views, cohort.samples, obs)
+
+
+def _of_quantiles(
+    likelihood: OwnScaleLikelihood,
+    x: npt.NDArray[np.float32],
+    eta: torch.Tensor,
+    observed: npt.NDArray[np.bool_] | None,
+    rng: np.random.Generator,
+) -> npt.NDArray[np.float64]:
+    """Permute quantile residuals of values (n_rows, n_features), missing ones with them."""
+    distribution = likelihood.distribution(eta)
+    assert distribution is not None, "asked of families that have one alone"
+    there = np.ones(x.shape, dtype=bool) if observed is None else observed
+    known = np.where(there, x, likelihood.placeholder).astype(np.float64)
+    upto = distribution.cdf(known)
+    if likelihood.discrete:
+        below = distribution.cdf(known - 1.0)
+        upto = below + rng.random(x.shape) * (upto - below)
+    moved = rng.permutation(len(x))
+    # Half a rounding error inside: no quantile is infinite.
+    inside = np.clip(upto[moved], 1e-12, 1.0 - 1e-12)
+    return np.where(there[moved], distribution.ppf(inside), np.nan)
 
 
 def permuted_settings(settings: Settings) -> Settings:

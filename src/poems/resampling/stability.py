@@ -13,6 +13,7 @@ from poems.errors import DataError, SettingsError
 from poems.findings import name_some
 from poems.fitting.fit import fit
 from poems.fitting.result import FittedPoems
+from poems.nn.likelihoods import Likelihood, OwnScaleLikelihood
 from poems.resampling.draws import Draw, Resample, draw_samples
 from poems.resampling.parallel import run_tasks
 from poems.resampling.permutation import permuted_cohort, permuted_settings
@@ -175,18 +176,24 @@ def _require_reference(reference: FittedPoems, cohort: MultiOmics) -> None:
         )
 
 
+def _permutable(likelihood: Likelihood) -> bool:
+    if isinstance(likelihood, OwnScaleLikelihood):
+        return likelihood.distribution(likelihood.null[None]) is not None
+    return True
+
+
 def _require_permutable(reference: FittedPoems, n_permutations: int) -> None:
-    """Refuse to permute residuals of values that are not predictions and residuals added up."""
+    """Refuse to permute residuals of a family that has none."""
     own = [
         name
         for i, name in enumerate(reference.view_names)
-        if reference.module.likelihood(i).kind != "continuous"
+        if not _permutable(reference.module.likelihood(i))
     ]
     if n_permutations and own:
         raise SettingsError(
             f"error rates come from permuted residuals, which the likelihood of view "
-            f"{name_some(own)} does not have yet; ask for none (n_permutations=0, "
-            "--n-permutations 0), or fit these views as gaussian"
+            f"{name_some(own)} does not have, for it does not say its distribution(); ask for "
+            "none (n_permutations=0, --n-permutations 0), or fit these views as gaussian"
         )
 
 

@@ -27,12 +27,16 @@ def run_figures(model: FittedPoems, subtypes: Subtypes) -> Mapping[str, Callable
         "latent": lambda: _map(model, subtypes, "principal"),
         "subtypes": lambda: _map(model, subtypes, "centre"),
         "gates": lambda: _gates(model, subtypes),
-        "loadings": lambda: _plots().plot_loadings(model.loadings),
+        "loadings": lambda: _plots().plot_loadings(model.loadings, units=_units(model)),
         "sparsity": lambda: _plots().plot_sparsity(model.loadings),
     }
     if len(model.history):
         drawn["history"] = lambda: _plots().plot_history(model.history)
     return {name: _figure_of(draw) for name, draw in drawn.items()}
+
+
+def _units(model: FittedPoems) -> dict[str, str]:
+    return {view: scale.short for view, scale in model.effect_scales.items()}
 
 
 def _figure_of(draw: Callable[[], Axes | Figure]) -> Callable[[], Figure]:

@@ -157,7 +157,7 @@ def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[
         "subtypes": subtypes.table().rename_axis("sample"),
         "silhouette": subtypes.choice(),
         "subtype_choice": choice_table(subtypes.tried).set_index("n_subtypes"),
-        "r2": model.explained.rename_axis("view"),
+        "r2": _explained(model).rename_axis("view"),
         "obs": cohort.obs.rename_axis("sample"),
         "history": model.history.rename_axis("epoch"),
     }
@@ -180,6 +180,13 @@ def _tables(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> dict[
     return tables
 
 
+def _explained(model: FittedPoems) -> pd.DataFrame:
+    """What is explained of each view; of what, and of the values, where it is not of these."""
+    if (model.share_of == "variance").all():
+        return model.explained
+    return model.explained.assign(share_of=model.share_of, r2_of_values=model.value_r2)
+
+
 def _summary(model: FittedPoems, subtypes: Subtypes) -> dict[str, Any]:
     silhouette = subtypes.sample_silhouette.mean()
     return {
@@ -192,6 +199,15 @@ def _summary(model: FittedPoems, subtypes: Subtypes) -> dict[str, Any]:
         "n_epochs": len(model.history),
         "failure_signatures": list(model.diagnose().signatures),
         "r2": {view: _number(value) for view, value in model.r2.items()},
+        "share_of": model.share_of.to_dict(),
+        "r2_of_values": {view: _number(value) for view, value in model.value_r2.items()},
+        "likelihood": dict(
+            zip(
+                model.view_names,
+                model.settings.model.likelihoods_of(model.view_names),
+                strict=True,
+            )
+        ),
         "total_r2": {view: _number(value) for view, value in model.total_r2.items()},
         "n_background": len(model.background.columns),
         "mean_gate": {view: _number(value) for view, value in mean_weights(model.gates).items()},

@@ -16,7 +16,7 @@ from toy_parts import Laplace
 
 import poems
 from poems.data.container import MultiOmics, View
-from poems.nn.likelihoods import Likelihood
+from poems.nn.likelihoods import Likelihood, OwnScaleLikelihood
 from poems.resampling.factor_matching import match_factors
 from poems.settings.parts import LIKELIHOODS
 
@@ -144,6 +144,19 @@ def test_draws_have_the_mean_and_the_variance(name: str) -> None:
     frozen = in_scipy(name, likelihood, eta[:1])
     np.testing.assert_allclose(likelihood.mean(eta[:1]).detach(), frozen.mean(), rtol=1e-9)
     np.testing.assert_allclose(likelihood.variance(eta[:1]).detach(), frozen.var(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(set(SCIPY) - {"gaussian"} - set(OUTSIDE)))
+def test_quantile_residuals_are_even_and_lead_back_to_the_values(name: str) -> None:
+    likelihood, eta = made(name), torch.randn(4000, 4, dtype=f64)
+    assert isinstance(likelihood, OwnScaleLikelihood)
+    x = drawn(likelihood, eta).numpy()
+    own = likelihood.distribution(eta)
+    assert own is not None
+    below, upto = own.cdf(x - 1.0 if likelihood.discrete else x), own.cdf(x)
+    u = below + np.random.default_rng(0).random(x.shape) * (upto - below)
+    assert stats.kstest(u.ravel(), "uniform").pvalue > 1e-3
+    np.testing.assert_allclose(own.ppf(u), x, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", SCIPY)

@@ -22,6 +22,9 @@ COLUMNS = [
     "inclusion",
     "score",
     "effect",
+    "unit",
+    "ratio",
+    "standardised",
     "direction",
     "shape",
     "range",
@@ -51,7 +54,8 @@ def factor_effects(model: FittedPoems, *, n_draws: int = 8, seed: int = 0) -> pd
             Their names.
         ``loading``
             As in ``model.loadings``: by how many standard deviations the feature
-            moves, whichever way, when the factor moves by one of its own.
+            moves, whichever way, when the factor moves by one of its own; in the
+            unit named, where that is another.
         ``inclusion``
             Probability that the loading is in.
         ``score``
@@ -60,6 +64,14 @@ def factor_effects(model: FittedPoems, *, n_draws: int = 8, seed: int = 0) -> pd
             sd(z_k) E d eta_j / d z_k over the posterior: the same with what goes
             up and what goes down set off against each other. Near zero beside a
             large loading for a U.
+        ``unit``
+            Of loading and effect: ``"standard deviations"`` of the feature, ``"log odds"``, … .
+        ``ratio``
+            What the effect multiplies the odds, or the count, by: exp(effect). NaN for what is in
+            standard deviations.
+        ``standardised``
+            The loading in standard deviations of the feature's residuals without factors,
+            which compares across views of all kinds.
         ``direction``, ``shape``
             How the prediction runs along the factor, see
             :func:`poems.analysis.factors.shapes.classify_curves` and
@@ -91,7 +103,7 @@ def factor_effects(model: FittedPoems, *, n_draws: int = 8, seed: int = 0) -> pd
             rows = model.module.decoder(i).driven_by(dimension).numpy()
             if not len(rows):
                 continue
-            curve = curves[view].to_numpy()
+            curve, scale = curves[view].to_numpy(), model.effect_scales[view]
             shapes, directions = classify_curves(curve)
             effect = derivatives[view][rows, dimension].numpy() * unit
             steady = np.isin(shapes, ["monotone", "saturating"])
@@ -105,6 +117,9 @@ def factor_effects(model: FittedPoems, *, n_draws: int = 8, seed: int = 0) -> pd
                     "inclusion": model.inclusion[view].iloc[rows, at].to_numpy(),
                     "score": scores[view][rows, at],
                     "effect": effect,
+                    "unit": scale.unit,
+                    "ratio": [scale.ratio(each) for each in effect.tolist()],
+                    "standardised": model.standardised_loadings[view].iloc[rows, at].to_numpy(),
                     "direction": directions,
                     "shape": shapes,
                     "range": np.ptp(curve, axis=0),
@@ -165,7 +180,9 @@ def top_features(effects: pd.DataFrame, n: int = 10, *, across_views: bool = Fal
         raise SettingsError(f"n must be at least 1, not {n}")
     table = effects
     if across_views:
-        order = np.argsort(-effects["loading"].abs().to_numpy(), kind="stable")
+        # Loadings of views of different kinds are in different units.
+        compared = "standardised" if "standardised" in effects else "loading"
+        order = np.argsort(-effects[compared].abs().to_numpy(), kind="stable")
         # Factors in the order they had, features by their loadings on each.
         place = pd.Categorical(effects["factor"], effects["factor"].unique()).codes[order]
         table = effects.iloc[order[np.argsort(place, kind="stable")]]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from poems.errors import DataError, SettingsError
 from poems.findings import name_some
+from poems.fitting.tables import effect_of_one
 from poems.scaling.disk.subset import MOST_SAMPLES, random_rows
 
 if TYPE_CHECKING:
@@ -100,7 +101,9 @@ def response_curves(
     for i, name in enumerate(model.view_names):
         decoder = model.module.decoder(i)
         features = decoder.driven_by(dimension)
-        scale = np.sqrt(model.preprocessing.views[name].variance[features.numpy()])
+        own = effect_of_one(model, i)
+        spread = np.sqrt(model.preprocessing.views[name].variance) if own is None else own.numpy()
+        scale = spread[features.numpy()]
         values = np.empty((n_points, len(features)))
         for at, position in enumerate(positions if len(features) else ()):
             z = rows.clone()

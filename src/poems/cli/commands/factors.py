@@ -189,7 +189,11 @@ def print_factors(console: Console, model: FittedPoems, found: FactorTables, top
         from poems.analysis.factors.variance import ALL
 
         wide = found.variance.wide()
-        shares = ", ".join(f"{view} {decimal(float(r2))}" for view, r2 in wide.loc[ALL].items())
+        shares = ", ".join(
+            f"{view} {decimal(float(r2))}"
+            + (" (of deviance)" if model.share_of[str(view)] == "deviance" else "")
+            for view, r2 in wide.loc[ALL].items()
+        )
         say(console, f"R² of all factors: {shares}")
     heading(console, f"Factors: R², and the features that load most, of each omic {top} at most")
     rows = []

@@ -393,16 +393,22 @@ def _print_summary(
         {
             "features": [len(model.loadings[view]) for view in model.view_names],
             "driven": [int((model.loadings[v] != 0).any(axis=1).sum()) for v in model.view_names],
-            "R²": [f"{model.r2[view]:.2f}" for view in model.view_names],
+            "R²": [decimal(model.value_r2[view]) for view in model.view_names],
             "mean weight": [decimal(weights[view]) for view in model.view_names],
         },
         index=list(model.view_names),
     )
+    own = model.share_of == "deviance"
+    if own.any():
+        views.insert(3, "deviance", [decimal(share) for share in model.r2.where(own)])
     n_background = len(model.background.columns)
     if n_background:
-        shares = [f"{model.total_r2[view]:.2f}" for view in model.view_names]
-        views.insert(3, "with background", shares)
+        # A background is of Gaussian views alone.
+        totals = [decimal(total) for total in model.total_r2.where(~own)]
+        views.insert(list(views.columns).index("R²") + 1, "with background", totals)
     print_table(console, views, index="view")
+    if own.any():
+        say(console, "  deviance: share explained of what is not Gaussian, as R² of what is", "dim")
     if (model.gates == 0).any(axis=None):
         say(console, "  weights: over the samples on which the omic was measured", "dim")
     _print_subtypes(console, subtypes, model.diagnose().signatures)

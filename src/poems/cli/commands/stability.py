@@ -25,6 +25,7 @@ from poems.cli.printing import (
 from poems.cli.result import CommandResult
 from poems.cli.settings_flags import SettingsCommand, flags_given, resolve_settings
 from poems.errors import SettingsError
+from poems.findings import name_some
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -268,7 +269,10 @@ def _show(
     heading(console, f"{len(found.runs)} refits ({request.resample}), {seconds:.0f} s in all.")
     _print_factors(console, found, request.fdr)
     if len(found.held_out_r2):
-        heading(console, "R² of samples left out (predicting the mean: 0)")
+        of_deviance = found.reference.share_of == "deviance"
+        views = name_some(of_deviance.index[of_deviance], 20)
+        but = f"; of {views}, POEMS': deviance explained" if of_deviance.any() else ""
+        heading(console, f"R² of samples left out (predicting the mean: 0{but})")
         table = found.held_out_r2.groupby("view", sort=False)[["model", "pca"]].mean()
         shown = table.rename(columns={"model": "POEMS", "pca": "PCA"}).map(decimal)
         print_table(console, shown, index="view")

@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from poems.nn.likelihoods.own_scale import OwnScaleLikelihood, mean_inside
+from poems.nn.likelihoods.effect_scale import LOG_ODDS, EffectScale
+from poems.nn.likelihoods.own_scale import (
+    Distribution,
+    OwnScaleLikelihood,
+    as_double,
+    mean_inside,
+)
 from poems.scaling.own_scale import Kind
 
 
@@ -19,6 +25,8 @@ class BernoulliLikelihood(OwnScaleLikelihood):
     """
 
     kind: ClassVar[Kind] = "binary"
+    effects: ClassVar[EffectScale] = LOG_ODDS
+    discrete: ClassVar[bool] = True
 
     def intercept(self, x: Tensor, log_size: Tensor, there: Tensor) -> Tensor:
         """Log odds of the share of ones."""
@@ -51,6 +59,13 @@ class BernoulliLikelihood(OwnScaleLikelihood):
     def deviance(self, x: Tensor, eta: Tensor) -> Tensor:
         """Minus twice the log probability, for a value's best eta has probability 1."""
         return 2.0 * (softplus(eta) - x * eta)
+
+    def distribution(self, eta: Tensor) -> Distribution:
+        """Bernoulli's, of probability p."""
+        from scipy import stats
+
+        found: Distribution = stats.bernoulli(*as_double(self.mean(eta)))
+        return found
 
     def sample(self, eta: Tensor, generator: torch.Generator) -> Tensor:
         """Draw 0 or 1."""

@@ -8,7 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from poems.nn.likelihoods.own_scale import OwnScaleLikelihood, mean_inside
+from poems.nn.likelihoods.effect_scale import LOG_ODDS_OF_MEAN, EffectScale
+from poems.nn.likelihoods.own_scale import (
+    Distribution,
+    OwnScaleLikelihood,
+    as_double,
+    mean_inside,
+)
 from poems.scaling.own_scale import Kind
 
 # The log-normal prior on the precision phi, within a factor of e^1.5 either way.
@@ -29,6 +35,7 @@ class BetaLikelihood(OwnScaleLikelihood):
     """
 
     kind: ClassVar[Kind] = "fractions"
+    effects: ClassVar[EffectScale] = LOG_ODDS_OF_MEAN
     placeholder: ClassVar[float] = 0.5
 
     def __init__(self, variance: Tensor) -> None:
@@ -115,6 +122,13 @@ class BetaLikelihood(OwnScaleLikelihood):
         lost = self.log_prob(x, best) - self.log_prob(x, eta)
         # Not below 0 but by rounding.
         return 2.0 * lost.clamp_min(0.0)
+
+    def distribution(self, eta: Tensor) -> Distribution:
+        """The beta distribution."""
+        from scipy import stats
+
+        found: Distribution = stats.beta(*as_double(*self._shapes(eta)))
+        return found
 
     def sample(self, eta: Tensor, generator: torch.Generator) -> Tensor:
         """Draw two gamma variables and take the first one's share."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from poems.nn.likelihoods.effect_scale import STANDARD_DEVIATIONS, EffectScale
 from poems.scaling.own_scale import Kind
 
 
@@ -40,6 +41,8 @@ class Likelihood(nn.Module):
     kind: ClassVar[Kind] = "continuous"
     #: A value that :meth:`log_prob` takes, put where none was measured; it counts for nothing.
     placeholder: ClassVar[float] = 0.0
+    #: In which units the tables, figures and sentences give effects on eta.
+    effects: ClassVar[EffectScale] = STANDARD_DEVIATIONS
     #: Whether values are eta and noise of one variance per feature, which is what dense background
     #: factors are added to.
     additive: ClassVar[bool] = False

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from poems.nn.likelihoods.own_scale import exp_then_straight
+from poems.nn.likelihoods.own_scale import Distribution, as_double, exp_then_straight
 from poems.nn.likelihoods.poisson import CountLikelihood
 
 # The prior on a feature's log dispersion: a coefficient of variation of about a half beyond
@@ -82,6 +82,16 @@ class NegativeBinomialLikelihood(CountLikelihood):
         lost: Tensor = torch.special.xlogy(x, x) - x * eta - (x + 1.0 / alpha) * apart
         # Not below 0 but by rounding.
         return 2.0 * lost.clamp_min(0.0)
+
+    def distribution(self, eta: Tensor) -> Distribution:
+        """The negative binomial with theta failures, of probability theta / (theta + m)."""
+        from scipy import stats
+
+        theta = torch.exp(-self.log_dispersion.double()).expand_as(eta)
+        found: Distribution = stats.nbinom(
+            *as_double(theta, theta / (theta + self.mean(eta).double()))
+        )
+        return found
 
     def sample(self, eta: Tensor, generator: torch.Generator) -> Tensor:
         """Draw a rate from a gamma distribution, then a count."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 
-from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
+from poems.nn.likelihoods.effect_scale import LOG_ODDS_OF_LEVEL, EffectScale
+from poems.nn.likelihoods.own_scale import Distribution, OwnScaleLikelihood, as_double
 from poems.scaling.own_scale import Kind
 
 # Levels of a likelihood that was not told how many there are.
@@ -34,6 +37,8 @@ class OrdinalLikelihood(OwnScaleLikelihood):
     """
 
     kind: ClassVar[Kind] = "levels"
+    effects: ClassVar[EffectScale] = LOG_ODDS_OF_LEVEL
+    discrete: ClassVar[bool] = True
 
     def __init__(self, variance: Tensor, n_levels: int = _N_LEVELS) -> None:
         super().__init__(variance)
@@ -157,9 +162,32 @@ class OrdinalLikelihood(OwnScaleLikelihood):
         # Not below 0 but by rounding.
         return 2.0 * (best - self.log_prob(x, eta)).clamp_min(0.0)
 
+    def distribution(self, eta: Tensor) -> Distribution:
+        """The levels', by their numbers."""
+        below = torch.stack([torch.sigmoid(cut - eta) for cut in self.cuts.T])
+        (cumulated,) = as_double(below)
+        return _Levels(cumulated)
+
     def sample(self, eta: Tensor, generator: torch.Generator) -> Tensor:
         """Count the cuts below a logistic variable about eta."""
         uniform = torch.empty_like(eta).uniform_(generator=generator)
         # A draw of 0 is as good as any other below every cut.
         noisy = eta + torch.logit(uniform, eps=torch.finfo(eta.dtype).tiny)
         return torch.stack([(noisy > cut).to(eta.dtype) for cut in self.cuts.T]).sum(dim=0)
+
+
+class _Levels:
+    """Probabilities of the levels up to all but the last: (n_levels - 1, n_samples, n_features)."""
+
+    def __init__(self, cumulated: npt.NDArray[np.float64]) -> None:
+        ends = np.zeros_like(cumulated[:1]), np.ones_like(cumulated[:1])
+        self._upto = np.concatenate([ends[0], cumulated, ends[1]])
+
+    def cdf(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Probability of levels up to x, -1 and more."""
+        at = x.astype(np.intp)[None] + 1
+        return np.asarray(np.take_along_axis(self._upto, at, axis=0)[0])
+
+    def ppf(self, q: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Number of the level."""
+        return np.asarray((self._upto[1:-1] < q).sum(axis=0), dtype=np.float64)

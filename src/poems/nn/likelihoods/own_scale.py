@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +15,25 @@ _N_SIZES = 32
 # Beyond this the exponential goes on as a straight line: no count comes near e^30, and a stray
 # prediction then costs much, but no infinity.
 _STRAIGHT = 30.0
+
+
+class Distribution(Protocol):
+    """Distribution functions and quantiles of entries, arrays of (n_samples, n_features)."""
+
+    def cdf(self, x: Any) -> Any:
+        """Probability of at most x."""
+
+    def ppf(self, q: Any) -> Any:
+        """The least value up to which the probability is at least q."""
+
+
+def as_double(*given: Tensor) -> tuple[Any, ...]:
+    """Return arrays of double precision, for scipy.
+
+    >>> as_double(torch.ones(1))
+    (array([1.]),)
+    """
+    return tuple(each.detach().double().cpu().numpy() for each in given)
 
 
 class OwnScaleLikelihood(Likelihood):
@@ -30,6 +50,9 @@ class OwnScaleLikelihood(Likelihood):
     variance
         Of each feature's standardised residuals, (n_features,); its length alone matters.
     """
+
+    #: Whether values are whole numbers.
+    discrete: ClassVar[bool] = False
 
     null: Tensor
     log_sizes: Tensor
@@ -77,6 +100,13 @@ class OwnScaleLikelihood(Likelihood):
     def residual(self, x: Tensor, eta: Tensor) -> Tensor:
         """Deviance residual: the root of the deviance, with the sign of x less its mean."""
         return (x - self.mean(eta)).sign() * self.deviance(x, eta).sqrt()
+
+    def distribution(self, eta: Tensor) -> Distribution | None:
+        """Return the distributions at eta, as scipy has them: what quantile residuals are made of.
+
+        ``None`` for a family that does not say: then ``stability`` permutes none of its residuals.
+        """
+        return None
 
     def effect_of_residuals(self) -> Tensor:
         """By how much eta moves for one standard deviation of residuals about the intercept.

@@ -7,8 +7,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from poems.nn.likelihoods.effect_scale import LOG_FOLD, EffectScale
 from poems.nn.likelihoods.own_scale import (
+    Distribution,
     OwnScaleLikelihood,
+    as_double,
     exp_then_straight,
     slope_of_exp,
 )
@@ -19,6 +22,8 @@ class CountLikelihood(OwnScaleLikelihood):
     """A family of counts with a logarithmic link: an effect of 1 multiplies the mean by e."""
 
     kind: ClassVar[Kind] = "counts"
+    effects: ClassVar[EffectScale] = LOG_FOLD
+    discrete: ClassVar[bool] = True
 
     def mean(self, eta: Tensor) -> Tensor:
         """exp(eta)."""
@@ -60,6 +65,13 @@ class PoissonLikelihood(CountLikelihood):
         lost: Tensor = torch.special.xlogy(x, x) - x * eta - x + exp_then_straight(eta)
         # Not below 0 but by rounding.
         return 2.0 * lost.clamp_min(0.0)
+
+    def distribution(self, eta: Tensor) -> Distribution:
+        """Poisson's."""
+        from scipy import stats
+
+        found: Distribution = stats.poisson(*as_double(self.mean(eta)))
+        return found
 
     def sample(self, eta: Tensor, generator: torch.Generator) -> Tensor:
         """Draw counts."""

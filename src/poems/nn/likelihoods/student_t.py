@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
+from poems.nn.likelihoods.own_scale import Distribution, OwnScaleLikelihood, as_double
 from poems.scaling.own_scale import Kind
 
 # Degrees of freedom beyond two, without which there is no variance: where they begin, and what
@@ -89,6 +89,14 @@ class StudentTLikelihood(OwnScaleLikelihood):
         """(nu + 1) log(1 + t^2 / nu)."""
         t = (x - eta) * torch.exp(-self.log_scale)
         return (self.df + 1.0) * torch.log1p(t.square() / self.df)
+
+    def distribution(self, eta: Tensor) -> Distribution:
+        """Student's, shifted and scaled."""
+        from scipy import stats
+
+        df, scale = (each.expand_as(eta) for each in (self.df, torch.exp(self.log_scale)))
+        found: Distribution = stats.t(*as_double(df, eta, scale))
+        return found
 
     def sample(self, eta: Tensor, generator: torch.Generator) -> Tensor:
         """Draw a Gaussian, and divide it by the root of a chi-square over its freedom."""

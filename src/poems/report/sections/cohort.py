@@ -80,13 +80,16 @@ def cohort_section(source: Source) -> Section:
 
 
 _OF_FACTORS = "By all factors, on the training samples"
+_OF_DEVIANCE = "Share of the likelihood lost without factors, where values are not Gaussian"
 
 
 def _explained_by_factors(source: Source) -> list[Column]:
     """The share of the factors, if it does not stand in a table of its own."""
+    own = (source.model.share_of == "deviance").any()
+    deviance = [Column("deviance", "Deviance explained", "percent", _OF_DEVIANCE)] if own else []
     if len(source.model.background.columns):
-        return []
-    return [Column("r2", "Variance explained", "percent", _OF_FACTORS)]
+        return deviance
+    return [Column("value_r2", "Variance explained", "percent", _OF_FACTORS), *deviance]
 
 
 def _explained(source: Source) -> list[Block]:
@@ -94,10 +97,12 @@ def _explained(source: Source) -> list[Block]:
     n = len(source.model.background.columns)
     if not n:
         return []
+    own = (source.model.share_of == "deviance").any()
     return [
         make_table(
             "explained",
-            "What explains the variance of each omic, on the training samples.",
+            "What explains the variance of each omic, on the training samples"
+            + (" (of an omic that is not Gaussian, the deviance)." if own else "."),
             view_table(source),
             [
                 Column("view", "Omic"),
@@ -132,6 +137,8 @@ def view_table(source: Source) -> pd.DataFrame:
                 share: [float(model.explained[share][view]) for view in model.view_names]
                 for share in ("r2", "background", "unexplained")
             },
+            "value_r2": model.value_r2[list(model.view_names)].to_numpy(),
+            "deviance": model.r2.where(model.share_of == "deviance").to_numpy(),
         }
     )
 

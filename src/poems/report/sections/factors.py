@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from poems.report.blocks import Block, Fold, Heading, Notice, Panel, Picker, Section, Text
@@ -14,8 +16,11 @@ from poems.report.sections.drawn import (
 from poems.report.source import Source
 from poems.report.standing import NO_INFORMATION, NO_VARIANCE, weak_factors
 from poems.report.tables import Column, make_table
-from poems.report.wording import column_title, factor_title, number, p_text
+from poems.report.wording import column_title, factor_title, listing, number, p_text
 from poems.settings.rates import FDR_OBS
+
+if TYPE_CHECKING:
+    from poems.nn.likelihoods.effect_scale import EffectScale
 
 # Features of a factor and view, and gene sets of it, that are shown.
 _FEATURES = 12
@@ -89,7 +94,7 @@ def _overview(source: Source) -> Block:
     shown = (
         "number of features of each omic that it drives"
         if variance is None
-        else "share of each omic's variance that is lost without it"
+        else "share of each omic's variance that is lost without it" + _of_deviance(source)
     )
     return make_table(
         "factor-overview",
@@ -103,6 +108,13 @@ def _overview(source: Source) -> Block:
         else "What two factors both tell is counted for neither, so shares need not add up.",
         faint=[name in weak for name in table["factor"]],
     )
+
+
+def _of_deviance(source: Source) -> str:
+    """Name the omics whose share is of something else than variance."""
+    share_of = source.model.share_of
+    views = share_of.index[share_of == "deviance"]
+    return f" (of {listing(views)} its deviance)" if len(views) else ""
 
 
 def closest_column(obs: pd.DataFrame, factor: str) -> str:
@@ -167,6 +179,7 @@ def _features(source: Source, own: pd.DataFrame, slug: str, title: str) -> list[
     blocks: list[Block] = []
     for at, view in enumerate(source.model.view_names):
         there = own[own["view"] == view]
+        scale = source.model.effect_scales[view]
         if not len(there):
             blocks.append(Text(f"{title} drives no feature of {view}."))
             continue
@@ -180,11 +193,12 @@ def _features(source: Source, own: pd.DataFrame, slug: str, title: str) -> list[
                     Column("feature", "Feature"),
                     Column(
                         "loading",
-                        "Effect (sd)",
+                        f"Effect ({scale.short})",
                         "effect",
-                        "By how many standard deviations the feature moves, on average, when the "
-                        "factor moves by one of its own",
+                        f"By {scale.moves} when the factor moves by "
+                        + ("one of its own" if scale.multiplies is None else "one of its sd"),
                     ),
+                    *_ratio(scale),
                     Column("shape", "Shape", "text", "How the feature runs along the factor"),
                     Column("direction", "Direction"),
                     Column(
@@ -196,6 +210,14 @@ def _features(source: Source, own: pd.DataFrame, slug: str, title: str) -> list[
             )
         )
     return blocks
+
+
+def _ratio(scale: EffectScale) -> list[Column]:
+    """What an effect multiplies, where it does."""
+    if scale.multiplies is None:
+        return []
+    said = f"How many times the {scale.multiplies}, for one sd of the factor"
+    return [Column("ratio", f"Times the {scale.multiplies}", "number", said)]
 
 
 def _obs(source: Source, own: pd.DataFrame, slug: str, title: str) -> Block:

@@ -96,7 +96,7 @@ def factor_sentences(source: Source) -> Iterable[Sentence]:
         return
     table = view_table(source)
     shares = [
-        f"{percent(row.r2)} of the {_explained(source, str(row.view))} of {row.view}"
+        f"{percent(row.r2)} of the {model.share_of[str(row.view)]} of {row.view}"
         for row in table.itertuples()
     ]
     pronoun = "it explains" if kept == 1 else "together they explain"
@@ -119,12 +119,6 @@ def factor_sentences(source: Source) -> Iterable[Sentence]:
             f"{listing(more)}.",
             target="background",
         )
-
-
-def _explained(source: Source, view: str) -> str:
-    """What is explained of a view: of values on their own scale, deviance."""
-    scaling = source.model.preprocessing.views.get(view)
-    return "variance" if scaling is None or scaling.own is None else "deviance"
 
 
 def subtype_sentences(source: Source) -> Iterable[Sentence]:
@@ -197,12 +191,13 @@ def marker_sentences(source: Source) -> Iterable[Sentence]:
             )
             continue
         parts = []
-        for word, side in (("higher", own[own["effect"] > 0]), ("lower", own[own["effect"] < 0])):
-            if len(side):
-                top = side.head(_MARKERS)
-                pairs = zip(top["feature"], top["view"], strict=True)
-                named = listing(f"{feature} ({view})" for feature, view in pairs)
-                parts.append(f"{word} {named}")
+        for up, side in ((True, own[own["effect"] > 0]), (False, own[own["effect"] < 0])):
+            said: dict[str, list[str]] = {}
+            for row in side.head(_MARKERS).itertuples():
+                scale = source.model.effect_scales[str(row.view)]
+                word = scale.more if up else scale.less
+                said.setdefault(word, []).append(f"{row.feature} ({row.view})")
+            parts += [f"{word} {listing(named)}" for word, named in said.items()]
         text = f"{head or f'{name} has'} {'; '.join(parts)} ({count(len(own), 'marker')})."
         yield Sentence(topic, text, target=target)
 

@@ -1,0 +1,80 @@
+"""In which units effects of a factor are told, and in which words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class EffectScale:
+    """What an effect of 1 is: what a factor does to a feature as it moves by one of its own sd.
+
+    Parameters
+    ----------
+    unit
+        In a column of a table, such as ``"log odds"``.
+    short
+        The same on an axis.
+    moves
+        What moves, in a sentence: "by how much ... when the factor moves by one of its own".
+    more, less
+        How a feature is with which there is more, and less, of it.
+    multiplies
+        What exp(effect) multiplies, where links are logarithms; ``None`` for others.
+
+    Examples
+    --------
+    >>> LOG_ODDS.words(0.693), STANDARD_DEVIATIONS.words(-1.25)
+    ('2.0 times the odds', '1.25 sd lower')
+    """
+
+    unit: str
+    short: str
+    moves: str
+    more: str = "higher"
+    less: str = "lower"
+    multiplies: str | None = None
+
+    def ratio(self, effect: float) -> float:
+        """By what an effect multiplies what it multiplies; ``NaN`` where it adds."""
+        # Beyond it exp() overflows; no number that is printed differs.
+        return math.exp(min(effect, 700.0)) if self.multiplies is not None else float("nan")
+
+    def words(self, effect: float) -> str:
+        """Say an effect."""
+        if self.multiplies is None:
+            return f"{abs(effect):.2f} {self.short} {self.more if effect > 0 else self.less}"
+        return f"{self.ratio(effect):.1f} times the {self.multiplies}"
+
+
+STANDARD_DEVIATIONS: Final = EffectScale(
+    "standard deviations", "sd", "how many standard deviations the feature moves, on average,"
+)
+LOG_ODDS: Final = EffectScale(
+    "log odds",
+    "log odds",
+    "how much the log odds of a 1 move, on average,",
+    "more often",
+    "less often",
+    "odds",
+)
+LOG_ODDS_OF_MEAN: Final = EffectScale(
+    "log odds of the mean",
+    "log odds",
+    "how much the log odds of the mean fraction move, on average,",
+    multiplies="odds",
+)
+LOG_ODDS_OF_LEVEL: Final = EffectScale(
+    "log odds of a higher level",
+    "log odds",
+    "how much the log odds of any higher level move, on average,",
+    multiplies="odds of a higher level",
+)
+LOG_FOLD: Final = EffectScale(
+    "log fold change",
+    "log fold",
+    "how much the natural logarithm of the expected count moves, on average,",
+    multiplies="count",
+)
