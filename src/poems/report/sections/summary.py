@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from poems.analysis.subtypes.patterns import pattern_findings
 from poems.findings import Finding, count
 from poems.report.blocks import Section, Sentence, Sentences
 from poems.report.sections.cautions import caution_sentences
@@ -18,7 +19,15 @@ from poems.report.sections.labels import BASELINE
 from poems.report.sections.subtypes import subtype_sizes, top_markers, truths
 from poems.report.sections.survival import RESULTS, spoken
 from poems.report.source import Source
-from poems.report.wording import factor_title, listing, number, p_value, percent, verb
+from poems.report.wording import (
+    factor_title,
+    listing,
+    number,
+    p_value,
+    percent,
+    sentence,
+    verb,
+)
 from poems.runs.folder import run_subtypes
 from poems.settings.rates import FDR, FDR_OBS
 
@@ -117,14 +126,18 @@ def subtype_sentences(source: Source) -> Iterable[Sentence]:
     if n < 2:
         yield Sentence("Subtypes", found.explanation, target="subtype-number")
         return
-    told = listing(f"{name} with {count(int(size), 'sample')}" for name, size in sizes.items())
-    yield Sentence("Subtypes", f"{n} subtypes: {told}.", target="subtypes")
-    reason = found.explanation.removeprefix(f"{count(n, 'subtype')}: ")
+    kept = found.apart_from_patterns
+    if len(kept) > 1:
+        told = listing(f"{name} with {count(int(sizes[name]), 'sample')}" for name in kept)
+        yield Sentence("Subtypes", f"{len(kept)} subtypes: {told}.", target="subtypes")
+    for each in pattern_findings(found.patterns):
+        yield Sentence("Subtypes", sentence(each.message), target="subtype-sizes")
+    reason = found.reason.removeprefix(f"{count(n, 'subtype')}: ")
     yield Sentence("Subtypes", f"{reason[:1].upper()}{reason[1:]}", target="subtype-number")
     stability = source.get("subtype_stability")
     if stability is not None and "jaccard" in stability.columns:
-        known = stability.dropna(subset=["jaccard"])
-        if len(known):
+        known = stability[stability["subtype"].isin(kept)].dropna(subset=["jaccard"])
+        if len(known) > 1:
             best = known.loc[known["jaccard"].idxmax()]
             worst = known.loc[known["jaccard"].idxmin()]
             yield Sentence(
@@ -150,13 +163,13 @@ def subtype_sentences(source: Source) -> Iterable[Sentence]:
 def marker_sentences(source: Source) -> Iterable[Sentence]:
     """Say what marks each subtype."""
     markers = source.get("markers")
-    sizes = subtype_sizes(source.subtypes)
-    if markers is None or len(sizes) < 2:
+    kept = run_subtypes(source.run).apart_from_patterns
+    if markers is None or len(kept) < 2:
         return
     topic, target = "What marks each subtype", "subtype-markers"
-    for at, name in enumerate(map(str, sizes.index)):
+    for at, name in enumerate(kept):
         own = top_markers(markers, name)
-        if len(sizes) == 2 and at == 1:
+        if len(kept) == 2 and at == 1:
             yield Sentence(topic, f"{name} is the reverse.", target=target)
             continue
         if not len(own):
@@ -346,13 +359,20 @@ def label_sentences(source: Source, column: str) -> Iterable[Sentence]:
     counts = source.get("label_counts")
     n_labels = 0 if counts is None else len(counts.columns) - 1
     samples = count(int(row["n_samples"]), "sample")
-    yield Sentence(
-        "Known labels",
-        f"Under the best matching, {percent(row['accuracy'])} of {samples} agree "
-        f"between the {count(n_groups, 'subtype')} and the {count(n_labels, 'value')} of "
-        f"'{column}' (NMI {number(row['nmi'])}, ARI {number(row['ari'])}).",
-        target="labels",
+    between = (
+        f"the {count(n_groups, 'subtype')} and the {count(n_labels, 'value')} of '{column}' (NMI "
+        f"{number(row['nmi'])}, ARI {number(row['ari'])})."
     )
+    # Tables of earlier reports have no purity, and an accuracy whatever the numbers.
+    unequal = "purity" in agreement.columns and pd.isna(row["accuracy"])
+    text = (
+        f"{percent(row['purity'])} of {samples} have the most frequent value of their subtype, "
+        f"comparing {between}"
+        if unequal
+        else f"Under the best matching, {percent(row['accuracy'])} of {samples} agree between "
+        f"{between}"
+    )
+    yield Sentence("Known labels", text, target="labels")
     scores = source.get("label_scores")
     if scores is None or BASELINE not in set(scores["embedding"]):
         return
