@@ -26,10 +26,9 @@ from poems.clustering.agreement import ari, nmi
 from poems.clustering.coordinates import principal_posterior
 from poems.clustering.kmeans import one_thread
 from poems.clustering.networks import (
-    _flattened,
-    coordinates_from_distances,
     diffusion_coordinates,
     expected_distances,
+    flattened,
     fuse,
     neighbours,
     similarities,
@@ -40,6 +39,7 @@ from poems.evaluation.paper.protocol import knn_accuracy
 from poems.fitting.embeddings import blocks_of_features
 from poems_benchmark.cohorts import CohortSpec, read_benchmark_cohort
 from poems_benchmark.methods.registry import METHODS
+from studies import by_study, leave_one_out
 
 Floats = npt.NDArray[np.float64]
 Fit = Mapping[str, Floats]
@@ -64,72 +64,61 @@ def fitted(cohort: MultiOmics, seed: int) -> dict[str, Floats]:
 
 
 def network(
-    fit: Fit, *, latents: str = "latent", views: str = "weighted", width: int = 11
+    fit: Fit,
+    *,
+    points: Sequence[str] = ("latent", "coordinates"),
+    views: str = "weighted",
+    flat: bool = True,
+    apart: bool = False,
+    fused: bool = True,
+    width: int = 11,
 ) -> Floats:
-    """Return the default embedding, or with a part of it exchanged."""
-    points = {
-        "none": None,
-        "latent": fit["latent"],
-        "background": np.hstack([fit["latent"], fit["background"]]),
-    }[latents]
-    variances = None
-    if points is not None:
-        variances = np.zeros_like(points)
-        variances[:, : fit["variance"].shape[1]] = fit["variance"]
-    return coordinates_from_distances(points, fit[views], variances=variances, n_coordinates=width)
+    """Return the default embedding, or with a part of it exchanged.
 
-
-def networks_alone(fit: Fit, *, fused: bool, latents: bool = True, views: bool = True) -> Floats:
-    """Return coordinates in unflattened networks of latents and views, fused or averaged."""
+    ``points``: whose similarities are averaged, or, ``apart``, have a network each. ``flat``: with
+    a network of the flattened points, too. ``views``: by which distances; ``""`` for none.
+    Without ``fused`` networks are averaged as they are.
+    """
     n_neighbours = neighbours(len(fit["latent"]))
-    parts = [(fit["latent"], fit["variance"])] if latents else []
-    parts += [] if latents and not views else [principal_posterior(list(fit["weighted"]), 16)]
-    of_points = [similarities(expected_distances(*each), n_neighbours) for each in parts]
-    networks = [np.mean(of_points, axis=0)]
-    if views:
-        networks += [
-            np.where(np.isnan(each), networks[0], similarities(each, n_neighbours))
-            for each in fit["weighted"]
+    made = {
+        "latent": lambda: (fit["latent"], fit["variance"]),
+        "coordinates": lambda: principal_posterior(list(fit[views or "weighted"]), 16),
+        "background": lambda: (fit["background"], np.zeros_like(fit["background"])),
+    }
+    given = [made[name]() for name in points]
+    if "background" in points:
+        given = [
+            tuple(np.hstack(both) for both in zip(given[0], given[1], strict=True)),
+            *given[2:],
         ]
-    if fused:
-        return diffusion_coordinates(fuse(networks, n_neighbours), 11)
-    scaled = [each / each.mean() for each in networks]
-    return diffusion_coordinates(np.mean(scaled, axis=0), 11)
-
-
-def networks_apart(fit: Fit) -> Floats:
-    """Return coordinates where latents and principal coordinates have a network each."""
-    n_neighbours = neighbours(len(fit["latent"]))
-    points = [(fit["latent"], fit["variance"]), principal_posterior(list(fit["weighted"]), 16)]
-    shaped = [*points, *(_flattened(*each) for each in points)]
-    of_points = [similarities(expected_distances(*each), n_neighbours) for each in shaped]
+    shapes = [given, [flattened(*each) for each in given]][: 1 + flat]
+    networks = [[similarities(expected_distances(*x), n_neighbours) for x in one] for one in shapes]
+    joined = [each for one in networks for each in one]
+    of_points = joined if apart else [np.mean(one, axis=0) for one in networks]
     fallback = np.mean(of_points, axis=0)
     of_views = [
         np.where(np.isnan(each), fallback, similarities(each, n_neighbours))
-        for each in fit["weighted"]
+        for each in (fit[views] if views else ())
     ]
-    return diffusion_coordinates(fuse([*of_points, *of_views], n_neighbours), 11)
-
-
-def _standardised(points: Floats) -> Floats:
-    spread = points.std(axis=0)
-    return (points - points.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    every = [*of_points, *of_views]
+    if fused:
+        return diffusion_coordinates(fuse(every, n_neighbours), width)
+    return diffusion_coordinates(np.mean([each / each.mean() for each in every], axis=0), width)
 
 
 SPACES: dict[str, Callable[[Fit], Floats]] = {
     DEFAULT: network,
-    "views": partial(network, latents="none"),
-    "with-background": partial(network, latents="background"),
+    "views": partial(network, points=["coordinates"]),
+    "with-background": partial(network, points=["latent", "background", "coordinates"]),
     "plain-distances": partial(network, views="plain"),
-    "views-plain": partial(network, latents="none", views="plain"),
+    "views-plain": partial(network, points=["coordinates"], views="plain"),
     "six-coordinates": partial(network, width=6),
-    "latents-apart": networks_apart,
-    "one-network-each": partial(networks_alone, fused=True),
-    "averaged": partial(networks_alone, fused=False),
-    "latents-network": partial(networks_alone, fused=True, views=False),
+    "latents-apart": partial(network, apart=True),
+    "one-network-each": partial(network, flat=False),
+    "averaged": partial(network, flat=False, fused=False),
+    "latents-network": partial(network, points=["latent"], flat=False, views=""),
     "latents": lambda fit: fit["latent"],
     "latents-background": lambda fit: np.hstack([fit["latent"], fit["background"]]),
-    "latents-standardised": lambda fit: _standardised(fit["latent"]),
     "principal-coordinates": lambda fit: principal_posterior(list(fit["weighted"]), 16)[0],
 }
 # Clusterings of an embedding other than k-means of all its coordinates.
@@ -198,24 +187,6 @@ def rows_of(spec: CohortSpec, seed: int, out: Path, tools: Sequence[str]) -> pd.
     return table
 
 
-def by_study(scores: pd.DataFrame, metric: str, studies: Mapping[str, str]) -> pd.DataFrame:
-    """Return one row a study and one column a space: seeds, labels and cohorts averaged in turn."""
-    own = scores.groupby(["cohort", "label", "space"])[metric].mean()
-    of_cohorts = own.groupby(["cohort", "space"]).mean().unstack()
-    return of_cohorts.groupby(of_cohorts.index.map(dict(studies))).mean()
-
-
-def leave_one_out(table: pd.DataFrame, reference: str = DEFAULT) -> pd.DataFrame:
-    """Choose the best space on all studies but one; score it there, beside the reference."""
-    rows = []
-    for study in table.index:
-        chosen = str(table.drop(index=study).mean().idxmax())
-        values = table.loc[study]
-        rows.append((study, chosen, values[chosen], values[reference], values.max()))
-    found = pd.DataFrame(rows, columns=["study", "chosen", "score", reference, "best"])
-    return found.assign(gain=found["score"] - found[reference]).set_index("study")
-
-
 def kinds_of(spec: CohortSpec, cohort: MultiOmics) -> set[str]:
     """Return which kinds a cohort is of."""
     few = [
@@ -239,10 +210,12 @@ def report(scores: pd.DataFrame, specs: list[CohortSpec], tools: Sequence[str]) 
     for metric in SCORES:
         table = by_study(scores, metric, studies).dropna()
         means[metric] = table.mean()
-        found = leave_one_out(table[ours])
-        print(f"\n{metric}, leave one study out\n{found.round(3).to_string()}")
-        print(f"mean gain {found['gain'].mean():+.3f}, better in {(found['gain'] > 0).sum()}, "
-              f"worse in {(found['gain'] < 0).sum()} of {len(found)}")  # fmt: skip
+        for by in ("mean", "rank"):
+            found = leave_one_out(table[ours], by, DEFAULT)
+            print(f"\n{metric}, chosen by {by} on the other studies\n{found.round(3).to_string()}")
+            gain = found["gain"]
+            print(f"mean gain {gain.mean():+.3f}, better in {(gain > 0).sum()}, worse in "
+                  f"{(gain < 0).sum()} of {len(found)}")  # fmt: skip
         for name in (DEFAULT, "views"):
             ranks = table[[name, *tools]].rank(axis=1, ascending=False).mean()
             print(f"mean rank: {ranks.round(2).to_dict()}")

@@ -64,7 +64,8 @@ def evaluate(
     known = label_column(read.obs, labels, str(read.folder))
     # Of runs whose obs table was not cleaned when they were fitted.
     _, noticed = clean_obs(read.obs.loc[:, [str(name) == labels for name in read.obs.columns]])
-    together, told = None, ()
+    together: pd.Series | None = None
+    told: tuple[Finding, ...] = ()
     if groups is not None:
         together, told = group_column(read.obs, groups, known, str(read.folder))
     metrics = read.model.metrics if metric is None else (metric,)
