@@ -39,7 +39,7 @@ from poems.evaluation.paper.protocol import knn_accuracy
 from poems.fitting.embeddings import blocks_of_features
 from poems_benchmark.cohorts import CohortSpec, read_benchmark_cohort
 from poems_benchmark.methods.registry import METHODS
-from studies import by_study, leave_one_out
+from studies import by_study, kinds_of, leave_one_out
 
 Floats = npt.NDArray[np.float64]
 Fit = Mapping[str, Floats]
@@ -71,18 +71,19 @@ def network(
     flat: bool = True,
     apart: bool = False,
     fused: bool = True,
-    width: int = 11,
+    uncertain: bool = True,
 ) -> Floats:
     """Return the default embedding, or with a part of it exchanged.
 
     ``points``: whose similarities are averaged, or, ``apart``, have a network each. ``flat``: with
-    a network of the flattened points, too. ``views``: by which distances; ``""`` for none.
-    Without ``fused`` networks are averaged as they are.
+    a network of the flattened points, too. ``views``: by which distances.
+    Without ``fused`` networks are averaged as they are; without ``uncertain`` distances are those
+    between posterior means.
     """
     n_neighbours = neighbours(len(fit["latent"]))
     made = {
         "latent": lambda: (fit["latent"], fit["variance"]),
-        "coordinates": lambda: principal_posterior(list(fit[views or "weighted"]), 16),
+        "coordinates": lambda: principal_posterior(list(fit[views]), 16),
         "background": lambda: (fit["background"], np.zeros_like(fit["background"])),
     }
     given = [made[name]() for name in points]
@@ -91,19 +92,20 @@ def network(
             tuple(np.hstack(both) for both in zip(given[0], given[1], strict=True)),
             *given[2:],
         ]
+    if not uncertain:
+        given = [(means, np.zeros_like(means)) for means, _ in given]
     shapes = [given, [flattened(*each) for each in given]][: 1 + flat]
     networks = [[similarities(expected_distances(*x), n_neighbours) for x in one] for one in shapes]
     joined = [each for one in networks for each in one]
     of_points = joined if apart else [np.mean(one, axis=0) for one in networks]
     fallback = np.mean(of_points, axis=0)
     of_views = [
-        np.where(np.isnan(each), fallback, similarities(each, n_neighbours))
-        for each in (fit[views] if views else ())
+        np.where(np.isnan(each), fallback, similarities(each, n_neighbours)) for each in fit[views]
     ]
     every = [*of_points, *of_views]
     if fused:
-        return diffusion_coordinates(fuse(every, n_neighbours), width)
-    return diffusion_coordinates(np.mean([each / each.mean() for each in every], axis=0), width)
+        return diffusion_coordinates(fuse(every, n_neighbours), 11)
+    return diffusion_coordinates(np.mean([each / each.mean() for each in every], axis=0), 11)
 
 
 SPACES: dict[str, Callable[[Fit], Floats]] = {
@@ -112,11 +114,10 @@ SPACES: dict[str, Callable[[Fit], Floats]] = {
     "with-background": partial(network, points=["latent", "background", "coordinates"]),
     "plain-distances": partial(network, views="plain"),
     "views-plain": partial(network, points=["coordinates"], views="plain"),
-    "six-coordinates": partial(network, width=6),
+    "without-variances": partial(network, uncertain=False),
     "latents-apart": partial(network, apart=True),
     "one-network-each": partial(network, flat=False),
     "averaged": partial(network, flat=False, fused=False),
-    "latents-network": partial(network, points=["latent"], flat=False, views=""),
     "latents": lambda fit: fit["latent"],
     "latents-background": lambda fit: np.hstack([fit["latent"], fit["background"]]),
     "principal-coordinates": lambda fit: principal_posterior(list(fit["weighted"]), 16)[0],
@@ -187,29 +188,15 @@ def rows_of(spec: CohortSpec, seed: int, out: Path, tools: Sequence[str]) -> pd.
     return table
 
 
-def kinds_of(spec: CohortSpec, cohort: MultiOmics) -> set[str]:
-    """Return which kinds a cohort is of."""
-    few = [
-        name
-        for name, view in cohort.views.items()
-        if len(np.unique(view.values[np.isfinite(view.values)])) <= 5
-    ]
-    incomplete = any(not view.measured.all() for view in cohort.views.values())
-    return {
-        "binary or ordinal views" if few else "all continuous",
-        *({"missing omics"} if incomplete else ()),
-        *({"n < 100"} if cohort.n_samples < 100 else ()),
-    }
-
-
 def report(scores: pd.DataFrame, specs: list[CohortSpec], tools: Sequence[str]) -> None:
     studies = {spec.name: spec.study or spec.name for spec in specs}
-    kinds = {spec.name: kinds_of(spec, read_benchmark_cohort(spec)) for spec in specs}
+    kinds = {spec.name: kinds_of(read_benchmark_cohort(spec)) for spec in specs}
     ours, tools = [*SPACES, *CLUSTERINGS], list(tools)
     means = {}
     for metric in SCORES:
-        table = by_study(scores, metric, studies).dropna()
-        means[metric] = table.mean()
+        table = by_study(scores, metric, studies)[[*ours, *tools]].dropna()
+        more = table.sub(table[DEFAULT], axis=0)
+        means |= {metric: table.mean(), f"{metric} better in": (more > 0).sum()}
         for by in ("mean", "rank"):
             found = leave_one_out(table[ours], by, DEFAULT)
             print(f"\n{metric}, chosen by {by} on the other studies\n{found.round(3).to_string()}")
@@ -224,8 +211,17 @@ def report(scores: pd.DataFrame, specs: list[CohortSpec], tools: Sequence[str]) 
     print(f"\nmeans over studies\n{pd.DataFrame(means).round(3).to_string()}")
     for kind in sorted(set().union(*kinds.values())):
         some = scores[scores["cohort"].map(lambda name, kind=kind: kind in kinds[name])]
-        of_kind = by_study(some, "nmi", studies).dropna()
+        of_kind = by_study(some, "nmi", studies)[[*ours, *tools]].dropna()
+        ranks = of_kind[[DEFAULT, *tools]].rank(axis=1, ascending=False).mean()
         print(f"\nnmi, {kind}, {len(of_kind)} studies\n{of_kind.mean().round(3).to_dict()}")
+        print(f"mean rank: {ranks.round(2).to_dict()}")
+    print(f"\nspread of the default over seeds\n{_spread(scores).round(3).to_string()}")
+
+
+def _spread(scores: pd.DataFrame) -> pd.Series:
+    """Standard deviation over seeds, the mean over cohorts and labels."""
+    own = scores[scores["space"] == DEFAULT].groupby(["cohort", "label"])[list(SCORES)]
+    return own.std().mean()
 
 
 def main() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
+
+from poems.data.container import MultiOmics
 
 
 def by_study(scores: pd.DataFrame, metric: str, studies: Mapping[str, str]) -> pd.DataFrame:
@@ -24,3 +27,18 @@ def leave_one_out(table: pd.DataFrame, by: str, reference: str) -> pd.DataFrame:
         rows.append((study, chosen, values[chosen], values[reference], values.max()))
     found = pd.DataFrame(rows, columns=["study", "chosen", "score", reference, "best"])
     return found.assign(gain=found["score"] - found[reference]).set_index("study")
+
+
+def kinds_of(cohort: MultiOmics) -> set[str]:
+    """Return which kinds a cohort is of: by its values, by what is missing, by its size."""
+    few = [
+        name
+        for name, view in cohort.views.items()
+        if len(np.unique(view.values[np.isfinite(view.values)])) <= 5
+    ]
+    incomplete = any(not view.measured.all() for view in cohort.views.values())
+    return {
+        "binary or ordinal views" if few else "all continuous",
+        *({"missing omics"} if incomplete else ()),
+        *({"n < 100"} if cohort.n_samples < 100 else ()),
+    }
