@@ -181,9 +181,35 @@ def test_evaluate_scores_every_embedding_and_the_subtypes(
         assert re.search(rf"^  {metric} +0\.\d\d ± 0\.\d\d", text, re.MULTILINE)
     assert re.search(r"^  decoded .*\n  PCA +0\.\d\d ± .*\nmean ± sd", text, re.MULTILINE)
     assert "PCA is the baseline" in text
-    assert re.search(r"^accuracy \d\.\d\d, NMI", text, re.MULTILINE)
+    line = r"^(accuracy \d\.\d\d, )?purity \d\.\d\d, homogeneity .*, completeness .*, NMI .*, ARI"
+    found = re.search(line, text, re.MULTILINE)
+    assert found is not None
+    n_subtypes = pd.read_csv(run_folder / "subtypes.csv")["subtype"].nunique()
+    # An accuracy, of clusters and classes matched one to one, where there are as many.
+    assert (found[1] is None) == (n_subtypes != 4) == ("no accuracy: " in text)
     assert poems_here("evaluate", run_folder, "--labels", "subtype", "--metric", "gram") == 0
     assert "decoded" not in capsys.readouterr().out
+
+
+def test_evaluate_keeps_groups_together_and_says_so(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    obs = pd.read_csv(run / "obs.csv", index_col="sample")
+    obs["patient"] = [f"p{at // 3}" for at in range(len(obs))]
+    obs["one"] = "all"
+    obs.loc[obs.index[:2], "patient"] = None
+    obs.to_csv(run / "obs.csv")
+    ask = ["evaluate", run, "--labels", "subtype", "--metric", "latent", "--groups"]
+    assert poems_here(*ask, "patient") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "22 groups of 60 labelled samples, the largest of 3; none is on both sides" in text
+    assert "2 samples without a value in 'patient', each taken for a group of its own" in text
+    assert poems_here(*ask, "one") == 1
+    assert "into 1 group, and 2 are needed" in " ".join(capsys.readouterr().err.split())
+    assert poems_here(*ask, "nobody") == 1
+    assert "--groups" in capsys.readouterr().err
 
 
 def test_evaluate_prints_no_table_of_very_many_classes(

@@ -13,7 +13,9 @@ from poems.clustering.agreement import (
     ari,
     balanced_accuracy,
     clustering_accuracy,
+    homogeneity_completeness,
     nmi,
+    purity,
     silhouette,
 )
 from poems.errors import DataError
@@ -108,3 +110,24 @@ def test_points_and_labels_of_other_samples_are_refused() -> None:
     with pytest.raises(DataError, match=r"pass labels.loc\[points.index\]"):
         silhouette(points, labels)
     assert np.isfinite(silhouette(points, labels.loc[points.index]))
+
+
+@given(labellings)
+def test_purity_is_at_least_the_accuracy_and_one_for_single_samples(
+    labelling: tuple[tuple[int, ...], tuple[int, ...]],
+) -> None:
+    labels, clusters = labelling
+    assert purity(labels, clusters) >= clustering_accuracy(labels, clusters) - 1e-12
+    assert purity(labels, range(len(labels))) == 1.0
+    most = max(labels.count(label) for label in labels)
+    assert purity(labels, [0] * len(labels)) == pytest.approx(most / len(labels))
+
+
+@given(labellings)
+def test_homogeneity_and_completeness_change_places_with_the_labellings(
+    labelling: tuple[tuple[int, ...], tuple[int, ...]],
+) -> None:
+    labels, clusters = labelling
+    one, other = homogeneity_completeness(labels, clusters)
+    assert homogeneity_completeness(clusters, labels) == pytest.approx((other, one))
+    assert homogeneity_completeness(labels, range(len(labels)))[0] == pytest.approx(1.0)

@@ -73,6 +73,41 @@ def ari(labels: Labels, clusters: Labels) -> float:
     return float(adjusted_rand_score(*_paired(labels, clusters)))
 
 
+def purity(labels: Labels, clusters: Labels) -> float:
+    """Compute the share of the samples that have the most frequent label of their cluster.
+
+    Clusters and labels may differ in number; more clusters are never less pure.
+    Parameters and errors are those of :func:`clustering_accuracy`.
+
+    Examples
+    --------
+    >>> purity(["a", "a", "b", "b", "b"], [0, 1, 2, 2, 1])
+    0.8
+    """
+    truth, found = _paired(labels, clusters)
+    counts = np.zeros((found.max() + 1, truth.max() + 1))
+    np.add.at(counts, (found, truth), 1)
+    return float(counts.max(axis=1).sum() / len(truth))
+
+
+def homogeneity_completeness(labels: Labels, clusters: Labels) -> tuple[float, float]:
+    """Compute whether clusters hold one label each, and whether labels lie in one cluster each.
+
+    1 - H(label | cluster) / H(label), and the same the other way round (Rosenberg & Hirschberg
+    2007); 1 where there is nothing to tell apart. Parameters and errors are those of
+    :func:`clustering_accuracy`.
+
+    Examples
+    --------
+    >>> homogeneity_completeness(["a", "a", "b", "b"], [0, 1, 2, 2])
+    (1.0, 0.6666666666666666)
+    """
+    from sklearn.metrics import homogeneity_completeness_v_measure
+
+    homogeneity, completeness, _ = homogeneity_completeness_v_measure(*_paired(labels, clusters))
+    return float(homogeneity), float(completeness)
+
+
 def silhouette(points: Points, clusters: Labels) -> float:
     """Compute the mean silhouette width of clusters, with Euclidean distances.
 

@@ -136,7 +136,7 @@ def _posterior(
         # Least squares, since without noise a view may leave some coordinates undetermined.
         own = told[pattern][:, rows].sum(axis=0).T
         means[rows] = np.linalg.lstsq(information, own, rcond=None)[0].T
-        # The Gram matrices have no negative eigenvalues but by rounding.
         unknown = noise * np.linalg.pinv(information, hermitian=True).diagonal()
+        # Outside 0 and the prior's 1 by rounding alone.
         variances[rows] = np.clip(unknown, 0.0, 1.0)
     return means, variances

@@ -21,3 +21,15 @@ def names_by_size(labels: npt.NDArray[np.integer]) -> list[str]:
     order = sorted(range(len(found)), key=lambda at: (-counts[at], first[at]))
     names = {found[at]: f"S{rank + 1}" for rank, at in enumerate(order)}
     return [names[label] for label in labels]
+
+
+def rank_of_name(name: object) -> tuple[int, str]:
+    """Return a key that sorts such names by their number, whatever is said of them behind it.
+
+    Examples
+    --------
+    >>> sorted(["S10", "S2 (without rna)", "S1"], key=rank_of_name)
+    ['S1', 'S2 (without rna)', 'S10']
+    """
+    first = str(name).split(" ", 1)[0]
+    return len(first), first

@@ -116,7 +116,7 @@ def coordinates_from_distances(
         points.append(principal_posterior(distances, 16))
     of_points = [
         np.mean([similarities(expected_distances(*x), n_neighbours) for x in shaped], axis=0)
-        for shaped in (points, [_flattened(*each) for each in points])
+        for shaped in (points, [flattened(*each) for each in points])
     ]
     fallback = np.mean(of_points, axis=0)
     of_views = [
@@ -322,11 +322,25 @@ def diffusion_coordinates(network: Floats, n_coordinates: int) -> Floats:
     return coordinates
 
 
-def _flattened(means: Floats, variances: Floats) -> tuple[Floats, Floats]:
-    """Standardise each factor, and let it say no more than 'far' beyond a point.
+def flattened(means: Floats, variances: Floats) -> tuple[Floats, Floats]:
+    """Standardise each factor, and let it say no more than 'far' beyond 1.5 standard deviations.
 
     By its spread over the samples together with what is not known of them: a factor
     that hardly any sample tells of is not blown up.
+
+    Parameters
+    ----------
+    means, variances
+        Of shape (n_samples, n_factors).
+
+    Returns
+    -------
+    Means and variances of the standardised factors.
+
+    Examples
+    --------
+    >>> flattened(np.array([[-1.0], [1.0], [9.0]]), np.zeros((3, 1)))[0].round(2).tolist()
+    [[-0.93], [-0.46], [1.39]]
     """
     total = means.var(axis=0) + variances.mean(axis=0)
     total = np.where(total > 0, total, 1.0)

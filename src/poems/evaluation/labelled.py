@@ -7,10 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from poems.clustering.agreement import ari, clustering_accuracy, nmi
+from poems.clustering.agreement import (
+    ari,
+    clustering_accuracy,
+    homogeneity_completeness,
+    nmi,
+    purity,
+)
+from poems.clustering.names import rank_of_name
 from poems.data.obs.cells import clean_column
 from poems.errors import DataError
 from poems.evaluation.paper.protocol import kmeans_scores, knn_accuracy
+from poems.findings import Finding, count, name_some
 
 _SCORES = tuple(
     f"{score}{ending}"
@@ -44,12 +52,7 @@ def label_column(obs: pd.DataFrame, column: str, where: str) -> pd.Series:
     >>> label_column(pd.DataFrame({"grade": ["1", "2", "1", "2"]}), "grade", "run").nunique()
     2
     """
-    at = [place for place, name in enumerate(obs.columns) if str(name) == column]
-    if not at:
-        columns = ", ".join(map(str, obs.columns))
-        there = f"there are: {columns}" if columns else "it has none; fit with --obs"
-        raise DataError(f"the obs table of {where} has no column '{column}'; {there}")
-    known = clean_column(obs.iloc[:, at[0]]).values
+    known = clean_column(_column(obs, column, where)).values
     n_classes, n_known = known.nunique(), int(known.notna().sum())
     if n_classes > max(n_known // 2, 1):
         raise DataError(
@@ -59,7 +62,74 @@ def label_column(obs: pd.DataFrame, column: str, where: str) -> pd.Series:
     return known
 
 
-def compare_embeddings(embeddings: Mapping[str, pd.DataFrame], known: pd.Series) -> pd.DataFrame:
+def _column(obs: pd.DataFrame, column: str, where: str) -> pd.Series:
+    at = [place for place, name in enumerate(obs.columns) if str(name) == column]
+    if not at:
+        columns = ", ".join(map(str, obs.columns))
+        there = f"there are: {columns}" if columns else "it has none; fit with --obs"
+        raise DataError(f"the obs table of {where} has no column '{column}'; {there}")
+    return obs.iloc[:, at[0]]
+
+
+def group_column(
+    obs: pd.DataFrame, column: str, known: pd.Series, where: str
+) -> tuple[pd.Series, tuple[Finding, ...]]:
+    """Return which samples belong together, such as those of one patient, and what is said of it.
+
+    Parameters
+    ----------
+    obs, column, where
+        As for :func:`label_column`.
+    known
+        Label of each sample.
+
+    Returns
+    -------
+    A group for each sample, and findings. A sample of no known group is one of its own.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or the labelled samples are of fewer than 2 groups.
+
+    Examples
+    --------
+    >>> obs = pd.DataFrame({"patient": ["p1", "p1", "p2", None]})
+    >>> groups, said = group_column(obs, "patient", pd.Series(list("abab")), "run")
+    >>> groups.nunique(), len(said)
+    (3, 2)
+    """
+    values = clean_column(_column(obs, column, where)).values
+    alone = values.isna().to_numpy()
+    codes, names = pd.factorize(values)
+    codes = np.where(alone, len(names) + np.arange(len(codes)), codes)
+    groups = pd.Series(codes, index=obs.index, name=column)
+    of_labelled = groups[known.notna().to_numpy()]
+    n_groups, n_largest = of_labelled.nunique(), int(of_labelled.value_counts().max())
+    if n_groups < 2:
+        raise DataError(
+            f"column '{column}' puts the labelled samples into {n_groups} group, and 2 are needed "
+            "to learn from one and test on another; choose another with --groups"
+        )
+    text = (
+        f"neighbours were tested on whole groups of '{column}': {count(n_groups, 'group')} of "
+        f"{count(len(of_labelled), 'labelled sample')}, the largest of {n_largest}; none is on "
+        "both sides of a split"
+    )
+    findings = [Finding("note", "evaluate-groups", text)]
+    if alone.any():
+        text = (
+            f"{count(int(alone.sum()), 'sample')} without a value in '{column}', each taken for a "
+            f"group of its own: {name_some(obs.index[alone])}"
+        )
+        items = tuple(map(str, obs.index[alone]))
+        findings.append(Finding("warning", "evaluate-no-group", text, items=items))
+    return groups, tuple(findings)
+
+
+def compare_embeddings(
+    embeddings: Mapping[str, pd.DataFrame], known: pd.Series, groups: pd.Series | None = None
+) -> pd.DataFrame:
     """Score k-means clusters and nearest neighbours of several embeddings against labels.
 
     Parameters
@@ -68,6 +138,9 @@ def compare_embeddings(embeddings: Mapping[str, pd.DataFrame], known: pd.Series)
         Name to points of shape (n_samples, n_dimensions).
     known
         Label of each sample; missing where unknown.
+    groups
+        Group of each sample, none missing: samples of one group, as of one patient, are
+        never on both sides of a split of the neighbours.
 
     Returns
     -------
@@ -100,7 +173,7 @@ def compare_embeddings(embeddings: Mapping[str, pd.DataFrame], known: pd.Series)
                 rows.append({"embedding": name, **dict.fromkeys(_SCORES, np.nan)})
                 continue
             clusters = kmeans_scores(points, known)
-            neighbours = knn_accuracy(points, known)
+            neighbours = knn_accuracy(points, known, groups=groups)
             row: dict[str, object] = {"embedding": name}
             for score in clusters.mean.index:
                 row[score] = float(clusters.mean[score])
@@ -119,7 +192,10 @@ def compare_subtypes(
     Returns
     -------
     Number of samples by subtype (rows, S1 first) and label (columns), and
-    ``n_samples``, ``accuracy``, ``nmi`` and ``ari`` over the labelled samples.
+    over the labelled samples ``n_samples``, ``n_subtypes``, ``n_classes``, ``purity``,
+    ``homogeneity``, ``completeness``, ``nmi``, ``ari`` and ``accuracy``. The accuracy is that of
+    a one-to-one matching, ``NaN`` where subtypes and classes differ in number: it would count
+    every further subtype as wrong, however pure.
 
     Raises
     ------
@@ -138,11 +214,18 @@ def compare_subtypes(
         raise DataError("no sample has a label; choose another column with --labels")
     counts = pd.crosstab(assigned.to_numpy(), truth.to_numpy())
     counts = counts.rename_axis(index="subtype", columns=None)
-    counts = counts.loc[sorted(counts.index, key=lambda name: int(str(name).removeprefix("S")))]
+    counts = counts.loc[sorted(counts.index, key=rank_of_name)]
+    homogeneity, completeness = homogeneity_completeness(truth, assigned)
+    n_subtypes, n_classes = counts.shape
     scores = {
         "n_samples": float(len(truth)),
-        "accuracy": clustering_accuracy(truth, assigned),
+        "n_subtypes": float(n_subtypes),
+        "n_classes": float(n_classes),
+        "purity": purity(truth, assigned),
+        "homogeneity": homogeneity,
+        "completeness": completeness,
         "nmi": nmi(truth, assigned),
         "ari": ari(truth, assigned),
+        "accuracy": clustering_accuracy(truth, assigned) if n_subtypes == n_classes else np.nan,
     }
     return counts, scores

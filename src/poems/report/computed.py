@@ -81,7 +81,9 @@ def label_tables(source: Source, column: str) -> dict[str, pd.DataFrame]:
         embeddings[BASELINE] = run.pca
     return {
         "label_counts": counts.reset_index(),
-        "label_agreement": pd.DataFrame([agreement]).astype({"n_samples": int}),
+        "label_agreement": pd.DataFrame([agreement]).astype(
+            dict.fromkeys(("n_samples", "n_subtypes", "n_classes"), int)
+        ),
         "label_scores": compare_embeddings(embeddings, known),
     }
 
@@ -125,6 +127,7 @@ def survival_tables(
             obs=run.obs,
             event_value=event_value,
             embedding=source.embedding(),
+            measured=source.gates > 0,
             seed=seed,
             time_unit=time_unit,
         )

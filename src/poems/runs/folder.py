@@ -177,7 +177,7 @@ def run_subtypes(run: Run) -> Subtypes:
             f"{run.folder} does not say how its subtypes were found (silhouette.csv, run.json); "
             "was it edited? Fit again"
         )
-    return Subtypes(
+    subtypes = Subtypes(
         assignment=own["subtype"].rename("subtype"),
         silhouette=choice["silhouette"],
         smallest=choice["smallest"],
@@ -189,6 +189,7 @@ def run_subtypes(run: Run) -> Subtypes:
         # Older runs do not say it: a number that was given was the only one tried.
         asked=bool(found.get("asked", len(choice) == 1)),
     )
+    return subtypes.by_measured_omics(run.model.gates > 0)
 
 
 def _tried(path: Path) -> tuple[NumberTried, ...]:

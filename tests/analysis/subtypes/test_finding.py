@@ -175,6 +175,7 @@ def _model(points: pd.DataFrame, probabilities: pd.DataFrame | None = None) -> S
         latent=points,
         default_metric="latent",
         diagnose=lambda: SimpleNamespace(signatures=()),
+        gates=pd.DataFrame({"rna": 1.0}, index=points.index),
     )
 
 

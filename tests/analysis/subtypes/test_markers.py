@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -216,3 +217,33 @@ def test_other_samples_are_refused(
         subtype_markers(model, other, subtypes)
     with pytest.raises(SettingsError, match="n_splits"):
         subtype_markers(model, planted.cohort, subtypes, n_splits=0)
+
+
+def test_a_subtype_of_missing_omics_takes_no_part(
+    planted: poems.simulation.cohort.Simulation, model: FittedPoems
+) -> None:
+    # S3 was measured without a view; the others are compared as if it was not there.
+    subtypes = find_subtypes(model, 3)
+    lacks = (subtypes.assignment == "S3").to_numpy()
+    cohort = planted.cohort
+    view = cohort.views["view2"]
+    views = {**cohort.views, "view2": replace(view, measured=view.measured & ~lacks)}
+    partial = replace(cohort, views=views)
+    measured = pd.DataFrame({"view1": True, "view2": ~lacks}, index=model.samples)
+    gates = measured.astype(float)
+    told = subtypes.by_measured_omics(measured)
+    seen = SimpleNamespace(
+        gates=gates,
+        preprocessing=model.preprocessing,
+        settings=model.settings,
+        view_names=model.view_names,
+    )
+    found = subtype_markers(seen, partial, told, n_splits=1)  # type: ignore[arg-type]
+    assert set(found.table["subtype"]) == {"S1", "S2"}
+    n = (~lacks).sum()
+    assert (found.table["n_in"] + found.table["n_out"]).unique().tolist() == [n]
+    assert list(found.table.columns) == [*COLUMNS, "p_alike", "q_alike"]
+    # All that are left have both views: the same test once more.
+    np.testing.assert_allclose(found.table["p_alike"], found.table["p"])
+    (said,) = [each for each in found.findings if each.code == "markers-missing-omics"]
+    assert said.message.startswith("S3 (without view2) left out of the markers")

@@ -8,6 +8,7 @@ from poems.analysis import survival_analysis
 from poems.analysis.survival.concordance import Refit
 from poems.analysis.survival.covariates import covariate_terms, group_terms
 from poems.analysis.survival.curves import survival_curves
+from poems.analysis.survival.logrank import logrank, stratified_logrank
 from poems.errors import DataError, SettingsError
 
 N = 120
@@ -264,3 +265,42 @@ def test_degenerate_follow_up(what: str) -> None:
     if what in ("one moment", "at once"):
         assert not len(found.reported)
         assert (found.concordance["concordance"].dropna() == 0.5).all()
+
+
+def test_a_subtype_of_missing_omics_is_drawn_and_not_tested() -> None:
+    # The hazard goes with the omic that S3 lacks, as with a hospital that did not measure it.
+    rng = np.random.default_rng(4)
+    latent, subtypes, _, _ = planted(0.0)
+    lacks = subtypes == "S3"
+    measured = pd.DataFrame({"rna": True, "mirna": ~lacks})
+    time = pd.Series(rng.exponential(np.where(lacks, 0.2, 1.0)), NAMES)
+    event = pd.Series(time < 1.5, NAMES)
+    whatever = survival_analysis(latent, subtypes, time, event, n_repeats=0)
+    assert whatever.logrank["p"].iloc[0] < 1e-4
+    found = survival_analysis(latent, subtypes, time, event, measured=measured, n_repeats=0)
+    assert set(found.curves.summary["subtype"]) == {"S1", "S2", "S3"}
+    assert "S3" not in set(found.logrank["group_a"]) | set(found.logrank["group_b"])
+    assert "S3" not in set(found.cox["level"])
+    assert found.logrank["p"].iloc[0] > 0.01
+    again = found.logrank[found.logrank["comparison"].str.contains("measured alike")]
+    assert again["p"].item() > 0.01
+    assert again["n_samples"].item() == len(time)
+    (said,) = [each for each in found.findings if each.code == "survival-missing-omics"]
+    assert "S3 left out of the tests, the curves show it" in said.message
+    everything = pd.DataFrame({"rna": True}, index=NAMES)
+    same = survival_analysis(latent, subtypes, time, event, measured=everything, n_repeats=0)
+    pd.testing.assert_frame_equal(same.logrank, whatever.logrank)
+
+
+def test_strata_are_compared_within() -> None:
+    rng = np.random.default_rng(0)
+    strata = np.repeat([0, 1], 100)
+    groups = (rng.random(200) < np.where(strata == 0, 0.2, 0.8)).astype(int)
+    time = rng.exponential(np.where(strata == 0, 1.0, 0.2)).round(2) + 0.01
+    event = rng.random(200) < 0.8
+    assert logrank(time, event, groups).p < 1e-3
+    assert stratified_logrank(time, event, groups, strata).p > 0.01
+    # In one stratum, with ties: the ordinary test.
+    one = stratified_logrank(time, event, groups, np.zeros(200))
+    assert one.p == pytest.approx(logrank(time, event, groups).p)
+    assert stratified_logrank(time, ~event & event, groups, strata).p == 1.0

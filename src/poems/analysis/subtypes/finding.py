@@ -108,6 +108,18 @@ def form_subtypes(
     seed: int,
 ) -> Subtypes:
     """Do what :func:`find_subtypes` does, for who says what there is to say by itself."""
+    found = _formed(model, n_subtypes, candidates, metric, method, seed)
+    return found.by_measured_omics(model.gates > 0)
+
+
+def _formed(
+    model: FittedPoems,
+    n_subtypes: int | None,
+    candidates: Iterable[int],
+    metric: Metric | None,
+    method: Method,
+    seed: int,
+) -> Subtypes:
     points = model.embedding(metric)
     if method == "kmeans":
         return kmeans_subtypes(

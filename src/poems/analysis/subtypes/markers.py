@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 
 from poems.analysis.subtypes.finding import Subtypes
 from poems.analysis.subtypes.half_subtypes import HalfSubtypes, half_subtypes
 from poems.analysis.subtypes.marker_tests import COLUMNS, marker_table
+from poems.analysis.subtypes.markers_alike import markers_alike
+from poems.analysis.subtypes.patterns import find_patterns
 from poems.data import MultiOmics, read
 from poems.errors import DataError
 from poems.findings import Finding, name_some
@@ -76,6 +79,9 @@ class Markers:
             Cross-fitted p-value, see :func:`subtype_markers`, and the false
             discovery rate at which it is significant, by Benjamini and Hochberg
             (1995) over all rows.
+        ``p_alike``, ``q_alike``
+            The same among the samples that have one set of omics, the most frequent; only where
+            subtypes were left out because they go with which omics were measured.
     agreement
         One row per split, half of the features and subtype: ``split``, ``half``,
         ``ari`` of all subtypes formed from the half with the reported ones,
@@ -135,6 +141,10 @@ def subtype_markers(
     nothing, and between those that were formed without it. Effects and means are
     those of the reported subtypes.
 
+    Subtypes that go with which omics were measured
+    (:func:`poems.analysis.subtypes.patterns.find_patterns`) are left out with their samples; the
+    others are then tested once more among samples that have the same omics.
+
     What is tested of a feature is whether it has to do with groups that the other
     features form, not whether the groups are distinct: on a continuum they
     have markers, too.
@@ -172,10 +182,19 @@ def subtype_markers(
     """
     require_whole("n_splits", n_splits, 1)
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
-    names = [str(name) for name in subtypes.sizes.index]
-    reported = _codes(subtypes.assignment, given.samples, names)
+    measured = model.gates > 0
+    patterns = find_patterns(subtypes.assignment, measured)
+    left_out = [each.subtype for each in patterns]
+    names = [str(name) for name in subtypes.sizes.index if name not in left_out]
+    reported = _codes(subtypes.assignment, given.samples, names, left_out)
     if len(names) < 2:
-        text = "there is one subtype only, so that nothing can tell it from others: no markers"
+        what = "there is one subtype only" + (
+            f", beside {name_some(left_out, 8)}, which {'goes' if len(left_out) == 1 else 'go'} "
+            "with which omics were measured"
+            if left_out
+            else ""
+        )
+        text = f"{what}, so that nothing can tell it from others: no markers"
         return _nothing(Finding("note", "one-subtype", text))
     data, codes, findings = _in_memory(model, given, reported, seed)
     if sum(data.n_features.values()) < 2:
@@ -189,6 +208,9 @@ def subtype_markers(
     ]
     agreement = _agreement(halves, names)
     table = marker_table(model, data, codes, names, halves)
+    if left_out:
+        table, said = markers_alike(model, data, codes, names, halves, table, left_out)
+        findings = (*findings, said)
     return Markers(
         table=table,
         agreement=agreement,
@@ -224,8 +246,10 @@ def _nothing(finding: Finding) -> Markers:
     )
 
 
-def _codes(assignment: pd.Series, samples: pd.Index, names: list[str]) -> _Codes:
-    """Return the place of each sample's subtype among the names."""
+def _codes(
+    assignment: pd.Series, samples: pd.Index, names: list[str], left_out: list[str]
+) -> _Codes:
+    """Return the place of each sample's subtype among the names; -1 for those left out."""
     own = assignment.reindex(samples)
     if own.isna().any():
         bare = samples[own.isna().to_numpy()]
@@ -233,7 +257,8 @@ def _codes(assignment: pd.Series, samples: pd.Index, names: list[str]) -> _Codes
             f"{len(bare)} of the cohort's {len(samples)} samples have no subtype: "
             f"{name_some(bare)}; give the cohort that the model was fitted on"
         )
-    return np.asarray([names.index(str(name)) for name in own], dtype=np.intp)
+    places = {name: at for at, name in enumerate(names)} | dict.fromkeys(left_out, -1)
+    return np.asarray([places[str(name)] for name in own], dtype=np.intp)
 
 
 def _in_memory(
@@ -242,14 +267,16 @@ def _in_memory(
     """Bring the samples that are tested to the model's scale, in memory."""
     data, _ = prepare(model.preprocessing, cohort)
     most = max(2, min(_MOST_SAMPLES, _MOST_BYTES // (4 * sum(data.n_features.values()))))
-    rows = random_rows(len(data), most, seed)
+    compared = torch.from_numpy(np.flatnonzero(reported >= 0))
+    rows = compared[random_rows(len(compared), most, seed)]
     findings: tuple[Finding, ...] = ()
-    if len(rows) < len(data):
+    if len(rows) < len(compared):
         text = (
-            f"markers of subtypes were tested on a random subset of {len(rows)} of {len(data)} "
+            f"markers of subtypes were tested on a random subset of {len(rows)} of {len(compared)} "
             "samples; effects and means are of these"
         )
         findings = (Finding("note", "markers-subset", text),)
+    if len(rows) < len(data):
         data = data.take(rows)
     return (
         data if isinstance(data, Batch) else data.load(),

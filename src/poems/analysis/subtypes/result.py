@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakKeyDictionary
@@ -11,8 +11,10 @@ import pandas as pd
 
 from poems.analysis.subtypes.assignment import SubtypeModel, learn_subtypes
 from poems.analysis.subtypes.choice_words import explain_choice
+from poems.analysis.subtypes.patterns import SubtypePattern, named_by_pattern, pattern_findings
 from poems.clustering.how_many import NumberTried
 from poems.clustering.kmeans import FEWEST_SAMPLES
+from poems.clustering.names import rank_of_name
 from poems.findings import Finding, count, name_some
 from poems.notebook import card
 from poems.settings.schema import Metric
@@ -54,6 +56,9 @@ class Subtypes:
         What speaks for each number of subtypes tried, and what against it; none for a mixture.
     asked
         Whether the number was given rather than chosen.
+    patterns
+        Those of the subtypes that go with which omics were measured, as
+        :meth:`by_measured_omics` finds them. Their names say so.
     """
 
     assignment: pd.Series
@@ -66,6 +71,27 @@ class Subtypes:
     n_clustered: int | None = None
     tried: tuple[NumberTried, ...] = ()
     asked: bool = False
+    patterns: tuple[SubtypePattern, ...] = ()
+
+    def by_measured_omics(self, measured: pd.DataFrame) -> Subtypes:
+        """Name the subtypes that go with which omics were measured after these.
+
+        They are patterns of missing omics rather than subtypes; see
+        :func:`poems.analysis.subtypes.patterns.find_patterns`.
+
+        Parameters
+        ----------
+        measured
+            Whether each omic was measured on each sample, of shape (n_samples, n_views).
+        """
+        assignment, patterns = named_by_pattern(self.assignment, measured)
+        return replace(self, assignment=assignment, patterns=patterns)
+
+    @property
+    def apart_from_patterns(self) -> list[str]:
+        """Names of the subtypes that do not go with which omics were measured."""
+        left_out = {each.subtype for each in self.patterns}
+        return [str(name) for name in self.sizes.index if name not in left_out]
 
     def _repr_html_(self) -> str:
         """Show the subtypes in a notebook: why so many, their sizes, how well they are found."""
@@ -85,6 +111,22 @@ class Subtypes:
     @property
     def explanation(self) -> str:
         """Why there are so many subtypes, and which other numbers hold."""
+        if not self.patterns:
+            return self.reason
+        named = [each.subtype for each in self.patterns]
+        kept, several = len(self.apart_from_patterns), len(named) > 1
+        groups = self.reason.replace(
+            count(self.n_subtypes, "subtype"), count(self.n_subtypes, "group"), 1
+        )
+        return (
+            f"{count(kept, 'subtype') if kept > 1 else 'No subtypes'}, and beside "
+            f"{'them' if kept > 1 else 'the rest'} {name_some(named, 8)}, which "
+            f"{'go' if several else 'goes'} with which omics were measured. {groups}"
+        )
+
+    @property
+    def reason(self) -> str:
+        """The same of all groups that were formed, whatever they go with."""
         if self.method == "mixture":
             said = "the components of the mixture prior that hold samples"
             return f"{count(self.n_subtypes, 'subtype')}: {said}."
@@ -94,12 +136,15 @@ class Subtypes:
     def found_again(self) -> dict[str, float]:
         """Mean Jaccard index of each subtype when samples are drawn anew; empty if unknown."""
         own = [each for each in self.tried if each.n_clusters == self.n_subtypes]
-        return {f"S{at + 1}": value for each in own for at, value in enumerate(each.jaccard)}
+        names = list(map(str, self.sizes.index))
+        return {
+            name: value for each in own for name, value in zip(names, each.jaccard, strict=True)
+        }
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is to be said of how the subtypes were found, and of how far they hold."""
-        found = []
+        found = list(pattern_findings(self.patterns))
         if self.n_clustered is not None:
             text = (
                 f"subtypes were found on a random subset of {self.n_clustered} of "
@@ -134,7 +179,7 @@ class Subtypes:
     def sizes(self) -> pd.Series:
         """Number of samples by subtype, in the order S1, S2, …."""
         counts = self.assignment.value_counts()
-        return counts.loc[[f"S{rank + 1}" for rank in range(self.n_subtypes)]]
+        return counts.loc[sorted(counts.index, key=rank_of_name)]
 
     @property
     def tiny(self) -> list[str]:

@@ -10,11 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.analysis.factors.associations import false_discovery_rates
+from poems.analysis.subtypes.patterns import find_patterns
 from poems.analysis.survival.concordance import FEWEST_IN_FOLD, Features, Refit, concordance_table
 from poems.analysis.survival.covariates import Term, complete_cases, covariate_terms, group_terms
 from poems.analysis.survival.cox import COLUMNS, PH_COLUMNS, CoxFit, fit_cox
 from poems.analysis.survival.curves import Curves, survival_curves
 from poems.analysis.survival.logrank import logrank_table
+from poems.analysis.survival.measured_alike import measured_alike
 from poems.analysis.survival.outcome import Outcome, read_outcome
 from poems.analysis.survival.sentences import cohort_findings, result_findings
 from poems.analysis.testing.obs_columns import FEWEST_IN_GROUP
@@ -99,6 +101,7 @@ def survival_analysis(
     obs: pd.DataFrame | None = None,
     event_value: object | None = None,
     embedding: pd.DataFrame | None = None,
+    measured: pd.DataFrame | None = None,
     fdr: float = FDR,
     n_folds: int = 5,
     n_repeats: int = 5,
@@ -137,6 +140,11 @@ def survival_analysis(
     embedding
         Where the subtypes were found, (n_samples, n_dimensions), to repeat the clustering within
         the folds; ``latent`` by default.
+    measured
+        Whether each omic was measured, of shape (n_samples, n_views), such as ``model.gates > 0``.
+        If given, subtypes that go with which omics were measured
+        (:func:`poems.analysis.subtypes.patterns.find_patterns`) are left out of the tests, and
+        all are compared once more among samples that have the same omics.
     fdr
         False discovery rate at which results are reported.
     n_folds, n_repeats
@@ -181,19 +189,34 @@ def survival_analysis(
     findings = [*outcome.findings, *noticed, *lacking]
     tested, small = _tested_groups(groups)
     findings += small
+    patterns = () if measured is None else find_patterns(subtypes, measured)
+    tested &= ~groups.isin([each.subtype for each in patterns])
     drawn = groups.notna()
     curves = survival_curves(
         outcome.time[drawn], outcome.event[drawn],
         groups[drawn] if drawn.any() else groups,
     )  # fmt: skip
     logrank = logrank_table(outcome.time[tested], outcome.event[tested], groups[tested])
+    if measured is not None and patterns:
+        again, said = measured_alike(outcome, groups, measured, patterns)
+        logrank = pd.concat([logrank, again], ignore_index=True) if len(logrank) else logrank
+        findings.append(said)
     factors = _standardised(latent.loc[samples])
     fits = _cox_models(outcome, groups.where(tested), factors, adjusting, complete)
     findings += cohort_findings(outcome, groups, fits)
     tests = _tests(logrank, fits, bool(adjusting), fdr)
     points = (latent if embedding is None else embedding).loc[samples]
+    compared = groups.mask(groups.isin([each.subtype for each in patterns]))
     concordance, why = _concordance(
-        outcome, groups, latent.loc[samples], points, adjusting, complete, n_folds, n_repeats, seed
+        outcome,
+        compared,
+        latent.loc[samples],
+        points,
+        adjusting,
+        complete,
+        n_folds,
+        n_repeats,
+        seed,
     )
     findings += why
     check = _check(fits)

@@ -158,7 +158,7 @@ def _subtypes_differ(
     tested = set(logrank["group_a"]) | set(logrank["group_b"])
     order = curves.summary[curves.summary["subtype"].isin(tested)].sort_values("restricted_mean")
     worst, best = order.iloc[0], order.iloc[-1]
-    pairs = logrank[(logrank["comparison"] != "overall") & (logrank["p_corrected"] <= fdr)]
+    pairs = logrank[(logrank["group_a"] != "") & (logrank["p_corrected"] <= fdr)]
     apart = f"; apart are {name_some(pairs['comparison'], 6)}" if len(pairs) else ""
     text = (
         f"survival differs between subtypes ({'; '.join(tests)}): up to time "

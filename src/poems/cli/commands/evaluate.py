@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from poems.findings import Finding
 
+_TITLES: Final = {"nmi": "NMI", "ari": "ARI", "knn": "kNN"}
+_AGREEMENT: Final = ("accuracy", "purity", "homogeneity", "completeness", "nmi", "ari")
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
@@ -33,42 +36,66 @@ def evaluate(
         str, typer.Option(metavar="COLUMN", help="Column of the run's obs table that holds labels.")
     ],
     metric: inputs.MetricOption = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of the obs table that says which samples belong together, such as those "
+            "of one patient: none is on both sides of a split.",
+        ),
+    ] = None,
 ) -> CommandResult:
     """Compare the embedding and the subtypes of a run with known labels."""
     checks.require_run(run)
-    checks.require_columns(run, None, {"--labels": [labels]})
+    checks.require_columns(
+        run, None, {"--labels": [labels], "--groups": [groups] if groups else []}
+    )
 
     from poems.data.obs.values import clean_obs
-    from poems.evaluation.labelled import compare_embeddings, compare_subtypes, label_column
+    from poems.evaluation.labelled import (
+        compare_embeddings,
+        compare_subtypes,
+        group_column,
+        label_column,
+    )
     from poems.runs.folder import read_run
 
     read = read_run(run)
     known = label_column(read.obs, labels, str(read.folder))
     # Of runs whose obs table was not cleaned when they were fitted.
     _, noticed = clean_obs(read.obs.loc[:, [str(name) == labels for name in read.obs.columns]])
+    together: pd.Series | None = None
+    told: tuple[Finding, ...] = ()
+    if groups is not None:
+        together, told = group_column(read.obs, groups, known, str(read.folder))
     metrics = read.model.metrics if metric is None else (metric,)
     embeddings = {str(name): read.model.embedding(name) for name in metrics}
     if read.pca is not None:
         embeddings["PCA"] = read.pca
     counts, scores = compare_subtypes(read.subtypes["subtype"], known)
     found = _Evaluation(
-        known, compare_embeddings(embeddings, known), counts, scores, read.model.n_active
+        known,
+        compare_embeddings(embeddings, known, together),
+        counts,
+        scores,
+        read.model.n_active,
     )
     return CommandResult(
-        partial(_show, found=found, noticed=noticed),
+        partial(_show, found=found, noticed=(*noticed, *told)),
         {
             "run": run,
             "labels": labels,
+            "groups": groups,
             "n_samples": len(known),
             "n_labelled": known.notna().sum(),
             "n_classes": known.nunique(),
-            "subtypes": {name: scores[name] for name in ("accuracy", "nmi", "ari")},
+            "subtypes": {name: scores[name] for name in _AGREEMENT},
         },
         tables={
             "embeddings": found.embeddings,
             "subtypes": found.pairs(),
         },
-        findings=noticed,
+        findings=(*noticed, *told),
     )
 
 
@@ -120,21 +147,28 @@ def _show(console: Console, found: _Evaluation, noticed: Sequence[Finding]) -> N
         )
     else:
         print_table(console, counts, index="subtype")
-    say(
-        console,
-        f"accuracy {scores['accuracy']:.2f}, NMI {scores['nmi']:.2f}, ARI {scores['ari']:.2f}",
-    )
+    known_scores = [name for name in _AGREEMENT if scores[name] == scores[name]]
+    listed = ", ".join(f"{_TITLES.get(name, name)} {scores[name]:.2f}" for name in known_scores)
+    say(console, listed)
+    if "accuracy" not in known_scores:
+        say(
+            console,
+            f"no accuracy: {counts.shape[0]} subtypes and {counts.shape[1]} classes cannot be "
+            "matched one to one. purity: share of the samples with the most frequent class of "
+            "their subtype; homogeneity: does a subtype hold one class; completeness: does a class "
+            "lie in one subtype",
+            "dim",
+        )
 
 
 def _written(scores: pd.DataFrame) -> pd.DataFrame:
     """Write scores as "mean ± sd", an embedding a row."""
     import pandas as pd
 
-    titles = {"nmi": "NMI", "ari": "ARI", "knn": "kNN"}
     names = [name for name in scores.columns if f"{name}_sd" in scores.columns]
     return pd.DataFrame(
         {
-            titles.get(name, name): [
+            _TITLES.get(name, name): [
                 f"{mean:.2f} ± {sd:.2f}" if mean == mean else "–"
                 for mean, sd in zip(scores[name], scores[f"{name}_sd"], strict=True)
             ]

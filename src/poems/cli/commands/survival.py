@@ -82,6 +82,7 @@ def survival(
         obs=table,
         event_value=event_value,
         embedding=read.model.embedding(metric).set_axis(read.obs.index),
+        measured=read.model.gates.set_axis(read.obs.index) > 0,
         fdr=fdr,
         n_repeats=repeats,
         seed=seed,

@@ -48,7 +48,12 @@ def labels_section(source: Source) -> Section | None:
                 agreement,
                 [
                     Column("n_samples", "Samples labelled", "integer"),
-                    Column("accuracy", "Accuracy", "number", "Under the best one-to-one matching"),
+                    Column("n_subtypes", "Subtypes", "integer"),
+                    Column("n_classes", "Labels", "integer"),
+                    Column("accuracy", "Accuracy", "number", "Matched one to one, if as many"),
+                    Column("purity", "Purity", "number", "Share with their subtype's main label"),
+                    Column("homogeneity", "Homogeneity", "number", "1: one label a subtype"),
+                    Column("completeness", "Completeness", "number", "1: one subtype a label"),
                     Column("nmi", "NMI", "number", "Normalised mutual information"),
                     Column("ari", "ARI", "number", "Adjusted Rand index; 0 by chance"),
                 ],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from poems.analysis.subtypes.choice_words import choice_table
+from poems.analysis.subtypes.patterns import pattern_findings
+from poems.analysis.subtypes.result import Subtypes
 from poems.findings import count
 from poems.plots.style import natural_order
 from poems.report.blocks import Block, Fold, Heading, Panel, Picker, Section, Text
@@ -18,7 +20,7 @@ from poems.report.sections.drawn import (
 )
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
-from poems.report.wording import listing, number, verb
+from poems.report.wording import listing, number, sentence, verb
 from poems.runs.folder import run_subtypes
 from poems.settings.rates import FDR
 
@@ -39,15 +41,21 @@ def subtypes_section(source: Source) -> Section:
     blocks.append(Heading("subtype-samples", "Uncertain samples"))
     blocks += _uncertain(source)
     blocks.append(Heading("subtype-markers", "What marks each subtype"))
-    blocks += _markers(source, list(sizes.index))
+    found = run_subtypes(source.run)
+    blocks += _markers(source, found.apart_from_patterns)
     lead = (
         f"{count(len(sizes), 'subtype')}: groups of samples that lie together when all omics are "
-        "seen at once. S1 is the largest; the names have no other meaning."
+        f"seen at once. S1 is the largest; the names have no other meaning.{_patterns(found)}"
         if len(sizes) > 1
         else "All samples are in one group, S1: no distinct groups were found, or none were asked "
         "for."
     )
     return Section("subtypes", "Subtypes", blocks, lead)
+
+
+def _patterns(found: Subtypes) -> str:
+    """Say which of the groups are none of the disease."""
+    return "".join(f" {sentence(each.message)}" for each in pattern_findings(found.patterns))
 
 
 def subtype_sizes(subtypes: pd.Series) -> pd.Series:

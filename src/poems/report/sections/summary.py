@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from poems.analysis.subtypes.patterns import pattern_findings
 from poems.findings import Finding, count
 from poems.report.blocks import Block, Fold, Section, Sentence, Sentences
 from poems.report.sections.cautions import cautions_block
@@ -21,7 +22,7 @@ from poems.report.sections.survival import OF_SUBTYPES, RESULTS, spoken
 from poems.report.source import Source
 from poems.report.standing import of_sound_factors, weak_factors
 from poems.report.verdict import verdict_of
-from poems.report.wording import factor_title, listing, number, p_text, percent, verb
+from poems.report.wording import factor_title, listing, number, p_text, percent, sentence, verb
 from poems.runs.folder import run_subtypes
 from poems.settings.rates import FDR, FDR_OBS
 
@@ -138,14 +139,18 @@ def subtype_sentences(source: Source) -> Iterable[Sentence]:
     if n < 2:
         yield Sentence("Subtypes", found.explanation, target="subtype-number")
         return
-    told = listing(f"{name} with {count(int(size), 'sample')}" for name, size in sizes.items())
-    yield Sentence("Subtypes", f"{n} subtypes: {told}.", target="subtypes")
-    reason = found.explanation.removeprefix(f"{count(n, 'subtype')}: ")
+    kept = found.apart_from_patterns
+    if len(kept) > 1:
+        told = listing(f"{name} with {count(int(sizes[name]), 'sample')}" for name in kept)
+        yield Sentence("Subtypes", f"{len(kept)} subtypes: {told}.", target="subtypes")
+    for each in pattern_findings(found.patterns):
+        yield Sentence("Subtypes", sentence(each.message), target="subtype-sizes")
+    reason = found.reason.removeprefix(f"{count(n, 'subtype')}: ")
     yield Sentence("Subtypes", f"{reason[:1].upper()}{reason[1:]}", target="subtype-number")
     stability = source.get("subtype_stability")
     if stability is not None and "jaccard" in stability.columns:
-        known = stability.dropna(subset=["jaccard"])
-        if len(known):
+        known = stability[stability["subtype"].isin(kept)].dropna(subset=["jaccard"])
+        if len(known) > 1:
             best = known.loc[known["jaccard"].idxmax()]
             worst = known.loc[known["jaccard"].idxmin()]
             yield Sentence(
@@ -171,11 +176,11 @@ def subtype_sentences(source: Source) -> Iterable[Sentence]:
 def marker_sentences(source: Source) -> Iterable[Sentence]:
     """Say what marks each subtype."""
     markers = source.get("markers")
-    sizes = subtype_sizes(source.subtypes)
-    if markers is None or len(sizes) < 2:
+    kept = run_subtypes(source.run).apart_from_patterns
+    if markers is None or len(kept) < 2:
         return
     topic, target = "What marks each subtype", "subtype-markers"
-    names = list(map(str, sizes.index))
+    names = list(kept)
     if len(names) == 2:
         # What is higher in the one is lower in the other: one sentence says it.
         names, head = names[:1], f"Against {names[1]}, {names[0]} has"
