@@ -85,7 +85,7 @@ class POEMS(nn.Module):
             )
         )
 
-        self.background = Background(sizes, 0)
+        self.background = Background(sizes, 0, model.n_latent)
         # How much each feature counts; views' features one after the other (n_features,).
         self.register_buffer("feature_weights", torch.ones(sum(sizes)))
 
@@ -203,7 +203,7 @@ class POEMS(nn.Module):
         """
         eta = self.decode_jointly(z)
         if background is not None and background.shape[1]:
-            eta = eta + self.background.predict(background)
+            eta = eta + self.background.predict(background, z)
         parts = torch.split(eta, list(self.background.sizes), dim=1)
         return dict(zip(self.views, parts, strict=True))
 

@@ -13,13 +13,12 @@ from poems.nn.model import POEMS
 def predictive_variance(model: POEMS, found: Inferred) -> dict[str, Tensor]:
     """Compute the variance of entries that were not seen, on the model's scale.
 
-    The noise's, and what is not known of z, of b and of the background's loadings, decoders
+    The noise's, and what is not known of y = (z, b) and of the dense effects G = (C, B), decoders
     linearised at z:
 
-        sigma_j^2 + a_j' C a_j + E[b' Cov(B_j) b],   a_j = (d eta_j / d z, B_j),
+        sigma_j^2 + a_j' Cov(y) a_j + E[y' Cov(G_j) y],   a_j = (d eta_j / d z, 0) + G_j.
 
-    C the posterior covariance of z and b. Cov(B_j) is taken as that of its view's features on
-    average, for the same noise.
+    Cov(G_j) is taken as that of its view's features on average, for the same noise.
 
     Parameters
     ----------
@@ -50,19 +49,23 @@ def predictive_variance(model: POEMS, found: Inferred) -> dict[str, Tensor]:
     if found.covariance is None:
         raise ValueError("infer(…, covariance=True) is needed for predictive variances")
     background, n_latent = model.background, model.n_latent
-    sizes, b = list(background.sizes), found.background
-    squares = b[:, :, None] * b[:, None, :] + found.covariance[:, n_latent:, n_latent:]
+    sizes, y = list(background.sizes), torch.cat([found.loc, found.background], dim=1)
+    squares = y[:, :, None] * y[:, None, :] + found.covariance
     noise = torch.cat([deviation.square() for deviation in model.standard_deviations()])
     if background.n_background:
         noise = 1.0 / background.precision
     variances = {}
-    parts = zip(torch.split(background.loadings, sizes), torch.split(noise, sizes), strict=True)
-    for i, (name, (loadings, own)) in enumerate(zip(model.views, parts, strict=True)):
+    parts = zip(
+        torch.split(background.joint, sizes),
+        torch.split(noise, sizes),
+        model.weights_of_views().values(),
+        strict=True,
+    )
+    for i, (name, (dense, own, counts)) in enumerate(zip(model.views, parts, strict=True)):
         driven, slopes = model.decoder(i).slopes(found.loc)
-        known = torch.zeros(len(b), len(own), n_latent)
-        known[:, driven] = slopes
-        axes = torch.cat([known, loadings.expand(len(b), *loadings.shape)], dim=2)
+        axes = dense.repeat(len(y), 1, 1)
+        axes[:, driven, :n_latent] += slopes
         spread = ((axes @ found.covariance) * axes).sum(dim=2)
-        doubt = torch.einsum("nab,ab->n", squares, background.uncertainty[i]) / len(own)
+        doubt = torch.einsum("nab,ab->n", squares, background.uncertainty[i]) / counts.sum()
         variances[name] = own * (1.0 + doubt[:, None]) + spread
     return variances

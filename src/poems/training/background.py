@@ -1,14 +1,17 @@
-"""The background of a trained model: dense factors of what its sparse factors leave unsaid.
+"""The background of a trained model: what its sparse factors leave unsaid, dense and linear.
 
 Variational Bayes for a group factor analysis of the residuals (Virtanen et al. 2012; Klami et al.
 2015), the decoders held as they are:
 
-    x_nj - eta_j(z_n) = offset_j + B_j . b_n + noise,   b_n ~ N(0, I),
-    B_jk ~ N(0, 1 / alpha_vk),   noise_nj ~ N(0, sigma_j^2).
+    x_nj - eta_j(z_n) = offset_j + G_j . y_n + noise,   y_n = (z_n, b_n), b_n ~ N(0, I),
+    G_jk ~ N(0, 1 / alpha_vk),   noise_nj ~ N(0, sigma_j^2).
 
-alpha_vk, the precision of a view's loadings of a factor, is learned. It grows without end where
-the view has no part in the factor, so that factors become shared, private or nobody's by
-themselves; the last are left out. How much a feature counts (:mod:`poems.scaling.redundancy`) bears
+So a feature has a few large effects of the factors and a small one of each, as in sparse linear
+mixed models (Zhou, Carbonetto & Stephens 2013), and background factors b beside them. alpha_vk, the
+precision of a view's effects of a factor, is that of the most evidence, by MacKay's (1992) updates.
+It grows without end where the view has no part in the factor, so that background factors become
+shared, private or nobody's by themselves; the last are left out. What is not known of z and b counts:
+residuals about their means alone would be too small. How much a feature counts (:mod:`poems.scaling.redundancy`) bears
 on what features share, the scores and alpha; its own loadings and noise are what they would be
 without.
 """
@@ -23,7 +26,7 @@ import torch
 from torch import Tensor
 
 from poems.nn.background import Background
-from poems.nn.background_scores import conditional_scores
+from poems.nn.background_scores import Knowledge, conditional_scores
 from poems.nn.inference import Inferred, infer
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
@@ -31,7 +34,7 @@ from poems.training.starts.linear import principal_scores
 
 # Background factors at most, and samples that each takes at the least.
 _MOST = 64
-_SAMPLES_EACH = 3
+_SAMPLES_EACH = 2
 # Turns of background and latents; rounds of a turn, at most.
 _TURNS, _ROUNDS = 2, 20
 # Steps of the latents in a turn: they are inferred to the end when the background stands.
@@ -40,6 +43,10 @@ _STEPS = 2
 _SETTLED = 2e-3
 # Mean square of a view's loadings of a factor, in posterior variances of theirs, that is nothing.
 _NOTHING = 0.1
+# Share of what the factors leave that all their weak effects explain at the start.
+_WEAK_SHARE = 0.1
+# Precision of loadings beyond which nothing is left of them.
+_MOST_PRECISION = 1e8
 # Steps for loadings of a view with missing entries in each round; one is exact without.
 _STEPS_WITH_GAPS = 3
 # The noise's prior: degrees of freedom, and its scale as a share of the feature's variance.
@@ -64,34 +71,40 @@ def fit_background(model: POEMS, batch: Batch, most: int | None = None) -> Infer
         those stay that the data support; 0 for none. They are of the views alone whose noise
         is additive (:attr:`poems.nn.likelihoods.Likelihood.additive`).
     """
-    model.background = Background(tuple(batch.n_features.values()), 0)
-    found = infer(model, batch, steps=_STEPS)
+    sizes = tuple(batch.n_features.values())
+    model.background = Background(sizes, 0, model.n_latent)
     limit = min(_MOST, len(batch) // _SAMPLES_EACH) if most is None else most
     additive = [i for i in range(len(model.views)) if model.likelihood(i).additive]
-    if not limit or not additive:
-        return found
     own = _views_of(batch, additive)
-    if not own.measured.any():
+    learns = bool(limit and additive and own.measured.any())
+    found = infer(model, batch, steps=_STEPS, moments=learns)
+    if not learns:
         return found
 
     def left() -> _Residuals:
-        eta = torch.split(model.decode_jointly(found.loc), list(model.background.sizes), dim=1)
-        weights = torch.split(model.feature_weights, list(model.background.sizes))
+        eta = torch.split(model.decode_jointly(found.loc), list(sizes), dim=1)
+        weights = torch.split(model.feature_weights, list(sizes))
         parts = [eta[i] for i in additive], [weights[i] for i in additive]
         return _Residuals(own, torch.cat(parts[0], dim=1), torch.cat(parts[1]))
 
-    state = _start(left(), limit)
+    used = model.driving().nonzero()[:, 0]
+    rows = torch.cat([part for i, part in enumerate(_positions(sizes)) if i in additive])
+    state = _start(left(), found.loc, used, limit)
     for _ in range(_TURNS):
         residuals = left()
+        known = Knowledge.of(model.background, model.feature_weights, batch)
+        state.learn_of(found, known.scatter(batch.measured), additive, rows)
         for _ in range(_ROUNDS):
-            if not state.scores.shape[1] or _round(residuals, state) < _SETTLED:
+            if not state.n_background or _round(residuals, state) < _SETTLED:
                 break
-        model.background = _among(
-            state.background(residuals), tuple(batch.n_features.values()), additive
-        )
-        found = infer(model, batch, found.loc, steps=_STEPS)
-        state.scores, state.scatter = found.background, found.scatter[additive]
+        model.background = _among(state.background(residuals), sizes, additive)
+        found = infer(model, batch, found.loc, steps=_STEPS, moments=True)
     return found
+
+
+def _positions(sizes: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """Return where the features of each view are among those of all."""
+    return torch.split(torch.arange(sum(sizes)), list(sizes))
 
 
 def _views_of(batch: Batch, views: list[int]) -> Batch:
@@ -110,8 +123,8 @@ def _among(background: Background, sizes: tuple[int, ...], views: list[int]) -> 
     """Return the background of some views as that of all: it adds nothing to the others."""
     if len(views) == len(sizes):
         return background
-    made = Background(sizes, background.n_background)
-    for name in ("loadings", "offset", "precision"):
+    made = Background(sizes, background.n_background, background.n_latent)
+    for name in ("loadings", "weak", "offset", "precision"):
         parts = dict(
             zip(views, torch.split(getattr(background, name), list(background.sizes)), strict=True)
         )
@@ -169,36 +182,84 @@ class _Residuals:
 class _State:
     """What is believed of the background: means, and what varies about them.
 
-    ``scatter``: covariances of the scores, summed over the samples that each view was measured on,
-    of shape (n_views, n_background, n_background).
+    Columns are the latents that drive anything, ``used`` of all ``n_latent``, and then the
+    background factors. ``scores``: y, (n_samples, width); ``loadings``: G, (n_features, width);
+    ``scatter``: covariances of y, summed over the samples that each view was measured on,
+    (n_views, width, width), of which ``inherited`` is what doubt of z adds; ``slopes`` and
+    ``spread``: see :class:`poems.nn.moments.Moments`.
     """
 
+    used: Tensor
+    n_latent: int
     scores: Tensor
     scatter: Tensor
+    inherited: Tensor
+    slopes: Tensor
+    spread: Tensor
     loadings: Tensor
     offset: Tensor
     noise: Tensor
     alpha: Tensor
     uncertainty: Tensor
 
+    @property
+    def n_used(self) -> int:
+        return len(self.used)
+
+    @property
+    def n_background(self) -> int:
+        return self.loadings.shape[1] - self.n_used
+
+    def learn_of(self, found: Inferred, given: Tensor, views: list[int], rows: Tensor) -> None:
+        """Take in what was inferred; at first, without background factors, what it says of z.
+
+        ``given``: covariances of b where z is known, summed as ``scatter``; ``views`` and ``rows``:
+        the views that have a background, and their features.
+        """
+        assert found.moments is not None
+        z, sums = found.loc[:, self.used], found.moments
+        there = torch.cat([self.used, self.n_latent + torch.arange(found.background.shape[1])])
+        self.slopes = _padded(sums.slopes[rows][:, there], self.slopes.shape)
+        self.spread = sums.spread[rows]
+        scatter = sums.scatter[views][:, there][:, :, there]
+        self.scatter = _padded(scatter, self.scatter.shape)
+        self.inherited = self.scatter.clone()
+        if found.background.shape[1]:
+            self.scores = torch.cat([z, found.background], dim=1)
+            self.inherited[:, self.n_used :, self.n_used :] -= given[views]
+
     def background(self, residuals: _Residuals) -> Background:
         """Return it for a model."""
-        made = Background(residuals.sizes, self.loadings.shape[1])
-        made.loadings, made.offset = self.loadings.clone(), self.offset.clone()
-        made.precision, made.uncertainty = 1.0 / self.noise, self.uncertainty.clone()
+        made = Background(residuals.sizes, self.n_background, self.n_latent)
+        if not self.n_background:
+            return made
+        weak, made.loadings = self.loadings.split([self.n_used, self.n_background], dim=1)
+        made.weak[:, self.used] = weak
+        made.loadings = made.loadings.clone()
+        made.offset, made.precision = self.offset.clone(), 1.0 / self.noise
+        there = torch.cat([self.used, self.n_latent + torch.arange(self.n_background)])
+        made.uncertainty[:, there[:, None], there] = self.uncertainty
         return made
 
     def keep(self, factors: Tensor) -> None:
         """Leave out all background factors but some (booleans of shape (n_background,))."""
         if factors.all():
             return
-        self.scores, self.loadings = self.scores[:, factors], self.loadings[:, factors]
-        self.alpha = self.alpha[:, factors]
-        self.scatter = self.scatter[:, factors][:, :, factors]
-        self.uncertainty = self.uncertainty[:, factors][:, :, factors]
+        kept = torch.cat([torch.ones(self.n_used, dtype=torch.bool), factors])
+        for name in ("scores", "loadings", "alpha", "slopes"):
+            setattr(self, name, getattr(self, name)[:, kept])
+        for name in ("scatter", "inherited", "uncertainty"):
+            setattr(self, name, getattr(self, name)[:, kept][:, :, kept])
 
 
-def _start(residuals: _Residuals, most: int) -> _State:
+def _padded(values: Tensor, shape: torch.Size) -> Tensor:
+    """Return values with zeros after the last of each axis, in some shape."""
+    made = values.new_zeros(shape)
+    made[tuple(slice(0, n) for n in values.shape)] = values
+    return made
+
+
+def _start(residuals: _Residuals, z: Tensor, used: Tensor, most: int) -> _State:
     """Begin at the principal components of the residuals, each feature divided by its deviation."""
     offset = residuals.means
     centred = residuals.centred(offset)
@@ -207,43 +268,65 @@ def _start(residuals: _Residuals, most: int) -> _State:
     white = centred * residuals.weights.sqrt() / left.sqrt().clamp_min(1e-6)
     n_samples, n_features = white.shape
     kept = min(most, n_samples - 1, n_features)
-    scores = principal_scores([white], kept)[0].to(white.dtype)
+    blocks = [white[:, rows] for _, rows, _ in residuals.views()]
+    scores = principal_scores(blocks, kept)[0].to(white.dtype)
     loadings = centred.T @ scores / residuals.counts[:, None]
     # A start alone, as in the start of loadings: the first round updates it.
     noise = (left - loadings.square().sum(dim=1)).clamp_min(0.05 * left).clamp_min(1e-6)
-    # Where all loadings are 0 the precision is merely large.
-    alpha = torch.stack(
-        [
-            1.0 / _mean(loadings[rows].square(), residuals.weights[rows]).clamp_min(1e-9)
-            for _, rows, _ in residuals.views()
-        ]
-    )
+    loadings = torch.cat([loadings.new_zeros(n_features, len(used)), loadings], dim=1)
+    width, views = loadings.shape[1], list(residuals.views())
+    alpha = loadings.new_empty(len(views), width)
+    for view, rows, _ in views:
+        weights = residuals.weights[rows]
+        explained = _mean(loadings[rows].square(), weights)
+        explained[: len(used)] = _WEAK_SHARE * _mean(left[rows, None], weights) / max(1, len(used))
+        # Where all loadings are 0 the precision is merely large.
+        alpha[view] = 1.0 / explained.clamp_min(1.0 / _MOST_PRECISION)
     return _State(
-        scores=scores,
-        scatter=scores.new_zeros(len(alpha), kept, kept),
+        used=used,
+        n_latent=z.shape[1],
+        scores=torch.cat([z[:, used], scores], dim=1),
+        scatter=scores.new_zeros(len(views), width, width),
+        inherited=scores.new_zeros(len(views), width, width),
+        slopes=scores.new_zeros(n_features, width),
+        spread=scores.new_zeros(n_features),
         loadings=loadings,
         offset=offset,
         noise=noise,
         alpha=alpha,
-        uncertainty=scores.new_zeros(len(alpha), kept, kept),
+        uncertainty=scores.new_zeros(len(views), width, width),
     )
 
 
 def _round(residuals: _Residuals, state: _State) -> float:
-    """Update loadings, precisions and noise, then the scores; return by how much noise changed."""
+    """Update effects, precisions and noise, then the scores; return by how much noise changed."""
     before = state.noise.log()
-    told = [_update_view(residuals, state, *each) for each in residuals.views()]
+    told = torch.stack([_update_view(residuals, state, *each) for each in residuals.views()])
     # A factor that its precision has shrunk to nothing in every view is nobody's. Weak loadings of
     # many features say much together: those within a standard error each are no reason to leave.
-    state.keep((torch.stack(told) > _NOTHING).any(dim=0))
+    state.keep((told[:, state.n_used :] > _NOTHING).any(dim=0))
     state.offset = residuals.means - _mean_prediction(residuals, state)
-    state.scores, state.scatter = conditional_scores(
+    _update_scores(residuals, state)
+    return float((state.noise.log() - before).abs().mean())
+
+
+def _update_scores(residuals: _Residuals, state: _State) -> None:
+    """Find the background's scores, the latents where they are.
+
+    What doubt of the latents added to the covariances when they were inferred is added still.
+    """
+    z = state.scores.new_zeros(len(state.scores), state.n_latent)
+    z[:, state.used] = state.scores[:, : state.n_used]
+    scores, scatter = conditional_scores(
         state.background(residuals),
         residuals.batch,
         residuals.centred(state.offset),
+        z,
         residuals.weights,
     )
-    return float((state.noise.log() - before).abs().mean())
+    state.scores = torch.cat([z[:, state.used], scores], dim=1)
+    state.scatter = state.inherited.clone()
+    state.scatter[:, state.n_used :, state.n_used :] += scatter
 
 
 def _mean_prediction(residuals: _Residuals, state: _State) -> Tensor:
@@ -259,9 +342,10 @@ def _update_view(
 ) -> Tensor:
     """Update what concerns one view; return its loadings' mean square in standard errors.
 
-    With M = sum_n E[b_n b_n'] over the samples that have it, the loadings of feature j have the
+    With M = sum_n E[y_n y_n'] over the samples that have it, the effects on feature j have the
     posterior covariance (M / sigma_j^2 + diag(alpha))^-1, for all features at once from the
-    eigenvectors of alpha^-1/2 M alpha^-1/2. Where entries are missing these covariances are those
+    eigenvectors of alpha^-1/2 M alpha^-1/2. What the decoders predict varies with z, and so
+    with y. Where entries are missing these covariances are those
     of complete data, and the means move by steps that never lose (minorise-maximise).
     """
     measured = residuals.batch.measured[:, view]
@@ -273,6 +357,7 @@ def _update_view(
     # Of a matrix of squares: below 0 by rounding alone.
     values, axes = values.clamp_min(0.0), root[:, None] * vectors
     tau, counts = (1.0 / state.noise[rows]).double()[:, None], residuals.counts[rows].double()
+    slopes = state.slopes[rows].double()
     shrunk = 1.0 / (1.0 + tau * values)
     target = residuals.centred(state.offset, rows, None if every else measured)
     if gaps:
@@ -281,7 +366,8 @@ def _update_view(
         loadings = state.loadings[rows].double()
         for _ in range(_STEPS_WITH_GAPS):
             error = (target - scores @ loadings.float().T).masked_fill_(~there, 0.0)
-            slope = tau * ((error.T @ scores).double() - share * (loadings @ of_scores))
+            moved = share * (loadings @ of_scores) + slopes
+            slope = tau * ((error.T @ scores).double() - moved)
             slope -= state.alpha[view].double() * loadings
             loadings = loadings + (slope @ axes) * shrunk @ axes.T
         error = (target - scores @ loadings.float().T).masked_fill_(~there, 0.0)
@@ -289,19 +375,22 @@ def _update_view(
     else:
         share = torch.ones_like(counts)[:, None]
         products = (target.T @ scores).double()
-        loadings = (tau * products @ axes) * shrunk @ axes.T
+        loadings = (tau * (products - slopes) @ axes) * shrunk @ axes.T
         # Of the errors, without another pass over the entries.
         squares = target.square().sum(dim=0).double()
         squares += ((loadings @ moments - 2.0 * products) * loadings).sum(dim=1)
-    doubt = shrunk @ axes.square().T
-    squares += share[:, 0] * ((loadings @ of_scores) * loadings).sum(dim=1)
+    squares += ((share * (loadings @ of_scores) + 2.0 * slopes) * loadings).sum(dim=1)
+    squares += state.spread[rows].double()
     squares += share[:, 0] * (shrunk @ values)
     prior = _NOISE_DF * _NOISE_SHARE * residuals.variance[rows].double()
     noise = (squares + prior) / (counts + _NOISE_DF + 2.0)
     dtype = state.noise.dtype
     state.loadings[rows] = loadings.to(dtype)
     weights = residuals.weights[rows].double()
-    state.alpha[view] = (1.0 / _mean(loadings.square() + doubt, weights)).to(dtype)
+    # How many of a factor's effects the data decide, and how large they are.
+    decided = _mean((1.0 - shrunk) @ vectors.square().T, weights)
+    variance = _mean(loadings.square(), weights) / decided.clamp_min(1e-12)
+    state.alpha[view] = (1.0 / variance.clamp_min(1.0 / _MOST_PRECISION)).to(dtype)
     state.noise[rows] = noise.to(dtype)
     of_axes = (weights[:, None] * shrunk / noise[:, None]).sum(dim=0)
     state.uncertainty[view] = ((axes * of_axes) @ axes.T).to(dtype)
