@@ -31,6 +31,11 @@ class Background(nn.Module):
         sum_j w_j precision_j Cov(C_j, B_j) over the features of each view, w_j how much they
         count, of shape (n_views, n_latent + n_background, n_latent + n_background): what is
         not known of the effects counts against the scores that they would suggest.
+    carried
+        Correlation of z, and of b, as the other views tell them with what a view has of them,
+        (n_views, 2): 1 where nothing is lost. Used where a sample lacks the view.
+    moments
+        Mean squares of the latents, (n_latent,): their variance where nothing is known.
     """
 
     loadings: Tensor
@@ -38,6 +43,8 @@ class Background(nn.Module):
     offset: Tensor
     precision: Tensor
     uncertainty: Tensor
+    carried: Tensor
+    moments: Tensor
 
     def __init__(self, sizes: Sequence[int], n_background: int, n_latent: int) -> None:
         super().__init__()
@@ -48,6 +55,8 @@ class Background(nn.Module):
         self.register_buffer("offset", torch.zeros(n_features))
         self.register_buffer("precision", torch.ones(n_features))
         self.register_buffer("uncertainty", torch.zeros(len(sizes), width, width))
+        self.register_buffer("carried", torch.ones(len(sizes), 2))
+        self.register_buffer("moments", torch.ones(n_latent))
 
     @property
     def n_background(self) -> int:
@@ -71,6 +80,27 @@ class Background(nn.Module):
         """
         added = torch.addmm(self.offset, scores, self.loadings.T)
         return added if z is None else added.addmm_(z, self.weak.T)
+
+    def shares(self, view: int) -> Tensor:
+        """Return what a view has of each of (z, b) that others tell, (n_latent + n_background,)."""
+        counts = torch.tensor([self.n_latent, self.n_background])
+        return torch.repeat_interleave(self.carried[view], counts)
+
+    def among(self, sizes: Sequence[int], views: Sequence[int]) -> Background:
+        """Return that of some views as one of all, of which it adds nothing to the others.
+
+        ``sizes``: features of every view; ``views``: which of them these are.
+        """
+        if len(views) == len(sizes):
+            return self
+        made = Background(sizes, self.n_background, self.n_latent)
+        for name in ("loadings", "weak", "offset", "precision"):
+            parts = torch.split(getattr(self, name), list(self.sizes))
+            own = dict(zip(views, parts, strict=True))
+            whole = torch.split(getattr(made, name), list(sizes))
+            setattr(made, name, torch.cat([own.get(i, part) for i, part in enumerate(whole)]))
+        made.uncertainty[list(views)] = self.uncertainty
+        return made
 
     def grams(self, weights: Tensor) -> Tensor:
         """Return G' diag(w precision) G of each view, G = (C, B): (n_views, width, width).

@@ -50,7 +50,7 @@ class Inferred:
     posterior means of the background factors: (n_samples, n_background); ``shares`` of each view
     in the precision of the latents: (n_samples, n_views), summing to 1 (0 where a view was
     not measured); ``settled``: booleans of shape (n_samples,), false where another step
-    would still have gained. If asked for, ``covariance`` of latents and background factors
+    would still have gained; ``measured``, which views are known. If asked for, ``covariance`` of latents and background factors
     together, of shape (n_samples, n_latent + n_background, n_latent + n_background), and their
     ``moments``.
     """
@@ -60,6 +60,7 @@ class Inferred:
     background: Tensor
     shares: Tensor
     settled: Tensor
+    measured: Tensor
     covariance: Tensor | None = None
     moments: Moments | None = None
 
@@ -115,7 +116,7 @@ def infer(
     )
 
 
-_OF_SAMPLES = ("loc", "variance", "background", "shares", "settled")
+_OF_SAMPLES = ("loc", "variance", "background", "shares", "settled", "measured")
 
 
 def _blocks(model: POEMS, batch: Batch, z: Tensor) -> Iterator[tuple[Batch, Tensor]]:
@@ -338,6 +339,7 @@ class _Problem:
             # A sample of which no view tells anything has shares of 0.
             shares=told / told.sum(dim=1, keepdim=True).clamp_min(1e-12),
             settled=settled,
+            measured=self.measured,
             covariance=whole if covariance else None,
             moments=sums,
         )

@@ -102,6 +102,17 @@ class Slopes:
             found[:, k] = weighted[rows].T @ loadings[self.pairs.features[rows]]
         return found
 
+    def of(self, features: Tensor) -> Tensor:
+        """Return those of some features, (n_samples, n_chosen, n_latent)."""
+        pairs, n_samples = self.pairs, self.values.shape[1]
+        last = max([int(x.max()) for x in (features, pairs.features) if len(x)], default=-1)
+        place = torch.full((last + 1,), -1)
+        place[features] = torch.arange(len(features))
+        at = place[pairs.features]
+        made = self.values.new_zeros(len(features), pairs.n_latent, n_samples)
+        made[at[at >= 0], pairs.factors[at >= 0]] = self.values[at >= 0]
+        return made.permute(2, 0, 1)
+
     def only(self, there: Tensor) -> Slopes:
         """Return them with zeros for entries that are not there, (n_samples, n_features)."""
         return replace(self, values=self.values * there.T[self.pairs.features])
