@@ -181,10 +181,15 @@ def reconstruct(fitted: FittedPoems, cohort: MultiOmics | None) -> dict[str, pd.
     """Compute what :meth:`FittedPoems.reconstruct` returns."""
     if cohort is None:
         estimates, samples = fitted.sample_estimates, fitted.samples
+        # Of a view that was not measured there is neither.
+        measured = estimates.gates > 0
+        if estimates.shares is not None:
+            measured |= estimates.shares > 0
     else:
         require_in_memory(cohort, "reconstruct()")
         batch, _ = fitted.preprocessing.apply(cohort)
         estimates, samples = estimate_samples(fitted.module, batch), cohort.samples
+        measured = batch.measured
     return {
         name: pd.DataFrame(
             fitted.preprocessing.views[name].invert(eta.numpy()),
@@ -192,7 +197,7 @@ def reconstruct(fitted: FittedPoems, cohort: MultiOmics | None) -> dict[str, pd.
             columns=fitted.features(name),
         )
         for name, eta in fitted.module.predict(
-            estimates.loc, estimates.background, _log_sizes(fitted, estimates)
+            estimates.loc, estimates.background, _log_sizes(fitted, estimates), measured
         ).items()
     }
 

@@ -163,7 +163,9 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
             record.settings,
             Preprocessing(scalings).n_levels,
         )
-        module.background = Background(module.background.sizes, _n_background(tensors))
+        module.background = Background(
+            module.background.sizes, _n_background(tensors), module.n_latent
+        )
     state = {
         name.removeprefix("module."): _tensor(tensors, name, value.shape)
         for name, value in tensors.items()
@@ -174,6 +176,8 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
         state["feature_weights"] = torch.ones(module.feature_weights.shape)
     if "background.loadings" not in state:
         state |= {f"background.{k}": v for k, v in _no_background(module).state_dict().items()}
+    if "background.weak" not in state:
+        state |= _without_weak_effects(module.background, state)
     module.load_state_dict(state, strict=True, assign=True)
     module.requires_grad_(False).eval()
     if not ((module.feature_weights > 0) & (module.feature_weights <= 1)).all():
@@ -251,7 +255,20 @@ def _n_background(tensors: Arrays) -> int:
 
 
 def _no_background(module: POEMS) -> Background:
-    return Background(module.background.sizes, 0)
+    return Background(module.background.sizes, 0, module.n_latent)
+
+
+def _without_weak_effects(
+    background: Background, state: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Return what files of before factors had weak effects lack: there are none."""
+    n_latent = background.n_latent
+    uncertainty = torch.zeros(background.uncertainty.shape)
+    uncertainty[:, n_latent:, n_latent:] = state["background.uncertainty"]
+    return {
+        "background.weak": torch.zeros(background.weak.shape),
+        "background.uncertainty": uncertainty,
+    }
 
 
 def _optional(tensors: Arrays, name: str, shape: tuple[int, ...]) -> torch.Tensor | None:

@@ -1,4 +1,4 @@
-"""Background factors: dense and linear, beside the sparse factors, for what these leave unsaid."""
+"""What is dense and linear beside the sparse effects of the factors, for what these leave unsaid."""
 
 from __future__ import annotations
 
@@ -9,56 +9,108 @@ from torch import Tensor, nn
 
 
 class Background(nn.Module):
-    """What dense factors b ~ N(0, I) add to a prediction: offset_j + B_j . b.
+    """What is added to the decoders' prediction: offset_j + C_j . z + B_j . b, b ~ N(0, I).
 
     Features of all views stand one view's after the other. A background factor is shared or
-    private by its loadings: those of a view that has no part in it are next to zero.
+    private by its loadings: those of a view that has no part in it are next to zero. A factor
+    may move the features that it does not drive a little, each by less than a loading that is
+    kept: together they say much, and these effects are C.
 
     Attributes
     ----------
     loadings
         B, of shape (n_features, n_background).
+    weak
+        C, the small, dense effects of the factors themselves, (n_features, n_latent).
     offset
         Of shape (n_features,).
     precision
         One over the variance of each feature that neither the factors nor the background
         explain, (n_features,).
     uncertainty
-        sum_j w_j precision_j Cov(B_j) over the features of each view, w_j how much they count, of
-        shape
-        (n_views, n_background, n_background): what is not known of the loadings counts
-        against the scores that they would suggest.
+        sum_j w_j precision_j Cov(C_j, B_j) over the features of each view, w_j how much they
+        count, of shape (n_views, n_latent + n_background, n_latent + n_background): what is
+        not known of the effects counts against the scores that they would suggest.
+    carried
+        Correlation of z, and of b, as the other views tell them with what a view has of them,
+        (n_views, 2): 1 where nothing is lost. Used where a sample lacks the view.
+    moments
+        Mean squares of the latents, (n_latent,): their variance where nothing is known.
     """
 
     loadings: Tensor
+    weak: Tensor
     offset: Tensor
     precision: Tensor
     uncertainty: Tensor
+    carried: Tensor
+    moments: Tensor
 
-    def __init__(self, sizes: Sequence[int], n_background: int) -> None:
+    def __init__(self, sizes: Sequence[int], n_background: int, n_latent: int) -> None:
         super().__init__()
-        n_features = sum(sizes)
+        n_features, width = sum(sizes), n_latent + n_background
         self.sizes = tuple(sizes)
         self.register_buffer("loadings", torch.zeros(n_features, n_background))
+        self.register_buffer("weak", torch.zeros(n_features, n_latent))
         self.register_buffer("offset", torch.zeros(n_features))
         self.register_buffer("precision", torch.ones(n_features))
-        self.register_buffer("uncertainty", torch.zeros(len(sizes), n_background, n_background))
+        self.register_buffer("uncertainty", torch.zeros(len(sizes), width, width))
+        self.register_buffer("carried", torch.ones(len(sizes), 2))
+        self.register_buffer("moments", torch.ones(n_latent))
 
     @property
     def n_background(self) -> int:
         """Number of background factors."""
         return int(self.loadings.shape[1])
 
-    def predict(self, scores: Tensor) -> Tensor:
-        """Return what the background adds, (n_samples, n_features), given b."""
-        return torch.addmm(self.offset, scores, self.loadings.T)
+    @property
+    def n_latent(self) -> int:
+        """Width of z."""
+        return int(self.weak.shape[1])
+
+    @property
+    def joint(self) -> Tensor:
+        """C and B side by side: (n_features, n_latent + n_background)."""
+        return torch.cat([self.weak, self.loadings], dim=1)
+
+    def predict(self, scores: Tensor, z: Tensor | None = None) -> Tensor:
+        """Return what is added, (n_samples, n_features), given b.
+
+        With the weak effects of the factors, where latents (n_samples, n_latent) are given.
+        """
+        added = torch.addmm(self.offset, scores, self.loadings.T)
+        return added if z is None else added.addmm_(z, self.weak.T)
+
+    def shares(self, view: int) -> Tensor:
+        """Return what a view has of each of (z, b) that others tell, (n_latent + n_background,)."""
+        counts = torch.tensor([self.n_latent, self.n_background])
+        return torch.repeat_interleave(self.carried[view], counts)
+
+    def among(self, sizes: Sequence[int], views: Sequence[int]) -> Background:
+        """Return that of some views as one of all, of which it adds nothing to the others.
+
+        ``sizes``: features of every view; ``views``: which of them these are.
+        """
+        if len(views) == len(sizes):
+            return self
+        made = Background(sizes, self.n_background, self.n_latent)
+        for name in ("loadings", "weak", "offset", "precision"):
+            parts = torch.split(getattr(self, name), list(self.sizes))
+            own = dict(zip(views, parts, strict=True))
+            whole = torch.split(getattr(made, name), list(sizes))
+            setattr(made, name, torch.cat([own.get(i, part) for i, part in enumerate(whole)]))
+        made.uncertainty[list(views)] = self.uncertainty
+        return made
 
     def grams(self, weights: Tensor) -> Tensor:
-        """Return B' diag(w precision) B of each view: (n_views, n_background, n_background).
+        """Return G' diag(w precision) G of each view, G = (C, B): (n_views, width, width).
 
         ``weights``, (n_features,): how much each feature counts.
         """
-        said = weights * self.precision
-        weighted, sizes = self.loadings * said[:, None], list(self.sizes)
-        parts = zip(torch.split(weighted, sizes), torch.split(self.loadings, sizes), strict=True)
+        said, both = weights * self.precision, self.joint
+        parts = zip(
+            torch.split(both * said[:, None], list(self.sizes)),
+            torch.split(both, list(self.sizes)),
+            strict=True,
+        )
         return torch.stack([left.T @ right for left, right in parts])

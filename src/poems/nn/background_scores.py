@@ -16,7 +16,7 @@ _MOST_PRODUCTS = 1 << 24
 
 @torch.no_grad()
 def conditional_scores(
-    background: Background, batch: Batch, residuals: Tensor, weights: Tensor
+    background: Background, batch: Batch, residuals: Tensor, z: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Compute the background's scores of each sample where its latents are known.
 
@@ -29,6 +29,8 @@ def conditional_scores(
     residuals
         What the decoders and the offsets leave, zero where not measured, of shape (n_samples,
         n_features).
+    z
+        The latents, (n_samples, n_latent).
     weights
         How much each feature counts, (n_features,).
 
@@ -39,35 +41,76 @@ def conditional_scores(
     """
     told = residuals @ (background.loadings * (weights * background.precision)[:, None])
     knowledge = Knowledge.of(background, weights, batch)
+    told -= knowledge.along(knowledge.of_latents, z)[:, background.n_latent :]
     return knowledge.solve(told[:, None])[:, 0], knowledge.scatter(batch.measured)
 
 
 @dataclass(frozen=True, eq=False)
 class Knowledge:
-    """Covariances of b given the latents, and which of them is each sample's.
+    """What does not hang on the latents, and which of it is each sample's.
 
-    Samples that have the same entries share theirs. ``covariances``: (n_patterns, n_background,
-    n_background); ``which``: (n_samples,).
+    Samples that have the same entries share theirs. With G = (C, B), D what entries tell and U
+    the doubt of G, both over the sample's entries: ``covariances`` of b given the latents, (1 +
+    B' D B + U_bb)^-1: (n_patterns, n_background, n_background); the latents' rows of G' D G + U,
+    ``of_latents``, and of U, ``doubt``: (n_patterns, n_latent, n_latent + n_background); the
+    diagonal of C' D C by views, ``by_views``: (n_patterns, n_views, n_latent); ``which``:
+    (n_samples,).
     """
 
     covariances: Tensor
+    of_latents: Tensor
+    doubt: Tensor
+    by_views: Tensor
     which: Tensor
 
     @classmethod
     def of(cls, background: Background, weights: Tensor, batch: Batch) -> Knowledge:
         """Find those of some samples by which entries were measured of them."""
+        if not background.n_background:
+            return cls._of_none(background, batch)
         if batch.observed_jointly() is None:
             patterns, which = torch.unique(batch.measured, dim=0, return_inverse=True)
-            precision = _background_precision(background, weights, patterns, None)
+            there = None
         else:
-            which = torch.arange(len(batch))
-            precision = _background_precision(background, weights, batch.measured, batch.entries())
-        root = torch.linalg.cholesky(precision.double())
-        return cls(torch.cholesky_inverse(root).to(background.loadings.dtype), which)
+            patterns, which = batch.measured, torch.arange(len(batch))
+            there = batch.entries()
+        known, doubt = _precision(background, weights, patterns, there)
+        n_latent, q = background.n_latent, background.n_background
+        total = known + doubt
+        own = total[:, n_latent:, n_latent:] + torch.eye(q, dtype=total.dtype)
+        root = torch.linalg.cholesky(own.double())
+        return cls(
+            covariances=torch.cholesky_inverse(root).to(total.dtype),
+            of_latents=total[:, :n_latent],
+            doubt=doubt[:, :n_latent],
+            by_views=_weak_by_views(background, weights, patterns, there),
+            which=which,
+        )
+
+    @classmethod
+    def _of_none(cls, background: Background, batch: Batch) -> Knowledge:
+        """Without a background nothing is known but by the decoders."""
+        n_latent, n_views = background.n_latent, len(background.sizes)
+        nothing = torch.zeros(1, n_latent, n_latent)
+        return cls(
+            covariances=torch.zeros(1, 0, 0),
+            of_latents=nothing,
+            doubt=nothing,
+            by_views=torch.zeros(1, n_views, n_latent),
+            which=torch.zeros(len(batch), dtype=torch.long),
+        )
 
     def take(self, rows: Tensor) -> Knowledge:
         """Return that of some samples."""
         return replace(self, which=self.which[rows])
+
+    def each(self, of_patterns: Tensor) -> Tensor:
+        """Return something of the patterns for each sample, or what broadcasts to it."""
+        return of_patterns if len(of_patterns) == 1 else of_patterns[self.which]
+
+    def along(self, rows: Tensor, z: Tensor) -> Tensor:
+        """Sum the latents' rows of some matrices, each times its latent: (n_samples, width)."""
+        return (z[:, None] @ self.each(rows))[:, 0]
 
     def solve(self, x: Tensor) -> Tensor:
         """Multiply x (n_samples, any, n_background) with each sample's covariance."""
@@ -82,42 +125,53 @@ class Knowledge:
         return torch.einsum("pv,pab->vab", counts, self.covariances)
 
 
-def _background_precision(
+def _precision(
     background: Background, weights: Tensor, measured: Tensor, there: Tensor | None
-) -> Tensor:
-    """Return the precision of b given the latents, (n_samples, n_background, n_background).
+) -> tuple[Tensor, Tensor]:
+    """Return G' D G and U of each sample, (n_samples, width, width) each.
 
-    What is not known of the loadings counts in it. ``there`` says which entries are, if measured
-    samples lack some.
+    ``there`` says which entries are, if measured samples lack some.
     """
-    B, n_background = background.loadings, background.n_background
+    G = background.joint
     if there is None:
-        shares = measured.to(B.dtype)
+        shares = measured.to(G.dtype)
         known = shares @ background.grams(weights).flatten(1)
     else:
         views = torch.split(there, list(background.sizes), dim=1)
         counts = torch.split(weights, list(background.sizes))
         of_views = [
-            (part.to(B.dtype) * count).sum(dim=1) / count.sum()
+            (part.to(G.dtype) * count).sum(dim=1) / count.sum()
             for part, count in zip(views, counts, strict=True)
         ]
         shares = torch.stack(of_views, dim=1)
-        known = _products(background, weights, there)
+        known = _products(G, weights * background.precision, there)
     doubt = torch.einsum("nv,vab->nab", shares, background.uncertainty)
-    unit = torch.eye(n_background, dtype=B.dtype, device=B.device)
-    return known.view(doubt.shape) + doubt + unit
+    return known.view(doubt.shape), doubt
 
 
-def _products(background: Background, weights: Tensor, there: Tensor) -> Tensor:
-    """Sum w_j precision_j B_j B_j' over a sample's entries: (n_samples, n_background squared)."""
-    B, n_background = background.loadings, background.n_background
+def _weak_by_views(
+    background: Background, weights: Tensor, measured: Tensor, there: Tensor | None
+) -> Tensor:
+    """Return the diagonal of C' D C of each sample and view, (n_samples, n_views, n_latent)."""
+    squares = background.weak.square() * (weights * background.precision)[:, None]
+    parts = torch.split(squares, list(background.sizes))
+    if there is None:
+        sums = torch.stack([part.sum(dim=0) for part in parts])
+        return measured.to(sums.dtype)[:, :, None] * sums
+    views = torch.split(there.to(squares.dtype), list(background.sizes), dim=1)
+    return torch.stack([own @ part for own, part in zip(views, parts, strict=True)], dim=1)
+
+
+def _products(G: Tensor, told: Tensor, there: Tensor) -> Tensor:
+    """Sum told_j G_j G_j' over a sample's entries: (n_samples, width squared)."""
+    width = G.shape[1]
     # Of a symmetric matrix a half is enough.
-    a, b = torch.triu_indices(n_background, n_background)
-    half = B.new_zeros(len(there), len(a))
-    weighted = B * (weights * background.precision)[:, None]
+    a, b = torch.triu_indices(width, width)
+    half = G.new_zeros(len(there), len(a))
+    weighted = G * told[:, None]
     most = max(1, _MOST_PRODUCTS // max(1, len(a)))
-    for rows in torch.split(torch.arange(len(B)), most):
-        half += there[:, rows].to(B.dtype) @ (weighted[rows][:, a] * B[rows][:, b])
-    known = B.new_zeros(len(there), n_background, n_background)
+    for rows in torch.split(torch.arange(len(G)), most):
+        half += there[:, rows].to(G.dtype) @ (weighted[rows][:, a] * G[rows][:, b])
+    known = G.new_zeros(len(there), width, width)
     known[:, a, b] = known[:, b, a] = half
     return known.flatten(1)

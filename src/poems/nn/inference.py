@@ -2,14 +2,14 @@
 
 The encoder proposes, the decoders decide. From the encoder's answer
 
-    log p(x, z, b) = log p(z) - |b|^2 / 2 + sum_j w_j log p(x_j | eta_j(z) + offset_j + B_j . b),
+    log p(z) - |b|^2 / 2 + sum_j w_j log p(x_j | eta_j(z) + offset_j + C_j . z + B_j . b),
 
 the sum over the measured entries, w_j how much a feature counts, is raised by Fisher scoring, which
 is Gauss-Newton where noise is Gaussian: each view's expert is its likelihood linearised where the
 sample is, of precision J' I J with J the slopes of eta and I the weighted information of an entry,
 multiplied with the other experts and with the prior. To eta the logarithm of a sample's size is
-added, where it has any. Steps are shortened until nothing is lost. Background factors b (see
-:class:`poems.nn.background.Background`) are linear: given z their posterior is a Gaussian in closed
+added, where it has any. Steps are shortened until nothing is lost. Weak effects C of the factors
+and background factors b (see :class:`poems.nn.background.Background`) are linear: given z their posterior is a Gaussian in closed
 form, so that steps are of z alone, with b at its best or averaged over, which is the same. The
 posterior's covariance is the inverse of the product's precision.
 """
@@ -25,7 +25,8 @@ from torch import Tensor
 from poems.nn.background_scores import Knowledge
 from poems.nn.likelihoods import Likelihood
 from poems.nn.model import POEMS
-from poems.nn.slopes import Pairs
+from poems.nn.moments import Moments
+from poems.nn.slopes import Pairs, Slopes
 from poems.scaling.batch import Batch
 
 # Steps at most; a sample has arrived if a step promises less than the one gain, in nats, or if no
@@ -49,10 +50,9 @@ class Inferred:
     posterior means of the background factors: (n_samples, n_background); ``shares`` of each view
     in the precision of the latents: (n_samples, n_views), summing to 1 (0 where a view was
     not measured); ``settled``: booleans of shape (n_samples,), false where another step
-    would still have gained. If asked for, ``covariance`` of latents and background factors
-    together, of shape (n_samples, n_latent + n_background, n_latent + n_background).
-    ``scatter``: covariances of the background factors summed over the samples that each view was
-    measured on, of shape (n_views, n_background, n_background).
+    would still have gained; ``measured``, which views are known. If asked for, ``covariance`` of latents and background factors
+    together, of shape (n_samples, n_latent + n_background, n_latent + n_background), and their
+    ``moments``.
     """
 
     loc: Tensor
@@ -60,8 +60,9 @@ class Inferred:
     background: Tensor
     shares: Tensor
     settled: Tensor
-    scatter: Tensor
+    measured: Tensor
     covariance: Tensor | None = None
+    moments: Moments | None = None
 
 
 @torch.no_grad()
@@ -72,6 +73,7 @@ def infer(
     *,
     steps: int = _STEPS,
     covariance: bool = False,
+    moments: bool = False,
 ) -> Inferred:
     """Find the posterior of each sample.
 
@@ -87,6 +89,8 @@ def infer(
         Steps at most. Samples that have arrived by then rest.
     covariance
         Whether the covariances of each sample are wanted.
+    moments
+        Whether their sums over the samples are.
 
     Examples
     --------
@@ -98,20 +102,21 @@ def infer(
     """
     z = model.encode(batch).posterior.mean if start is None else start
     parts = [
-        _infer(_Problem(model, part), own, steps, covariance)
+        _infer(_Problem(model, part), own, steps, (covariance, moments))
         for part, own in _blocks(model, batch, z)
     ]
     if len(parts) == 1:
         return parts[0]
     covariances = [part.covariance for part in parts if part.covariance is not None]
+    sums = [part.moments for part in parts if part.moments is not None]
     return Inferred(
         **{name: torch.cat([getattr(part, name) for part in parts]) for name in _OF_SAMPLES},
-        scatter=torch.stack([part.scatter for part in parts]).sum(dim=0),
         covariance=torch.cat(covariances) if covariances else None,
+        moments=Moments.together(sums) if sums else None,
     )
 
 
-_OF_SAMPLES = ("loc", "variance", "background", "shares", "settled")
+_OF_SAMPLES = ("loc", "variance", "background", "shares", "settled", "measured")
 
 
 def _blocks(model: POEMS, batch: Batch, z: Tensor) -> Iterator[tuple[Batch, Tensor]]:
@@ -129,8 +134,9 @@ def _blocks(model: POEMS, batch: Batch, z: Tensor) -> Iterator[tuple[Batch, Tens
 class _Point:
     """Where samples are, z, and what follows: log density, b, and what is ``left``.
 
-    That is the entries of additive views less all but the background's part, where there is one.
-    ``eta``: what the decoders predict, with the logarithm of samples' sizes.
+    That is the entries of additive views less all but the background factors' part, where there
+    is one. ``eta``: what the decoders predict, with the logarithm of samples' sizes; ``pull`` of
+    what is dense on z, (n_samples, n_latent).
     """
 
     z: Tensor
@@ -138,6 +144,7 @@ class _Point:
     b: Tensor
     left: Tensor
     eta: Tensor
+    pull: Tensor
 
     def take(self, rows: Tensor) -> _Point:
         return _Point(*(part[rows] for part in self._parts()))
@@ -150,10 +157,12 @@ class _Point:
         return _Point(*(part.clone() for part in self._parts()))
 
     def _parts(self) -> tuple[Tensor, ...]:
-        return self.z, self.value, self.b, self.left, self.eta
+        return self.z, self.value, self.b, self.left, self.eta, self.pull
 
 
-def _infer(problem: _Problem, start: Tensor, steps: int, covariance: bool) -> Inferred:
+def _infer(
+    problem: _Problem, start: Tensor, steps: int, wanted: tuple[bool, bool]
+) -> Inferred:
     model = problem.model
     # Of latents that drive nothing the prior alone speaks.
     z = start.where(model.driving(), model.prior.quadratic(start)[0])
@@ -176,7 +185,7 @@ def _infer(problem: _Problem, start: Tensor, steps: int, covariance: bool) -> In
             left = (~arrived).nonzero()[:, 0]
             rows, own, at = rows[left], own.take(left), at.take(left)
     final.put(rows, at)
-    return problem.posterior(final, settled, covariance)
+    return problem.posterior(final, settled, *wanted)
 
 
 def _search(problem: _Problem, start: _Point, direction: Tensor) -> tuple[_Point, Tensor]:
@@ -221,7 +230,7 @@ class _Problem:
         self._precision = self._weights * self.background.precision
         self.knowledge = Knowledge.of(self.background, self._weights, batch)
         self.pairs: dict[int, Pairs] = {}
-        self._told = self.background.loadings * self._precision[:, None]
+        self._told = self.background.joint * self._precision[:, None]
 
     def take(self, rows: Tensor) -> _Problem:
         """Return the same of some samples."""
@@ -244,16 +253,20 @@ class _Problem:
             parts = self._by_view(lambda likelihood, x, own: likelihood.log_prob(x, own), eta)
             value = value + (parts * self._weights).sum(dim=1)
         if not self.background.n_background:
-            return _Point(z, value, z.new_zeros(len(z), 0), eta, eta)
-        left = (self.x - eta).sub_(self.background.offset).masked_fill_(~self.there, 0.0)
+            return _Point(z, value, z.new_zeros(len(z), 0), eta, eta, torch.zeros_like(z))
+        left = (self.x - eta).sub_(self.background.offset)
+        left = left.addmm_(z, self.background.weak.T, alpha=-1.0).masked_fill_(~self.there, 0.0)
         if self._additive is not None:
             left = left.where(self._additive, 0.0)
-        told = left @ self._told
+        doubt = self.knowledge.along(self.knowledge.doubt, z)
+        told = left @ self._told - doubt
+        pull, told = told.split([z.shape[1], self.background.n_background], dim=1)
         b = self.knowledge.solve(told[:, None])[:, 0]
         # Differences of large sums decide whether a step gains.
         squares = (left.square() @ self._precision[:, None])[:, 0].double()
+        squares += (doubt[:, : z.shape[1]].double() * z.double()).sum(dim=1)
         explained = (told.double() * b.double()).sum(dim=1)
-        return _Point(z, value - 0.5 * (squares - explained).to(z.dtype), b, left, eta)
+        return _Point(z, value - 0.5 * (squares - explained).to(z.dtype), b, left, eta, pull)
 
     def _by_view(
         self, compute: Callable[[Likelihood, Tensor, Tensor], Tensor], eta: Tensor
@@ -301,25 +314,24 @@ class _Problem:
         step = torch.linalg.solve(normal.precision, normal.slope)
         return step.to(at.z.dtype), 0.5 * (step * normal.slope).sum(dim=1).to(at.z.dtype)
 
-    def posterior(self, at: _Point, settled: Tensor, covariance: bool) -> Inferred:
+    def posterior(
+        self, at: _Point, settled: Tensor, covariance: bool, moments: bool
+    ) -> Inferred:
         """Return the Gaussian about the mode."""
         normal = self._normal_equations(at, slope=False)
         own = torch.linalg.inv(normal.precision).to(at.z.dtype)
         # How b moves with z, and what doubt of z adds to that of b.
         moves = self.knowledge.solve(normal.coupling)
         added = moves.mT @ own
-        measured = self.measured.to(own.dtype)
-        flat = moves.flatten(0, 1)
-        scatter = torch.stack(
-            [(added * rows[:, None, None]).mT.flatten(0, 1).T @ flat for rows in measured.T]
-        )
         whole = None
-        if covariance:
-            of_b = self.knowledge.covariances[self.knowledge.which] + added @ moves
+        if covariance or moments:
+            of_b = self.knowledge.each(self.knowledge.covariances) + added @ moves
             whole = torch.cat(
                 [torch.cat([own, -added.mT], dim=2), torch.cat([-added, of_b], dim=2)], dim=1
             )
-        told = normal.told
+        told, sums = normal.told, None
+        if whole is not None and moments:
+            sums = Moments.of(normal.slopes, whole, self.measured, self.there, self.sizes)
         return Inferred(
             loc=at.z,
             variance=own.diagonal(dim1=1, dim2=2),
@@ -327,21 +339,22 @@ class _Problem:
             # A sample of which no view tells anything has shares of 0.
             shares=told / told.sum(dim=1, keepdim=True).clamp_min(1e-12),
             settled=settled,
-            scatter=scatter + self.knowledge.scatter(self.measured),
-            covariance=whole,
+            measured=self.measured,
+            covariance=whole if covariance else None,
+            moments=sums,
         )
 
     def _normal_equations(self, at: _Point, *, slope: bool) -> _Normal:
         """Linearise every decoder where the samples are."""
-        z, B = at.z, self.background.loadings
+        z, G, K = at.z, self.background.joint, at.z.shape[1]
         information = torch.split(self._information(at), self.sizes, dim=1)
         score = torch.split(self._score(at), self.sizes, dim=1) if slope else None
-        n_samples, n_latent = z.shape
-        precision = z.new_zeros(n_samples, n_latent, n_latent)
-        coupling = z.new_zeros(n_samples, n_latent, B.shape[1])
-        gain, told = torch.zeros_like(z), []
+        # J' D J of the decoders' slopes, and J' D G, G the dense effects of z and b.
+        sparse = z.new_zeros(len(z), K, K)
+        mixed = z.new_zeros(len(z), K, G.shape[1])
+        gain, told, linear = at.pull.clone(), [], []
         for i, (known, dense) in enumerate(
-            zip(information, torch.split(B, self.sizes), strict=True)
+            zip(information, torch.split(G, self.sizes), strict=True)
         ):
             slopes = self.model.decoder(i).packed_slopes(z)
             # Which loadings are not zero is asked once.
@@ -349,17 +362,25 @@ class _Problem:
             weighted = slopes.weighted(known)
             own = slopes.gram(weighted)
             told.append(own.diagonal(dim1=1, dim2=2).sum(dim=1))
-            precision += own
-            coupling += slopes.with_loadings(weighted, dense)
+            sparse += own
+            if self.background.n_background:
+                both = slopes.with_loadings(weighted, dense)
+                told[-1] = told[-1] + 2.0 * both.diagonal(dim1=1, dim2=2).sum(dim=1)
+                mixed += both
+            linear.append(slopes)
             if score is not None:
                 gain += slopes.times(score[i])
+        of_latents = mixed + self.knowledge.each(self.knowledge.of_latents)
+        coupling = of_latents[:, :, K:]
         loc, of_prior = self.model.prior.quadratic(z)
         gain += of_prior * (loc - z) - (coupling @ at.b[:, :, None])[:, :, 0]
+        precision = (sparse + mixed[:, :, :K].mT + of_latents[:, :, :K]).double()
         # What the background may explain as well tells nothing of z.
-        precision = precision.double()
         precision -= self.knowledge.solve(coupling).double() @ coupling.mT.double()
         precision.diagonal(dim1=1, dim2=2).add_(of_prior)
-        return _Normal(precision, gain.double(), coupling, torch.stack(told, dim=1))
+        by_views = torch.stack(told, dim=1)
+        by_views = by_views + self.knowledge.each(self.knowledge.by_views).sum(dim=2)
+        return _Normal(precision, gain.double(), coupling, by_views, linear)
 
 
 @dataclass(frozen=True, eq=False)
@@ -368,10 +389,11 @@ class _Normal:
 
     ``precision`` (n_samples, n_latent, n_latent) and ``slope`` (n_samples, n_latent), double;
     ``coupling`` with the background, (n_samples, n_latent, n_background); what each view adds to
-    the precision's trace, ``told``: (n_samples, n_views).
+    the precision's trace, ``told``: (n_samples, n_views); the decoders' ``slopes``.
     """
 
     precision: Tensor
     slope: Tensor
     coupling: Tensor
     told: Tensor
+    slopes: list[Slopes]

@@ -85,7 +85,7 @@ class POEMS(nn.Module):
             )
         )
 
-        self.background = Background(sizes, 0)
+        self.background = Background(sizes, 0, model.n_latent)
         # How much each feature counts; views' features one after the other (n_features,).
         self.register_buffer("feature_weights", torch.ones(sum(sizes)))
 
@@ -196,30 +196,49 @@ class POEMS(nn.Module):
         parts = torch.split(self.decode_jointly(z, turns), sizes, dim=1)
         return dict(zip(self.views, parts, strict=True))
 
-    def linear_predictors(self, z: Tensor, background: Tensor | None = None) -> dict[str, Tensor]:
+    def linear_predictors(
+        self, z: Tensor, background: Tensor | None = None, measured: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Compute eta of every view for a sample of size 1: name to (n_samples, n_features).
 
-        With what the background adds, where its scores (n_samples, n_background) are given.
+        With what the background adds, where its scores (n_samples, n_background) are given; then
+        ``measured``, (n_samples, n_views), says which views they are known from: a view has
+        less of what others tell (:attr:`Background.carried`).
         """
-        eta = self.decode_jointly(z)
-        if background is not None and background.shape[1]:
-            eta = eta + self.background.predict(background)
-        parts = torch.split(eta, list(self.background.sizes), dim=1)
-        return dict(zip(self.views, parts, strict=True))
+        if background is None or not background.shape[1]:
+            return self.decode(z)
+        eta = self.decode_jointly(z) + self.background.predict(background, z)
+        parts = dict(zip(self.views, torch.split(eta, list(self.background.sizes), 1), strict=True))
+        if measured is None:
+            return parts
+        for i, (name, own) in enumerate(parts.items()):
+            rows = (~measured[:, i]).nonzero()[:, 0]
+            if len(rows) and bool((self.background.carried[i] < 1.0).any()):
+                less = torch.cat([z, background], dim=1)[rows] * self.background.shares(i)
+                of_z, of_b = less.split([self.n_latent, self.background.n_background], dim=1)
+                parts[name] = own.index_copy(0, rows, self._of_view(i, of_z, of_b))
+        return parts
+
+    def _of_view(self, view: int, z: Tensor, background: Tensor) -> Tensor:
+        dense = self.background
+        rows = torch.split(torch.arange(len(dense.offset)), list(dense.sizes))[view]
+        added = dense.offset[rows] + z @ dense.weak[rows].T + background @ dense.loadings[rows].T
+        return self.decoder(view)(z) + added
 
     def predict(
         self,
         z: Tensor,
         background: Tensor | None = None,
         log_sizes: Mapping[str, Tensor] | None = None,
+        measured: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Predict the values of every view, their means: name to (n_samples, n_features).
 
-        With what the background adds, where its scores (n_samples, n_background) are given.
+        ``background`` and ``measured`` as in :meth:`linear_predictors`.
         ``log_sizes``, (n_samples,), of views whose samples have sizes, 0 by default.
         """
         found = {}
-        for i, (name, own) in enumerate(self.linear_predictors(z, background).items()):
+        for i, (name, own) in enumerate(self.linear_predictors(z, background, measured).items()):
             eta = own
             if log_sizes is not None and name in log_sizes:
                 eta = own + log_sizes[name][:, None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -102,14 +102,69 @@ class Slopes:
             found[:, k] = weighted[rows].T @ loadings[self.pairs.features[rows]]
         return found
 
+    def of(self, features: Tensor) -> Tensor:
+        """Return those of some features, (n_samples, n_chosen, n_latent)."""
+        pairs, n_samples = self.pairs, self.values.shape[1]
+        last = max([int(x.max()) for x in (features, pairs.features) if len(x)], default=-1)
+        place = torch.full((last + 1,), -1)
+        place[features] = torch.arange(len(features))
+        at = place[pairs.features]
+        made = self.values.new_zeros(len(features), pairs.n_latent, n_samples)
+        made[at[at >= 0], pairs.factors[at >= 0]] = self.values[at >= 0]
+        return made.permute(2, 0, 1)
+
+    def only(self, there: Tensor) -> Slopes:
+        """Return them with zeros for entries that are not there, (n_samples, n_features)."""
+        return replace(self, values=self.values * there.T[self.pairs.features])
+
+    def with_covariance(self, covariance: Tensor, n_features: int) -> Tensor:
+        """Sum J Cov over the samples: (n_features, width).
+
+        ``covariance``: (n_samples, n_latent, width), of z with anything.
+        """
+        found = self.values.new_zeros(n_features, covariance.shape[2])
+        for k, rows in self.pairs.by_factor:
+            found.index_add_(0, self.pairs.features[rows], self.values[rows] @ covariance[:, k])
+        return found
+
+    def spread(self, covariance: Tensor, n_features: int) -> Tensor:
+        """Sum the diagonal of J Cov J' over the samples, (n_features,).
+
+        ``covariance``: (n_samples, n_latent, n_latent), of z.
+        """
+        found = self.values.new_zeros(n_features)
+        if self._dense:
+            (driven, _), J = self.pairs.driven, self._at_once(self.values)
+            for k, own in enumerate(J):
+                turned = torch.einsum("ldn,nl->dn", J, covariance[:, k])
+                found[driven] += (own * turned).sum(dim=1)
+            return found
+        first, second, which, sizes = self.pairs.products
+        parts = torch.split(self.values[first] * self.values[second], sizes) if which else ()
+        features = torch.split(self.pairs.features[first], sizes) if which else ()
+        for (k, other), part, rows in zip(which, parts, features, strict=True):
+            # Both halves of what is symmetric.
+            times = 1.0 if k == other else 2.0
+            found.index_add_(0, rows, times * (part @ covariance[:, k, other]))
+        return found
+
+    @property
+    def _dense(self) -> bool:
+        (driven, place), n_latent = self.pairs.driven, self.pairs.n_latent
+        return len(place) > _DENSE * n_latent * len(driven)
+
+    def _at_once(self, values: Tensor) -> Tensor:
+        """Return values of the pairs with zeros for the others, (n_latent, n_driven, n_samples)."""
+        driven, place = self.pairs.driven
+        made = values.new_zeros(self.pairs.n_latent, len(driven), values.shape[1])
+        made[self.pairs.factors, place] = values
+        return made
+
     def gram(self, weighted: Tensor) -> Tensor:
         """Compute J' D J of each sample, (n_samples, n_latent, n_latent); ``weighted`` is J' D."""
-        (driven, place), K, n_samples = self.pairs.driven, self.pairs.n_latent, weighted.shape[1]
-        if len(place) > _DENSE * K * len(driven):
-            both = weighted.new_zeros(2, K, len(driven), n_samples)
-            both[0, self.pairs.factors, place] = self.values
-            both[1, self.pairs.factors, place] = weighted
-            left, right = both.permute(0, 3, 1, 2)
+        K, n_samples = self.pairs.n_latent, weighted.shape[1]
+        if self._dense:
+            left, right = (self._at_once(x).permute(2, 0, 1) for x in (self.values, weighted))
             at_once: Tensor = left @ right.mT
             return at_once
         first, second, which, sizes = self.pairs.products

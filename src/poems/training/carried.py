@@ -1,0 +1,157 @@
+"""How much of what some views tell of a sample is carried over to a view that was not measured.
+
+The effects were found on samples whose scores all views told together, and views agree there by
+chance as well: p features of n samples, with tens of dimensions each, have high canonical
+correlations even if nothing is shared. So what other views say of a new sample is less sure than
+the posterior has it. Let a view have y_v ~ N(K y, (1 - K^2) S) of y = (z, b), S the mean squares of y
+and K diagonal, one share for all latents and one for all background factors. K is what makes entries
+of the view most probable in samples that the effects have not seen: a third of the samples at a time
+is left out, the effects are found from the others with the scores that these have, and the view is
+predicted from the others in the third. Decoders and precisions stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from poems.nn.inference import Inferred, infer
+from poems.nn.model import POEMS
+from poems.scaling.batch import Batch
+from poems.training.background_rounds import Residuals, State, relearn
+
+_FOLDS = 3
+# Steps of the latents without the view: they begin where all views put them.
+_STEPS = 5
+# Samples of a fold, and features of a view, that are asked at most; samples at the least in all.
+_MOST_SAMPLES, _MOST_FEATURES, _FEWEST = 100, 500, 20
+# Shares that are tried, and passes over the two of them.
+_SHARES = torch.linspace(0.0, 1.0, 21)
+_PASSES = 3
+
+
+@torch.no_grad()
+def learn_carried(
+    model: POEMS,
+    batch: Batch,
+    found: Inferred,
+    residuals: Residuals,
+    state: State,
+    views: Sequence[int],
+) -> None:
+    """Find what each view has of the others' y, and set it in the model's background.
+
+    Parameters
+    ----------
+    model
+        The trained model with its background.
+    batch
+        Its training samples.
+    found
+        What was inferred of them.
+    residuals, state
+        Of the views that have a background, ``views`` among all.
+    """
+    whole = model.background
+    whole.moments = (found.loc.square() + found.variance).mean(dim=0).where(model.driving(), 1.0)
+    asked: dict[int, list[_Left]] = {view: [] for view in views}
+    try:
+        for rows, rest in _folds(len(batch)):
+            part, some = residuals.of_some(rest), state.of_some(rest)
+            relearn(part, some)
+            model.background = some.background(part).among(whole.sizes, views)
+            model.background.moments = whole.moments
+            for view in views:
+                there = batch.measured[rows]
+                chosen = rows[there[:, view] & (there.sum(dim=1) > 1)][:_MOST_SAMPLES]
+                if len(chosen):
+                    asked[view].append(_left(model, batch.take(chosen), found.loc[chosen], view))
+    finally:
+        model.background = whole
+    for view, parts in asked.items():
+        if sum(len(part.error) for part in parts) >= _FEWEST:
+            whole.carried[view] = _most_probable(parts)
+
+
+def _folds(n_samples: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rows that are left out, in random order, and the others."""
+    order = torch.randperm(n_samples, generator=torch.Generator().manual_seed(0))
+    for fold in range(_FOLDS):
+        out = torch.arange(n_samples) % _FOLDS == fold
+        yield order[out], order[~out].sort().values
+
+
+@dataclass(frozen=True, eq=False)
+class _Left:
+    """What is left of some entries, and how it varies: (n_samples, n_features) each, or (.., 2).
+
+    ``error`` of the prediction as it is; ``parts`` of it that z and b are; ``known``, variances of
+    these, and ``both`` together, as far as y is not known; ``prior`` if nothing were; ``noise``;
+    ``weights``: how much entries count, 0 where there are none.
+    """
+
+    error: Tensor
+    parts: Tensor
+    known: Tensor
+    both: Tensor
+    prior: Tensor
+    noise: Tensor
+    weights: Tensor
+
+    def loss(self, shares: Tensor) -> float:
+        """Return minus twice the log density of the entries, up to a constant."""
+        error = self.error + self.parts @ (1.0 - shares)
+        variance = self.noise + self.known @ shares.square() + self.both * shares.prod()
+        variance = variance + self.prior @ (1.0 - shares.square())
+        return float(((error.square() / variance + variance.log()) * self.weights).sum())
+
+
+def _most_probable(parts: Sequence[_Left]) -> Tensor:
+    """Return the shares of z and b under which what was left out is most probable."""
+    best = torch.ones(2)
+    for _ in range(_PASSES):
+        for which in range(2):
+            tried = best.repeat(len(_SHARES), 1)
+            tried[:, which] = _SHARES
+            losses = [sum(part.loss(shares) for part in parts) for shares in tried]
+            best = tried[int(torch.tensor(losses).argmin())]
+    return best
+
+
+def _left(model: POEMS, batch: Batch, z: Tensor, view: int) -> _Left:
+    """Predict a view of some samples from their other views."""
+    background, sizes, K = model.background, list(model.background.sizes), model.n_latent
+    measured = batch.measured.clone()
+    measured[:, view] = False
+    found = infer(model, replace(batch, measured=measured), z, steps=_STEPS, covariance=True)
+    assert found.covariance is not None
+    width = sizes[view]
+    some = torch.arange(0, width, -(-width // _MOST_FEATURES))
+    G = torch.split(background.joint, sizes)[view][some]
+    axes = model.decoder(view).packed_slopes(found.loc).of(some) + G[:, :K]
+    B, covariance = G[:, K:], found.covariance
+    z_part = (axes @ found.loc[:, :, None])[:, :, 0]
+    b_part = found.background @ B.T
+    own = torch.split(1.0 / background.precision, sizes)[view][some]
+    y = torch.cat([found.loc, found.background], dim=1)
+    squares = y[:, :, None] * y[:, None, :] + covariance
+    weights = torch.split(model.feature_weights, sizes)[view]
+    doubt = torch.einsum("nab,ab->n", squares, background.uncertainty[view]) / weights.sum()
+    eta = model.linear_predictors(found.loc, found.background)[model.views[view]][:, some]
+    there = torch.split(batch.entries(), sizes, dim=1)[view][:, some]
+    x = batch.values[model.views[view]][:, some]
+    of_z = ((axes @ covariance[:, :K, :K]) * axes).sum(dim=2)
+    of_b = ((B @ covariance[:, K:, K:]) * B).sum(dim=2)
+    free = (axes.square() @ background.moments[:, None])[:, :, 0]
+    return _Left(
+        error=(x - eta).masked_fill(~there, 0.0),
+        parts=torch.stack([z_part, b_part], dim=2),
+        known=torch.stack([of_z, of_b], dim=2),
+        both=2.0 * ((axes @ covariance[:, :K, K:]) * B).sum(dim=2),
+        prior=torch.stack([free, B.square().sum(dim=1).expand_as(free)], dim=2),
+        noise=own * (1.0 + doubt[:, None]),
+        weights=there * weights[some],
+    )
