@@ -18,9 +18,9 @@ from poems.report.source import Source
 from poems.runs.folder import Run
 
 if TYPE_CHECKING:
-    from poems.fitting.result import FittedPoems
     from poems.analysis.survival.outcome import Outcome
     from poems.analysis.survival.result import Survival
+    from poems.fitting.result import FittedPoems
 
 # Factors whose curves are drawn, at most.
 _FACTOR_CURVES: Final = 3

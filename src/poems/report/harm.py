@@ -30,7 +30,10 @@ HARMS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "loadings-dense",
         ),
     ),
-    ("groups may be missing data or batches", ("subtypes-follow", "factors-follow", "batch-in", "depth", "detected-in", "mean-in")),
+    (
+        "groups may be missing data or batches",
+        ("subtypes-follow", "factors-follow", "batch-in", "depth", "detected-in", "mean-in"),
+    ),
     (
         "samples may be mixed up",
         (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from poems.report.blocks import Block, Fold, Heading, Notice, Panel, Picker, Section, Text
+from poems.report.blocks import Block, Fold, Notice, Panel, Picker, Section, Text
 from poems.report.sections.drawn import (
     associations_picture,
     factor_groups_picture,
