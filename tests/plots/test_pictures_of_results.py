@@ -1,4 +1,4 @@
-"""Pictures of factors, markers, consensus and survival: what they show, and that they are legible."""
+"""Pictures of factors, markers, consensus and survival: what they show, and how legibly."""
 
 from __future__ import annotations
 
