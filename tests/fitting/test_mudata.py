@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
 import poems
 from poems.data.container import MultiOmics
-from poems.errors import DataError
+from poems.data.mudata_io import to_mudata
+from poems.errors import DataError, StorageError
 from poems.fitting.result import FittedPoems
 
 
@@ -93,3 +97,43 @@ def test_another_cohort_is_refused(
     np.testing.assert_array_equal(turned["rna"].X, straight["rna"].X)
     with pytest.raises(DataError, match="no view protein"):
         fitted.to_mudata(simulation.cohort.select(["rna"]))
+
+
+@pytest.mark.parametrize("which", ["fitted", "fitted_incomplete"])
+def test_each_omic_has_the_latents_of_its_samples(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    model: FittedPoems = request.getfixturevalue(which)
+    cohort: MultiOmics = request.getfixturevalue("incomplete")
+    if which == "fitted":
+        cohort = request.getfixturevalue("simulation").cohort
+    subtypes = pd.Series(np.where(np.arange(72) % 2, "S1", "S2"), model.samples)
+    mudata = model.to_mudata(cohort, subtypes.iloc[1:])
+    tables = {"X_poems": model.latent, "X_poems_network": model.embedding("network")}
+    for each in (mudata, *mudata.mod.values()):
+        for slot, table in tables.items():
+            assert each.obsm[slot].shape == (each.n_obs, table.shape[1])
+            np.testing.assert_array_equal(each.obsm[slot], table.loc[each.obs_names])
+        known = each.obs["poems_subtype"].dropna()
+        assert known.eq(subtypes.loc[known.index]).all()
+        assert len(known) == each.obs_names.isin(subtypes.index[1:]).sum()
+
+
+def test_the_model_is_read_back_from_the_file(
+    fitted: FittedPoems, simulation: poems.simulation.cohort.Simulation, tmp_path: Path
+) -> None:
+    path = tmp_path / "cohort.h5mu"
+    fitted.to_mudata(simulation.cohort).write(path)
+    again = poems.load(path)
+    pd.testing.assert_frame_equal(again.latent, fitted.latent)
+    new = simulation.cohort.take(range(5))
+    pd.testing.assert_frame_equal(again.transform(new).latent, fitted.transform(new).latent)
+
+
+def test_a_file_without_a_model_says_so(
+    simulation: poems.simulation.cohort.Simulation, tmp_path: Path
+) -> None:
+    path = tmp_path / "cohort.h5mu"
+    to_mudata(simulation.cohort).write(path)
+    with pytest.raises(StorageError, match="holds no POEMS model"):
+        poems.load(path)

@@ -16,21 +16,17 @@ from matplotlib.transforms import Bbox
 SLACK = 1.5
 
 
-def overlapping(drawn: Axes | Figure) -> list[tuple[str, str]]:
-    """Pairs of texts whose boxes cover one another, as the figure is when it is saved."""
-    _, boxes = _boxes(drawn)
-    return [(a, b) for (a, first), (b, second) in combinations(boxes, 2) if _meet(first, second)]
-
-
-def cut_off(drawn: Axes | Figure) -> list[str]:
-    """Texts that reach beyond the figure."""
+def text_faults(drawn: Axes | Figure) -> tuple[list[tuple[str, str]], list[str]]:
+    """Pairs of texts whose boxes cover one another in the figure as saved, and texts cut off."""
     (width, height), boxes = _boxes(drawn)
+    pairs = [(a, b) for (a, first), (b, second) in combinations(boxes, 2) if _meet(first, second)]
     room = Bbox([[-SLACK, -SLACK], [width + SLACK, height + SLACK]])
-    return [
+    beyond = [
         text
         for text, box in boxes
         if not (room.contains(box.x0, box.y0) and room.contains(box.x1, box.y1))
     ]
+    return pairs, beyond
 
 
 def _boxes(drawn: Axes | Figure) -> tuple[tuple[int, int], list[tuple[str, Bbox]]]:
@@ -38,8 +34,6 @@ def _boxes(drawn: Axes | Figure) -> tuple[tuple[int, int], list[tuple[str, Bbox]
     figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
     assert isinstance(figure, Figure)
     canvas = FigureCanvasAgg(figure)
-    # The layout first: it draws some texts to measure them.
-    canvas.draw()
     seen: list[Text] = []
     draw = Text.draw
 

@@ -535,11 +535,12 @@ class FittedPoems:
 
         ``obsm["X_poems"]``, and ``obsm["X_poems_network"]`` where there is a network, of the
         whole and of each omic with the samples that it was measured on, so that
-        ``sc.pp.neighbors(mdata["mrna"], use_rep="X_poems")`` works; ``obsm["poems_gates"]``, ``varm["poems_loadings"]``,
-        ``varm["poems_inclusion"]``, ``varm["poems_scores"]`` where the model has scores of
-        its loadings, ``uns["poems"]``; with a background ``obsm["X_poems_background"]`` and
-        ``varm["poems_background_loadings"]``. Features that the model left out have ``NaN`` in
-        ``varm``.
+        ``sc.pp.neighbors(mdata["mrna"], use_rep="X_poems")`` works; ``obsm["poems_gates"]``,
+        ``varm["poems_loadings"]``, ``varm["poems_inclusion"]``, ``varm["poems_scores"]`` where
+        the model has scores of its loadings, ``uns["poems"]``, and ``uns["poems_model"]``, the
+        model file, which :func:`poems.load` reads from a written .h5mu file; with a background
+        ``obsm["X_poems_background"]`` and ``varm["poems_background_loadings"]``. Features that
+        the model left out have ``NaN`` in ``varm``.
 
         Parameters
         ----------

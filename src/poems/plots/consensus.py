@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.plots.given import groups_of, table_of
-from poems.plots.style import SEQUENTIAL, label, natural_order, new_axes
+from poems.plots.style import SEQUENTIAL, label, natural_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,11 @@ def plot_consensus(
     """
     matrix = table_of(matrix, "consensus")
     subtypes = groups_of(subtypes)
-    ax = new_axes(5.6, 4.8) if ax is None else ax
+    if ax is None:
+        from matplotlib.figure import Figure
+
+        # As constrained, for axes of a fixed aspect.
+        ax = Figure(figsize=(4.8, 4.2), layout="compressed").subplots()
     values = matrix.to_numpy(dtype=float)
     group = np.full(len(matrix), "") if subtypes is None else subtypes.loc[matrix.index].astype(str)
     names = sorted(set(group), key=natural_order)

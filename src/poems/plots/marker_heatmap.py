@@ -186,7 +186,7 @@ def _legend(ax: Axes, bars: Sequence[pd.Series]) -> None:
         name = label(str(column.name), 24)
         if pd.api.types.is_numeric_dtype(column) and column.nunique() > _MOST_GROUPS:
             low, high = column.min(), column.max()
-            entries.append((blank, f"{name}: {low:.3g} (white) to {high:.3g} (black)"))
+            entries.append((blank, f"{name}: {low:.4g} (white) to {high:.4g} (black)"))
             continue
         entries.append((blank, f"{name}:"))
         for group, colour in _palette(column).items():
