@@ -223,7 +223,7 @@ def test_the_command(
     ("arguments", "message"),
     [
         (["--to", "pdf", "--out", "x"], "'pdf' is not one of"),
-        (["--to", "h5mu", "--out", "x.h5mu"], "takes the tables of the fit"),
+        (["--to", "h5mu", "--out", "x.h5mu"], "no table given; pass --view"),
         (["--to", "csv", "--out", "x", "--view", "a=b.csv"], "--view has no meaning with --to csv"),
         (["--to", "xlsx", "--out", "x", "--neutralise"], "no meaning with --to xlsx"),
     ],
