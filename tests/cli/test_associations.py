@@ -106,7 +106,6 @@ def test_restrictions(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 2, "no table given"),
         (["T", "--fdr", "0"], 2, "--fdr must be above 0"),
         (["T", "--feature", "absent"], 1, "no omic has the feature absent"),
         (["T", "--feature", "A,"], 1, "did you mean a,b?"),

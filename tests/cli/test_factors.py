@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from command_line import poems_here
+from command_line import poems_here, without_memory
 
 from poems.cli.commands.factors import print_factors
 from poems.files.csv_tables import read_csv
@@ -75,7 +75,8 @@ def test_a_line_for_each_factor_and_the_tables(
 
     assert poems_here("factors", run_folder, "--out", out) == 1
     assert "holds a POEMS factor-table already; pass --overwrite" in capsys.readouterr().err
-    assert poems_here("factors", run_folder, "--out", out, "--overwrite") == 0
+    older = without_memory(run_folder, tmp_path)
+    assert poems_here("factors", older, "--out", out, "--overwrite") == 0
     assert not (out / "variance.csv").exists(), "without tables nothing is known of it"
     pd.testing.assert_frame_equal(pd.read_csv(out / "effects.csv"), effects)
 

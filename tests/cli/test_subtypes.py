@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from command_line import poems_here
+from command_line import poems_here, without_memory
 
 from poems.files.csv_tables import read_csv
 
@@ -73,7 +73,8 @@ def test_numbers_certainty_markers_and_the_tables(
 
     assert poems_here("subtypes", run_folder, "--out", out) == 1
     assert "holds a POEMS subtype-table already; pass --overwrite" in capsys.readouterr().err
-    assert poems_here("subtypes", run_folder, "--out", out, "--overwrite") == 0
+    older = without_memory(run_folder, tmp_path)
+    assert poems_here("subtypes", older, "--out", out, "--overwrite") == 0
     assert "Markers" not in capsys.readouterr().out
     assert not (out / "markers.csv").exists(), "without tables nothing is known of them"
     assert not (out / "figures" / "markers.png").exists()

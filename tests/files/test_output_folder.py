@@ -343,3 +343,20 @@ def test_temporary_files_of_the_dead_are_cleared_and_those_of_the_living_are_not
     write(out, NEW)
     left = sorted(path.name for path in out.rglob(".*"))
     assert left == [".hidden", f".poems-tmp-{os.getpid()}-1a2b-b.csv"]
+
+
+def test_what_an_error_cut_short_among_the_last_steps_is_finished_by_who_reads_next(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, target: Path, replace: object = Path.replace) -> object:
+        if path.name == "c.csv":
+            raise OSError(errno.EIO, "Input/output error")
+        return replace(path, target)  # type: ignore[operator]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            write(out, NEW)
+    assert read_marker(out, "survival")["said"] == sorted(NEW.values())
+    assert contents(out) == {**NEW, "mine.txt": "mine"}
+    assert not list(out.glob(".poems-*"))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -222,7 +223,7 @@ def test_the_command(
     ("arguments", "message"),
     [
         (["--to", "pdf", "--out", "x"], "'pdf' is not one of"),
-        (["--to", "h5mu", "--out", "x.h5mu"], "takes the tables of the fit"),
+        (["--to", "h5mu", "--out", "x.h5mu"], "no table given; pass --view"),
         (["--to", "csv", "--out", "x", "--view", "a=b.csv"], "--view has no meaning with --to csv"),
         (["--to", "xlsx", "--out", "x", "--neutralise"], "no meaning with --to xlsx"),
     ],
@@ -237,3 +238,18 @@ def test_flags_that_would_do_nothing_are_refused(
     monkeypatch.setenv("COLUMNS", "200")
     assert poems_here("export", run, *arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_nothing_outside_the_run_is_exported_through_a_link(run: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("password\n1234\n")
+    linked = tmp_path / "run"
+    shutil.copytree(run, linked)
+    (linked / "extra.csv").symlink_to(secret)
+    for write, out in ((export_csv, tmp_path / "csv"), (export_workbook, tmp_path / "a.xlsx")):
+        with pytest.raises(ReadError, match=r"extra\.csv is a link that leads out of .*run"):
+            write(linked, out)
+        assert not out.exists()
+    (linked / "extra.csv").unlink()
+    (linked / "extra.csv").symlink_to(linked / "latent.csv")
+    assert "extra" in export_csv(linked, tmp_path / "csv")

@@ -29,7 +29,7 @@ def test_a_file_is_found_where_it_was_and_known_by_its_contents(tmp_path: Path) 
     other.mkdir()
     (other / "a.csv").write_text("1")
     found = find_input(file, other / "run")
-    assert (found.problem, found.path) == (None, other / "run" / ".." / "a.csv")
+    assert (found.problem, found.path) == (None, other / "a.csv")
 
 
 def test_a_folder_is_known_by_the_names_and_contents_of_its_files(tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ def claim_folder(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> 
                     (path / f"{left}.json").unlink(missing_ok=True)
                 write_marker(path, kind, {}, complete=False)
                 _made[path.resolve()] = made
+        # Interrupts too: whatever keeps the claim from being made, it is not held.
         except BaseException:
             release_folder(path)
             raise

@@ -150,7 +150,7 @@ def find_input(file: InputFile, run: Path) -> FoundInput:
     """Look where a file lay, from the root and then from the run folder, and whether it changed."""
     places = [Path(file.path)]
     if file.relative is not None:
-        places.append(run.resolve() / file.relative)
+        places.append(Path(os.path.normpath(run.resolve() / file.relative)))
     there = [path for path in places if path.exists()]
     for path in there:
         try:
