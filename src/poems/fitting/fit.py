@@ -27,7 +27,7 @@ from poems.fitting.after_training import (
     with_nuisances,
 )
 from poems.fitting.approximations import approximations, unwatched
-from poems.fitting.plan import require_fit_memory
+from poems.fitting.memory import require_fit_memory
 from poems.fitting.projection import unsettled
 from poems.fitting.result import FittedPoems
 from poems.nn.estimates import (

@@ -72,7 +72,7 @@ def date_findings(features: Collection[str], where: str) -> list[Finding]:
     --------
     >>> (found,) = date_findings(["1-Mar", "TP53", "2-Sep"], "rna.csv")
     >>> print(found)
-    warning: rna.csv: 2 feature names look like dates ... '1-Mar' (MARCH1, now MARCHF1, or MARC1...
+    warning: rna.csv: 2 feature names look like dates, ... '1-Mar' (MARCH1, now MARCHF1, or MARC1...
     """
     names = [name for name in map(str, features) if _MAY_BE.match(name)]
     if not names:
