@@ -10,8 +10,9 @@ from itertools import pairwise
 import pandas as pd
 
 from poems.data import MultiOmics
-from poems.fitting.fit import fit, prepared_scaling
+from poems.fitting.fit import fit
 from poems.fitting.memory import fit_memory
+from poems.fitting.preparing import prepared_scaling
 from poems.settings.schema import Settings
 
 _TIMED_EPOCHS = 3
