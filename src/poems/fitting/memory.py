@@ -19,8 +19,8 @@ _COPIES = 8
 _OF_VALUES = 10
 # The same of one mini-batch, and of all pairs of samples (networks).
 _OF_BATCH, _OF_PAIRS = 8, 6
-# The libraries themselves.
-_BASE = 250e6
+# The libraries themselves, and what they compile.
+_BASE = 500e6
 _LARGEST_NETWORK = 5000
 
 
