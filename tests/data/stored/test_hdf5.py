@@ -14,6 +14,7 @@ from hdf5_files import Change, D, N, csr, dense, put, read, write
 
 import poems
 from poems import DataError, ReadError
+from poems.data.stored.hdf5 import inspect_hdf5
 from poems.data.stored.helper import Helper
 
 both_ways = pytest.mark.parametrize("backed", [False, True], ids=["memory", "backed"])
