@@ -160,7 +160,7 @@ def fit(path: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
         print(f"{phase}: {seconds.get(phase, 0):.0f} s, peak {peak():.2f} GB", file=sys.stderr)
 
     timed(poems, "read", "open")
-    timed(fitting, "_prepare", "preprocess")
+    timed(fitting, "prepare_fit", "preprocess")
     timed(fitting, "_start", "start")
     timed(fitting, "train", "train")
     timed(fitting, "_finish", "estimates")

@@ -12,7 +12,8 @@ from command_line import poems_here
 
 import poems
 from poems.errors import DataError, is_out_of_memory, out_of_memory
-from poems.fitting.plan import fit_memory, plan_fit, require_fit_memory
+from poems.fitting.memory import fit_memory, require_fit_memory
+from poems.fitting.plan import plan_fit
 from poems.settings.schema import Settings
 
 # Reads a wide cohort, fits it for two epochs, and says how much memory that took beside it.
@@ -28,7 +29,7 @@ before = int(open("/proc/self/statm").read().split()[1]) * 4096
 settings = {"model": {"redundancy": "none"}, "training": {"epochs": 2}}
 poems.fit(cohort, settings=settings, progress=False)
 taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
-from poems.fitting.plan import fit_memory
+from poems.fitting.memory import fit_memory
 print(json.dumps([fit_memory(cohort, {"a": d}, Settings()), taken]))
 """
 

@@ -26,7 +26,7 @@ def test_presets_survive_the_file(preset: str, tmp_path: Path) -> None:
 @given(
     views=st.lists(st.text(min_size=1, max_size=8)).map(tuple),
     layers=st.lists(st.integers(1, 999), max_size=3).map(tuple),
-    rate=st.floats(1e-12, 1e6),
+    rate=st.floats(1e-12, 10),
     winsorise=st.none() | st.floats(2, 50),
     proximal=st.booleans(),
     likelihood=st.just("gaussian") | st.dictionaries(st.text(max_size=8), st.just("gaussian")),
@@ -65,8 +65,8 @@ def test_the_word_none_switches_off_only_what_can_be_off() -> None:
         ("epochs = 3", r"no group 'epochs' .*write it under \[training\]"),
         ("model = 3", r"'model' must be a table"),
         ("[model", "is not a TOML file"),
-        ("[model]\nn_latent = " + "1" * 5000, "is not a TOML file: Exceeds the limit"),
-        ("a = " + "[" * 5000 + "]" * 5000, "is not a TOML file"),
+        ("[model]\nn_latent = " + "1" * 5000, "whole number of thousands of digits"),
+        ("a = " + "[" * 5000 + "]" * 5000, "nests brackets too deeply"),
     ],
 )
 def test_mistakes_in_the_file_are_named(text: str, expected: str, tmp_path: Path) -> None:

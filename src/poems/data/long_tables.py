@@ -56,6 +56,9 @@ def require_wide(frame: pd.DataFrame, where: str) -> None:
     Traceback (most recent call last):
     poems.errors.DataError: rna.csv is a long table: each row holds one value ('value') of one ...
     """
+    # Of many columns, those of mutations or segments would hold words among them.
+    if frame.shape[1] > _MOST_COLUMNS and not any(each.kind == "O" for each in frame.dtypes):
+        return
     names = {_bare(name): str(name) for name in [frame.index.name or "", *frame.columns]}
     if {"hugosymbol", "tumorsamplebarcode", "variantclassification"} <= set(names):
         raise DataError(

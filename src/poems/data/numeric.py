@@ -81,6 +81,7 @@ def as_numbers(
 
 def _quiet(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Put the usual NaN in place of any other, such as the NA of R, in place."""
+    # As above: to look at such a value is nothing to warn of.
     with np.errstate(invalid="ignore"):
         missing = np.isnan(values)
         if missing.any():

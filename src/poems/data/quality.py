@@ -191,13 +191,16 @@ def _silent_findings(view: ViewFacts) -> Iterator[Finding]:
     if not view.silent:
         return
     n = len(view.silent)
-    binary = view.levels is not None and set(view.levels) <= {0, 1}
-    what = "a single mutation (all its calls are 0)" if binary else "any value but 0"
-    what = what.replace("its", "their") if n > 1 else what
-    text = (
-        f"{count(n, 'sample is', 'samples are')} without {what}: {name_some(view.silent)}. "
-        f"{'This is' if n == 1 else 'These are'} taken as measured; where nothing was measured, "
-        f"leave the cells empty or {'the row' if n == 1 else 'the rows'} out"
+    text = f"{count(n, 'sample is', 'samples are')} without any value but 0: "
+    if view.levels is not None and set(view.levels) <= {0, 1}:
+        text = (
+            f"{count(n, 'sample has', 'samples have')} 0 throughout, without a single mutation or "
+            "what else a 1 stands for: "
+        )
+    text += (
+        f"{name_some(view.silent)}. {'This is' if n == 1 else 'These are'} taken as measured; "
+        "where nothing was measured, leave the cells empty or the "
+        f"{'row' if n == 1 else 'rows'} out"
     )
     yield Finding("note", "samples-all-zero", text, view=view.name, items=view.silent)
 
@@ -211,9 +214,13 @@ def _depth_findings(view: ViewFacts) -> Iterator[Finding]:
     text = (
         f"samples differ much in depth: their totals are some {low:.3g} to {high:.3g}, by what a "
         "typical feature has (5 % lie below, 5 % above). A factor would stand for it, and log1p "
-        "does not take it away: divide each sample by its total before log1p, or choose a "
-        f"likelihood for counts, which does so (--likelihood {view.name}=negative_binomial)"
+        "does not take it away: divide each sample by its total before log1p"
     )
+    if view.whole:
+        text += (
+            ", or choose a likelihood for counts, which does so (--likelihood "
+            f"{view.name}=negative_binomial)"
+        )
     yield Finding("warning", "depth-differs", text, view=view.name)
 
 

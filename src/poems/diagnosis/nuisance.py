@@ -19,6 +19,8 @@ from poems.findings import Finding, name_some
 LEAST_DEPTH, LEAST_MEAN = 0.8, 0.9
 # Share of a factor's variance, or of the agreement of two groupings, beyond which batches are told.
 LEAST_BATCH: Final = 0.5
+# Standard deviations below which samples are alike: of logarithms, a share, standardised values.
+_LEAST_SPREAD: Final = {"depth": 0.15, "detected": 0.05, "mean": 0.4}
 _FEWEST_SAMPLES: Final = 20
 _FEWEST_FEATURES: Final = 10
 _MOST_SAMPLES: Final = 5000
@@ -81,7 +83,7 @@ def nuisance_findings(
     >>> cohort = poems.read({"rna": counts.rename(index="s{}".format, columns="g{}".format)})
     >>> latent = pd.DataFrame({"factor_1": np.log(depth)}, index=cohort.samples)
     >>> print(*nuisance_findings(latent, cohort))
-    warning: rna: factor_1 is the depth of the samples: it goes with the logarithm of their ...
+    warning: rna: factor_1 is the depth of the samples: it goes with how much of them was ...
     """
     if not latent.shape[1] or len(latent) < _FEWEST_SAMPLES:
         return []
@@ -123,6 +125,7 @@ def size_factors(logged: Floats) -> Floats:
     The median over features of log(1 + x), less its mean over the samples. Totals would be
     those of a few genes, which a factor may move.
     """
+    # A feature without a value has a sum of 0, divided by anything.
     n = np.maximum((~np.isnan(logged)).sum(axis=0), 1)
     shift = logged - np.nansum(logged, axis=0) / n
     # Features that nearly no sample has say nothing of depth.
@@ -174,7 +177,7 @@ def batch_subtypes(subtypes: pd.Series, obs: pd.DataFrame) -> list[Finding]:
     >>> names = [f"s{n}" for n in range(40)]
     >>> obs = pd.DataFrame({"batch": ["a", "b"] * 20}, index=names)
     >>> print(*batch_subtypes(pd.Series(["S1", "S2"] * 20, index=names), obs))
-    warning: the subtypes are the batches that column 'batch' names (adjusted Rand index 1.00) ...
+    warning: the subtypes are the batches that column 'batch' names (adjusted Rand index 1.00). ...
     """
     from sklearn.metrics import adjusted_rand_score
 
@@ -246,7 +249,8 @@ def _closest(
         least = LEAST_MEAN if each.kind == "mean" else LEAST_DEPTH
         known = ~np.isnan(each.values)
         y = each.values[known]
-        if known.sum() < _FEWEST_SAMPLES or np.ptp(y) == 0:
+        # What hardly differs between samples is nothing that a factor would have to stand for.
+        if known.sum() < _FEWEST_SAMPLES or np.std(y) < _LEAST_SPREAD[each.kind]:
             continue
         for factor in latent.columns:
             x = latent[factor].to_numpy(np.float64)[known]
@@ -294,7 +298,9 @@ def _mean_of_standardised(x: Floats, there: npt.NDArray[np.bool_]) -> Floats:
     # Where a feature or a sample has no value, sums are 0 and stay so.
     mean = np.where(there, x, 0.0).sum(axis=0) / np.maximum(n, 1)
     deviation = np.where(there, x - mean, 0.0)
+    # As above.
     spread = np.sqrt(np.square(deviation).sum(axis=0) / np.maximum(n, 1))
     scaled = deviation / np.where(spread > 0, spread, 1.0)
+    # A sample without a value has a sum of 0, too.
     found: Floats = scaled.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     return found

@@ -6,7 +6,7 @@ import copy
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from poems._version import __version__
-from poems.data import MultiOmics, quality_findings, read
+from poems.data import MultiOmics, read
 from poems.data.disk.view import BackedCohort
 from poems.errors import DataError, SettingsError
 from poems.findings import Finding, count, name_some
@@ -26,10 +26,10 @@ from poems.fitting.after_training import (
     with_network,
     with_nuisances,
 )
-from poems.fitting.approximations import approximations, unwatched
+from poems.fitting.approximations import unwatched
 from poems.fitting.checkpoint import CheckpointPlan, save_checkpoint, state_of_same_fit
 from poems.fitting.likelihood_choice import choose_likelihoods
-from poems.fitting.plan import require_fit_memory
+from poems.fitting.preparing import Prepared, prepare_fit
 from poems.fitting.projection import unsettled
 from poems.fitting.result import FittedPoems
 from poems.nn.estimates import (
@@ -38,7 +38,6 @@ from poems.nn.estimates import (
     estimate_samples,
     explained_in_all,
 )
-from poems.nn.likelihoods import kinds_of
 from poems.nn.loading_scores import score_loadings
 from poems.nn.model import POEMS
 from poems.nn.precision import require_precision
@@ -46,10 +45,7 @@ from poems.nn.profiling import NO_PROFILE, Profile
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.subset import bounded
-from poems.scaling.own_scale import own_scale_views
-from poems.scaling.preprocessing import Preprocessing, fit_preprocessing, prepare
 from poems.scaling.redundancy import redundancy, redundancy_findings
-from poems.scaling.screening import Screening
 from poems.settings.arguments import require_whole
 from poems.settings.parts import STARTS
 from poems.settings.schema import LARGEST_SEED, Settings, settings_from_mapping
@@ -151,7 +147,7 @@ def fit(
     chosen, likelihoods = choose_likelihoods(given, chosen)
     watched = None if validation is None else _watched(given, validation, chosen)
     with profile.span("preprocessing"):
-        prepared = _prepare(given, chosen, seed, likelihoods)
+        prepared = prepare_fit(given, chosen, seed, likelihoods)
     state = None
     if resume is not None:
         state = state_of_same_fit(resume, prepared.preprocessing, given.samples, chosen, seed)
@@ -204,64 +200,6 @@ def fit(
     return fitted
 
 
-@dataclass(frozen=True, eq=False)
-class _Prepared:
-    """All that a fit needs besides the model."""
-
-    cohort: MultiOmics
-    settings: Settings
-    seed: int
-    preprocessing: Preprocessing
-    data: Batch | BackedBatches
-    findings: tuple[Finding, ...]
-
-
-def _prepare(
-    cohort: MultiOmics, settings: Settings, seed: int, noted: tuple[Finding, ...]
-) -> _Prepared:
-    """Check the cohort and bring it to the model's scale."""
-    kinds = kinds_of(settings.model, tuple(cohort.views))
-    quality = quality_findings(
-        cohort, log1p=settings.preprocessing.log1p, own_scale=own_scale_views(kinds)
-    )
-    fatal = [finding for finding in quality if finding.severity == "error"]
-    if fatal:
-        raise DataError("the cohort cannot be fitted: " + "; ".join(f.message for f in fatal))
-    preprocessing, left_out = fit_preprocessing(
-        cohort, settings.preprocessing, kinds, _screening(settings)
-    )
-    kept = {name: len(each.features) for name, each in preprocessing.views.items()}
-    require_fit_memory(cohort, kept, settings)
-    data, touched = prepare(preprocessing, cohort)
-    # Features left out are named by the checks, and unknown to the model because of that.
-    told = ("features-left-out", "features-unknown")
-    done = [finding for finding in (*left_out, *touched) if finding.code not in told]
-    findings = (*cohort.findings, *quality, *noted, *done)
-    if isinstance(data, BackedBatches):
-        findings = (*findings, *approximations(data, settings))
-    return _Prepared(cohort, settings, seed, preprocessing, data, findings)
-
-
-def prepared_scaling(cohort: MultiOmics, settings: Settings) -> Preprocessing:
-    """Learn how the views are scaled, as a fit does first.
-
-    Raises
-    ------
-    DataError
-        If the cohort cannot be fitted.
-    """
-    kinds = kinds_of(settings.model, tuple(cohort.views))
-    return fit_preprocessing(cohort, settings.preprocessing, kinds, _screening(settings))[0]
-
-
-def _screening(settings: Settings) -> Screening | None:
-    """The rule that sets features aside: of sparse decoders with a threshold of their own."""
-    given = settings.sparsity.lambda_spike is not None or settings.model.decoder != "sparse"
-    if settings.preprocessing.screening == "none" or given:
-        return None
-    return Screening(settings.model.n_latent, settings.sparsity.lambda_spike_scale)
-
-
 def _watched(cohort: MultiOmics, validation: Collection[str], settings: Settings) -> torch.Tensor:
     """Return the rows of the validation samples."""
     if settings.training.stopping != "held_out":
@@ -280,7 +218,7 @@ def _watched(cohort: MultiOmics, validation: Collection[str], settings: Settings
 
 
 def _start(
-    prepared: _Prepared, device: torch.device, watched: torch.Tensor | None
+    prepared: Prepared, device: torch.device, watched: torch.Tensor | None
 ) -> tuple[POEMS, Batch | BackedBatches, Batch | None, tuple[Finding, ...]]:
     """Build the model at its start; split off a held-out part if stopping needs one.
 
@@ -331,7 +269,7 @@ def _start(
     return module.to(device), training_part.to(device), held_out, noted
 
 
-def _finish(prepared: _Prepared, module: POEMS, training: Training) -> FittedPoems:
+def _finish(prepared: Prepared, module: POEMS, training: Training) -> FittedPoems:
     """Compute the tables of a trained model, leaving the model itself alone."""
     frozen = copy.deepcopy(module).cpu().requires_grad_(False).eval()
     findings = prepared.findings
@@ -380,7 +318,7 @@ def recorded_versions() -> dict[str, str]:
     return {name: version(name) for name in _RECORDED_VERSIONS}
 
 
-def _checkpoints(plan: CheckpointPlan, prepared: _Prepared, module: POEMS) -> Checkpoints:
+def _checkpoints(plan: CheckpointPlan, prepared: Prepared, module: POEMS) -> Checkpoints:
     def save(training: Training, state: TrainingState) -> None:
         # Whether and when one is written must not change what is drawn after it.
         with torch.random.fork_rng():

@@ -290,7 +290,7 @@ class TrainingSettings(_Group):
         "they are very many).",
     )
     batch_size: int = Field(128, ge=1, le=MOST_EPOCHS, description="Samples in a mini-batch.")
-    learning_rate: float = Field(5e-3, gt=0, le=1, description="Step size of AdamW.")
+    learning_rate: float = Field(5e-3, gt=0, le=10, description="Step size of AdamW.")
     final_learning_rate: float = Field(
         0.1, gt=0, le=1, description="Share of the step size left at the end, once ramps are over."
     )

@@ -92,7 +92,7 @@ def test_no_overlap_shows_both() -> None:
     table = loadings(factor_1={0: 1.0})
     with pytest.raises(DataError, match=r"g0, g1, .* and 195 more; the sets hold X, Y\. If the f"):
         gene_set_enrichment({"rna": table}, {"A": ["X", "Y"]})
-    with pytest.raises(DataError, match=r"2 names would be found if upper and lower case"):
+    with pytest.raises(DataError, match=r"2 would match if upper .*--match-features case"):
         gene_set_enrichment({"rna": table}, {"A": ["G0", "G1"]})
     pairs = pd.DataFrame({"feature": ["cg1"], "gene": ["X"]})
     with pytest.raises(DataError, match="measured are none"):
@@ -148,3 +148,23 @@ def test_random_lists_are_seldom_significant() -> None:
         found = gene_set_enrichment({"rna": loadings(**columns)}, sets)
         reports += bool((found.table["q"] <= 0.1).any())
     assert reports <= 8
+
+
+def test_genes_with_a_version_are_those_of_the_sets_when_asked_for() -> None:
+    from poems.analysis.factors.genes import matched_genes
+
+    table = loadings(factor_1=dict.fromkeys(range(10), 1.0))
+    bare = [f"ENSG{at:011d}" for at in range(len(table))]
+    table.index = pd.Index([f"{name}.{at % 7 + 1}" for at, name in enumerate(bare)])
+    sets = {"A": bare[:12], "B": bare[30:50]}
+    with pytest.raises(DataError, match="would match without the version"):
+        gene_set_enrichment({"rna": table}, sets)
+    genes = matched_genes(table.index, sets, "version")
+    found = gene_set_enrichment({"rna": table}, sets, genes=genes).table
+    assert found[["gene_set", "n_overlap"]].to_dict("records") == [
+        {"gene_set": "A", "n_overlap": 10}
+    ]
+    # Where only some names fit, the rest is pointed out.
+    sets["A"] = [*bare[:11], table.index[11]]
+    (said,) = gene_set_enrichment({"rna": table}, sets).findings[:1]
+    assert said.code == "gene-sets-nearly-match"

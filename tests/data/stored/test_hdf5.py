@@ -14,6 +14,7 @@ from hdf5_files import Change, D, N, csr, dense, put, read, write
 
 import poems
 from poems import DataError, ReadError
+from poems.data.stored.hdf5 import inspect_hdf5
 from poems.data.stored.helper import Helper
 
 both_ways = pytest.mark.parametrize("backed", [False, True], ids=["memory", "backed"])
@@ -392,3 +393,16 @@ def test_what_needs_more_memory_than_there_is_is_refused_with_the_estimate(
     with pytest.raises(ReadError, match=r"takes 0 GB of memory.*backed=True"):
         poems.read(path)
     np.testing.assert_array_equal(read(path, True)["v"], dense())
+
+
+def test_a_file_is_found_from_wherever_the_program_has_gone_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import anndata
+
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        anndata.AnnData(np.ones((3, 2), np.float32)).write_h5ad(f"{name}.h5ad")
+        assert inspect_hdf5(Path(f"{name}.h5ad")) > 0

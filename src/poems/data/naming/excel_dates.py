@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from poems.findings import Finding, count, name_some
@@ -39,6 +39,10 @@ _SLASHES = re.compile(r"(\d{1,2})(?:(/)(\d{1,2})/(?:\d{4}|\d{2})|\.(\d{1,2})\.(?
 _SERIAL = re.compile(r"[345]\d{4}")
 _FIRST_SERIAL, _LAST_SERIAL = 32874, 55153
 _MOST_NUMBERS: Final = 0.5
+# Most names are told by their first characters.
+_MAY_BE = re.compile(
+    rf"\d{{1,2}}[-. /]|\d{{4}}-|[345]\d{{4}}$|\d[.,\d]*E\+|({_WORD})\.?[-. /]", re.I
+)
 # 2310009E13 of the RIKEN clones becomes 2.31E+13.
 _POWER = re.compile(r"\d(?:[.,]\d+)?E\+\d{1,2}")
 # What genes of these months are called, and how far they count.
@@ -54,7 +58,7 @@ _GENES: Final = {
 _MOST_SHOWN: Final = 8
 
 
-def date_findings(features: Iterable[str], where: str) -> list[Finding]:
+def date_findings(features: Collection[str], where: str) -> list[Finding]:
     """Warn of features whose names a spreadsheet seems to have turned into dates or numbers.
 
     Parameters
@@ -68,12 +72,15 @@ def date_findings(features: Iterable[str], where: str) -> list[Finding]:
     --------
     >>> (found,) = date_findings(["1-Mar", "TP53", "2-Sep"], "rna.csv")
     >>> print(found)
-    warning: rna.csv: 2 feature names look like dates ... '1-Mar' (MARCH1, now MARCHF1, or MARC1...
+    warning: rna.csv: 2 feature names look like dates, ... '1-Mar' (MARCH1, now MARCHF1, or MARC1...
     """
-    names = list(map(str, features))
+    names = [name for name in map(str, features) if _MAY_BE.match(name)]
+    if not names:
+        return []
+    n_features = len(features)
     # Where most names are numbers they are identifiers.
-    n_numbers = sum(name.isdigit() for name in names)
-    serials = n_numbers <= _MOST_NUMBERS * len(names)
+    n_numbers = sum(str(name).isdigit() for name in features)
+    serials = n_numbers <= _MOST_NUMBERS * n_features
     dates = [name for name in names if _date(name, serials=serials) is not None]
     findings = []
     if dates:

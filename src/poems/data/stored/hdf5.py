@@ -53,7 +53,13 @@ def inspect_hdf5(path: Path, *, whole: bool = False) -> int:
 def _answer(path: Path, whole: bool) -> bytes:
     seconds = _SECONDS + path.stat().st_size / _BYTES_PER_SECOND
     plugins = "hdf5plugin" in sys.modules  # filters that the caller has
-    question = {"path": str(path), "whole": whole, "plugins": plugins, "seconds": seconds}
+    question = {
+        "path": str(path),
+        "folder": str(Path.cwd()),  # this process may have changed it since the other began
+        "whole": whole,
+        "plugins": plugins,
+        "seconds": seconds,
+    }
     try:
         HELPER.start()
         # Needed afterwards, and takes longer than the other process needs to start.

@@ -171,11 +171,12 @@ def _require_sizes(
     """Refuse a GCT file that holds another number of rows or columns than it says."""
     if claimed is None:
         return
-    there = n_rows, len(shape.columns) - claimed[2]
+    # A file that was cut may lack even the columns that describe rows.
+    there = n_rows, max(len(shape.columns) - claimed[2], 0)
     if there != claimed[:2]:
         raise ReadError(
             f"{path} should hold {claimed[0]} rows and {claimed[1]} columns of values, as its head "
-            f"says, but there are {there[0]} and {max(there[1], 0)}: the file was cut or edited; "
+            f"says, but there are {there[0]} and {there[1]}: the file was cut or edited; "
             "copy it again, or mend its second line"
         )
 

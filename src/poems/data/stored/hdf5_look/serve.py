@@ -33,7 +33,9 @@ def serve() -> None:
             return
         sys.stdout.buffer.write(STARTED)
         sys.stdout.buffer.flush()
-        sys.stdout.buffer.write(answer(json.loads(line)) + b"\n")
+        question = json.loads(line)
+        os.chdir(question["folder"])
+        sys.stdout.buffer.write(answer(question) + b"\n")
         sys.stdout.buffer.flush()
 
 
