@@ -44,7 +44,7 @@ def test_a_line_for_each_view_and_the_tables(
     by_view = pd.read_csv(out / "contributions_by_view.csv").set_index("view")
     for view, row in by_view.iterrows():
         numbers = f"{row['n_samples']:.0f} +{row['mean_gate']:.2f} +{row['mean_shift']:.2f}"
-        assert re.search(rf"^  {view} +{numbers} +-?\d\.\d\d +\d+%$", text, re.MULTILINE)
+        assert re.search(rf"^  {view} +{numbers} +−?\d\.\d\d +[<>]?\d+%$", text, re.MULTILINE)
     for at in (1, 2, 3):
         pair = r"\d\.\d\d / \d\.\d\d"
         assert re.search(rf"^  S{at} +{pair} +{pair}$", text, re.MULTILINE)
@@ -106,6 +106,6 @@ def test_one_view_is_said_and_no_view_refused(
     assert re.search(r"(\d+) of \1 samples have one omic alone", text)
     assert len(pd.read_csv(out / "contributions_by_sample.csv")) == 0
     assert poems_here("contributions", without_memory(run_folder, tmp_path)) == 2
-    assert "no table given; pass --view NAME=FILE for each view" in " ".join(
+    assert "no table given; pass --view NAME=FILE for each omic" in " ".join(
         capsys.readouterr().err.replace("│", " ").split()
     )

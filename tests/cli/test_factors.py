@@ -54,7 +54,7 @@ def test_a_line_for_each_factor_and_the_tables(
     for at in range(1, n_factors + 1):
         assert re.search(rf"^  factor_{at} +view[12] 0\.\d\d: [-+∪∩=]view", text, re.MULTILINE)
     words = " ".join(text.split())
-    assert re.search(r"\| subtype S\d < S\d \(ε² 0\.\d\d, q \de-\d+\)", words)
+    assert re.search(r"\| subtype S\d < S\d \(ε² 0\.\d\d, q = \d(?:\.\d)? × 10⁻[⁰-⁹¹²³]+\)", words)
     assert "2 columns of the obs table were not tested: visit (dates), name (identifiers)" in words
     assert max(map(len, text.splitlines())) <= 80
 
@@ -118,7 +118,7 @@ def test_held_out_samples_bring_their_own_table(
         (["RUN", "--obs", "absent.csv"], 1, "absent.csv"),
         (["RUN", "--view", "rna=absent.csv"], 1, "absent.csv"),
         (["RUN", "--out", "RUN"], 1, "is not a POEMS factor-table"),
-        (["RUN", "--features-in-rows-of", "rna"], 2, "there is no such view"),
+        (["RUN", "--features-in-rows-of", "rna"], 2, "there is no such omic"),
     ],
 )
 def test_what_is_wrong_is_said(

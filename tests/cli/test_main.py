@@ -258,7 +258,7 @@ def test_a_fit_is_diagnosed_again_on_new_samples(
     assert poems_here("info", run_folder) == 0
     text = capsys.readouterr().out
     assert f"Diagnosis: {len(told)} failure signature" in text
-    assert text.count("of the variance of every view") == 1, "said once"
+    assert text.count("of the variance of every omic") == 1, "said once"
 
     assert poems_here("diagnose", run_folder / "model.poems") == 0
     text = capsys.readouterr().out

@@ -442,7 +442,7 @@ def views_in_rows(
     for name in named or ():
         if isinstance(tables, dict) and name not in tables:
             raise typer.BadParameter(
-                f"--features-in-rows-of {name}: there is no such view; there are "
+                f"--features-in-rows-of {name}: there is no such omic; there are "
                 f"{', '.join(tables)}"
             )
     return every or list(named or ())

@@ -215,7 +215,8 @@ def test_tests_that_contradict_each_other_are_looked_into_and_said() -> None:
     text = " ".join(each.message for each in said if each.code == "survival-tests-contradict")
     assert "the Cox model of factor_1 contradict each other: likelihood ratio p" in text
     assert re.search(
-        r"lies 14 standard deviations off, and without it the likelihood ratio has p (0\.\d+|1)\.",
+        r"lies 14 standard deviations off, and without it the likelihood ratio has p = "
+        r"(0\.\d+|1\.0)\.",
         text,
     )
 
@@ -262,7 +263,7 @@ def test_what_cannot_be_fitted_is_said_in_every_table_and_in_words(
     text = {each.code: each.message for each in found.findings}
     assert "2 Cox models (subtype, factor_1) not fitted" in text["survival-not-fitted"]
     assert "subtypes not fitted" in text["survival-concordance"]
-    _print_survival(output(), found)
+    _print_survival(output(), found, "")
     printed = capsys.readouterr().out
     assert printed.count("not fitted") >= 4
     assert [each.get_text() for each in plot_hazard_ratios(found.cox).texts] == ["no hazard ratio"]

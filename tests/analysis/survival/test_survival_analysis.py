@@ -304,3 +304,21 @@ def test_strata_are_compared_within() -> None:
     one = stratified_logrank(time, event, groups, np.zeros(200))
     assert one.p == pytest.approx(logrank(time, event, groups).p)
     assert stratified_logrank(time, ~event & event, groups, strata).p == 1.0
+
+
+def test_subtypes_that_survive_alike_are_said_to_and_times_have_their_unit() -> None:
+    rng = np.random.default_rng(5)
+    names = pd.Index([f"s{at}" for at in range(90)])
+    latent = pd.DataFrame({"factor_1": rng.standard_normal(90)}, names)
+    groups = pd.Series(["S1", "S2", "S3"] * 30, names)
+    for rate, code in ((1.0, "survival-subtypes-alike"), (9.0, "survival-subtypes")):
+        slow = np.where(groups == "S1", rate, 1.0)
+        time = pd.Series(rng.exponential(slow), names)
+        found = survival_analysis(
+            latent, groups, time, pd.Series(1, names), n_repeats=0, time_unit="years"
+        )
+        said = {each.code: each.message for each in found.findings}
+        assert code in said
+        assert ("does not differ" in said[code]) is (rate == 1.0)
+        assert ("90 events" in said[code]) is (rate == 1.0)
+        assert (" years it lasts " in said[code]) is (rate != 1.0)

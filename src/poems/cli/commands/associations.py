@@ -60,7 +60,7 @@ def associations(
     ] = None,
     fdr: inputs.Fdr = FDR,
     n_permutations: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Permutations of the samples of each view.")
+        int, typer.Option(min=1, metavar="N", help="Permutations of the samples of each omic.")
     ] = 49,
     stability: Annotated[
         Path | None,

@@ -43,7 +43,7 @@ def demo(
     ctx: typer.Context,
     out: inputs.Out = Path("poems-demo"),
     n_samples: Annotated[int, typer.Option(min=8, help="Samples to simulate.")] = 300,
-    n_features: Annotated[int, typer.Option(min=1, help="Features of each view.")] = 500,
+    n_features: Annotated[int, typer.Option(min=1, help="Features of each omic.")] = 500,
     seed: inputs.Seed = 0,
     overwrite: inputs.Overwrite = False,
     quiet: inputs.Quiet = False,

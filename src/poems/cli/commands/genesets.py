@@ -44,7 +44,7 @@ def genesets(
     view_map: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=FILE", help="The same for one view; repeatable.", show_default=False
+            metavar="NAME=FILE", help="The same for one omic; repeatable.", show_default=False
         ),
     ] = None,
     match_features: inputs.MatchFeatures = "exact",
@@ -72,7 +72,7 @@ def genesets(
     """Test which gene sets are over-represented among the features of each factor.
 
     Features that go up with a factor and those that go down are tested apart, against all features
-    of their view; no connection is needed. With --by scores all features are ranked by what speaks
+    of their omic; no connection is needed. With --by scores all features are ranked by what speaks
     for their loading, zero or not.
     """
     checks.require_rate(fdr)
@@ -150,7 +150,7 @@ def _print_gene_sets(console: Console, found: GeneSetEnrichment, fdr: float, top
     tested = "gene set" if "auc" in passed else "gene set and direction"
     say(
         console,
-        f"{len(passed)} of {count(found.n_tests, 'test')} of a factor, view, {tested} "
+        f"{len(passed)} of {count(found.n_tests, 'test')} of a factor, omic, {tested} "
         f"{'is' if len(passed) == 1 else 'are'} significant at a false discovery rate "
         f"of {fdr:.0%}.",
         "bold",

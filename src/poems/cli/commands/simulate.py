@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def simulate(
     out: inputs.Out,
     n_samples: Annotated[int, typer.Option(help="Samples.")] = 300,
-    n_features: Annotated[int, typer.Option(help="Features of each view.")] = 500,
+    n_features: Annotated[int, typer.Option(help="Features of each omic.")] = 500,
     n_views: Annotated[int, typer.Option(help="Omics.")] = 3,
     n_factors: Annotated[int, typer.Option(help="Planted factors.")] = 8,
     n_subtypes: Annotated[int, typer.Option(help="Planted subtypes.")] = 4,
@@ -61,8 +61,8 @@ def simulate(
         list[str] | None,
         typer.Option(
             metavar="VIEW=NAME",
-            help="What a view's values are, if not gaussian: student_t, bernoulli, ordinal, beta, "
-            "poisson or negative_binomial; once for each view.",
+            help="What an omic's values are, if not gaussian: student_t, bernoulli, ordinal, beta, "
+            "poisson or negative_binomial; once for each omic.",
         ),
     ] = None,
     seed: inputs.Seed = 0,
