@@ -29,13 +29,6 @@ def test_the_space_in_which_clusters_are_far_enough_decides() -> None:
         assert found.separation == 4.5 > found.limit
 
 
-def test_less_is_left_to_chance_where_more_numbers_may_hold() -> None:
-    none = {"even": {2: _draws(4.0)}}
-    limits = [against_chance(np.array([4.0]), none, 2, 50, 0.05 / m).limit for m in (1, 3, 9)]
-    assert limits == sorted(limits)
-    assert limits[0] < limits[2]
-
-
 def test_halves_of_an_even_spread_are_never_far_enough_whatever_was_drawn() -> None:
     none = {"gaussian": {2: _draws(1.0)}}
     found = against_chance(np.array([3.6]), none, 2, 50)

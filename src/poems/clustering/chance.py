@@ -16,7 +16,8 @@ Floats = npt.NDArray[np.float64]
 # Separations in cohorts without groups, (n_draws, n_spaces), by their shape and number of clusters.
 Separations = Mapping[Shape, Mapping[int, Floats]]
 
-# Of cohorts without groups so many may have any number of clusters that holds.
+# For each number of clusters, and not for all of them together: the shape in which chance
+# does most counts, and few cuts of a continuum are found again as well.
 MOST_CHANCE: Final = 0.05
 # Halves of an even spread are the square root of 12 standard deviations apart, those of one that
 # has a peak are less: without a gap between them two clusters are no farther.
@@ -48,8 +49,8 @@ class Apart:
     separation
         How far the nearest two are apart, in standard deviations within them.
     limit
-        What they must exceed: how far they would be in ``most`` of cohorts without groups, and
-        no less than :func:`needed_separation`.
+        What they must exceed: how far they would be in :data:`MOST_CHANCE` of cohorts without
+        groups, and no less than :func:`needed_separation`.
     chance
         In what share of cohorts without groups they are as far or farther.
     shape
@@ -62,9 +63,7 @@ class Apart:
     shape: Shape
 
 
-def against_chance(
-    own: Floats, none: Separations, n_clusters: int, smallest: int, most: float = MOST_CHANCE
-) -> Apart:
+def against_chance(own: Floats, none: Separations, n_clusters: int, smallest: int) -> Apart:
     """Compare separations with those in cohorts without groups.
 
     Separations without groups are taken as normal, with the mean of each shape and space. Their
@@ -82,8 +81,6 @@ def against_chance(
         The number.
     smallest
         Samples of the smallest cluster.
-    most
-        Share of cohorts without groups in which they may be as far.
 
     Examples
     --------
@@ -98,7 +95,7 @@ def against_chance(
     # Where nothing varies, what is farther at all is so for sure.
     by_shape = (own - means) / np.maximum(spread, 1e-12)
     beyond = by_shape.min(axis=0)
-    limits = (means + norm.isf(most) * spread).max(axis=0)
+    limits = (means + norm.isf(MOST_CHANCE) * spread).max(axis=0)
     limits = np.maximum(limits, needed_separation(smallest))
     # A space in which clusters are far enough, if there is one; then by how sure that is.
     best = max(range(len(own)), key=lambda at: (own[at] > limits[at], beyond[at]))

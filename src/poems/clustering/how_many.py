@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from poems.clustering.chance import MOST_CHANCE, Apart, Separations, against_chance
+from poems.clustering.chance import Apart, Separations, against_chance
 from poems.clustering.kmeans import FEWEST_SAMPLES
 from poems.clustering.lloyd import kmeans_of_each
 from poems.clustering.redraws import SHAPES, Groupless, Redraws, Shape
@@ -34,7 +34,7 @@ _SHARE: Final = 0.8
 _GROUPLESS: Final = 8
 # Where the chance of a number is in between, so many more of the shape that decides.
 _MORE: Final = 16
-_UNSURE: Final = (0.001, 0.1)
+_UNSURE: Final = (0.005, 0.2)
 # Starts of k-means in each of them.
 _STARTS: Final = 3
 # Of how many factors it is said that clusters differ by them, and from which share of the first.
@@ -255,29 +255,28 @@ def _separated(
 ) -> dict[int, Apart]:
     """How far clusters are apart, beside cohorts without groups; more of these where it is close.
 
-    ``again``: numbers that are found again. Only these may hold, and share what chance may do.
+    ``again``: numbers that are found again; only of these may one hold.
     """
     if not partitions:
         return {}
     none = {shape: _without_groups(redraws, shape, partitions, _GROUPLESS, rng) for shape in SHAPES}
-    most = MOST_CHANCE / max(1, len(again))
-    found = _compared(redraws, partitions, none, most)
+    found = _compared(redraws, partitions, none)
     close = [k for k in again if _UNSURE[0] < found[k].chance < _UNSURE[1]]
     near = [k for k in partitions if any(abs(k - each) <= 1 for each in close)]
     for shape in sorted({found[k].shape for k in close}):
         more = _without_groups(redraws, shape, near, _MORE, rng)
         none[shape] |= {k: np.concatenate([none[shape][k], more[k]]) for k in near}
-    return _compared(redraws, partitions, none, most) if close else found
+    return _compared(redraws, partitions, none) if close else found
 
 
 def _compared(
-    redraws: Redraws, partitions: Mapping[int, Codes], none: Separations, most: float
+    redraws: Redraws, partitions: Mapping[int, Codes], none: Separations
 ) -> dict[int, Apart]:
     found = {}
     for k, labels in partitions.items():
         own = np.array([least_separation(space, labels, k) for space in redraws.spaces])
         smallest = int(np.bincount(labels, minlength=k).min())
-        found[k] = against_chance(own, none, k, smallest, most)
+        found[k] = against_chance(own, none, k, smallest)
     return found
 
 

@@ -15,7 +15,7 @@ from poems.findings import count
 # Factors are called by their place.
 _FACTOR: Final = "factor_"
 # Below that chance clusters are nearly, though not quite, apart.
-_NEARLY: Final = 0.1
+_NEARLY: Final = 0.15
 
 
 def choice_table(tried: Sequence[NumberTried]) -> pd.DataFrame:
