@@ -48,6 +48,8 @@ def measure(
     cohort: MultiOmics, planted: pd.DataFrame | None, seed: int, **settings: object
 ) -> Iterator[tuple[str, float]]:
     train, test = split(cohort.n_samples, seed)
+    # Intervals are those of Gaussian views.
+    settings = {"likelihood": "gaussian", **settings}
     model = poems.fit(cohort.take(train), seed=seed, progress=False, **settings)
     new, _ = model.preprocessing.apply(cohort.take(test))
     views = list(new.values)

@@ -243,7 +243,8 @@ def imputing(training: Batch, shrinkage: float) -> Predict:
 
 
 def fitted(cohort: MultiOmics, seed: int, settings: dict) -> poems.FittedPoems:
-    return poems.fit(cohort, seed=seed, progress=False, **settings)
+    # Compared are squares on one scale, beside principal components.
+    return poems.fit(cohort, seed=seed, progress=False, **{"likelihood": "gaussian", **settings})
 
 
 def main() -> None:

@@ -112,7 +112,8 @@ def measure(spec: CohortSpec, split: int, key: str, epochs: int | None) -> list[
         points, new = principal.scores(seen).numpy(), principal.scores(batch).numpy()
         found |= explained(batch, seen, principal.predict, means)
     else:
-        settings = variants(epochs)[key].settings
+        # Compared are squares on one scale, beside principal components.
+        settings = variants(epochs)[key].settings.updated(likelihood="gaussian")
         model = poems.fit(train, seed=split, settings=settings, threads=1, progress=False)
         found["seconds", ""] = time.perf_counter() - start
         found["factors", ""] = model.n_active

@@ -87,7 +87,10 @@ def test_report_transform_diagnose_and_export(
     assert latent.notna().all(axis=None)
     assert poems_here("diagnose", run, *new) == 0
     assert poems_here("report", run) == 0
-    assert (run / "report.html").exists()
+    page = (run / "report.html").read_text()
+    assert "Effect (log odds)" in page
+    assert "Effect (sd)" in page
+    assert "of the deviance of mutations" in page
     assert poems_here("export", run, "--to", "csv", "--out", tmp_path / "out") == 0
     capsys.readouterr()
     assert poems_here("info", run / "model.poems", "--json") == 0

@@ -13,7 +13,7 @@ import torch
 import poems
 from poems.analysis import factor_effects, variance_explained
 from poems.errors import DataError
-from poems.evaluation.held_out import held_out_scores
+from poems.evaluation.held_out_scores import held_out_scores
 from poems.evaluation.likelihood import log_prob
 from poems.evaluation.proposals import log_joint
 from poems.fitting.result import FittedPoems

@@ -105,7 +105,7 @@ def test_sparse_counts_give_the_fit_of_dense_ones(
     frame = pd.DataFrame(counts, dtype=float).rename(index="s{}".format, columns="g{}".format)
     cohort = poems.read({"rna": frame})
     # The signs of principal components are anybody's guess, and would lead elsewhere.
-    settings = {"log1p": log1p, "start": "random"}
+    settings = {"log1p": log1p, "start": "random", "likelihood": "gaussian"}
     memory = poems.fit(cohort, **QUICK, **settings)
     with open_backed(write_backed(cohort, tmp_path, "h5mu-csr")) as backed:
         disk = poems.fit(backed, **QUICK, **settings)
