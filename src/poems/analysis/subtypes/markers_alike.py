@@ -68,7 +68,7 @@ def markers_alike(
         f"{name_some(left_out, 8)} left out of the markers, and of what the others are compared "
         f"with: {'it goes' if len(left_out) == 1 else 'they go'} with which omics were measured. "
         f"Of {count(int(found.sum()), 'marker')} of the others {int(again.sum())} are so, too, "
-        f"among the {count(len(rows), 'sample')} with {name_some(views, 8)} alone "
+        f"among the {count(len(rows), 'sample')} that have {name_some(views, 8)}, and nothing else "
         f"(q_alike)"
     )
     return merged, Finding("note", "markers-missing-omics", text, items=tuple(left_out))
