@@ -174,8 +174,7 @@ def start(residuals: Residuals, z: Tensor, used: Tensor, most: int) -> State:
     white = centred * residuals.weights.sqrt() / left.sqrt().clamp_min(1e-6)
     n_samples, n_features = white.shape
     kept = min(most, n_samples - 1, n_features)
-    blocks = [white[:, rows] for _, rows, _ in residuals.views()]
-    scores = principal_scores(blocks, kept)[0].to(white.dtype)
+    scores = principal_scores([white], kept)[0].to(white.dtype)
     loadings = centred.T @ scores / residuals.counts[:, None]
     # A start alone, as in the start of loadings: the first round updates it.
     noise = (left - loadings.square().sum(dim=1)).clamp_min(0.05 * left).clamp_min(1e-6)
