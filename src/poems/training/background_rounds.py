@@ -128,7 +128,7 @@ class State:
         made = Background(residuals.sizes, self.n_background, self.n_latent)
         if not self.n_background:
             return made
-        weak, made.loadings = self.loadings.split([self.n_used, self.n_background], dim=1)
+        weak, made.loadings = torch.split(self.loadings, [self.n_used, self.n_background], dim=1)
         made.weak[:, self.used] = weak
         made.loadings = made.loadings.clone()
         made.offset, made.precision = self.offset.clone(), 1.0 / self.noise
@@ -251,9 +251,7 @@ def mean_prediction(residuals: Residuals, state: State) -> Tensor:
     return (state.loadings * means).sum(dim=1)
 
 
-def update_view(
-    residuals: Residuals, state: State, view: int, rows: slice, gaps: bool
-) -> Tensor:
+def update_view(residuals: Residuals, state: State, view: int, rows: slice, gaps: bool) -> Tensor:
     """Update what concerns one view; return its loadings' mean square in standard errors.
 
     With M = sum_n E[y_n y_n'] over the samples that have it, the effects on feature j have the
