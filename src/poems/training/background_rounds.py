@@ -99,10 +99,12 @@ class State:
 
     @property
     def n_used(self) -> int:
+        """Number of latents that drive anything."""
         return len(self.used)
 
     @property
     def n_background(self) -> int:
+        """Number of background factors that are left."""
         return self.loadings.shape[1] - self.n_used
 
     def learn_of(self, found: Inferred, given: Tensor, views: list[int], rows: Tensor) -> None:
