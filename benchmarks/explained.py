@@ -18,7 +18,8 @@ what linear models say: probabilistic PCA with 16 components and with the rank t
 fifth of the training samples best by the same measure (given all that is shown), MOFA+ with its
 own defaults (the posterior of new samples from its weights and noise), and, for what was not
 measured, singular values shrunk until a tenth of the entries that are there is predicted best
-(soft-impute: Mazumder, Hastie & Tibshirani 2010, JMLR 11:2287). ``--quick`` leaves out MOFA+ and the default's variants.
+(soft-impute: Mazumder, Hastie & Tibshirani 2010, JMLR 11:2287). ``--quick`` leaves out MOFA+ and
+the default's variants.
 """
 
 from __future__ import annotations
