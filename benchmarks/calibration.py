@@ -10,7 +10,10 @@ A fifth of the samples is held out of each fit. What is asked, as a share in per
   are not N(0, 1) within subtypes, so that this holds only as far as the data decide;
 - entries: a tenth of the held-out samples' entries, blanked, within the predictive interval, all
   views given;
-- other views: all entries of a view, the other views given, and one view: a view alone given.
+- other views: all entries of a view, the other views given, and one view: a view alone given;
+- the latents that all views give, within the intervals that they have with a view withheld, the
+  mean over the views withheld; and how near they are (r, the mean over factors), beside the
+  encoders' answers.
 
 On the scale of the preprocessing. Cohorts are those of explained.py.
 """
@@ -71,6 +74,8 @@ def measure(
     others = [of_entries(model, withheld(new, name), new, {name: everything[name]})
               for name in views]  # fmt: skip
     yield "entries, other views", float(np.mean(others))
+    for label, covered in of_withheld_latents(model, new):
+        yield label, covered
     single = [of_entries(model, alone(new, name), new,
                          {other: everything[other] for other in views if other != name})
               for name in views]  # fmt: skip
@@ -89,10 +94,33 @@ def of_entries(
 ) -> float:
     found = infer(model.module, seen, covariance=True)
     variance = predictive_variance(model.module, found)
-    predicted = model.module.predict(found.loc, found.background)
+    predicted = model.module.predict(found.loc, found.background, measured=seen.measured)
     inside = [((new.values[name] - predicted[name]).abs() < WIDTH * variance[name].sqrt())[mask]
               for name, mask in hidden.items()]  # fmt: skip
     return float(torch.cat(inside).float().mean())
+
+
+def of_withheld_latents(model: poems.FittedPoems, new: Batch) -> Iterator[tuple[str, float]]:
+    """Covered, and r in percent with those of all views, of exact posteriors and of encoders."""
+    whole = infer(model.module, new).loc[:, model.active]
+    encoded = model.module.encode(new).posterior.mean[:, model.active]
+    covered, exact, amortised = [], [], []
+    for name in new.values:
+        seen = withheld(new, name)
+        found = infer(model.module, seen)
+        loc, deviation = found.loc[:, model.active], found.variance[:, model.active].sqrt()
+        covered.append(float(((loc - whole).abs() < WIDTH * deviation).float().mean()))
+        exact.append(nearness(loc, whole))
+        amortised.append(
+            nearness(model.module.encode(seen).posterior.mean[:, model.active], encoded)
+        )
+    yield "z of all views, one withheld", float(np.mean(covered))
+    yield "r of z, one withheld", float(np.mean(exact))
+    yield "r, encoders", float(np.mean(amortised))
+
+
+def nearness(x: torch.Tensor, y: torch.Tensor) -> float:
+    return float(np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(x.T, y.T, strict=True)]))
 
 
 def of_latents(

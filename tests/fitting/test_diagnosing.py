@@ -285,10 +285,13 @@ def test_held_out_reconstruction_is_that_of_plain_arithmetic(
         # The factors alone, which are what is judged.
         projected_new = model.transform(new)
         assert projected_new.background is not None
-        of_background = projected_new.background @ model.background_loadings[name].T
-        offset = model.module.background.offset.split([len(model.features(v)) for v in new.views])
-        of_background += offset[list(new.views).index(name)].numpy()
-        predicted -= of_background.to_numpy()
+        dense = model.module.background
+        scores = torch.from_numpy(projected_new.background.to_numpy().astype(np.float32))
+        z = torch.zeros(len(scores), dense.n_latent)
+        z[:, model.active] = torch.from_numpy(projected_new.latent.to_numpy().astype(np.float32))
+        z *= model.orientation
+        added = dense.predict(scores, z).split(list(dense.sizes), dim=1)
+        predicted -= added[list(new.views).index(name)].numpy()
         expected = 1 - ((x - predicted) ** 2).sum() / (x**2).sum()
         assert by_quantity.loc[name, "R²"] == pytest.approx(expected, abs=0.01)
 

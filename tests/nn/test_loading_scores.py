@@ -115,7 +115,7 @@ def test_what_the_background_says_is_none_of_the_loadings() -> None:
     model, batch = sparse_model(), some_data(gaps=False)
     samples, features = estimates(model, batch)
     plain = score_loadings(model, batch, samples, features)
-    dense = Background(tuple(SIZES.values()), 2)
+    dense = Background(tuple(SIZES.values()), 2, model.n_latent)
     dense.loadings.normal_()
     scores = torch.randn(N, 2)
     model.background = dense

@@ -80,6 +80,61 @@ def test_what_is_left_in_noise_explains_next_to_nothing() -> None:
         assert background.loadings.square().sum(dim=1).mean() < 0.04
 
 
+def with_a_factor(seed: int, *, weak: float, n: int = 150) -> tuple[POEMS, Batch, torch.Tensor]:
+    """A factor that drives ten features of each view, and moves all others a little.
+
+    Its latents are inferred with next to no doubt. The decoders are linear: relu(t) - relu(-t) = t.
+    """
+    model = a_model()
+    with torch.no_grad():
+        for _, decoder in model.sparse_decoders():
+            half = decoder.mixing.shape[0] // 2
+            decoder.mixing[half:] = -decoder.mixing[:half]
+            decoder.heads[:, half:] = -decoder.heads[:, :half]
+            decoder.loadings[:10, 0] = 3.0
+    generator = torch.Generator().manual_seed(seed)
+    z = torch.randn(n, 2, generator=generator)
+    effects = weak * torch.randn(sum(SIZES.values()), generator=generator)
+    eta = model.decode_jointly(z).detach() + z[:, :1] * effects
+    values = eta + 0.7 * torch.randn(eta.shape, generator=generator)
+    parts = dict(zip(SIZES, torch.split(values, list(SIZES.values()), dim=1), strict=True))
+    measured = torch.ones(n, 2, dtype=torch.bool)
+    return model, Batch(parts, dict.fromkeys(SIZES), measured), effects
+
+
+def test_small_effects_of_a_factor_are_its_own_and_not_the_background_s() -> None:
+    model, batch, effects = with_a_factor(0, weak=0.2)
+    before = [decoder.loadings.clone() for _, decoder in model.sparse_decoders()]
+    fit_background(model, batch)
+    background = model.background
+    found = background.weak[:, 0]
+    assert torch.corrcoef(torch.stack([found, effects]))[0, 1] > 0.8
+    # Latent 1 drives nothing; no dense factor was planted, and what is found is that of noise.
+    assert not background.weak[:, 1].any()
+    assert background.loadings.square().sum(dim=1).mean() < 0.04
+    for old, (_, decoder) in zip(before, model.sparse_decoders(), strict=True):
+        torch.testing.assert_close(decoder.loadings, old, rtol=0, atol=0)
+
+
+def test_what_views_do_not_share_is_not_carried_over() -> None:
+    """A dense factor of each view: those of the one tell nothing of those of the other."""
+    shares = []
+    for shared in (True, False):
+        generator = torch.Generator().manual_seed(2)
+        scores = torch.randn(60, 16, generator=generator)
+        own = [scores, scores if shared else torch.randn(60, 16, generator=generator)]
+        values = {
+            name: b @ torch.randn(16, size, generator=generator)
+            + torch.randn(60, size, generator=generator)
+            for b, (name, size) in zip(own, SIZES.items(), strict=True)
+        }
+        model = a_model()
+        fit_background(model, Batch(values, dict.fromkeys(SIZES), torch.ones(60, 2).bool()))
+        shares.append(model.background.carried[:, 1])
+    assert (shares[0] > 0.85).all()
+    assert (shares[1] < 0.6).all()
+
+
 def test_zero_asks_for_none() -> None:
     model = a_model()
     batch, _ = planted(0)

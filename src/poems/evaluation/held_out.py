@@ -100,9 +100,7 @@ def predicted_by(model: FittedPoems) -> Predict:
     @torch.no_grad()
     def predict(batch: Batch) -> Mapping[str, Tensor]:
         estimates = estimate_samples(model.module, batch)
-        return model.module.predict(
-            estimates.loc, estimates.background, measured=batch.measured
-        )
+        return model.module.predict(estimates.loc, estimates.background, measured=batch.measured)
 
     return predict
 

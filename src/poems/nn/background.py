@@ -1,4 +1,4 @@
-"""What is dense and linear beside the sparse effects of the factors, for what these leave unsaid."""
+"""What is dense and linear beside the sparse effects of the factors: what these leave unsaid."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ is Gauss-Newton where noise is Gaussian: each view's expert is its likelihood li
 sample is, of precision J' I J with J the slopes of eta and I the weighted information of an entry,
 multiplied with the other experts and with the prior. To eta the logarithm of a sample's size is
 added, where it has any. Steps are shortened until nothing is lost. Weak effects C of the factors
-and background factors b (see :class:`poems.nn.background.Background`) are linear: given z their posterior is a Gaussian in closed
-form, so that steps are of z alone, with b at its best or averaged over, which is the same. The
-posterior's covariance is the inverse of the product's precision.
+and background factors b (see :class:`poems.nn.background.Background`) are linear: given z the
+posterior of b is a Gaussian in closed form, so that steps are of z alone, with b at its best or
+averaged over, which is the same. The covariance is the inverse of the product's precision.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Inferred:
     posterior means of the background factors: (n_samples, n_background); ``shares`` of each view
     in the precision of the latents: (n_samples, n_views), summing to 1 (0 where a view was
     not measured); ``settled``: booleans of shape (n_samples,), false where another step
-    would still have gained; ``measured``, which views are known. If asked for, ``covariance`` of latents and background factors
-    together, of shape (n_samples, n_latent + n_background, n_latent + n_background), and their
-    ``moments``.
+    would still have gained; ``measured``: which views are known. If asked for, ``covariance`` of
+    latents and background factors together, (n_samples, n_latent + n_background, n_latent +
+    n_background), and their ``moments``.
     """
 
     loc: Tensor
@@ -160,9 +160,7 @@ class _Point:
         return self.z, self.value, self.b, self.left, self.eta, self.pull
 
 
-def _infer(
-    problem: _Problem, start: Tensor, steps: int, wanted: tuple[bool, bool]
-) -> Inferred:
+def _infer(problem: _Problem, start: Tensor, steps: int, wanted: tuple[bool, bool]) -> Inferred:
     model = problem.model
     # Of latents that drive nothing the prior alone speaks.
     z = start.where(model.driving(), model.prior.quadratic(start)[0])
@@ -260,7 +258,7 @@ class _Problem:
             left = left.where(self._additive, 0.0)
         doubt = self.knowledge.along(self.knowledge.doubt, z)
         told = left @ self._told - doubt
-        pull, told = told.split([z.shape[1], self.background.n_background], dim=1)
+        pull, told = torch.split(told, [z.shape[1], self.background.n_background], dim=1)
         b = self.knowledge.solve(told[:, None])[:, 0]
         # Differences of large sums decide whether a step gains.
         squares = (left.square() @ self._precision[:, None])[:, 0].double()
@@ -314,9 +312,7 @@ class _Problem:
         step = torch.linalg.solve(normal.precision, normal.slope)
         return step.to(at.z.dtype), 0.5 * (step * normal.slope).sum(dim=1).to(at.z.dtype)
 
-    def posterior(
-        self, at: _Point, settled: Tensor, covariance: bool, moments: bool
-    ) -> Inferred:
+    def posterior(self, at: _Point, settled: Tensor, covariance: bool, moments: bool) -> Inferred:
         """Return the Gaussian about the mode."""
         normal = self._normal_equations(at, slope=False)
         own = torch.linalg.inv(normal.precision).to(at.z.dtype)

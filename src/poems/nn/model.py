@@ -215,7 +215,8 @@ class POEMS(nn.Module):
             rows = (~measured[:, i]).nonzero()[:, 0]
             if len(rows) and bool((self.background.carried[i] < 1.0).any()):
                 less = torch.cat([z, background], dim=1)[rows] * self.background.shares(i)
-                of_z, of_b = less.split([self.n_latent, self.background.n_background], dim=1)
+                widths = [self.n_latent, self.background.n_background]
+                of_z, of_b = torch.split(less, widths, dim=1)
                 parts[name] = own.index_copy(0, rows, self._of_view(i, of_z, of_b))
         return parts
 
@@ -223,7 +224,8 @@ class POEMS(nn.Module):
         dense = self.background
         rows = torch.split(torch.arange(len(dense.offset)), list(dense.sizes))[view]
         added = dense.offset[rows] + z @ dense.weak[rows].T + background @ dense.loadings[rows].T
-        return self.decoder(view)(z) + added
+        eta: Tensor = self.decoder(view)(z) + added
+        return eta
 
     def predict(
         self,

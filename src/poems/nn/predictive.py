@@ -83,9 +83,7 @@ def _as_a_view_has_it(
     return shares * y, shares[:, None] * covariance * shares + lost
 
 
-def _variance(
-    model: POEMS, view: int, noise: Tensor, y: Tensor, covariance: Tensor
-) -> Tensor:
+def _variance(model: POEMS, view: int, noise: Tensor, y: Tensor, covariance: Tensor) -> Tensor:
     """Return predictive variances of one view, (n_rows, n_features)."""
     background, K = model.background, model.n_latent
     driven, slopes = model.decoder(view).slopes(y[:, :K])

@@ -75,7 +75,8 @@ def fit_background(model: POEMS, batch: Batch, most: int | None = None) -> Infer
         parts = [eta[i] for i in additive], [weights[i] for i in additive]
         return Residuals(own, torch.cat(parts[0], dim=1), torch.cat(parts[1]))
 
-    used = model.driving().nonzero()[:, 0]
+    # What latents do through dense decoders is dense as it is.
+    used = model.driving().nonzero()[:, 0] if model.sparse_decoders() else torch.arange(0)
     rows = torch.cat([part for i, part in enumerate(_positions(sizes)) if i in additive])
     state = start(left(), found.loc, used, limit)
     for _ in range(_TURNS):

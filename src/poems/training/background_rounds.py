@@ -99,10 +99,12 @@ class State:
 
     @property
     def n_used(self) -> int:
+        """Number of latents that drive anything."""
         return len(self.used)
 
     @property
     def n_background(self) -> int:
+        """Number of background factors that are left."""
         return self.loadings.shape[1] - self.n_used
 
     def learn_of(self, found: Inferred, given: Tensor, views: list[int], rows: Tensor) -> None:
@@ -128,7 +130,7 @@ class State:
         made = Background(residuals.sizes, self.n_background, self.n_latent)
         if not self.n_background:
             return made
-        weak, made.loadings = self.loadings.split([self.n_used, self.n_background], dim=1)
+        weak, made.loadings = torch.split(self.loadings, [self.n_used, self.n_background], dim=1)
         made.weak[:, self.used] = weak
         made.loadings = made.loadings.clone()
         made.offset, made.precision = self.offset.clone(), 1.0 / self.noise
@@ -174,8 +176,7 @@ def start(residuals: Residuals, z: Tensor, used: Tensor, most: int) -> State:
     white = centred * residuals.weights.sqrt() / left.sqrt().clamp_min(1e-6)
     n_samples, n_features = white.shape
     kept = min(most, n_samples - 1, n_features)
-    blocks = [white[:, rows] for _, rows, _ in residuals.views()]
-    scores = principal_scores(blocks, kept)[0].to(white.dtype)
+    scores = principal_scores([white], kept)[0].to(white.dtype)
     loadings = centred.T @ scores / residuals.counts[:, None]
     # A start alone, as in the start of loadings: the first round updates it.
     noise = (left - loadings.square().sum(dim=1)).clamp_min(0.05 * left).clamp_min(1e-6)
@@ -252,9 +253,7 @@ def mean_prediction(residuals: Residuals, state: State) -> Tensor:
     return (state.loadings * means).sum(dim=1)
 
 
-def update_view(
-    residuals: Residuals, state: State, view: int, rows: slice, gaps: bool
-) -> Tensor:
+def update_view(residuals: Residuals, state: State, view: int, rows: slice, gaps: bool) -> Tensor:
     """Update what concerns one view; return its loadings' mean square in standard errors.
 
     With M = sum_n E[y_n y_n'] over the samples that have it, the effects on feature j have the

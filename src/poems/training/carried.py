@@ -1,13 +1,14 @@
 """How much of what some views tell of a sample is carried over to a view that was not measured.
 
 The effects were found on samples whose scores all views told together, and views agree there by
-chance as well: p features of n samples, with tens of dimensions each, have high canonical
-correlations even if nothing is shared. So what other views say of a new sample is less sure than
-the posterior has it. Let a view have y_v ~ N(K y, (1 - K^2) S) of y = (z, b), S the mean squares of y
-and K diagonal, one share for all latents and one for all background factors. K is what makes entries
-of the view most probable in samples that the effects have not seen: a third of the samples at a time
+chance as well: of few samples, views with tens of dimensions each have high canonical correlations
+even if they share nothing. So what other views say of a new sample is less sure than the posterior
+has it. Let a view have y_v ~ N(K y, (1 - K^2) S) of y = (z, b), S the mean squares of y and K
+diagonal, one share for all latents and one for all background factors. K is what makes entries of
+the view most probable in samples that the effects have not seen: a third of the samples at a time
 is left out, the effects are found from the others with the scores that these have, and the view is
-predicted from the others in the third. Decoders and precisions stay as they are.
+predicted from the other views in that third. Decoders and precisions stay as they are, so that what
+decoders owe to chance is not seen.
 """
 
 from __future__ import annotations
