@@ -11,8 +11,8 @@ import pandas as pd
 
 from poems.data import MultiOmics
 from poems.fitting.fit import fit
-from poems.fitting.memory import fit_memory
 from poems.fitting.likelihood_choice import choose_likelihoods
+from poems.fitting.memory import fit_memory
 from poems.fitting.preparing import prepared_scaling
 from poems.settings.schema import Settings
 
