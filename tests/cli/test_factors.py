@@ -173,3 +173,12 @@ def test_a_factor_that_explains_next_to_nothing_is_said_to(
     line = next(line for line in text.splitlines() if line.startswith("  factor_1"))
     assert re.search(r"(rna|protein) <0\.01: .*; (rna|protein) <0\.01: ", line)
     assert re.search(r"Correlated factors \(Spearman's rho\): factor_\d and factor_\d", text)
+
+
+def test_pictures_are_written_beside_the_tables(fitted: FittedPoems) -> None:
+    from poems.cli.commands.factors import _figures
+
+    obs = pd.DataFrame({"age": np.arange(72.0) ** 0.5}, index=fitted.samples)
+    figures = _figures(fitted, describe_factors(fitted, obs=obs))
+    assert set(figures) == {"loadings", "sparsity", "associations"}
+    assert set(_figures(fitted, describe_factors(fitted))) == {"loadings", "sparsity"}

@@ -140,7 +140,11 @@ def test_tables_of_an_earlier_report_go(full_run: Path, tmp_path: Path) -> None:
     kept = tmp_path / "report_tables" / "mine.csv"
     kept.write_text("a\n")
     write_report(full_run, out)
-    assert {path.name for path in kept.parent.iterdir()} == {"mine.csv", "subtype_obs.csv", "summary.csv"}
+    assert {path.name for path in kept.parent.iterdir()} == {
+        "mine.csv",
+        "subtype_obs.csv",
+        "summary.csv",
+    }
 
 
 @pytest.mark.parametrize(
