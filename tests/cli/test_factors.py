@@ -13,6 +13,7 @@ from command_line import poems_here
 
 from poems.cli.commands.factors import print_factors
 from poems.files.csv_tables import read_csv
+from poems.fitting.result import FittedPoems
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +177,7 @@ def test_a_factor_that_explains_next_to_nothing_is_said_to(
 
 
 def test_pictures_are_written_beside_the_tables(fitted: FittedPoems) -> None:
+    from poems.analysis.factors.tables import describe_factors
     from poems.cli.commands.factors import _figures
 
     obs = pd.DataFrame({"age": np.arange(72.0) ** 0.5}, index=fitted.samples)
