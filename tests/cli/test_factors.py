@@ -13,6 +13,7 @@ from command_line import poems_here, without_memory
 
 from poems.cli.commands.factors import print_factors
 from poems.files.csv_tables import read_csv
+from poems.fitting.result import FittedPoems
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +175,13 @@ def test_a_factor_that_explains_next_to_nothing_is_said_to(
     line = next(line for line in text.splitlines() if line.startswith("  factor_1"))
     assert re.search(r"(rna|protein) <0\.01: .*; (rna|protein) <0\.01: ", line)
     assert re.search(r"Correlated factors \(Spearman's rho\): factor_\d and factor_\d", text)
+
+
+def test_pictures_are_written_beside_the_tables(fitted: FittedPoems) -> None:
+    from poems.analysis.factors.tables import describe_factors
+    from poems.cli.commands.factors import _figures
+
+    obs = pd.DataFrame({"age": np.arange(72.0) ** 0.5}, index=fitted.samples)
+    figures = _figures(fitted, describe_factors(fitted, obs=obs))
+    assert set(figures) == {"loadings", "sparsity", "associations"}
+    assert set(_figures(fitted, describe_factors(fitted))) == {"loadings", "sparsity"}

@@ -112,6 +112,7 @@ def test_a_run_of_an_older_version_says_what_it_lacks(old_run: Path, tmp_path: P
         "factor_effects",
         "factor_obs",
         "factor_correlations",
+        "subtype_obs",
         "summary",
     }
     assert page.misplaced == []
@@ -140,7 +141,11 @@ def test_tables_of_an_earlier_report_go(full_run: Path, tmp_path: Path) -> None:
     kept = tmp_path / "report_tables" / "mine.csv"
     kept.write_text("a\n")
     write_report(full_run, out)
-    assert {path.name for path in kept.parent.iterdir()} == {"mine.csv", "summary.csv"}
+    assert {path.name for path in kept.parent.iterdir()} == {
+        "mine.csv",
+        "subtype_obs.csv",
+        "summary.csv",
+    }
 
 
 @pytest.mark.parametrize(
