@@ -319,7 +319,7 @@ def test_the_file_is_replaced_as_a_whole(
     def crash(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("safetensors.numpy.save_file", crash)
+    monkeypatch.setattr("poems.files.tensors._write", crash)
     with pytest.raises(KeyboardInterrupt):
         fitted.save(saved)
     assert saved.read_bytes() == before

@@ -15,6 +15,7 @@ import poems
 from poems.analysis.subtypes.finding import find_subtypes
 from poems.data.container import MultiOmics
 from poems.files.csv_tables import write_csv
+from poems.files.output_folder import added_to_folder
 from poems.report import Report, write_report
 from poems.report.source import Source, read_source
 from poems.runs.folder import read_run, write_run
@@ -61,8 +62,9 @@ def full_run(old_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("full") / "run"
     shutil.copytree(old_run, folder)
-    for stem, table in tables_of(read_source(read_run(folder))).items():
-        write_csv(folder / "analysis" / f"{stem}.csv", table, index=False)
+    with added_to_folder(folder) as fresh:
+        for stem, table in tables_of(read_source(read_run(folder))).items():
+            write_csv(fresh / "analysis" / f"{stem}.csv", table, index=False)
     return folder
 
 

@@ -141,11 +141,8 @@ def test_tables_of_an_earlier_report_go(full_run: Path, tmp_path: Path) -> None:
     kept = tmp_path / "report_tables" / "mine.csv"
     kept.write_text("a\n")
     write_report(full_run, out)
-    assert {path.name for path in kept.parent.iterdir()} == {
-        "mine.csv",
-        "subtype_obs.csv",
-        "summary.csv",
-    }
+    names = {path.name for path in kept.parent.iterdir()}
+    assert names == {"mine.csv", "subtype_obs.csv", "summary.csv", "manifest.json"}
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,20 @@ def test_a_run_whose_writer_ended_among_the_renames_is_completed_by_who_reads_it
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_run_that_is_replaced_while_it_is_read_is_not_taken_for_one(
+    fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path, *fitted, figures=False)
+
+    def replaced(path: Path, read: object = read_csv) -> object:
+        write_marker(tmp_path, "run", {}, complete=False)
+        return read(path)  # type: ignore[operator]
+
+    monkeypatch.setattr("poems.runs.folder.read_csv", replaced)
+    with pytest.raises(ReadError, match="was replaced while it was read; repeat the command"):
+        read_run(tmp_path)
+
+
 def test_other_samples_in_a_table_are_noticed(fitted: Fitted, tmp_path: Path) -> None:
     write_run(tmp_path, *fitted, figures=False)
     obs = (tmp_path / "obs.csv").read_text().splitlines()

@@ -37,7 +37,7 @@ from poems.analysis.subtypes.finding import Subtypes
 from poems.clustering.how_many import NumberTried
 from poems.data.assemble import align_obs
 from poems.data.tables import load_obs
-from poems.errors import DataError, StorageError
+from poems.errors import DataError, ReadError, StorageError
 from poems.files.csv_tables import read_csv
 from poems.files.output_folder import read_marker
 from poems.findings import Finding, name_some
@@ -112,7 +112,8 @@ def read_run(folder: str | Path) -> Run:
     Raises
     ------
     ReadError
-        If the folder does not exist, is not a run, or the run did not finish.
+        If the folder does not exist, is not a run, the run did not finish, or
+        another took its place meanwhile.
     StorageError
         If its model cannot be loaded, or its tables are of other samples.
     """
@@ -120,6 +121,7 @@ def read_run(folder: str | Path) -> Run:
 
     path = Path(folder)
     summary = read_marker(path, KIND)
+    before = _marker_file(path)
     model = load(path / MODEL)
     names = ["obs", "subtypes", *(["pca"] if (path / "pca.csv").exists() else [])]
     tables = {name: read_csv(path / f"{name}.csv") for name in names}
@@ -129,7 +131,15 @@ def read_run(folder: str | Path) -> Run:
                 f"{path / name}.csv does not list the model's {len(model.samples)} samples in "
                 "their order; was it edited? Fit again"
             )
+    if _marker_file(path) != before:
+        raise ReadError(f"the run in {path} was replaced while it was read; repeat the command")
     return Run(path, model, tables["obs"], tables["subtypes"], summary, tables.get("pca"))
+
+
+def _marker_file(path: Path) -> tuple[int, int]:
+    """Return what tells the marker from another one: it changes before any other file does."""
+    found = (path / f"{KIND}.json").stat()
+    return found.st_ino, found.st_mtime_ns
 
 
 def run_obs(

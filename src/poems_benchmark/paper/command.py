@@ -76,7 +76,7 @@ def run_paper(request: PaperRequest) -> None:
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     from poems.evaluation.paper.experiments import DEFAULT_EPOCHS
-    from poems.files.output_folder import claim_folder
+    from poems.files.output_folder import claim_folder, release_folder
     from poems_benchmark.paper.folder import write_paper
     from poems_benchmark.paper.methods import PAPER_METHODS, compare_paper_methods
 
@@ -104,6 +104,7 @@ def run_paper(request: PaperRequest) -> None:
                 progress=lambda method: tell(f"  {method}: {PAPER_METHODS[method].about}"),
             )
             undrawn = write_paper(folders[name], results)
+        release_folder(folders[name])
         if request.quiet:
             continue
         heading(console, "k-means with five seeds and neighbours on five splits, test samples")

@@ -55,6 +55,7 @@ def demo(
     from poems.report import write_report
     from poems.runs.fitting import FitRequest, fit_run
     from poems.simulation.cohort import simulate
+    from poems.training.interrupts import exit_code
 
     request = FitRequest(
         settings=settings,
@@ -75,6 +76,7 @@ def demo(
         {**run_summary(fitted), "report": made.path},
         tables={"planted": table.rename_axis("of").reset_index()},
         findings=(*fitted.known, *fitted.late),
+        exit_code=exit_code() if fitted.interrupted else 0,
     )
 
 
