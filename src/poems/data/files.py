@@ -19,7 +19,7 @@ _HDF5_MAGIC = b"\x89HDF\r\n"
 _LARGEST_PART, _PIECE = 1 << 24, 1 << 20
 # Beyond this size a table of numbers is packed to no less than that part; what is packed further
 # was made to fill memory.
-_LARGE, _MOST_PACKED = 1 << 28, 200
+_LARGE, _MOST_PACKED = 1 << 28, 50
 # Bytes of memory for each byte of text: the text itself, its lines, its numbers.
 _MEMORY_EACH = 6
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")

@@ -16,7 +16,7 @@ def layer_of(view: str, layer: Layer) -> str | None:
 def layer_names(group: Any) -> list[str]:
     """Return the names of the layers of an AnnData group."""
     layers = group.get("layers")
-    return [str(name) for name in layers] if hasattr(layers, "keys") else []
+    return sorted(map(str, layers)) if hasattr(layers, "keys") else []
 
 
 def values_element(group: Any, where: str, layer: str | None) -> tuple[Any, str]:
