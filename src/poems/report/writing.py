@@ -161,7 +161,7 @@ def write_report(
     >>> _ = write_run(folder, model, cohort, poems.find_subtypes(model, 2), figures=False)
     >>> report = write_report(folder)
     >>> report.path.name, report.sentences.loc[0, "topic"]
-    ('report.html', 'Cohort')
+    ('report.html', 'Verdict')
     """
     if (time is None) != (event is None):
         raise SettingsError(
