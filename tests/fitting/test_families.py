@@ -211,16 +211,6 @@ def test_continuous_views_are_fitted_as_if_nothing_were_chosen(simulation: Any) 
     pd.testing.assert_frame_equal(one.latent, two.latent, check_exact=True)
 
 
-def test_the_gate_of_different_likelihoods_waits_for_the_experts(planted: Any) -> None:
-    frames = {view: planted.cohort.frame(view).dropna(how="all") for view in ("rna", "calls")}
-    held = dict(epochs=4, kl_warmup=1.0, inference="amortised", **QUICK)
-    for likelihood, moves in (("gaussian", True), ("auto", False)):
-        model = poems.fit(frames, likelihood=likelihood, **held)
-        untrained = poems.fit(frames, likelihood=likelihood, **{**held, "learning_rate": 1e-12})
-        gates = zip(model.module.gate.parameters(), untrained.module.gate.parameters(), strict=True)
-        assert any(not torch.allclose(a, b, atol=1e-6) for a, b in gates) == moves
-
-
 def test_leaving_all_factors_out_loses_what_they_explain(model: FittedPoems, planted: Any) -> None:
     table = variance_explained(model, planted.cohort.take(range(120))).wide()
     np.testing.assert_allclose(table.loc["all"], model.r2[table.columns], atol=1e-3)

@@ -23,7 +23,8 @@ def choose_likelihoods(
     Examples
     --------
     >>> import numpy as np, pandas as pd, poems
-    >>> calls = pd.DataFrame(np.eye(12)[:, :4], index=list("abcdefghijkl")).add_prefix("gene")
+    >>> values = np.random.default_rng(0).integers(0, 2, size=(30, 4))
+    >>> calls = pd.DataFrame(values).add_prefix("gene").rename("s{}".format)
     >>> chosen, findings = choose_likelihoods(poems.read({"calls": calls}), Settings())
     >>> chosen.model.likelihood, findings[0].code
     ({'calls': 'bernoulli'}, 'likelihood-chosen')

@@ -59,12 +59,6 @@ class Optimizer:
         self._learning_rate = options.learning_rate
         self._n_steps = 0
         self._resting = False
-        # Experts say nothing yet while the KL term is weak, and the first steps of a gate that
-        # weighs them may shut out all views but one for good, whose experts then learn nothing.
-        # Likelihoods of different kinds differ in how fast they fall: their gates wait.
-        kinds = [model.likelihood(i).additive for i in range(len(model.views))]
-        self._held = [] if all(kinds) else list(model.gate.parameters())
-        self._holding = bool(self._held)
 
     @property
     def turns(self) -> Turns:
@@ -81,7 +75,6 @@ class Optimizer:
         """
         self._resting = progress < self._settings.sparsity.ramp_start
         options = self._settings.training
-        self._holding = bool(self._held) and progress < options.kl_warmup
         factor = decayed(progress, self._settings.sparsity.ramp_end, options.final_learning_rate)
         self._learning_rate = options.learning_rate * factor
 
@@ -119,10 +112,6 @@ class Optimizer:
             for gradient in self._gradients:
                 gradient.zero_()
             terms.loss.backward()  # type: ignore[no-untyped-call]
-            if self._holding:
-                for parameter in self._held:
-                    if parameter.grad is not None:
-                        parameter.grad.zero_()
         with profile.span("optimiser"):
             return self._move(terms, present)
 
