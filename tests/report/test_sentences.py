@@ -206,3 +206,20 @@ def test_one_group_is_no_subtype(source: Source) -> None:
     changed = sound(replace(source, run=replace(source.run, subtypes=table)))
     assert text(summary.subtype_sentences(changed)) == run_subtypes(changed.run).explanation
     assert text(summary.marker_sentences(changed)) == ""
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "expected"),
+    [
+        (0.5, "Under the best matching, 50% of 60 samples agree between the"),
+        (np.nan, "90% of 60 samples have the most frequent value of their subtype, comparing the"),
+    ],
+)
+def test_labels_of_another_number_are_compared_by_purity(
+    accuracy: float, expected: str, without: Changed
+) -> None:
+    row = {"n_samples": 60, "purity": 0.9, "accuracy": accuracy, "nmi": 0.4, "ari": 0.3}
+    counts = pd.DataFrame({"subtype": ["S1"], "a": [30], "b": [30]})
+    agreement = pd.DataFrame([row])
+    changed = without("label_scores", label_counts=counts, label_agreement=agreement)
+    assert text(summary.label_sentences(changed, "grade")).startswith(expected)
