@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import poems
 from poems.analysis import variance_explained, view_contributions
@@ -15,6 +18,8 @@ from poems.evaluation.held_out import (
     training_means,
 )
 from poems.fitting.result import FittedPoems
+from poems.fitting.storage import without_weak_effects
+from poems.nn.estimates import estimate_samples
 
 QUICK = {"progress": False, "epochs": 40}
 
@@ -122,3 +127,35 @@ def test_a_background_that_cannot_be_found_costs_no_model(
     model = poems.fit(cohort, seed=0, progress=False, epochs=3)
     assert model.background.shape[1] == 0
     assert "background-failed" in [finding.code for finding in model.findings]
+
+
+def test_a_file_of_before_factors_had_weak_effects_has_none(exact: FittedPoems) -> None:
+    state = exact.module.state_dict()
+    dense = exact.module.background
+    older = {name: value for name, value in state.items() if name.startswith("background.")}
+    for name in ("weak", "carried", "moments"):
+        del older[f"background.{name}"]
+    n_latent = dense.n_latent
+    older["background.uncertainty"] = dense.uncertainty[:, n_latent:, n_latent:]
+    read = without_weak_effects(dense, older)
+    assert {**older, **read}.keys() == {name for name in state if name.startswith("background.")}
+    assert not read["background.weak"].any()
+    assert (read["background.carried"] == 1).all()
+    assert read["background.uncertainty"].shape == dense.uncertainty.shape
+
+
+def test_a_view_that_was_not_measured_is_predicted_with_less(
+    exact: FittedPoems, cohort: poems.MultiOmics
+) -> None:
+    name = next(iter(cohort.views))
+    module = deepcopy(exact.module)
+    module.background.carried[0] = 0.5
+    batch, _ = exact.preprocessing.apply(cohort)
+    lacking = batch.measured.clone()
+    lacking[:, 0] = False
+    found = estimate_samples(module, replace(batch, measured=lacking))
+    plain = module.predict(found.loc, found.background)
+    shrunk = module.predict(found.loc, found.background, measured=lacking)
+    assert shrunk[name].var() < plain[name].var()
+    for other in list(cohort.views)[1:]:
+        torch.testing.assert_close(shrunk[other], plain[other], rtol=0, atol=0)

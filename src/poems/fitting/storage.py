@@ -177,7 +177,7 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
     if "background.loadings" not in state:
         state |= {f"background.{k}": v for k, v in _no_background(module).state_dict().items()}
     if "background.weak" not in state:
-        state |= _without_weak_effects(module.background, state)
+        state |= without_weak_effects(module.background, state)
     module.load_state_dict(state, strict=True, assign=True)
     module.requires_grad_(False).eval()
     if not ((module.feature_weights > 0) & (module.feature_weights <= 1)).all():
@@ -258,7 +258,7 @@ def _no_background(module: POEMS) -> Background:
     return Background(module.background.sizes, 0, module.n_latent)
 
 
-def _without_weak_effects(
+def without_weak_effects(
     background: Background, state: Mapping[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
     """Return what files of before factors had weak effects lack: there are none."""
@@ -267,6 +267,8 @@ def _without_weak_effects(
     uncertainty[:, n_latent:, n_latent:] = state["background.uncertainty"]
     return {
         "background.weak": torch.zeros(background.weak.shape),
+        "background.carried": torch.ones(background.carried.shape),
+        "background.moments": torch.ones(background.moments.shape),
         "background.uncertainty": uncertainty,
     }
 

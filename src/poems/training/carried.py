@@ -26,12 +26,12 @@ from poems.training.background_rounds import Residuals, State, relearn
 
 _FOLDS = 3
 # Steps of the latents without the view: they begin where all views put them.
-_STEPS = 5
+_STEPS = 2
 # Samples of a fold, and features of a view, that are asked at most; samples at the least in all.
 _MOST_SAMPLES, _MOST_FEATURES, _FEWEST = 100, 500, 20
 # Shares that are tried, and passes over the two of them.
 _SHARES = torch.linspace(0.0, 1.0, 21)
-_PASSES = 3
+_PASSES = 2
 
 
 @torch.no_grad()
