@@ -72,3 +72,14 @@ def test_whatever_a_marker_says_of_inputs_is_understood_or_refused(found: object
     # Of all errors, with this alone.
     with suppress(StorageError):
         read_inputs({"inputs": found}, Path("run"))
+
+
+@pytest.mark.parametrize(
+    "options", [{"obs": "/etc/hostname"}, {"samples": "some"}, {"backed": "yes"}, {"layer": 3}]
+)
+def test_a_run_tells_the_reader_what_commands_can_tell_it_and_nothing_else(
+    options: dict[str, object],
+) -> None:
+    record = {"views": {}, "obs": None, "options": options}
+    with pytest.raises(StorageError, match=f"inputs.options.{next(iter(options))}"):
+        read_inputs({"inputs": record}, Path("run"))

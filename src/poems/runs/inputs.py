@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from poems.errors import ReadError, StorageError
 
 KEY: Final = "inputs"
@@ -46,6 +48,25 @@ class InputFile:
     relative: str | None
     size: int
     checksum: str
+
+
+class _Options(BaseModel):
+    """What :func:`poems.read` may be told by a run: what the commands tell it, and nothing else."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    features_in_rows: bool | list[str] = False
+    samples: Literal["union", "intersection"] = "union"
+    backed: bool = False
+    layer: str | dict[str, str] | None = None
+
+
+class _Record(BaseModel):
+    """What ``run.json`` says of the inputs, which anyone may have edited."""
+
+    model_config = ConfigDict(extra="forbid")
+    views: dict[str, InputFile]
+    obs: InputFile | None
+    options: _Options
 
 
 @dataclass(frozen=True)
@@ -133,17 +154,15 @@ def read_inputs(summary: Mapping[str, Any], run: Path) -> RunInputs | None:
     if found is None:
         return None
     try:
-        obs = found["obs"]
-        return RunInputs(
-            {str(name): InputFile(**file) for name, file in found["views"].items()},
-            None if obs is None else InputFile(**obs),
-            dict(found["options"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        record = _Record.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, (KEY, *first["loc"])))
         raise StorageError(
-            f"{run / 'run.json'} does not say from which files the run was made ({error}); was it "
-            "edited? Give the tables by --view NAME=FILE"
+            f"{run / 'run.json'} does not say from which files the run was made ({where}: "
+            f"{first['msg']}); was it edited? Give the tables by --view NAME=FILE"
         ) from error
+    return RunInputs(record.views, record.obs, record.options.model_dump(exclude_unset=True))
 
 
 def find_input(file: InputFile, run: Path) -> FoundInput:
