@@ -30,6 +30,7 @@ WRONG = {
     "genesets": ["nope", "--gmt", "a.gmt"],
     "stability": ["nope.csv", "--out", "o"],
     "report": ["nope"],
+    "verify": ["nope"],
     "export": ["nope", "--to", "csv", "--out", "o"],
 }
 OF_A_RUN = [

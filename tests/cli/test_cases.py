@@ -162,7 +162,7 @@ def test_18_columns_that_anndata_reserves(tmp_path: Path) -> None:
     rna, _, obs = cohort()
     obs["_index"] = range(N)
     given = poems.read({"rna": rna}, obs=obs)
-    model = poems.fit(given, epochs=1, progress=False)
+    model = poems.fit(given, epochs=15, progress=False)
     with warnings.catch_warnings():
         # What these libraries say of their own plans.
         warnings.simplefilter("ignore")

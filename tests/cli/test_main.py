@@ -71,7 +71,9 @@ def run_folder(simulated: Path) -> Path:
 def test_fit_writes_a_run_that_the_library_reads(run_folder: Path) -> None:
     model = poems.load(run_folder / "model.poems")
     assert model.view_names == ("view1", "second")
-    assert model.settings == Settings().updated(epochs=15, encoder_layers=(16,), n_latent=6)
+    assert model.settings == Settings().updated(
+        epochs=15, encoder_layers=(16,), n_latent=6, likelihood="gaussian"
+    )
     assert model.seed == 5
     assert json.loads((run_folder / "run.json").read_text())["complete"] is True
     subtypes = pd.read_csv(run_folder / "subtypes.csv", index_col="sample")

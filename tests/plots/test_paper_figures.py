@@ -179,7 +179,7 @@ def test_the_mask_marks_what_is_above_the_threshold(tmp_path: Path) -> None:
             expected = (table.abs() > threshold).sum()
             np.testing.assert_array_equal(drawn.sum(axis=1), expected)
     share = 100 * (next(iter(tables.values())).abs() > 0.5).to_numpy().mean()
-    assert figure.axes[0].get_xlabel() == f"40 features, {share:.3g} % above 0.5"
+    assert figure.axes[0].get_xlabel() == f"40 features, {share:.3g}% above 0.5"
     assert_legible(figure)
     assert_vector(figure, tmp_path)
 
@@ -212,7 +212,7 @@ def test_the_histogram_counts_every_loading_once(scale: float, tmp_path: Path) -
 def test_views_without_features_or_factors_are_drawn_empty() -> None:
     empty = {"rna": pd.DataFrame(index=["a", "b"], dtype=float)}
     assert not plot_sparsity_mask(empty).axes[0].images
-    assert plot_loading_histogram(empty).axes[0].get_xlabel() == "Loading, 0 % non-zero"
+    assert plot_loading_histogram(empty).axes[0].get_xlabel() == "Loading, 0% non-zero"
 
 
 def overlap(plane: pd.DataFrame, labels: pd.Series) -> float:

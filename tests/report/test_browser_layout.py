@@ -40,7 +40,10 @@ const overlaps=img=>{
   document.body.appendChild(svg);
   // The page's policy passes over attributes: texts would have another size.
   svg.querySelectorAll('[style]').forEach(e=>{e.style.cssText=e.getAttribute('style')});
-  const boxes=[...svg.querySelectorAll('g[id^=text_]')].map(g=>g.getBoundingClientRect())
+  // The box of a slanted text is larger than the text: nothing is seen by it.
+  const angle=g=>Number((/rotate\\((-?[\\d.]+)/.exec(g.innerHTML)||[0,0])[1]);
+  const boxes=[...svg.querySelectorAll('g[id^=text_]')].filter(g=>angle(g)%90===0)
+    .map(g=>g.getBoundingClientRect())
     .filter(b=>b.width>1&&b.height>1);
   svg.remove();out.texts+=boxes.length;let n=0;
   boxes.forEach((a,i)=>boxes.slice(i+1).forEach(b=>{

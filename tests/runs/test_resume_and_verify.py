@@ -116,10 +116,10 @@ def test_a_checkpoint_goes_on_with_nothing_but_the_data_it_was_of(
     text = own[0].read_text()
     own[0].write_text(text.replace("0.", "1."))
     assert poems_here("fit", "--resume", run) == 1
-    assert f"view 'rna', {own[0]}, is not what it was" in capsys.readouterr().err
+    assert f"omic 'rna', {own[0]}, is not what it was" in capsys.readouterr().err
     own[0].unlink()
     assert poems_here("fit", "--resume", run) == 1
-    assert f"view 'rna' is no longer at {own[0]}" in capsys.readouterr().err
+    assert f"omic 'rna' is no longer at {own[0]}" in capsys.readouterr().err
     # Folder and tables may move together.
     own[0].write_text(text)
     moved = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
@@ -158,7 +158,7 @@ def test_a_run_is_repeated_and_what_differs_is_named(
     assert row["where"].startswith("line 4, column 'factor_1': ")
     own[1].write_text(own[1].read_text() + "\n")
     assert poems_here("verify", run) == 1
-    assert f"view 'protein', {own[1]}, is not what it was" in capsys.readouterr().err
+    assert f"omic 'protein', {own[1]}, is not what it was" in capsys.readouterr().err
 
 
 def test_runs_are_compared_file_by_file(made: tuple[list[Path], Path], tmp_path: Path) -> None:
@@ -206,12 +206,12 @@ def test_commands_find_the_tables_of_the_fit_again(
     own[1].rename(own[1].with_suffix(".tsv"))
     assert poems_here("contributions", run) == 1
     said = capsys.readouterr().err
-    assert f"the table of view 'protein' is no longer at {own[1]}" in said
+    assert f"the table of omic 'protein' is no longer at {own[1]}" in said
     assert f"give the tables to use: --view rna={own[0]} --view protein=FILE" in said
     own[1].write_text(own[0].read_text())
     assert poems_here("associations", run) == 1
     said = capsys.readouterr().err
-    assert f"the table of view 'protein', {own[1]}, is not what it was at the fit" in said
+    assert f"the table of omic 'protein', {own[1]}, is not what it was at the fit" in said
     assert poems_here("factors", run) == 0
     told = capsys.readouterr().out
     assert "R² of all factors" not in told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from poems.report.blocks import Block, Section
+from poems.report.blocks import Block, Fold, Section
 from poems.report.pictures import picture
 from poems.report.sections.drawn import pair_circle
 from poems.report.source import Source
@@ -80,7 +80,11 @@ def _network(source: Source) -> list[Block]:
             "Red lines join what rises together, blue ones what moves against one another.",
             where=source.where("cross_omic"),
         ),
-        *pair_circle(source, drawn, names),
+        Fold(
+            "pairs-by-omic",
+            "The same pairs, omic by omic",
+            tuple(pair_circle(source, drawn, names)),
+        ),
     ]
 
 

@@ -39,8 +39,9 @@ def factors_section(source: Source) -> Section:
         return Section("factors", "Factors", [Notice(text, "warning")])
     blocks: list[Block] = [_overview(source), *variance_picture(source)]
     blocks += associations_picture(source)
-    blocks += factor_groups_picture(source)
-    blocks += loadings_picture(source)
+    more = (*factor_groups_picture(source), *loadings_picture(source))
+    if more:
+        blocks.append(Fold("factor-pictures", "Factors by subtype, and all loadings", more))
     if source.get("factor_variance") is None:
         blocks.append(source.absent("factor_variance", "variance explained by factor and omic"))
     if source.get("factor_obs") is None and len(source.run.obs.columns):
