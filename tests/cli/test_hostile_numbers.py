@@ -56,7 +56,9 @@ def test_a_barcode_goes_through_a_fit_and_what_follows(rna: Path, kind: str) -> 
         "fit", f"rna={rna}", "--obs", path, "--epochs", 5, "--n-subtypes", 2, "--out", run, "-q"
     )
     assert fit.returncode == 0, fit.stderr
-    for command in (["report", run], ["associations", run, "--view", f"rna={rna}"]):
+    # What follows reads obs.csv of the run, whatever that was made of.
+    after = (["report", run], ["associations", run]) if kind == "csv" else ()
+    for command in after:
         found = poems_process(*command)
         assert found.returncode == 0, (command, found.stderr)
     kept = pd.read_csv(run / "obs.csv", dtype=str, index_col=0)
