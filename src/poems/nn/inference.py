@@ -190,9 +190,8 @@ def _search(problem: _Problem, start: _Point, direction: Tensor) -> tuple[_Point
     """Go as far as pays; return where that is, and by how much it gained."""
     # Most often all samples gain by the whole step, and nothing is copied.
     found = problem.at(start.z + direction)
-    worse = found.value < start.value
     # What is no number is no gain.
-    worse |= found.value.isnan()
+    worse = ~(found.value >= start.value)
     if not worse.any():
         return found, found.value - start.value
     waiting, length = worse.nonzero()[:, 0], 0.25
