@@ -164,7 +164,7 @@ class Batch:
         Booleans of shape (n_samples, n_features), the views' features one after the other.
         """
         # Some times as fast as to repeat columns by their counts.
-        columns = zip(self.measured.split(1, dim=1), self.values.values(), strict=True)
+        columns = zip(torch.split(self.measured, 1, dim=1), self.values.values(), strict=True)
         measured = torch.cat([own.expand(x.shape) for own, x in columns], dim=1)
         observed = self.observed_jointly()
         return measured if observed is None else measured & observed

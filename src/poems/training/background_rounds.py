@@ -58,7 +58,7 @@ class Residuals:
         return left if self.complete else left.masked_fill_(~self.there, 0.0)
 
     def centred_view(self, view: int, offset: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Those of one view, of the samples that it was measured on, and what these lack, if any."""
+        """Those of one view, of the samples that have it, and which entries these lack, if any."""
         values, lacking = self._of_views[view]
         left = values - offset[self._features[view]]
         return left if lacking is None else left.masked_fill_(lacking, 0.0), lacking
@@ -229,7 +229,8 @@ def start(residuals: Residuals, z: Tensor, used: Tensor, most: int) -> State:
 def one_round(residuals: Residuals, state: State) -> float:
     """Update effects, precisions and noise, then the scores; return by how much noise changed."""
     before = state.noise.log()
-    told = torch.stack([update_view(residuals, state, *each) for each in residuals.views()])
+    views = residuals.views()
+    told = torch.stack([update_view(residuals, state, view, rows) for view, rows, _ in views])
     # A factor that its precision has shrunk to nothing in every view is nobody's. Weak loadings of
     # many features say much together: those within a standard error each are no reason to leave.
     state.keep((told[:, state.n_used :] > _NOTHING).any(dim=0))
@@ -261,8 +262,8 @@ def relearn(residuals: Residuals, state: State) -> None:
     """Find the effects anew, the scores and the precisions as they are."""
     alpha = state.alpha.clone()
     state.offset = residuals.means - mean_prediction(residuals, state)
-    for each in residuals.views():
-        update_view(residuals, state, *each)
+    for view, rows, _ in residuals.views():
+        update_view(residuals, state, view, rows)
     state.alpha = alpha
 
 
@@ -285,7 +286,7 @@ def mean_prediction(residuals: Residuals, state: State) -> Tensor:
     return torch.cat(parts)
 
 
-def update_view(residuals: Residuals, state: State, view: int, rows: slice, _: bool) -> Tensor:
+def update_view(residuals: Residuals, state: State, view: int, rows: slice) -> Tensor:
     """Update what concerns one view; return its loadings' mean square in standard errors.
 
     With M = sum_n E[y_n y_n'] over the samples that have it, the effects on feature j have the
