@@ -12,6 +12,8 @@ from poems.scaling.batch import Batch
 
 # Numbers that products of background loadings of some features may take.
 _MOST_PRODUCTS = 1 << 24
+# Samples alike, on average, of which products with their common matrix are made together.
+_FEWEST_ALIKE = 8
 
 
 @torch.no_grad()
@@ -110,13 +112,24 @@ class Knowledge:
 
     def along(self, rows: Tensor, z: Tensor) -> Tensor:
         """Sum the latents' rows of some matrices, each times its latent: (n_samples, width)."""
-        return (z[:, None] @ self.each(rows))[:, 0]
+        return self._times(z[:, None], rows)[:, 0]
 
     def solve(self, x: Tensor) -> Tensor:
         """Multiply x (n_samples, any, n_background) with each sample's covariance."""
-        if len(self.covariances) == 1:
-            return x @ self.covariances[0]
-        return x @ self.covariances[self.which]
+        return self._times(x, self.covariances)
+
+    def _times(self, x: Tensor, of_patterns: Tensor) -> Tensor:
+        """Multiply x (n_samples, any, left) with matrices (n_patterns, left, right)."""
+        if len(of_patterns) == 1:
+            return x @ of_patterns[0]
+        if len(of_patterns) * _FEWEST_ALIKE > len(x):
+            return x @ of_patterns[self.which]
+        # A copy of a matrix for each sample would take longer than the product.
+        made = x.new_empty(*x.shape[:2], of_patterns.shape[2])
+        for i, matrix in enumerate(of_patterns):
+            rows = (self.which == i).nonzero()[:, 0]
+            made[rows] = x[rows] @ matrix
+        return made
 
     def scatter(self, measured: Tensor) -> Tensor:
         """Sum covariances over the samples that each view was measured on."""

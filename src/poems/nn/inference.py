@@ -188,8 +188,15 @@ def _infer(problem: _Problem, start: Tensor, steps: int, wanted: tuple[bool, boo
 
 def _search(problem: _Problem, start: _Point, direction: Tensor) -> tuple[_Point, Tensor]:
     """Go as far as pays; return where that is, and by how much it gained."""
-    found, waiting, length = start.copy(), torch.arange(len(direction)), 1.0
-    for _ in range(_SHORTER + 1):
+    # Most often all samples gain by the whole step, and nothing is copied.
+    found = problem.at(start.z + direction)
+    # What is no number is no gain.
+    worse = ~(found.value >= start.value)
+    if not worse.any():
+        return found, found.value - start.value
+    waiting, length = worse.nonzero()[:, 0], 0.25
+    found.put(waiting, start.take(waiting))
+    for _ in range(_SHORTER):
         tried = problem.take(waiting).at(start.z[waiting] + length * direction[waiting])
         better = tried.value >= start.value[waiting]
         found.put(waiting[better], tried.take(better.nonzero()[:, 0]))
@@ -219,7 +226,10 @@ class _Problem:
         self.measured = batch.measured
         self.there = batch.entries()
         # What was not measured may be no number at all.
-        self.x = batch.joined_targets().masked_fill(~self.there, 0.0)
+        self._complete = bool(self.there.all())
+        self.x = batch.joined_targets()
+        if not self._complete:
+            self.x = self.x.masked_fill(~self.there, 0.0)
         self._shifts = batch.shifts
         # Which entries the background adds to; None for all.
         self._additive = _additive(model)
@@ -253,7 +263,9 @@ class _Problem:
         if not self.background.n_background:
             return _Point(z, value, z.new_zeros(len(z), 0), eta, eta, torch.zeros_like(z))
         left = (self.x - eta).sub_(self.background.offset)
-        left = left.addmm_(z, self.background.weak.T, alpha=-1.0).masked_fill_(~self.there, 0.0)
+        left = left.addmm_(z, self.background.weak.T, alpha=-1.0)
+        if not self._complete:
+            left.masked_fill_(~self.there, 0.0)
         if self._additive is not None:
             left = left.where(self._additive, 0.0)
         doubt = self.knowledge.along(self.knowledge.doubt, z)
@@ -308,13 +320,13 @@ class _Problem:
 
     def step(self, at: _Point) -> tuple[Tensor, Tensor]:
         """Return the step of Fisher scoring and by how much it promises to gain, in nats."""
-        normal = self._normal_equations(at, slope=True)
+        normal = self._normal_equations(at, slope=True, moments=False)
         step = torch.linalg.solve(normal.precision, normal.slope)
         return step.to(at.z.dtype), 0.5 * (step * normal.slope).sum(dim=1).to(at.z.dtype)
 
     def posterior(self, at: _Point, settled: Tensor, covariance: bool, moments: bool) -> Inferred:
         """Return the Gaussian about the mode."""
-        normal = self._normal_equations(at, slope=False)
+        normal = self._normal_equations(at, slope=False, moments=moments)
         own = torch.linalg.inv(normal.precision).to(at.z.dtype)
         # How b moves with z, and what doubt of z adds to that of b.
         moves = self.knowledge.solve(normal.coupling)
@@ -340,8 +352,8 @@ class _Problem:
             moments=sums,
         )
 
-    def _normal_equations(self, at: _Point, *, slope: bool) -> _Normal:
-        """Linearise every decoder where the samples are."""
+    def _normal_equations(self, at: _Point, *, slope: bool, moments: bool) -> _Normal:
+        """Linearise the decoders where the samples are; all of them if moments are wanted."""
         z, G, K = at.z, self.background.joint, at.z.shape[1]
         information = torch.split(self._information(at), self.sizes, dim=1)
         score = torch.split(self._score(at), self.sizes, dim=1) if slope else None
@@ -352,6 +364,10 @@ class _Problem:
         for i, (known, dense) in enumerate(
             zip(information, torch.split(G, self.sizes), strict=True)
         ):
+            if not (moments or self.measured[:, i].any()):
+                # What nobody has tells nothing.
+                told.append(z.new_zeros(len(z)))
+                continue
             slopes = self.model.decoder(i).packed_slopes(z)
             # Which loadings are not zero is asked once.
             slopes = replace(slopes, pairs=self.pairs.setdefault(i, slopes.pairs))

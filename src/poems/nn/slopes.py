@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from poems.nn.compilers import compiled_for
 
 # Density of a view's loadings beyond which the products of all factors are made at once.
 _DENSE = 0.25
@@ -34,22 +38,12 @@ class Pairs:
         return [(k, slice(*x)) for k, x in enumerate(zip(starts, ends, strict=True)) if x[0] < x[1]]
 
     @cached_property
-    def products(self) -> tuple[Tensor, Tensor, list[tuple[int, int]], list[int]]:
-        """Pairs of one feature with two factors: both, by factors, and how many these share."""
+    def by_feature(self) -> tuple[Tensor, Tensor]:
+        """The pairs, one driven feature's after the other's, and where each feature's end."""
         driven, place = self.driven
-        at = torch.full((self.n_latent, len(driven)), -1)
-        at[self.factors, place] = torch.arange(len(place))
-        left, right, which = [], [], []
-        for i, (k, _) in enumerate(self.by_factor):
-            for other, _ in self.by_factor[: i + 1]:
-                shared = (at[k] >= 0) & (at[other] >= 0)
-                if shared.any():
-                    left.append(at[k, shared])
-                    right.append(at[other, shared])
-                    which.append((k, other))
-        if not which:
-            return place, place, [], []
-        return torch.cat(left), torch.cat(right), which, [len(x) for x in left]
+        ends = torch.zeros(len(driven) + 1, dtype=torch.long)
+        ends[1:] = torch.bincount(place, minlength=len(driven)).cumsum(dim=0)
+        return torch.argsort(place, stable=True), ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,19 +133,30 @@ class Slopes:
                 turned = torch.einsum("ldn,nl->dn", J, covariance[:, k])
                 found[driven] += (own * turned).sum(dim=1)
             return found
-        first, second, which, sizes = self.pairs.products
-        parts = torch.split(self.values[first] * self.values[second], sizes) if which else ()
-        features = torch.split(self.pairs.features[first], sizes) if which else ()
-        for (k, other), part, rows in zip(which, parts, features, strict=True):
-            # Both halves of what is symmetric.
-            times = 1.0 if k == other else 2.0
-            found.index_add_(0, rows, times * (part @ covariance[:, k, other]))
+        of_driven = found.new_zeros(len(self.pairs.driven[0]))
+        turned = covariance.permute(1, 2, 0).contiguous()
+        self._visit(self._kernels().spread_rows, turned, of_driven)
+        found[self.pairs.driven[0]] = of_driven
         return found
 
     @property
     def _dense(self) -> bool:
         (driven, place), n_latent = self.pairs.driven, self.pairs.n_latent
-        return len(place) > _DENSE * n_latent * len(driven)
+        few = len(place) <= _DENSE * n_latent * len(driven)
+        return not few or not compiled_for(self.values.device)
+
+    @staticmethod
+    def _kernels() -> Any:
+        """Import what is compiled, which takes a moment, where it is needed."""
+        from poems.nn.kernels import pairs
+
+        return pairs
+
+    def _visit(self, rows: Callable[..., None], other: Tensor, found: Tensor) -> None:
+        """Add what a kernel makes of the slopes and of something else."""
+        order, ends = self.pairs.by_feature
+        given = (self.values.contiguous(), other, order, ends, self.pairs.factors, found)
+        rows(*(x.numpy() for x in given))
 
     def _at_once(self, values: Tensor) -> Tensor:
         """Return values of the pairs with zeros for the others, (n_latent, n_driven, n_samples)."""
@@ -167,10 +172,7 @@ class Slopes:
             left, right = (self._at_once(x).permute(2, 0, 1) for x in (self.values, weighted))
             at_once: Tensor = left @ right.mT
             return at_once
-        first, second, which, sizes = self.pairs.products
-        found = weighted.new_zeros(K, K, n_samples)
-        products = self.values[first] * weighted[second]
-        parts = torch.split(products, sizes) if which else ()
-        for (k, other), part in zip(which, parts, strict=True):
-            found[k, other] = found[other, k] = part.sum(dim=0)
-        return found.permute(2, 0, 1)
+        lower = weighted.new_zeros(K, K, n_samples)
+        self._visit(self._kernels().gram_rows, weighted.contiguous(), lower)
+        found = lower.permute(2, 0, 1)
+        return found + found.tril(-1).mT

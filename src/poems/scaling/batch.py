@@ -163,8 +163,9 @@ class Batch:
 
         Booleans of shape (n_samples, n_features), the views' features one after the other.
         """
-        sizes = torch.tensor([x.shape[1] for x in self.values.values()])
-        measured = self.measured.repeat_interleave(sizes.to(self.measured.device), dim=1)
+        # Some times as fast as to repeat columns by their counts.
+        columns = zip(torch.split(self.measured, 1, dim=1), self.values.values(), strict=True)
+        measured = torch.cat([own.expand(x.shape) for own, x in columns], dim=1)
         observed = self.observed_jointly()
         return measured if observed is None else measured & observed
 

@@ -52,15 +52,36 @@ class Residuals:
         """Return those of some samples."""
         return Residuals(self.batch.take(rows), self.eta[rows], self.weights)
 
-    def centred(
-        self, offset: Tensor, features: slice = slice(None), samples: Tensor | None = None
-    ) -> Tensor:
-        """Residuals about offsets of shape (n_features,), of some features and samples."""
-        values, there = self.values[:, features], self.there[:, features]
-        if samples is not None:
-            values, there = values[samples], there[samples]
-        left = values - offset[features]
-        return left if self.complete else left.masked_fill_(~there, 0.0)
+    def centred(self, offset: Tensor) -> Tensor:
+        """Residuals about offsets of shape (n_features,), zero where nothing was measured."""
+        left = self.values - offset
+        return left if self.complete else left.masked_fill_(~self.there, 0.0)
+
+    def centred_view(self, view: int, offset: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Those of one view, of the samples that have it, and which entries these lack, if any."""
+        values, lacking = self._of_views[view]
+        left = values - offset[self._features[view]]
+        return left if lacking is None else left.masked_fill_(lacking, 0.0), lacking
+
+    def rows(self, view: int) -> Tensor | None:
+        """Which samples a view was measured on, booleans of shape (n_samples,); None for all."""
+        measured = self.batch.measured[:, view]
+        return None if bool(measured.all()) else measured
+
+    @cached_property
+    def _features(self) -> list[slice]:
+        return [there for _, there, _ in self.views()]
+
+    @cached_property
+    def _of_views(self) -> list[tuple[Tensor, Tensor | None]]:
+        """Values of the samples that each view was measured on, and what these lack."""
+        found: list[tuple[Tensor, Tensor | None]] = []
+        for view, features, gaps in self.views():
+            rows = self.rows(view)
+            chosen = slice(None) if rows is None else rows
+            lacking = ~self.there[:, features][chosen] if gaps else None
+            found.append((self.values[:, features][chosen], lacking))
+        return found
 
     @cached_property
     def means(self) -> Tensor:
@@ -208,7 +229,8 @@ def start(residuals: Residuals, z: Tensor, used: Tensor, most: int) -> State:
 def one_round(residuals: Residuals, state: State) -> float:
     """Update effects, precisions and noise, then the scores; return by how much noise changed."""
     before = state.noise.log()
-    told = torch.stack([update_view(residuals, state, *each) for each in residuals.views()])
+    views = residuals.views()
+    told = torch.stack([update_view(residuals, state, view, rows) for view, rows, _ in views])
     # A factor that its precision has shrunk to nothing in every view is nobody's. Weak loadings of
     # many features say much together: those within a standard error each are no reason to leave.
     state.keep((told[:, state.n_used :] > _NOTHING).any(dim=0))
@@ -240,8 +262,8 @@ def relearn(residuals: Residuals, state: State) -> None:
     """Find the effects anew, the scores and the precisions as they are."""
     alpha = state.alpha.clone()
     state.offset = residuals.means - mean_prediction(residuals, state)
-    for each in residuals.views():
-        update_view(residuals, state, *each)
+    for view, rows, _ in residuals.views():
+        update_view(residuals, state, view, rows)
     state.alpha = alpha
 
 
@@ -249,11 +271,22 @@ def mean_prediction(residuals: Residuals, state: State) -> Tensor:
     """Mean of what scores and loadings predict of each feature's entries, (n_features,)."""
     if residuals.complete:
         return state.loadings @ state.scores.mean(dim=0)
-    means = residuals.there.to(state.scores.dtype).T @ state.scores / residuals.counts[:, None]
-    return (state.loadings * means).sum(dim=1)
+    parts = []
+    for view, features, gaps in residuals.views():
+        scores, loadings = state.scores, state.loadings[features]
+        if gaps:
+            there = residuals.there[:, features].to(scores.dtype)
+            means = there.T @ scores / residuals.counts[features, None]
+            parts.append((loadings * means).sum(dim=1))
+        else:
+            rows = residuals.rows(view)
+            some = scores if rows is None else scores[rows]
+            # A view that no sample has predicts nothing.
+            parts.append(loadings @ (some.sum(dim=0) / max(1, len(some))))
+    return torch.cat(parts)
 
 
-def update_view(residuals: Residuals, state: State, view: int, rows: slice, gaps: bool) -> Tensor:
+def update_view(residuals: Residuals, state: State, view: int, rows: slice) -> Tensor:
     """Update what concerns one view; return its loadings' mean square in standard errors.
 
     With M = sum_n E[y_n y_n'] over the samples that have it, the effects on feature j have the
@@ -262,9 +295,8 @@ def update_view(residuals: Residuals, state: State, view: int, rows: slice, gaps
     with y. Where entries are missing these covariances are those of complete data, and the means
     move by steps that never lose (minorise-maximise).
     """
-    measured = residuals.batch.measured[:, view]
-    every = bool(measured.all())
-    scores = state.scores if every else state.scores[measured]
+    measured = residuals.rows(view)
+    scores = state.scores if measured is None else state.scores[measured]
     root, of_scores = state.alpha[view].double().rsqrt(), state.scatter[view].double()
     moments = scores.double().T @ scores.double()
     values, vectors = torch.linalg.eigh(root[:, None] * (moments + of_scores) * root)
@@ -273,35 +305,35 @@ def update_view(residuals: Residuals, state: State, view: int, rows: slice, gaps
     tau, counts = (1.0 / state.noise[rows]).double()[:, None], residuals.counts[rows].double()
     slopes = state.slopes[rows].double()
     shrunk = 1.0 / (1.0 + tau * values)
-    target = residuals.centred(state.offset, rows, None if every else measured)
-    if gaps:
-        share = (counts / int(measured.sum()))[:, None]
-        there = residuals.there[measured][:, rows]
+    target, lacking = residuals.centred_view(view, state.offset)
+    if lacking is not None:
+        share = (counts / len(scores))[:, None]
         loadings = state.loadings[rows].double()
         for _ in range(_STEPS_WITH_GAPS):
-            error = (target - scores @ loadings.float().T).masked_fill_(~there, 0.0)
+            error = (target - scores @ loadings.float().T).masked_fill_(lacking, 0.0)
             moved = share * (loadings @ of_scores) + slopes
             slope = tau * ((error.T @ scores).double() - moved)
             slope -= state.alpha[view].double() * loadings
             loadings = loadings + (slope @ axes) * shrunk @ axes.T
-        error = (target - scores @ loadings.float().T).masked_fill_(~there, 0.0)
+        error = (target - scores @ loadings.float().T).masked_fill_(lacking, 0.0)
         squares = error.square().sum(dim=0).double()
+        squares += ((share * (loadings @ of_scores) + 2.0 * slopes) * loadings).sum(dim=1)
+        squares += share[:, 0] * (shrunk @ values)
     else:
-        share = torch.ones_like(counts)[:, None]
-        products = (target.T @ scores).double()
-        loadings = (tau * (products - slopes) @ axes) * shrunk @ axes.T
-        # Of the errors, without another pass over the entries.
+        along = ((target.T @ scores).double() - slopes) @ axes
+        coefficients = tau * along * shrunk
+        loadings = coefficients @ axes.T
+        # Of the errors, without another pass over the entries: the axes make moments diagonal.
         squares = target.square().sum(dim=0).double()
-        squares += ((loadings @ moments - 2.0 * products) * loadings).sum(dim=1)
-    squares += ((share * (loadings @ of_scores) + 2.0 * slopes) * loadings).sum(dim=1)
+        squares += ((coefficients * values - 2.0 * along) * coefficients).sum(dim=1)
+        squares += shrunk @ values
     squares += state.spread[rows].double()
-    squares += share[:, 0] * (shrunk @ values)
     prior = _NOISE_DF * _NOISE_SHARE * residuals.variance[rows].double()
     noise = (squares + prior) / (counts + _NOISE_DF + 2.0)
     dtype = state.noise.dtype
     state.loadings[rows] = loadings.to(dtype)
     weights = residuals.weights[rows].double()
-    variance = _mean(loadings.square() + shrunk @ axes.square().T, weights)
+    variance = _mean(loadings.square(), weights) + axes.square() @ _mean(shrunk, weights)
     state.alpha[view] = (1.0 / variance).to(dtype)
     state.noise[rows] = noise.to(dtype)
     of_axes = (weights[:, None] * shrunk / noise[:, None]).sum(dim=0)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -29,9 +30,8 @@ _FOLDS = 3
 _STEPS = 2
 # Samples of a fold, and features of a view, that are asked at most; samples at the least in all.
 _MOST_SAMPLES, _MOST_FEATURES, _FEWEST = 100, 500, 20
-# Shares that are tried, and passes over the two of them.
-_SHARES = torch.linspace(0.0, 1.0, 21)
-_PASSES = 2
+# Parts of 1 that shares are whole numbers of; by how many they move; passes over the two of them.
+_PARTS, _STRIDES, _PASSES = 20, (8, 4, 2, 1), 2
 
 
 @torch.no_grad()
@@ -87,7 +87,7 @@ def _folds(n_samples: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 @dataclass(frozen=True, eq=False)
 class _Left:
-    """What is left of some entries, and how it varies: (n_samples, n_features) each, or (.., 2).
+    """What is left of some entries, and how it varies: (n_samples, n_features) each, or two.
 
     ``error`` of the prediction as it is; ``parts`` of it that z and b are; ``known``, variances of
     these, and ``both`` together, as far as y is not known; ``prior`` if nothing were; ``noise``;
@@ -95,31 +95,49 @@ class _Left:
     """
 
     error: Tensor
-    parts: Tensor
-    known: Tensor
+    parts: tuple[Tensor, Tensor]
+    known: tuple[Tensor, Tensor]
     both: Tensor
-    prior: Tensor
+    prior: tuple[Tensor, Tensor]
     noise: Tensor
     weights: Tensor
 
-    def loss(self, shares: Tensor) -> float:
+    def loss(self, of_z: float, of_b: float) -> float:
         """Return minus twice the log density of the entries, up to a constant."""
-        error = self.error + self.parts @ (1.0 - shares)
-        variance = self.noise + self.known @ shares.square() + self.both * shares.prod()
-        variance = variance + self.prior @ (1.0 - shares.square())
-        return float(((error.square() / variance + variance.log()) * self.weights).sum())
+        z_part, b_part = self.parts
+        error = torch.add(self.error, z_part, alpha=1.0 - of_z).add_(b_part, alpha=1.0 - of_b)
+        variance = self.noise.clone()
+        for known, prior, share in zip(self.known, self.prior, (of_z, of_b), strict=True):
+            variance.add_(known, alpha=share**2).add_(prior, alpha=1.0 - share**2)
+        variance.add_(self.both, alpha=of_z * of_b)
+        loss = error.square_().div_(variance).add_(variance.log_())
+        return float(loss.mul_(self.weights).sum())
 
 
 def _most_probable(parts: Sequence[_Left]) -> Tensor:
-    """Return the shares of z and b under which what was left out is most probable."""
-    best = torch.ones(2)
+    """Return the shares of z and b under which what was left out is most probable.
+
+    Along one share the loss falls and rises again once, so that ever shorter strides find where.
+    """
+
+    @cache
+    def loss(at: tuple[int, int]) -> float:
+        return sum(part.loss(at[0] / _PARTS, at[1] / _PARTS) for part in parts)
+
+    best = _PARTS, _PARTS
     for _ in range(_PASSES):
         for which in range(2):
-            tried = best.repeat(len(_SHARES), 1)
-            tried[:, which] = _SHARES
-            losses = [sum(part.loss(shares) for part in parts) for shares in tried]
-            best = tried[int(torch.tensor(losses).argmin())]
-    return best
+            for stride in _STRIDES:
+                while (found := min(_near(best, which, stride), key=loss)) != best:
+                    best = found
+    return torch.tensor(best) / _PARTS
+
+
+def _near(at: tuple[int, int], which: int, stride: int) -> Iterator[tuple[int, int]]:
+    """Places a stride of one share away, and this one between them."""
+    for to in (at[which] - stride, at[which], at[which] + stride):
+        if 0 <= to <= _PARTS:
+            yield (to, at[1]) if which == 0 else (at[0], to)
 
 
 def _left(model: POEMS, batch: Batch, z: Tensor, view: int) -> _Left:
@@ -149,10 +167,10 @@ def _left(model: POEMS, batch: Batch, z: Tensor, view: int) -> _Left:
     free = (axes.square() @ background.moments[:, None])[:, :, 0]
     return _Left(
         error=(x - eta).masked_fill(~there, 0.0),
-        parts=torch.stack([z_part, b_part], dim=2),
-        known=torch.stack([of_z, of_b], dim=2),
+        parts=(z_part, b_part),
+        known=(of_z, of_b),
         both=2.0 * ((axes @ covariance[:, :K, K:]) * B).sum(dim=2),
-        prior=torch.stack([free, B.square().sum(dim=1).expand_as(free)], dim=2),
+        prior=(free, B.square().sum(dim=1).expand_as(free)),
         noise=own * (1.0 + doubt[:, None]),
         weights=there * weights[some],
     )

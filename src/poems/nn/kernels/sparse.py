@@ -73,6 +73,22 @@ def sparse_forward(
     -------
     Predictions of shape (n_samples, n_features), and what the gradients need.
     """
+    eta, kept = _forward(z, W, A, u, b, view, norms=norms, keep=keep)
+    return torch.from_numpy(_transposed(eta[:, : len(z)])), kept
+
+
+def _forward(
+    z: Tensor,
+    W: Tensor,
+    A: Tensor,
+    u: Tensor,
+    b: Tensor,
+    view: Tensor,
+    *,
+    norms: tuple[float, float] | None = None,
+    keep: bool = True,
+) -> tuple[Array, Forwards]:
+    """Do this, and return predictions as they are made, one feature's after the other's."""
     zt, mixing = _padded(z.T), _padded(A.transpose(1, 2))
     loadings, heads, offsets = (x.detach().contiguous().numpy() for x in (W, u, b))
     scales = None
@@ -91,7 +107,7 @@ def sparse_forward(
         forward_rows(first, last, loadings, zt, mixing, heads, offsets, kept.view, at, eta, into)
 
     _share_out(len(loadings), run)
-    return torch.from_numpy(_transposed(eta[:, : len(z)])), kept
+    return eta, kept
 
 
 def sparse_backward(
@@ -158,7 +174,7 @@ def sparse_jacobian(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> tuple[Tensor,
     b, view = W.new_zeros(len(W)), torch.zeros(len(W), dtype=torch.long)
     most = max(LANES, _MOST_SLOPES // max(1, int(torch.count_nonzero(W))))
     for part in torch.split(z, most):
-        _, kept = sparse_forward(part, W, A[None], u, b, view)
+        _, kept = _forward(part, W, A[None], u, b, view)
         jacobian_rows(kept.W, kept.at, kept.slopes, len(part), mean, size, gram)
     total, absolute, products = (
         torch.from_numpy(x / max(1, len(z))).to(z.dtype) for x in (mean, size, gram)
@@ -175,7 +191,7 @@ def packed_slopes(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> tuple[Tensor, T
     derivatives, of shape (n_pairs, n_samples).
     """
     b, view = W.new_zeros(len(W)), torch.zeros(len(W), dtype=torch.long)
-    _, kept = sparse_forward(z, W, A[None], u, b, view)
+    _, kept = _forward(z, W, A[None], u, b, view)
     features, factors = W.nonzero(as_tuple=True)
     own = torch.from_numpy(kept.slopes[: len(features), : len(z)])
     return features, factors, own * W[features, factors][:, None]
