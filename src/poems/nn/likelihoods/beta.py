@@ -40,7 +40,9 @@ class BetaLikelihood(OwnScaleLikelihood):
 
     def __init__(self, variance: Tensor) -> None:
         super().__init__(variance)
-        self.log_precision = nn.Parameter(torch.full(variance.shape, _LOG_PRECISION))
+        self.log_precision = nn.Parameter(
+            torch.full(variance.shape, _LOG_PRECISION, dtype=variance.dtype, device=variance.device)
+        )
 
     def intercept(self, x: Tensor, log_size: Tensor, there: Tensor) -> Tensor:
         """Log odds of the mean; precisions by moments about it."""

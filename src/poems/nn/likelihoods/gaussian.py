@@ -38,7 +38,11 @@ class GaussianLikelihood(Likelihood):
         super().__init__(variance)
         # On torch's meta device, where loading builds models, a logarithm is nothing but
         # an import of the compiler, a second's work.
-        log_scale = torch.empty(variance.shape) if variance.is_meta else 0.5 * torch.log(variance)
+        log_scale = (
+            torch.empty(variance.shape, dtype=variance.dtype, device="meta")
+            if variance.is_meta
+            else 0.5 * torch.log(variance)
+        )
         self.log_scale = nn.Parameter(log_scale)
         self.register_buffer("feature_variance", variance.clone())
 

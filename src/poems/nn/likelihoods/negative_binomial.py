@@ -31,7 +31,11 @@ class NegativeBinomialLikelihood(CountLikelihood):
 
     def __init__(self, variance: Tensor) -> None:
         super().__init__(variance)
-        self.log_dispersion = nn.Parameter(torch.full(variance.shape, _LOG_DISPERSION))
+        self.log_dispersion = nn.Parameter(
+            torch.full(
+                variance.shape, _LOG_DISPERSION, dtype=variance.dtype, device=variance.device
+            )
+        )
 
     def intercept(self, x: Tensor, log_size: Tensor, there: Tensor) -> Tensor:
         """Log rate at size 1; dispersions by moments about it."""

@@ -59,7 +59,9 @@ class OwnScaleLikelihood(Likelihood):
 
     def __init__(self, variance: Tensor) -> None:
         super().__init__(variance)
-        self.register_buffer("null", torch.zeros(variance.shape))
+        self.register_buffer(
+            "null", torch.zeros(variance.shape, dtype=variance.dtype, device=variance.device)
+        )
         self.register_buffer("log_sizes", torch.zeros(_N_SIZES, device=variance.device))
 
     @torch.no_grad()

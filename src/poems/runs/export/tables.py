@@ -169,7 +169,7 @@ def describe(name: str) -> str:
     """Say what a table holds, ``""`` if that is not known.
 
     >>> describe("loadings/rna")
-    'by how many standard deviations a feature moves with a factor; 0: not driven'
+    'by how many standard deviations a feature moves with a factor; 0: not driven ...
     >>> describe("analysis/cross_omic"), describe("mine")
     ('pairs of features of different views that share factors', '')
     """
