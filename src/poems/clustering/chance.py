@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from poems.clustering.redraws import Shape
 
@@ -95,11 +95,11 @@ def against_chance(own: Floats, none: Separations, n_clusters: int, smallest: in
     # Where nothing varies, what is farther at all is so for sure.
     by_shape = (own - means) / np.maximum(spread, 1e-12)
     beyond = by_shape.min(axis=0)
-    limits = (means + norm.isf(MOST_CHANCE) * spread).max(axis=0)
+    limits = (means - ndtri(MOST_CHANCE) * spread).max(axis=0)
     limits = np.maximum(limits, needed_separation(smallest))
     # A space in which clusters are far enough, if there is one; then by how sure that is.
     best = max(range(len(own)), key=lambda at: (own[at] > limits[at], beyond[at]))
-    chance = float(norm.sf(beyond[best]))
+    chance = float(ndtr(-beyond[best]))
     shape = shapes[int(by_shape[:, best].argmin())]
     return Apart(float(own[best]), float(limits[best]), chance, shape)
 

@@ -85,10 +85,13 @@ class NetworkRedraws:
     distances
         Of shape (n_views, n_samples, n_samples), NaN where a sample lacks a view; in single
         precision, for they are kept.
+    variances
+        Posterior variances of the factors, as the fit's own network takes them; ``None`` for none.
     """
 
     latents: Floats
     distances: npt.NDArray[np.float32]
+    variances: Floats | None = None
 
     @property
     def anew(self) -> bool:
@@ -103,7 +106,10 @@ class NetworkRedraws:
     def of_some(self, rows: Codes) -> Floats:
         """Return coordinates in a network of these samples alone."""
         kept = self.distances[:, rows[:, None], rows[None, :]].astype(np.float64)
-        return coordinates_from_distances(self.latents[rows], kept, rounds=_ROUNDS)
+        variances = None if self.variances is None else self.variances[rows]
+        return coordinates_from_distances(
+            self.latents[rows], kept, variances=variances, rounds=_ROUNDS
+        )
 
     @cached_property
     def _scores(self) -> Floats:
@@ -124,7 +130,9 @@ class NetworkRedraws:
         turn = _rotation(self._scores, self._basis, rng, shape)
         distances = [rotated_distances(*each, turn) for each in self._products]
         latents = turn @ (self.latents - self.latents.mean(axis=0))
-        points = coordinates_from_distances(latents, distances, rounds=_ROUNDS)
+        points = coordinates_from_distances(
+            latents, distances, variances=self.variances, rounds=_ROUNDS
+        )
         return Groupless((latents, turn @ self._scores), points)
 
 

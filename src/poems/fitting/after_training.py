@@ -143,6 +143,5 @@ def _networked(fitted: FittedPoems, data: Batch | BackedBatches) -> FittedPoems:
     variances = fitted.sample_estimates.variance[:, driven]
     weights = fitted.module.weights_of_views()
     network = network_embedding(own, data, weights, variances=variances)
-    return replace(
-        fitted, network=network, redraws=network_redraws(own, data, weights, fitted.seed)
-    )
+    redraws = network_redraws(own, variances, data, weights, fitted.seed)
+    return replace(fitted, network=network, redraws=redraws)

@@ -18,7 +18,11 @@ from poems.scaling.disk.batches import BackedBatches
 
 
 def network_redraws(
-    latents: Tensor, data: Batch | BackedBatches, weights: Mapping[str, Tensor], seed: int
+    latents: Tensor,
+    variances: Tensor,
+    data: Batch | BackedBatches,
+    weights: Mapping[str, Tensor],
+    seed: int,
 ) -> NetworkRedraws:
     """Compute the distances of the samples by view, from which networks are made anew.
 
@@ -27,8 +31,8 @@ def network_redraws(
 
     Parameters
     ----------
-    latents
-        Posterior means of the active factors, of shape (n_samples, n_active).
+    latents, variances
+        Posterior means and variances of the active factors, of shape (n_samples, n_active).
     data
         The same samples' preprocessed views.
     weights
@@ -42,8 +46,8 @@ def network_redraws(
         summed_distances(blocks_of_features(some, name, weights[name].double().numpy()))
         for name in some.n_features
     ]
-    own = latents.double().numpy()[rows]
-    return NetworkRedraws(own, np.stack(distances).astype(np.float32))
+    own, spread = (each.double().numpy()[rows] for each in (latents, variances))
+    return NetworkRedraws(own, np.stack(distances).astype(np.float32), spread)
 
 
 def judged_numbers(redraws: NetworkRedraws, network: Tensor, seed: int) -> tuple[NumberTried, ...]:
