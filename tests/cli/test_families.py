@@ -118,7 +118,7 @@ def test_simulated_views_of_a_kind_come_with_the_flag_that_fits_them(
     calls = pd.read_csv(out / "view1.csv.gz", index_col=0).to_numpy()
     assert set(np.unique(calls)) == {0, 1}
     assert poems_here("simulate", "--out", tmp_path / "bad", *quick, "--kind", "bernoulli") == 1
-    assert "is not VIEW=NAME" in capsys.readouterr().err
+    assert "is not OMIC=NAME" in capsys.readouterr().err
 
 
 def test_values_on_disk_are_refused_with_the_remedy(

@@ -359,7 +359,7 @@ def test_demo_compares_with_the_planted_truth(
         (["fit", "bad.csv", "--out", "o", "--gate", "open"], 2, "'--gate'"),
         (["fit", "bad.csv", "--out", "o", "--gate", "open"], 2, "there are learned, linear, equal"),
         (["fit", "bad.csv", "--out", "o", "--likelihood", "a=open"], 2, "no likelihood 'open'"),
-        (["fit", "bad.csv", "--out", "o", "--likelihood", "a=gaussian,b"], 2, "is not VIEW=NAME"),
+        (["fit", "bad.csv", "--out", "o", "--likelihood", "a=gaussian,b"], 2, "is not OMIC=NAME"),
         (["fit", "good.csv", "--out", "o", "--likelihood", "a=gaussian"], 1, "names the omic a;"),
         (
             ["fit", "bad.csv", "--out", "o", "--epochs", "many"],

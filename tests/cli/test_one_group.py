@@ -60,6 +60,7 @@ def test_every_command_works_on_one_group_and_invents_none(
     said = _said(capsys)
     assert NONE in said
     assert "there is one subtype only" in said
+    assert "No feature is a marker" not in said
     assert poems_here("survival", run, "--time", "time", "--event", "event") == 0
     assert "subtypes were not compared" in _said(capsys)
     for command in ("contributions", "factors"):

@@ -52,6 +52,16 @@ def test_a_factor_that_is_the_depth_is_named() -> None:
     assert "negative_binomial" in depth.message
 
 
+def test_the_load_of_a_binary_view_is_no_depth_that_counts_would_mend() -> None:
+    load = RNG.normal(size=N)
+    calls = RNG.random((N, D)) < 1 / (1 + np.exp(-2 * load[:, None]))
+    (found,) = nuisance_findings(latent(calls.mean(axis=1)), cohort(table(calls.astype(float))))
+    assert found.code == "detected-in-factor"
+    assert "how many features are 1" in found.message
+    assert "negative_binomial" not in found.message
+    assert "log1p" not in found.message
+
+
 def test_where_the_likelihood_takes_totals_the_remedy_is_another() -> None:
     one = latent(np.log(DEPTH))
     (found,) = nuisance_findings(one, cohort(counts(DEPTH)), sized=frozenset({"rna"}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -166,6 +167,14 @@ def test_runs_are_compared_file_by_file(made: tuple[list[Path], Path], tmp_path:
     shutil.copytree(run, again)
     assert changed_files(again) == []
     assert compare_runs(run, again).same
+    # What reports add to a run later is no part of its fit, whatever they are called.
+    manifest = json.loads((again / "manifest.json").read_text())
+    (again / "brief_tables").mkdir()
+    for name in ("report.html", "brief.html", "brief_tables/summary.csv"):
+        (again / name).write_text("added")
+        manifest["files"][name] = hashlib.sha256(b"added").hexdigest()
+    (again / "manifest.json").write_text(json.dumps(manifest))
+    assert compare_runs(again, run).same
     (again / "r2.csv").unlink()
     text = (again / "gates.csv").read_text().splitlines()
     (again / "gates.csv").write_text("\n".join(text[:-1]) + "\n")

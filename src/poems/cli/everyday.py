@@ -42,7 +42,7 @@ EVERYDAY: Final[dict[str, Everyday]] = {
     "stability": Everyday(
         ("files", "view", "run", "out", "n_runs", "n_permutations", "fdr", "jobs", "seed",
          "overwrite"),
-        "poems stability --run run/ --view mrna=mrna.csv --view mirna=mirna.csv --out stable/",
+        "poems stability --run run/ --out stable/",
     ),
     "report": Everyday(
         ("run", "labels", "time", "event", "covariates", "gmt", "stability", "brief", "title",
@@ -60,7 +60,7 @@ EVERYDAY: Final[dict[str, Everyday]] = {
     ),
     "associations": Everyday(
         ("path", "files", "view", "stability", "feature", "factor", "cis", "fdr", "top", "out"),
-        "poems associations run/ --view mrna=mrna.csv --view mirna=mirna.csv --out pairs/",
+        "poems associations run/ --out pairs/",
     ),
 }  # fmt: skip
 

@@ -65,7 +65,7 @@ Layers = Annotated[
     list[str] | None,
     typer.Option(
         "--layer",
-        metavar="[VIEW=]NAME",
+        metavar="[OMIC=]NAME",
         help="Take the values of this layer of an AnnData in place of its X; repeatable.",
         show_default=False,
     ),
@@ -463,7 +463,7 @@ def _layers(given: Sequence[str] | None) -> str | dict[str, str] | None:
         view, equals, name = text.partition("=")
         if not view or not equals or not name:
             raise typer.BadParameter(
-                f"--layer takes VIEW=NAME where there are several, not '{text}'"
+                f"--layer takes OMIC=NAME where there are several, not '{text}'"
             )
         if view in found:
             raise typer.BadParameter(f"--layer is given twice for view '{view}'")

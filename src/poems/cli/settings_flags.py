@@ -157,7 +157,7 @@ def _parts(field: FieldInfo) -> OneOf | None:
 
 
 def _part_name(given: str, parts: OneOf, *, by_view: bool) -> str | dict[str, str]:
-    """Check the name of a registered part, or VIEW=NAME for some views, with commas between."""
+    """Check the name of a registered part, or OMIC=NAME for some views, with commas between."""
     from poems.errors import SettingsError
 
     found: str | dict[str, str] = given
@@ -165,7 +165,7 @@ def _part_name(given: str, parts: OneOf, *, by_view: bool) -> str | dict[str, st
         # A view's name may hold an equals sign, a part's does not.
         pairs = [part.strip().rpartition("=") for part in given.split(",")]
         if bare := [part for _, equals, part in pairs if not equals]:
-            raise typer.BadParameter(f"'{bare[0]}' is not VIEW=NAME")
+            raise typer.BadParameter(f"'{bare[0]}' is not OMIC=NAME")
         found = {view: part for view, _, part in pairs}
     for part in [found] if isinstance(found, str) else found.values():
         try:

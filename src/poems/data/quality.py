@@ -213,7 +213,7 @@ def _depth_findings(view: ViewFacts) -> Iterator[Finding]:
         return
     text = (
         f"samples differ much in depth: their totals are some {low:.3g} to {high:.3g}, by what a "
-        "typical feature has (5 % lie below, 5 % above). A factor would stand for it, and log1p "
+        "typical feature has (5% lie below, 5% above). A factor would stand for it, and log1p "
         "does not take it away: divide each sample by its total before log1p"
     )
     if view.whole:

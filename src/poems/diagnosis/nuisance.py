@@ -54,10 +54,13 @@ class SampleMeasure:
         features are not zero; ``"mean"``: the mean of its features, each standardised.
     values
         By sample of the cohort, of shape (n_samples,); ``NaN`` where the view was not measured.
+    binary
+        Whether the view holds nothing but 0 and 1, which no depth can be divided out of.
     """
 
     kind: Literal["depth", "detected", "mean"]
     values: Floats
+    binary: bool = False
 
 
 def nuisance_findings(
@@ -114,7 +117,8 @@ def sample_measures(view: View) -> list[SampleMeasure]:
         found.append(SampleMeasure("depth", _placed(size_factors(x), rows, view)))
     zeros = float((known[there] == 0).mean()) if there.any() else 0.0
     if counted and 0.05 < zeros < 0.95:
-        found.append(SampleMeasure("detected", _placed((known > 0).mean(axis=1), rows, view)))
+        detected = _placed((known > 0).mean(axis=1), rows, view)
+        found.append(SampleMeasure("detected", detected, binary=bool(known.max() == 1)))
     found.append(SampleMeasure("mean", _placed(_mean_of_standardised(x, there), rows, view)))
     return found
 
@@ -267,13 +271,20 @@ def _measure_finding(
     what = {
         "depth": "how much of them was counted (library size)",
         "detected": "how many features were detected in them",
-        "mean": "the mean of all their features",
+        "mean": "the mean of all features of a sample",
     }[measure.kind]
     if measure.kind == "mean":
         text = (
             f"{factor} goes with {what} (r {r:.2f}), as differences in the amount of material, "
             "staining or depth do, though a process that moves most features would, too. If the "
             "table was not normalised by sample, normalise it and fit again"
+        )
+    elif measure.binary:
+        text = (
+            f"{factor} is the load of the samples: it goes with how many features are 1 in them "
+            f"(r {r:.2f}), such as how many mutations, which may be biology, or how deep or well "
+            "they were called. Do not read its features as a group that belongs together, and "
+            "leave samples out whose load is an error"
         )
     else:
         text = f"{factor} is the depth of the samples: it goes with {what} (r {r:.2f}). " + (

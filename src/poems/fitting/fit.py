@@ -292,7 +292,8 @@ def _finish(prepared: Prepared, module: POEMS, training: Training) -> FittedPoem
             "note",
             "factors-dropped",
             f"{count(training.dropped, 'factor')} with loadings on fewer than {FEWEST_FEATURES} "
-            "features of all views were left out: that few do not identify a factor",
+            f"features of all views {'was' if training.dropped == 1 else 'were'} left out: "
+            "that few do not identify a factor",
         )
         findings = (*findings, dropped)
     history = pd.DataFrame([row.terms for row in training.history])

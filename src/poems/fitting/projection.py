@@ -149,7 +149,7 @@ def unsettled(estimates: SampleEstimates) -> tuple[Finding, ...]:
         return ()
     text = (
         f"the posterior of {count(n, 'sample')} of {len(estimates.loc)} was still moving after the "
-        "last step of inference: take their latents with care"
+        f"last step of inference: take {'its latent' if n == 1 else 'their latents'} with care"
     )
     return (Finding("note", "inference-unsettled", text),)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Verdict = Literal["same", "differs", "missing", "new"]
 
 # What says where it was made, pictures, whose bytes depend on fonts, and what came later.
-_NOT_COMPARED: Final = ("run.json", "figures/", "report")
+_NOT_COMPARED: Final = ("run.json", "figures/")
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,8 @@ def compare_runs(run: Path, again: Path, *, tolerance: float = 0.0) -> Compariso
 
 def _compared(run: Path) -> Iterator[str]:
     for name in read_manifest(run) or {}:
-        if (run / name).is_file() and not name.startswith(_NOT_COMPARED):
+        of_report = name.endswith(".html") or Path(name).parts[0].endswith("_tables")
+        if (run / name).is_file() and not of_report and not name.startswith(_NOT_COMPARED):
             yield name
 
 

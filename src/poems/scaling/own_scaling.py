@@ -104,8 +104,8 @@ def own_findings(name: str, view: View, scaling: ViewScaling) -> list[Finding]:
             "note",
             "deviance-explained",
             "the likelihood is given values as they were measured: its loadings are effects on the "
-            "scale of its link (log odds, log fold changes), and r2 of the view is the share of "
-            "deviance explained, beside a model without factors; R² of the values is told besides",
+            "scale of its link (log odds, log fold changes), and what it explains is a share of "
+            "deviance, against a model without factors, beside R² of the values",
             name,
         ),
         *_of_kind(name, view, own),

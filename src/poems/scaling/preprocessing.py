@@ -14,7 +14,7 @@ from poems.data.container import MultiOmics, View
 from poems.data.disk.view import BackedCohort, BackedView
 from poems.data.naming.near_features import near_hint
 from poems.errors import DataError, SettingsError
-from poems.findings import Finding, name_some
+from poems.findings import Finding, count, name_some
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.learning import fit_backed_scaling
@@ -280,7 +280,8 @@ def _columns(
             Finding(
                 "note",
                 "features-unknown",
-                f"{len(extra)} features are not used by the model: {name_some(extra)}",
+                f"{count(len(extra), 'feature is', 'features are')} not used by the model: "
+                f"{name_some(extra)}",
                 name,
                 extra,
             )

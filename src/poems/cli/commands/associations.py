@@ -55,7 +55,7 @@ def associations(
         typer.Option(
             metavar="TABLE",
             help="Test only pairs that belong together: of a table of two columns (features, or "
-            "VIEW:FEATURE) or of the columns view, feature and gene; 'names' for equal names.",
+            "OMIC:FEATURE) or of the columns view, feature and gene; 'names' for equal names.",
         ),
     ] = None,
     fdr: inputs.Fdr = FDR,

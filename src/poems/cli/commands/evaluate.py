@@ -12,6 +12,7 @@ from poems.cli import checks, inputs
 from poems.cli.driver import add_command
 from poems.cli.printing import heading, print_findings, print_table, say
 from poems.cli.result import CommandResult
+from poems.findings import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -153,9 +154,10 @@ def _show(console: Console, found: _Evaluation, noticed: Sequence[Finding]) -> N
     if "accuracy" not in known_scores:
         say(
             console,
-            f"no accuracy: {counts.shape[0]} subtypes and {counts.shape[1]} classes cannot be "
-            "matched one to one. purity: share of the samples with the most frequent class of "
-            "their subtype; homogeneity: does a subtype hold one class; completeness: does a class "
+            f"no accuracy: {count(counts.shape[0], 'subtype')} and "
+            f"{count(counts.shape[1], 'class', 'classes')} cannot be matched "
+            "one to one. purity: share of the samples with the most frequent class of their "
+            "subtype; homogeneity: does a subtype hold one class; completeness: does a class "
             "lie in one subtype",
             "dim",
         )

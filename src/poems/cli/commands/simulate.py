@@ -60,7 +60,7 @@ def simulate(
     kind: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="VIEW=NAME",
+            metavar="OMIC=NAME",
             help="What an omic's values are, if not gaussian: student_t, bernoulli, ordinal, beta, "
             "poisson or negative_binomial; once for each omic.",
         ),
@@ -110,14 +110,14 @@ def simulate(
 
 
 def _kinds(given: list[str]) -> dict[str, str]:
-    """Read VIEW=NAME, of which a view's name may hold an equals sign."""
+    """Read OMIC=NAME, of which a view's name may hold an equals sign."""
     from poems.errors import SettingsError
 
     found = {}
     for text in given:
         view, equals, name = text.strip().rpartition("=")
         if not (view and equals and name):
-            raise SettingsError(f"--kind {text} is not VIEW=NAME, such as view1=bernoulli")
+            raise SettingsError(f"--kind {text} is not OMIC=NAME, such as view1=bernoulli")
         found[view] = name
     return found
 

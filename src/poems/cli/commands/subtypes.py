@@ -195,7 +195,9 @@ def _show(
     of_numbers = "number-of-subtypes"
     findings = [*unfound, *(each for each in found.findings if each.code != of_numbers)]
     if markers is not None:
-        _print_markers(console, markers, list(found.subtypes["subtype"]), top, fdr)
+        # Of one subtype nothing was tested, as a finding says: that is not "no marker".
+        if len(names := list(found.subtypes["subtype"])) > 1:
+            _print_markers(console, markers, names, top, fdr)
         findings += markers.findings
     console.print()
     print_findings(console, findings, all_notes=True)
