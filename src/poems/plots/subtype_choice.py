@@ -92,7 +92,7 @@ def plot_subtype_choice(
     )
     # The name of the line stands above it, below the title.
     apart.set_ylim(0, 1.2 * float(np.nanmax([*shown["separation"], *limits, 1e-9])))
-    apart.set_ylabel("Nearest two (SD)", fontsize="small")
+    apart.set_ylabel("Nearest two (sd)", fontsize="small")
     apart.set_title("Apart", loc="left", fontsize="medium")
     return figure
 

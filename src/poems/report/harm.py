@@ -79,6 +79,7 @@ _END: Final = re.compile(r"[;:.] ")
 _ENOUGH: Final = 45
 _LONGEST: Final = 130
 _POWER: Final = re.compile(r"(?<![\w.])\d+(?:\.\d+)?e[+-]\d{2,3}(?![\w.]\w)")
+_MINUS: Final = re.compile(r"(?<=[ (])-(?=\d)")
 _FACTOR: Final = re.compile(r"\bfactor_(\d+)\b")
 
 
@@ -163,7 +164,7 @@ def spoken_text(message: str) -> str:
     """
     named = _FACTOR.sub(lambda found: factor_title(found[0]), message)
     # Of runs of older versions, whose messages hold numbers as programs write them.
-    return in_omics(_POWER.sub(lambda found: general(found[0]), named))
+    return _MINUS.sub("−", in_omics(_POWER.sub(lambda found: general(found[0]), named)))
 
 
 def _placed(view: str | None, text: str) -> str:

@@ -46,7 +46,8 @@ def variance_picture(source: Source) -> list[Block]:
             lambda: plot_variance(table),
             alt=f"Share of each omic's variance that each factor explains. The most: {told}.",
             caption="Per cent of each omic's variance that is lost without a factor; the last row: "
-            f"explained by all together. ({source.where('factor_variance')})",
+            "explained by all together.",
+            where=source.where("factor_variance"),
         )
     ]
 
@@ -56,7 +57,8 @@ def associations_picture(source: Source) -> list[Block]:
     from poems.plots.factors import plot_associations
 
     table = source.get("factor_obs")
-    if table is None or not table["p"].notna().any():
+    # One column is told in full by the table of the factors.
+    if table is None or table.loc[table["p"].notna(), "column"].nunique() < 2:
         return []
     found = table[table["q"] <= FDR_OBS]
     told = "none" if not len(found) else listing(dict.fromkeys(map(str, found["column"].head(5))))
@@ -68,7 +70,8 @@ def associations_picture(source: Source) -> list[Block]:
             f"factor: {told}.",
             caption="Red and blue: the number rises or falls with the factor; groups have no "
             "direction and are red. The stronger the colour, the closer; a dot: at a false "
-            f"discovery rate of {FDR_OBS:.0%}. ({source.where('factor_obs')})",
+            f"discovery rate of {FDR_OBS:.0%}.",
+            where=source.where("factor_obs"),
         )
     ]
 
@@ -97,7 +100,8 @@ def loadings_picture(source: Source) -> list[Block]:
             alt="The strongest features of each factor (rows) and how all factors move them "
             "(columns): red up, blue down, white not at all.",
             caption="The features that load most, of each omic and factor in turn. White is "
-            "exactly zero. (loadings/ in the run folder)",
+            "exactly zero.",
+            where="loadings/ in the run folder",
         )
     ]
 
@@ -131,7 +135,8 @@ def factor_groups_picture(source: Source) -> list[Block]:
             f"variance lies between subtypes: {told}.",
             caption="The factors that differ most between subtypes: a point per sample, a box from "
             "the first to the third quartile. Subtypes were formed from the factors, so that this "
-            "describes them and tests nothing. (latent.csv and subtypes.csv in the run folder)",
+            "describes them and tests nothing.",
+            where="latent.csv and subtypes.csv in the run folder",
         )
     ]
 
@@ -159,8 +164,8 @@ def consensus_picture(source: Source) -> list[Block]:
             alt="How often subsamples put two samples into one cluster, samples grouped by "
             f"subtype. Mean within each: {told}.",
             caption="Share of subsamples with both that put two samples into one cluster. Dark "
-            "squares on the diagonal: subtypes whose samples stay together. "
-            f"({source.where('subtype_consensus')})",
+            "squares on the diagonal: subtypes whose samples stay together.",
+            where=source.where("subtype_consensus"),
         )
     ]
 
@@ -186,8 +191,8 @@ def marker_heatmap(source: Source) -> list[Block]:
             alt=f"Values of {count(len(wide), 'marker')} in the samples, grouped by subtype; the "
             f"first are {names}.",
             caption="The strongest markers of each subtype and omic, sample by sample. Bars above "
-            "the map: subtypes, and columns of the obs table that differ between them. "
-            f"({source.where('marker_values')})",
+            "the map: subtypes, and columns of the obs table that differ between them.",
+            where=source.where("marker_values"),
         )
     ]
 
@@ -223,8 +228,8 @@ def volcano(source: Source, subtype: str, rank: int) -> list[Block]:
             alt=f"All features in {subtype}: {up} higher and {down} lower than in the other "
             f"samples at a false discovery rate of {FDR:.0%}.",
             caption=f"{subtype}: difference of each feature from the other samples, and how sure "
-            f"it is. Above the line: a false discovery rate of {FDR:.0%} or less. "
-            f"({source.where('markers')})",
+            f"it is. Above the line: a false discovery rate of {FDR:.0%} or less.",
+            where=source.where("markers"),
         )
     ]
 
@@ -241,7 +246,8 @@ def pair_circle(source: Source, drawn: pd.DataFrame, names: str) -> list[Block]:
             alt=f"The same {count(len(drawn), 'pair')} as chords of a circle whose arcs are the "
             f"omics; among them {names}.",
             caption="The same pairs by omic. Red chords join what rises together, blue ones what "
-            f"moves against one another. ({source.where('cross_omic')})",
+            "moves against one another.",
+            where=source.where("cross_omic"),
         )
     ]
 
@@ -268,8 +274,8 @@ def _factor_curves(source: Source, km: pd.DataFrame, at_risk: pd.DataFrame, rank
         lambda: plot_kaplan_meier(km, at_risk),
         alt=f"Kaplan-Meier curves by thirds of {title}. Survival at the end of each: {ends}.",
         caption=f"Survival of the samples with low, middle and high values of {title}, with 95% "
-        "limits. The tests below take the values as they are. "
-        f"({source.where('survival_factor_km')})",
+        "limits. The tests below take the values as they are.",
+        where=source.where("survival_factor_km"),
     )
 
 
