@@ -54,10 +54,13 @@ class SampleMeasure:
         features are not zero; ``"mean"``: the mean of its features, each standardised.
     values
         By sample of the cohort, of shape (n_samples,); ``NaN`` where the view was not measured.
+    binary
+        Whether values are 0 and 1, so that no total can be divided by.
     """
 
     kind: Literal["depth", "detected", "mean"]
     values: Floats
+    binary: bool = False
 
 
 def nuisance_findings(
@@ -114,7 +117,13 @@ def sample_measures(view: View) -> list[SampleMeasure]:
         found.append(SampleMeasure("depth", _placed(size_factors(x), rows, view)))
     zeros = float((known[there] == 0).mean()) if there.any() else 0.0
     if counted and 0.05 < zeros < 0.95:
-        found.append(SampleMeasure("detected", _placed((known > 0).mean(axis=1), rows, view)))
+        found.append(
+            SampleMeasure(
+                "detected",
+                _placed((known > 0).mean(axis=1), rows, view),
+                binary=bool(known.max(initial=0) <= 1),
+            )
+        )
     found.append(SampleMeasure("mean", _placed(_mean_of_standardised(x, there), rows, view)))
     return found
 
@@ -267,13 +276,19 @@ def _measure_finding(
     what = {
         "depth": "how much of them was counted (library size)",
         "detected": "how many features were detected in them",
-        "mean": "the mean of all their features",
+        "mean": "the mean of all features of a sample",
     }[measure.kind]
     if measure.kind == "mean":
         text = (
             f"{factor} goes with {what} (r {r:.2f}), as differences in the amount of material, "
             "staining or depth do, though a process that moves most features would, too. If the "
             "table was not normalised by sample, normalise it and fit again"
+        )
+    elif measure.binary:
+        text = (
+            f"{factor} goes with how many features are present in a sample (r {r:.2f}): with its "
+            "load, of mutations say, or with how deep and how well it was sequenced. Compare it "
+            "with what is known of both before single features of it are called biomarkers"
         )
     else:
         text = f"{factor} is the depth of the samples: it goes with {what} (r {r:.2f}). " + (

@@ -73,7 +73,13 @@ def plot_subtype_choice(
     needed = shown["needed_jaccard"].to_numpy(dtype=float)
     again.plot(numbers, needed, color=_GREY, linestyle="--", linewidth=1, zorder=1)
     again.text(
-        numbers[-1] + 0.5, needed[-1], "needed", color=_GREY, fontsize=8, ha="right", va="bottom"
+        numbers[-1] + 0.5,
+        np.nanmax(needed[-3:]),
+        "needed",
+        color=_GREY,
+        fontsize=8,
+        ha="right",
+        va="bottom",
     )
     again.set_ylim(0, 1.05)
     again.set_ylabel("Least Jaccard index", fontsize="small")

@@ -118,8 +118,22 @@ def most_harmful(findings: Sequence[Finding], most: int = 3) -> tuple[Finding, .
 
 
 def in_order_of_harm(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings, the most harmful first; those alike stay in their order."""
-    return sorted(findings, key=lambda each: harm_of(each.code))
+    """Return the findings, the most harmful first; those alike stay in their order.
+
+    Examples
+    --------
+    >>> some = [Finding("warning", code, "") for code in ("extreme-outliers", "unlogged-values")]
+    >>> [each.code for each in in_order_of_harm(some)]
+    ['unlogged-values', 'extreme-outliers']
+    """
+    return sorted(findings, key=lambda each: (harm_of(each.code), _within(each.code)))
+
+
+def _within(code: str) -> int:
+    """Return the place of a code among those with the same harm."""
+    place = harm_of(code)
+    beginnings = HARMS[place][1] if place < len(HARMS) else ()
+    return next((at for at, each in enumerate(beginnings) if code.startswith(each)), 0)
 
 
 def in_full(finding: Finding) -> str:

@@ -116,8 +116,8 @@ def _whole(text: str) -> str:
 
     >>> _whole("a 2 × 10⁻⁸").split(" ")[0]
     'a'
-    >>> len(_whole("q = 2 × 10⁻⁸").split(" "))
-    1
+    >>> _whole("by 2 × 10⁻⁸").split(" ")[0], len(_whole("q = 2 × 10⁻⁸ of").split(" "))
+    ('by', 3)
     """
     return _POWER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 

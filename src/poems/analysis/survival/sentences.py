@@ -114,8 +114,10 @@ def result_findings(
         ratios = [_ratio(fits, str(row.what), float(row.q)) for row in _rows(factors)]
         beside = factors.iloc[0]["adjusted_for"]
         adjusted = f", adjusted for {beside}" if beside else ""
+        goes = "goes" if len(factors) == 1 else "go"
         text = (
-            f"{count(len(factors), 'factor')} with survival at a false discovery rate of {fdr:.0%}"
+            f"{count(len(factors), 'factor')} {goes} with survival at a false discovery rate of "
+            f"{fdr:.0%}"
             f"{adjusted} (hazard ratio for a standard deviation): {name_some(ratios, 6)}"
         )
         items = tuple(map(str, factors["what"]))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from poems.findings import count
 from poems.plots.style import natural_order
-from poems.report.blocks import Block
+from poems.report.blocks import Block, Picture, SideBySide
 from poems.report.pictures import picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
@@ -257,13 +257,14 @@ def factor_survival(source: Source) -> list[Block]:
     km, at_risk = source.get("survival_factor_km"), source.get("survival_factor_at_risk")
     if km is None or at_risk is None:
         return []
-    return [
+    drawn = tuple(
         _factor_curves(source, km[km["factor"] == name], at_risk[at_risk["factor"] == name], at)
         for at, name in enumerate(dict.fromkeys(km["factor"]))
-    ]
+    )
+    return [SideBySide(drawn)]
 
 
-def _factor_curves(source: Source, km: pd.DataFrame, at_risk: pd.DataFrame, rank: int) -> Block:
+def _factor_curves(source: Source, km: pd.DataFrame, at_risk: pd.DataFrame, rank: int) -> Picture:
     from poems.plots.survival import plot_kaplan_meier
 
     title = factor_title(str(km["factor"].iloc[0]))
@@ -271,7 +272,7 @@ def _factor_curves(source: Source, km: pd.DataFrame, at_risk: pd.DataFrame, rank
     ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
     return picture(
         f"survival-factor-{rank}",
-        lambda: plot_kaplan_meier(km, at_risk),
+        lambda: plot_kaplan_meier(km, at_risk, unit=source.time_unit),
         alt=f"Kaplan-Meier curves by thirds of {title}. Survival at the end of each: {ends}.",
         caption=f"Survival of the samples with low, middle and high values of {title}, with 95% "
         "limits. The tests below take the values as they are.",

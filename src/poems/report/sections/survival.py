@@ -43,6 +43,9 @@ _LEAD: Final = (
 def survival_section(source: Source) -> Section:
     """Return the section on survival, of the tables ``survival_*`` if they could be computed."""
     findings = source.survival or ()
+    if source.subtypes.nunique() < 2:
+        # The verdict has said that there are none to compare.
+        findings = tuple(each for each in findings if each.code != "survival-one-subtype")
     results = [each for each in findings if each.code in RESULTS]
     blocks: list[Block] = [Text(spoken(each)) for each in results]
     blocks += [Notice(spoken(each), each.severity) for each in findings if each not in results]
@@ -110,6 +113,7 @@ def survival_curves(
     unit = source.time_unit or f"the units of the column '{source.time}'"
     ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
     n_groups = km["subtype"].nunique()
+    whose = "curves of the subtypes" if n_groups > 1 else "curve of all samples"
 
     def draw() -> Axes:
         rows = 0.17 * (n_groups + 1) if n_groups <= _MOST_AT_RISK else 0.0
@@ -124,8 +128,8 @@ def survival_curves(
     return picture(
         picture_id,
         draw,
-        alt=f"Kaplan-Meier curves of the subtypes. Survival at the end of each curve: {ends}.",
-        caption="Kaplan-Meier curves of the subtypes"
+        alt=f"Kaplan-Meier {whose}. Survival at the end of each curve: {ends}.",
+        caption=f"Kaplan-Meier {whose}"
         + (
             ", and how many samples are at risk"
             if size is None or n_groups <= _MOST_AT_RISK
