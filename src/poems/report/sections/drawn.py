@@ -91,7 +91,8 @@ def loadings_picture(source: Source) -> list[Block]:
 
     def draw() -> Axes:
         ax = new_axes(2.7 + 0.17 * n_factors, 1.3 + 0.8 * ROW * n_rows)
-        return plot_loadings(model.loadings, max(top, 1), ax)
+        units = {view: scale.short for view, scale in model.effect_scales.items()}
+        return plot_loadings(model.loadings, max(top, 1), ax, units=units)
 
     return [
         picture(

@@ -90,7 +90,7 @@ def _overview(source: Source) -> Block:
             columns.append(Column(f"view{at}", view, "integer", "Features that it drives"))
     obs = source.get("factor_obs")
     if obs is not None:
-        table["obs"] = [closest_column(obs, factor) for factor in table["factor"]]
+        table["obs"] = [closest_column(obs, factor) or "–" for factor in table["factor"]]
         columns.append(Column("obs", "Goes with"))
     if weak:
         table["standing"] = [weak.get(name, "") for name in table["factor"]]

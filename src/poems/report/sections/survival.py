@@ -143,6 +143,7 @@ def survival_curves(
 def _ratios(source: Source, cox: pd.DataFrame) -> Block:
     from poems.plots.hazard_ratios import hazard_rows, plot_hazard_ratios
 
+    cox = cox.assign(term=cox["term"].astype(str).map(spoken_name))
     rows = hazard_rows(cox)
     apart = rows[(rows["lower"] > 1) | (rows["upper"] < 1)]
     listed = "; ".join(
@@ -163,14 +164,15 @@ def _ratios(source: Source, cox: pd.DataFrame) -> Block:
 
 
 def _tables(source: Source) -> list[Block]:
-    blocks: list[Block] = []
+    behind: list[Block] = []
     at_risk = source.get("survival_at_risk")
     if at_risk is not None:
         wide = at_risk.pivot(index="subtype", columns="time", values="at_risk")
         wide = wide.reindex(at_risk["subtype"].unique())
         times = [Column(f"t{at}", f"{value:g}", "integer") for at, value in enumerate(wide.columns)]
         wide.columns = pd.Index([column.name for column in times])
-        blocks.append(
+        # The picture has them, too.
+        behind.append(
             make_table(
                 "survival-at-risk",
                 "Samples still followed, by time.",
@@ -180,14 +182,13 @@ def _tables(source: Source) -> list[Block]:
                 sortable=False,
             )
         )
-    made = [
+    made: list[Block] = [
         make_table(stem.replace("_", "-"), caption, table, columns, where=source.where(stem))
         for stem, caption, columns in _SHOWN
         if (table := source.get(stem)) is not None
     ]
     # What decides stands open; the models behind it are a click away.
-    open_, folded = made[:_OPEN], made[_OPEN:]
-    blocks += open_
+    blocks, folded = made[:_OPEN], [*made[_OPEN:], *behind]
     if folded:
         blocks.append(Fold("survival-models", "All tests and models", tuple(folded)))
     return blocks
