@@ -129,7 +129,7 @@ def read_outcome(
         findings.append(
             _finding(
                 "note", "survival-zero-times", samples[zero],
-                "with a follow-up of 0 kept: they were at risk at the very start only",
+                "with a follow-up of 0 kept: at risk at the very start only",
             )
         )  # fmt: skip
     outcome = Outcome(

@@ -26,6 +26,8 @@ _PAIRS: Final = 40
 _TOP_FEATURES: Final = 6
 _MOST_VOLCANOES: Final = 6
 _ALL: Final = "all"
+# Inches: two stand side by side on a laptop, and one fills a phone with its letters readable.
+_CURVES: Final = 4.8
 
 
 def variance_picture(source: Source) -> list[Block]:
@@ -266,6 +268,7 @@ def factor_survival(source: Source) -> list[Block]:
 
 
 def _factor_curves(source: Source, km: pd.DataFrame, at_risk: pd.DataFrame, rank: int) -> Picture:
+    from poems.plots.style import new_axes
     from poems.plots.survival import plot_kaplan_meier
 
     title = factor_title(str(km["factor"].iloc[0]))
@@ -273,7 +276,9 @@ def _factor_curves(source: Source, km: pd.DataFrame, at_risk: pd.DataFrame, rank
     ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
     return picture(
         f"survival-factor-{rank}",
-        lambda: plot_kaplan_meier(km, at_risk, unit=source.time_unit),
+        lambda: plot_kaplan_meier(
+            km, at_risk, new_axes(_CURVES, _CURVES * 0.8), unit=source.time_unit
+        ),
         alt=f"Kaplan-Meier curves by thirds of {title}. Survival at the end of each: {ends}.",
         caption=f"Survival of the samples with low, middle and high values of {title}, with 95% "
         "limits. The tests below take the values as they are.",
