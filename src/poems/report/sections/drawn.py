@@ -13,7 +13,7 @@ from poems.report.blocks import Block, Picture, SideBySide
 from poems.report.pictures import picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
-from poems.report.wording import factor_title, listing, number, percent
+from poems.report.wording import column_title, factor_title, listing, number, percent
 from poems.settings.rates import FDR, FDR_OBS
 
 if TYPE_CHECKING:
@@ -209,7 +209,8 @@ def _annotations(source: Source, obs: pd.DataFrame) -> pd.DataFrame | None:
     wanted = list(dict.fromkeys(map(str, tested["column"])))[:3]
     at = {str(name): place for place, name in reversed(list(enumerate(obs.columns)))}
     kept = [at[name] for name in wanted if name in at]
-    return obs.iloc[:, kept] if kept else None
+    chosen = obs.iloc[:, kept]
+    return chosen.rename(columns=column_title) if kept else None
 
 
 def volcano(source: Source, subtype: str, rank: int) -> list[Block]:
@@ -295,6 +296,9 @@ def obs_by_subtype(source: Source) -> list[Block]:
     subtypes = [name for name in table.columns if name not in fixed]
     columns = {name: f"s{at}" for at, name in enumerate(subtypes)}
     shown = table.rename(columns=columns).fillna({"group": "", "test": ""})
+    # As everywhere in the report.
+    for name in shown.columns.intersection([*columns.values(), "all"]):
+        shown[name] = shown[name].astype(str).str.replace(" %)", "%)", regex=False)
     return [
         make_table(
             "subtype-obs",

@@ -337,9 +337,14 @@ def _markers(source: Source, names: list[str]) -> list[Block]:
                 )
             )
         panels.append(Panel(f"markers-{at}", f"Subtype {name}", tuple(blocks), name))
+    samples = tuple(marker_heatmap(source))
     return [
         *_drawn(source, markers),
-        *marker_heatmap(source),
+        *(
+            [Fold("marker-samples", "The same markers, sample by sample", samples)]
+            if samples
+            else []
+        ),
         Picker("marker-picker", "Show", tuple(panels)),
     ]
 
