@@ -275,11 +275,19 @@ def _factor_curves(source: Source, km: pd.DataFrame, at_risk: pd.DataFrame, rank
     title = factor_title(str(km["factor"].iloc[0]))
     last = km.groupby("subtype", sort=False)["survival"].last()
     ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
+
+    def draw() -> Axes:
+        ax = new_axes(_CURVES, _CURVES * 0.8)
+        drawn = plot_kaplan_meier(km, at_risk, ax, unit=source.time_unit)
+        legend = drawn.get_legend()
+        if legend is not None:
+            # The numbers at risk name the colours; a key would leave no room for the curves.
+            legend.remove()
+        return drawn
+
     return picture(
         f"survival-factor-{rank}",
-        lambda: plot_kaplan_meier(
-            km, at_risk, new_axes(_CURVES, _CURVES * 0.8), unit=source.time_unit
-        ),
+        draw,
         alt=f"Kaplan-Meier curves by thirds of {title}. Survival at the end of each: {ends}.",
         caption=f"Survival of the samples with low, middle and high values of {title}, with 95% "
         "limits. The tests below take the values as they are.",
