@@ -83,7 +83,7 @@ def plot_contributions(
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=0)
     ax.set_xlabel("Mean weight of the view (gate)")
-    ax.set_ylabel("Mean shift of the latent without the view (sd)")
+    ax.set_ylabel("Mean shift of the latent without the omic (sd)")
     if len(views):
         ax.legend(
             loc="center left",

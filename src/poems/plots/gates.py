@@ -61,7 +61,7 @@ def plot_gates(
         below = above
     ax.set_xlim(0, len(ordered))
     ax.set_ylim(0, 1)
-    ax.set_ylabel("Weight of the view")
+    ax.set_ylabel("Weight of the omic")
     ax.margins(0)
     _name_groups(ax, edges, names, len(ordered))
     ax.legend(

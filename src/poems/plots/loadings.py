@@ -105,6 +105,7 @@ def plot_loadings(
         Axes to draw in; by default new ones, tall enough to name every row.
     units
         What the loadings of each view are in, ``"log odds"`` say; by default all in ``"sd"``.
+        Where they differ, colours are shares of the largest loading of the view.
 
     Examples
     --------
@@ -121,14 +122,27 @@ def plot_loadings(
     if table.empty:
         return _say(ax, "every loading is zero")
     values = table.to_numpy(dtype=float)
-    limit = float(np.quantile(np.abs(values[values != 0]), 0.99))
+    several = len(set((units or {}).values())) > 1
+    if several:
+        # Log odds and standard deviations share no scale: the larger would pale the smaller.
+        for view in table.index.unique(0):
+            rows = table.index.get_level_values(0) == view
+            values[rows] /= _far(values[rows])
+    limit = 1.0 if several else _far(values)
     image = ax.imshow(values, aspect="auto", cmap=DIVERGING, vmin=-limit, vmax=limit)
     ax.set_yticks(range(n_rows), labels=labels(table.index.get_level_values(1)))
     ax.tick_params(axis="y", labelsize=7, length=0)
     _name_factors(ax, table.columns)
     _name_views(ax, table.index.get_level_values(0))
-    _colour_bar(ax, image, f"Effect, {_in_units(units)} per sd of the factor")
+    of = "\nas a share of the largest in the omic" if several else ""
+    _colour_bar(ax, image, f"Effect, {_in_units(units)} per sd of the factor{of}")
     return ax
+
+
+def _far(values: np.ndarray) -> float:
+    """Return how far colours reach: the 99th percentile of what is not zero."""
+    some = np.abs(values[values != 0])
+    return float(np.quantile(some, 0.99)) if some.size else 1.0
 
 
 def plot_sparsity(

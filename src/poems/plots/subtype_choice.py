@@ -73,7 +73,13 @@ def plot_subtype_choice(
     needed = shown["needed_jaccard"].to_numpy(dtype=float)
     again.plot(numbers, needed, color=_GREY, linestyle="--", linewidth=1, zorder=1)
     again.text(
-        numbers[-1] + 0.5, needed[-1], "needed", color=_GREY, fontsize=8, ha="right", va="bottom"
+        numbers[-1] + 0.5,
+        np.nanmax(needed[-3:]),
+        "needed",
+        color=_GREY,
+        fontsize=8,
+        ha="right",
+        va="bottom",
     )
     again.set_ylim(0, 1.05)
     again.set_ylabel("Least Jaccard index", fontsize="small")
@@ -92,7 +98,7 @@ def plot_subtype_choice(
     )
     # The name of the line stands above it, below the title.
     apart.set_ylim(0, 1.2 * float(np.nanmax([*shown["separation"], *limits, 1e-9])))
-    apart.set_ylabel("Nearest two (SD)", fontsize="small")
+    apart.set_ylabel("Nearest two (sd)", fontsize="small")
     apart.set_title("Apart", loc="left", fontsize="medium")
     return figure
 

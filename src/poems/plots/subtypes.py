@@ -171,7 +171,7 @@ def plot_markers(
         ax.spines[["top", "right", "left", "bottom"]].set_visible(False)
         ax.hlines(range(len(features)), -0.5, len(names) - 0.5, color="0.92", lw=0.6, zorder=0)
     bar = figure.colorbar(drawn, ax=axes, shrink=min(1.0, 2.2 / height), aspect=14)
-    bar.set_label("Effect (SD)", fontsize="small")
+    bar.set_label("Effect (sd)", fontsize="small")
     bar.ax.tick_params(labelsize=8)
     return figure
 

@@ -57,7 +57,7 @@ def plot_volcano(
     >>> table = pd.DataFrame({"view": "rna", "feature": ["a", "b"], "subtype": "S1"})
     >>> table[["effect", "q"]] = [[1.0, 1e-6], [0.2, 0.8]]
     >>> plot_volcano(table).get_xlabel()
-    'Difference from the others (SD)'
+    'Difference from the others (sd)'
     """
     table = table_of(markers, "table")
     own = table[table["subtype"].astype(str) == str(subtype)].dropna(subset=["effect", "q"])
@@ -93,7 +93,7 @@ def plot_volcano(
     ax.margins(x=0.12, y=0.08)
     ax.set_ylim(bottom=0)
     _name(ax, own, effect, height, found, named)
-    ax.set_xlabel("Difference from the others (SD)", fontsize=SMALL + 1)
+    ax.set_xlabel("Difference from the others (sd)", fontsize=SMALL + 1)
     ax.set_ylabel("−log₁₀ of the false discovery rate", fontsize=SMALL + 1)
     ax.set_title(label(subtype, 24), loc="left", fontsize="medium")
     ax.tick_params(labelsize=SMALL)

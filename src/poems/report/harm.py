@@ -79,6 +79,7 @@ _END: Final = re.compile(r"[;:.] ")
 _ENOUGH: Final = 45
 _LONGEST: Final = 130
 _POWER: Final = re.compile(r"(?<![\w.])\d+(?:\.\d+)?e[+-]\d{2,3}(?![\w.]\w)")
+_MINUS: Final = re.compile(r"(?<=[ (])-(?=\d)")
 _FACTOR: Final = re.compile(r"\bfactor_(\d+)\b")
 
 
@@ -117,8 +118,22 @@ def most_harmful(findings: Sequence[Finding], most: int = 3) -> tuple[Finding, .
 
 
 def in_order_of_harm(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings, the most harmful first; those alike stay in their order."""
-    return sorted(findings, key=lambda each: harm_of(each.code))
+    """Return the findings, the most harmful first; those alike stay in their order.
+
+    Examples
+    --------
+    >>> some = [Finding("warning", code, "") for code in ("extreme-outliers", "unlogged-values")]
+    >>> [each.code for each in in_order_of_harm(some)]
+    ['unlogged-values', 'extreme-outliers']
+    """
+    return sorted(findings, key=lambda each: (harm_of(each.code), _within(each.code)))
+
+
+def _within(code: str) -> int:
+    """Return the place of a code among those with the same harm."""
+    place = harm_of(code)
+    beginnings = HARMS[place][1] if place < len(HARMS) else ()
+    return next((at for at, each in enumerate(beginnings) if code.startswith(each)), 0)
 
 
 def in_full(finding: Finding) -> str:
@@ -163,7 +178,7 @@ def spoken_text(message: str) -> str:
     """
     named = _FACTOR.sub(lambda found: factor_title(found[0]), message)
     # Of runs of older versions, whose messages hold numbers as programs write them.
-    return in_omics(_POWER.sub(lambda found: general(found[0]), named))
+    return _MINUS.sub("−", in_omics(_POWER.sub(lambda found: general(found[0]), named)))
 
 
 def _placed(view: str | None, text: str) -> str:

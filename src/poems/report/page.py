@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 # How a file is known to be a report, in its first bytes.
 GENERATOR: Final = "POEMS report"
+# How the place of files of a run ends, and what stands between several.
+_IN_RUN: Final = " in the run folder"
+_POWER: Final = re.compile(r"([=≤] )?\d × 10[⁻⁰¹²³⁴-⁹]")
+_BETWEEN: Final = re.compile(r"(, | and )")
 
 
 def render(
@@ -83,6 +88,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["ticks"] = _ticks
+    environment.filters["files"] = _files
+    environment.filters["whole"] = _whole
     return environment
 
 
@@ -94,7 +101,7 @@ def _ticks(text: str) -> Markup:
     """
     from markupsafe import Markup, escape
 
-    parts = text.split("`")
+    parts = _whole(text).split("`")
     if len(parts) % 2 == 0:
         # The last one has no partner.
         parts[-2:] = ["`".join(parts[-2:])]
@@ -102,6 +109,35 @@ def _ticks(text: str) -> Markup:
         Markup("<code>{}</code>").format(part) if at % 2 else escape(part)
         for at, part in enumerate(parts)
     )
+
+
+def _whole(text: str) -> str:
+    """Keep a power of ten in one line.
+
+    >>> _whole("a 2 × 10⁻⁸").split(" ")[0]
+    'a'
+    >>> _whole("by 2 × 10⁻⁸").split(" ")[0], len(_whole("q = 2 × 10⁻⁸ of").split(" "))
+    ('by', 3)
+    """
+    return _POWER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+
+
+def _files(where: str) -> Markup:
+    """Escape the place of files, and show what is a path as code.
+
+    >>> print(_files("r2.csv and loadings/ in the run folder"), _files("my tables/a.csv"))
+    <code>r2.csv</code> and <code>loadings/</code> in the run folder <code>my tables/a.csv</code>
+    """
+    from markupsafe import Markup, escape
+
+    paths, inside, rest = where.partition(_IN_RUN)
+    if not inside:
+        return Markup("<code>{}</code>").format(where)
+    parts = _BETWEEN.split(paths)
+    marked = (
+        part if at % 2 else Markup("<code>{}</code>").format(part) for at, part in enumerate(parts)
+    )
+    return Markup("").join(marked) + escape(inside + rest)
 
 
 def _asset(name: str) -> str:

@@ -92,8 +92,8 @@ def make_table(
     table
         One entry per row of the page.
     columns
-        Those to show; columns that the table lacks, and numbers that are all missing,
-        are left out.
+        Those to show; columns that the table lacks, numbers that are all missing, and
+        texts that are all empty, are left out.
     limit
         Rows at most.
     faint
@@ -113,6 +113,15 @@ def make_table(
         column
         for column in shown
         if column.kind in _TEXTS or not len(table) or table[column.name].notna().any()
+    ]
+    # Nor does one of blanks, unless it names the rows.
+    shown = [
+        column
+        for at, column in enumerate(shown)
+        if at == 0
+        or column.kind not in _TEXTS
+        or not len(table)
+        or table[column.name].fillna("").astype(str).str.strip().ne("").any()
     ]
     head = table.iloc[:limit]
     cells = [_cells(head[column.name], column) for column in shown]

@@ -114,8 +114,10 @@ def result_findings(
         ratios = [_ratio(fits, str(row.what), float(row.q)) for row in _rows(factors)]
         beside = factors.iloc[0]["adjusted_for"]
         adjusted = f", adjusted for {beside}" if beside else ""
+        goes = "goes" if len(factors) == 1 else "go"
         text = (
-            f"{count(len(factors), 'factor')} with survival at a false discovery rate of {fdr:.0%}"
+            f"{count(len(factors), 'factor')} {goes} with survival at a false discovery rate of "
+            f"{fdr:.0%}"
             f"{adjusted} (hazard ratio for a standard deviation): {name_some(ratios, 6)}"
         )
         items = tuple(map(str, factors["what"]))
@@ -201,10 +203,12 @@ def _concordance(concordance: pd.DataFrame) -> Finding:
         if row.n_failed:
             failed.append(f"{row.n_failed} of {row.features}")
     lacking = f"; without folds that could not be fitted or compared: {', '.join(failed)}"
+    again = "The clustering was repeated within the folds; the"
+    of_subtypes = concordance["features"].astype(str).str.contains("subtype").any()
     text = (
         f"concordance on held-out samples (0.5 is chance): {', '.join(parts)}; mean ± sd over "
-        f"{count(int(concordance['n_repeats'].max()), 'repeat')}{lacking if failed else ''}. The "
-        "clustering was repeated within the folds; the factors were made from all samples, "
-        "without their survival"
+        f"{count(int(concordance['n_repeats'].max()), 'repeat')}{lacking if failed else ''}. "
+        f"{again if of_subtypes else 'The'} factors were made from all samples, without their "
+        "survival"
     )
     return Finding("note", "survival-concordance", text)

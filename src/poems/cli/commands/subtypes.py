@@ -43,7 +43,7 @@ _NUMBERS: Final = {
 _CHOICE: Final = {
     "least_jaccard": "found again",
     "needed_jaccard": "needed",
-    "separation": "apart (SD)",
+    "separation": "apart (sd)",
     "without_groups": "without groups",
     "verdict": "verdict",
 }

@@ -9,7 +9,7 @@ from poems.report.harm import harm_of, spoken_text
 from poems.report.pictures import picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
-from poems.report.wording import factor_title, general, listing
+from poems.report.wording import factor_title, general, listing, sentence
 
 _VERDICTS = {"warning": 0, "note": 1, "ok": 2, "not judged": 3}
 _SEVERITIES = {"error": 0, "warning": 1, "note": 2}
@@ -22,7 +22,7 @@ def diagnostics_section(source: Source) -> Section:
     findings = source.findings
     ranks = findings["severity"].map(_SEVERITIES) * 100 + findings["code"].map(harm_of)
     told = findings.loc[ranks.sort_values(kind="stable").index]
-    told = told.assign(message=told["message"].map(spoken_text))
+    told = told.assign(message=told["message"].map(lambda text: sentence(spoken_text(text))))
     model = source.model
     checks = model.diagnose().table
     order = checks["verdict"].map(_VERDICTS).sort_values(kind="stable").index
@@ -36,23 +36,23 @@ def diagnostics_section(source: Source) -> Section:
         ],
         meaning=checks.loc[order, "meaning"].map(spoken_text),
     )
+    measures = make_table(
+        "checks",
+        "Failure signatures: what is known to go wrong with such a fit, measured. "
+        + ("None was found." if not failing else f"{failing} of the measures exceed a limit."),
+        shown,
+        [
+            Column("signature", "Signature"),
+            Column("quantity", "Measured"),
+            Column("of", "Of"),
+            Column("value", "Value", "general"),
+            Column("threshold", "Limit", "general"),
+            Column("verdict", "Verdict"),
+            Column("meaning", "Meaning"),
+        ],
+        where="diagnosis.csv in the run folder",
+    )
     blocks: list[Block] = [
-        make_table(
-            "checks",
-            "Failure signatures: what is known to go wrong with such a fit, measured. "
-            + ("None was found." if not failing else f"{failing} of the measures exceed a limit."),
-            shown,
-            [
-                Column("signature", "Signature"),
-                Column("quantity", "Measured"),
-                Column("of", "Of"),
-                Column("value", "Value", "general"),
-                Column("threshold", "Limit", "general"),
-                Column("verdict", "Verdict"),
-                Column("meaning", "Meaning"),
-            ],
-            where="diagnosis.csv in the run folder",
-        ),
         make_table(
             "findings",
             "Findings: what was noticed about the data, assumed, or left out; the most harmful "
@@ -66,6 +66,11 @@ def diagnostics_section(source: Source) -> Section:
             where="findings.csv in the run folder",
         ),
     ]
+    # What exceeds a limit stands first and open; measures that are all well are a click away.
+    if failing:
+        blocks.insert(0, measures)
+    else:
+        blocks.append(Fold("all-checks", "Failure signatures: none was found", (measures,)))
     if len(model.history):
         last = model.history.iloc[-1]
         listed = listing(f"{name} {general(value)}" for name, value in last.items())

@@ -9,11 +9,11 @@ import pandas as pd
 
 from poems.findings import count
 from poems.plots.style import natural_order
-from poems.report.blocks import Block
+from poems.report.blocks import Block, Picture, SideBySide
 from poems.report.pictures import picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
-from poems.report.wording import factor_title, listing, number, percent
+from poems.report.wording import column_title, factor_title, listing, number, percent
 from poems.settings.rates import FDR, FDR_OBS
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _PAIRS: Final = 40
 _TOP_FEATURES: Final = 6
 _MOST_VOLCANOES: Final = 6
 _ALL: Final = "all"
+# Inches: two stand side by side on a laptop, and one fills a phone with its letters readable.
+_CURVES: Final = 4.8
 
 
 def variance_picture(source: Source) -> list[Block]:
@@ -46,7 +48,8 @@ def variance_picture(source: Source) -> list[Block]:
             lambda: plot_variance(table),
             alt=f"Share of each omic's variance that each factor explains. The most: {told}.",
             caption="Per cent of each omic's variance that is lost without a factor; the last row: "
-            f"explained by all together. ({source.where('factor_variance')})",
+            "explained by all together.",
+            where=source.where("factor_variance"),
         )
     ]
 
@@ -56,7 +59,8 @@ def associations_picture(source: Source) -> list[Block]:
     from poems.plots.factors import plot_associations
 
     table = source.get("factor_obs")
-    if table is None or not table["p"].notna().any():
+    # One column is told in full by the table of the factors.
+    if table is None or table.loc[table["p"].notna(), "column"].nunique() < 2:
         return []
     found = table[table["q"] <= FDR_OBS]
     told = "none" if not len(found) else listing(dict.fromkeys(map(str, found["column"].head(5))))
@@ -68,7 +72,8 @@ def associations_picture(source: Source) -> list[Block]:
             f"factor: {told}.",
             caption="Red and blue: the number rises or falls with the factor; groups have no "
             "direction and are red. The stronger the colour, the closer; a dot: at a false "
-            f"discovery rate of {FDR_OBS:.0%}. ({source.where('factor_obs')})",
+            f"discovery rate of {FDR_OBS:.0%}.",
+            where=source.where("factor_obs"),
         )
     ]
 
@@ -88,7 +93,8 @@ def loadings_picture(source: Source) -> list[Block]:
 
     def draw() -> Axes:
         ax = new_axes(2.7 + 0.17 * n_factors, 1.3 + 0.8 * ROW * n_rows)
-        return plot_loadings(model.loadings, max(top, 1), ax)
+        units = {view: scale.short for view, scale in model.effect_scales.items()}
+        return plot_loadings(model.loadings, max(top, 1), ax, units=units)
 
     return [
         picture(
@@ -97,7 +103,8 @@ def loadings_picture(source: Source) -> list[Block]:
             alt="The strongest features of each factor (rows) and how all factors move them "
             "(columns): red up, blue down, white not at all.",
             caption="The features that load most, of each omic and factor in turn. White is "
-            "exactly zero. (loadings/ in the run folder)",
+            "exactly zero.",
+            where="loadings/ in the run folder",
         )
     ]
 
@@ -131,7 +138,8 @@ def factor_groups_picture(source: Source) -> list[Block]:
             f"variance lies between subtypes: {told}.",
             caption="The factors that differ most between subtypes: a point per sample, a box from "
             "the first to the third quartile. Subtypes were formed from the factors, so that this "
-            "describes them and tests nothing. (latent.csv and subtypes.csv in the run folder)",
+            "describes them and tests nothing.",
+            where="latent.csv and subtypes.csv in the run folder",
         )
     ]
 
@@ -159,8 +167,8 @@ def consensus_picture(source: Source) -> list[Block]:
             alt="How often subsamples put two samples into one cluster, samples grouped by "
             f"subtype. Mean within each: {told}.",
             caption="Share of subsamples with both that put two samples into one cluster. Dark "
-            "squares on the diagonal: subtypes whose samples stay together. "
-            f"({source.where('subtype_consensus')})",
+            "squares on the diagonal: subtypes whose samples stay together.",
+            where=source.where("subtype_consensus"),
         )
     ]
 
@@ -186,8 +194,8 @@ def marker_heatmap(source: Source) -> list[Block]:
             alt=f"Values of {count(len(wide), 'marker')} in the samples, grouped by subtype; the "
             f"first are {names}.",
             caption="The strongest markers of each subtype and omic, sample by sample. Bars above "
-            "the map: subtypes, and columns of the obs table that differ between them. "
-            f"({source.where('marker_values')})",
+            "the map: subtypes, and columns of the obs table that differ between them.",
+            where=source.where("marker_values"),
         )
     ]
 
@@ -201,7 +209,8 @@ def _annotations(source: Source, obs: pd.DataFrame) -> pd.DataFrame | None:
     wanted = list(dict.fromkeys(map(str, tested["column"])))[:3]
     at = {str(name): place for place, name in reversed(list(enumerate(obs.columns)))}
     kept = [at[name] for name in wanted if name in at]
-    return obs.iloc[:, kept] if kept else None
+    chosen = obs.iloc[:, kept]
+    return chosen.rename(columns=column_title) if kept else None
 
 
 def volcano(source: Source, subtype: str, rank: int) -> list[Block]:
@@ -223,8 +232,8 @@ def volcano(source: Source, subtype: str, rank: int) -> list[Block]:
             alt=f"All features in {subtype}: {up} higher and {down} lower than in the other "
             f"samples at a false discovery rate of {FDR:.0%}.",
             caption=f"{subtype}: difference of each feature from the other samples, and how sure "
-            f"it is. Above the line: a false discovery rate of {FDR:.0%} or less. "
-            f"({source.where('markers')})",
+            f"it is. Above the line: a false discovery rate of {FDR:.0%} or less.",
+            where=source.where("markers"),
         )
     ]
 
@@ -241,7 +250,8 @@ def pair_circle(source: Source, drawn: pd.DataFrame, names: str) -> list[Block]:
             alt=f"The same {count(len(drawn), 'pair')} as chords of a circle whose arcs are the "
             f"omics; among them {names}.",
             caption="The same pairs by omic. Red chords join what rises together, blue ones what "
-            f"moves against one another. ({source.where('cross_omic')})",
+            "moves against one another.",
+            where=source.where("cross_omic"),
         )
     ]
 
@@ -251,25 +261,37 @@ def factor_survival(source: Source) -> list[Block]:
     km, at_risk = source.get("survival_factor_km"), source.get("survival_factor_at_risk")
     if km is None or at_risk is None:
         return []
-    return [
+    drawn = tuple(
         _factor_curves(source, km[km["factor"] == name], at_risk[at_risk["factor"] == name], at)
         for at, name in enumerate(dict.fromkeys(km["factor"]))
-    ]
+    )
+    return [SideBySide(drawn)]
 
 
-def _factor_curves(source: Source, km: pd.DataFrame, at_risk: pd.DataFrame, rank: int) -> Block:
+def _factor_curves(source: Source, km: pd.DataFrame, at_risk: pd.DataFrame, rank: int) -> Picture:
+    from poems.plots.style import new_axes
     from poems.plots.survival import plot_kaplan_meier
 
     title = factor_title(str(km["factor"].iloc[0]))
     last = km.groupby("subtype", sort=False)["survival"].last()
     ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
+
+    def draw() -> Axes:
+        ax = new_axes(_CURVES, _CURVES * 0.8)
+        drawn = plot_kaplan_meier(km, at_risk, ax, unit=source.time_unit)
+        legend = drawn.get_legend()
+        if legend is not None:
+            # The numbers at risk name the colours; a key would leave no room for the curves.
+            legend.remove()
+        return drawn
+
     return picture(
         f"survival-factor-{rank}",
-        lambda: plot_kaplan_meier(km, at_risk),
+        draw,
         alt=f"Kaplan-Meier curves by thirds of {title}. Survival at the end of each: {ends}.",
         caption=f"Survival of the samples with low, middle and high values of {title}, with 95% "
-        "limits. The tests below take the values as they are. "
-        f"({source.where('survival_factor_km')})",
+        "limits. The tests below take the values as they are.",
+        where=source.where("survival_factor_km"),
     )
 
 
@@ -282,6 +304,9 @@ def obs_by_subtype(source: Source) -> list[Block]:
     subtypes = [name for name in table.columns if name not in fixed]
     columns = {name: f"s{at}" for at, name in enumerate(subtypes)}
     shown = table.rename(columns=columns).fillna({"group": "", "test": ""})
+    # As everywhere in the report.
+    for name in shown.columns.intersection([*columns.values(), "all"]):
+        shown[name] = shown[name].astype(str).str.replace(" %)", "%)", regex=False)
     return [
         make_table(
             "subtype-obs",

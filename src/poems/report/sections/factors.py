@@ -37,11 +37,14 @@ def factors_section(source: Source) -> Section:
     if not model.n_active:
         text = "No factor drives any feature; `poems diagnose` says what to try."
         return Section("factors", "Factors", [Notice(text, "warning")])
-    blocks: list[Block] = [_overview(source), *variance_picture(source)]
-    blocks += associations_picture(source)
-    more = (*factor_groups_picture(source), *loadings_picture(source))
+    blocks: list[Block] = [_overview(source), *associations_picture(source)]
+    more = (
+        *factor_groups_picture(source),
+        *variance_picture(source),
+        *loadings_picture(source),
+    )
     if more:
-        blocks.append(Fold("factor-pictures", "Factors by subtype, and all loadings", more))
+        blocks.append(Fold("factor-pictures", "Pictures of all factors and loadings", more))
     if source.get("factor_variance") is None:
         blocks.append(source.absent("factor_variance", "variance explained by factor and omic"))
     if source.get("factor_obs") is None and len(source.run.obs.columns):
@@ -87,7 +90,7 @@ def _overview(source: Source) -> Block:
             columns.append(Column(f"view{at}", view, "integer", "Features that it drives"))
     obs = source.get("factor_obs")
     if obs is not None:
-        table["obs"] = [closest_column(obs, factor) for factor in table["factor"]]
+        table["obs"] = [closest_column(obs, factor) or "–" for factor in table["factor"]]
         columns.append(Column("obs", "Goes with"))
     if weak:
         table["standing"] = [weak.get(name, "") for name in table["factor"]]

@@ -47,7 +47,7 @@ def _map(source: Source) -> Picture:
         caption="Each dot is a sample; near dots are alike."
         + (" The plane was chosen to part the subtypes." if parted else ""),
         many_points=len(shown) > _MANY,
-        where="network.csv" if metric == "network" else "latent.csv",
+        where=f"{'network' if metric == 'network' else 'latent'}.csv in the run folder",
     )
 
 
@@ -108,5 +108,5 @@ def _choice(source: Source) -> Picture | None:
         "be farther apart than in data without groups (right)."
         if found.n_subtypes < 2
         else "What each number of subtypes has for it.",
-        where="subtype_choice.csv",
+        where="subtype_choice.csv in the run folder",
     )

@@ -20,7 +20,7 @@ from poems.report.sections.drawn import (
 )
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
-from poems.report.wording import listing, number, sentence, verb
+from poems.report.wording import factor_title, listing, number, sentence, verb
 from poems.runs.folder import run_subtypes
 from poems.settings.rates import FDR
 
@@ -33,20 +33,25 @@ _DRAWN, _ROWS = 5, 60
 def subtypes_section(source: Source) -> Section:
     """Return the section on subtypes."""
     sizes = subtype_sizes(source.subtypes)
-    blocks: list[Block] = [sample_map(source), _sizes(source), *obs_by_subtype(source)]
+    several = len(sizes) > 1
+    blocks: list[Block] = [sample_map(source)]
+    # Of one group there is nothing to compare.
+    if several:
+        blocks += [_sizes(source), *obs_by_subtype(source)]
     blocks.append(Heading("subtype-number", "How many subtypes?"))
     blocks += _choice(source)
     others = (*_numbers(source), *consensus_picture(source), *_clusterings(source))
     blocks.append(Fold("other-criteria", "Other criteria and other clusterings", others))
-    blocks.append(Heading("subtype-samples", "Uncertain samples"))
-    blocks += _uncertain(source)
-    blocks.append(Heading("subtype-markers", "What marks each subtype"))
     found = run_subtypes(source.run)
-    blocks += _markers(source, found.apart_from_patterns)
+    if several:
+        blocks.append(Heading("subtype-samples", "Uncertain samples"))
+        blocks += _uncertain(source)
+        blocks.append(Heading("subtype-markers", "What marks each subtype"))
+        blocks += _markers(source, found.apart_from_patterns)
     lead = (
         f"{count(len(sizes), 'subtype')}: groups of samples that lie together when all omics are "
         f"seen at once. S1 is the largest; the names have no other meaning.{_patterns(found)}"
-        if len(sizes) > 1
+        if several
         else "All samples are in one group, S1: no distinct groups were found, or none were asked "
         "for."
     )
@@ -132,6 +137,7 @@ def _choice(source: Source) -> list[Block]:
     table = choice_table(found.tried)
     if not len(table):
         return [Text(found.explanation)]
+    named = table["along"].map(lambda along: listing(map(factor_title, str(along).split())))
     blocks: list[Block] = [Text(found.explanation)]
     several = table[table["n_subtypes"] > 1]
     if len(several):
@@ -156,12 +162,12 @@ def _choice(source: Source) -> list[Block]:
         make_table(
             "subtype-numbers-tried",
             "Which numbers of subtypes hold.",
-            table,
+            table.assign(along=named),
             [
                 Column("n_subtypes", "Subtypes", "integer"),
                 Column("least_jaccard", "Found again", "number", "Jaccard index of the weakest"),
                 Column("needed_jaccard", "Needed", "number", "Less for small subtypes"),
-                Column("separation", "Apart (SD)", "number", "Nearest two subtypes"),
+                Column("separation", "Apart (sd)", "number", "Nearest two subtypes"),
                 Column("without_groups", "Without groups", "number", "What may be chance"),
                 Column("along", "Along", hint="Factors by which they differ most"),
                 Column("smallest", "Smallest", "integer", "Samples, of at most 250"),
@@ -223,7 +229,7 @@ def _numbers(source: Source) -> list[Block]:
 
 def _clusterings(source: Source) -> list[Block]:
     table = source.get("subtype_clusterings")
-    if table is None:
+    if table is None or source.subtypes.nunique() < 2:
         return []
     return [
         make_table(
@@ -331,9 +337,14 @@ def _markers(source: Source, names: list[str]) -> list[Block]:
                 )
             )
         panels.append(Panel(f"markers-{at}", f"Subtype {name}", tuple(blocks), name))
+    samples = tuple(marker_heatmap(source))
     return [
         *_drawn(source, markers),
-        *marker_heatmap(source),
+        *(
+            [Fold("marker-samples", "The same markers, sample by sample", samples)]
+            if samples
+            else []
+        ),
         Picker("marker-picker", "Show", tuple(panels)),
     ]
 

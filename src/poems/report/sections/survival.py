@@ -43,6 +43,9 @@ _LEAD: Final = (
 def survival_section(source: Source) -> Section:
     """Return the section on survival, of the tables ``survival_*`` if they could be computed."""
     findings = source.survival or ()
+    if source.subtypes.nunique() < 2:
+        # The verdict has said that there are none to compare.
+        findings = tuple(each for each in findings if each.code != "survival-one-subtype")
     results = [each for each in findings if each.code in RESULTS]
     blocks: list[Block] = [Text(spoken(each)) for each in results]
     blocks += [Notice(spoken(each), each.severity) for each in findings if each not in results]
@@ -110,6 +113,7 @@ def survival_curves(
     unit = source.time_unit or f"the units of the column '{source.time}'"
     ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
     n_groups = km["subtype"].nunique()
+    whose = "curves of the subtypes" if n_groups > 1 else "curve of all samples"
 
     def draw() -> Axes:
         rows = 0.17 * (n_groups + 1) if n_groups <= _MOST_AT_RISK else 0.0
@@ -124,8 +128,8 @@ def survival_curves(
     return picture(
         picture_id,
         draw,
-        alt=f"Kaplan-Meier curves of the subtypes. Survival at the end of each curve: {ends}.",
-        caption="Kaplan-Meier curves of the subtypes"
+        alt=f"Kaplan-Meier {whose}. Survival at the end of each curve: {ends}.",
+        caption=f"Kaplan-Meier {whose}"
         + (
             ", and how many samples are at risk"
             if size is None or n_groups <= _MOST_AT_RISK
@@ -139,6 +143,7 @@ def survival_curves(
 def _ratios(source: Source, cox: pd.DataFrame) -> Block:
     from poems.plots.hazard_ratios import hazard_rows, plot_hazard_ratios
 
+    cox = cox.assign(term=cox["term"].astype(str).map(spoken_name))
     rows = hazard_rows(cox)
     apart = rows[(rows["lower"] > 1) | (rows["upper"] < 1)]
     listed = "; ".join(
@@ -159,14 +164,15 @@ def _ratios(source: Source, cox: pd.DataFrame) -> Block:
 
 
 def _tables(source: Source) -> list[Block]:
-    blocks: list[Block] = []
+    behind: list[Block] = []
     at_risk = source.get("survival_at_risk")
     if at_risk is not None:
         wide = at_risk.pivot(index="subtype", columns="time", values="at_risk")
         wide = wide.reindex(at_risk["subtype"].unique())
         times = [Column(f"t{at}", f"{value:g}", "integer") for at, value in enumerate(wide.columns)]
         wide.columns = pd.Index([column.name for column in times])
-        blocks.append(
+        # The picture has them, too.
+        behind.append(
             make_table(
                 "survival-at-risk",
                 "Samples still followed, by time.",
@@ -176,14 +182,13 @@ def _tables(source: Source) -> list[Block]:
                 sortable=False,
             )
         )
-    made = [
+    made: list[Block] = [
         make_table(stem.replace("_", "-"), caption, table, columns, where=source.where(stem))
         for stem, caption, columns in _SHOWN
         if (table := source.get(stem)) is not None
     ]
     # What decides stands open; the models behind it are a click away.
-    open_, folded = made[:_OPEN], made[_OPEN:]
-    blocks += open_
+    blocks, folded = made[:_OPEN], [*made[_OPEN:], *behind]
     if folded:
         blocks.append(Fold("survival-models", "All tests and models", tuple(folded)))
     return blocks
