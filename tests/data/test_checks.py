@@ -67,7 +67,7 @@ def test_missing_entries_are_told_with_their_share(share, code, severity):
     values.flat[RNG.permutation(4000)[: int(4000 * share)]] = np.nan
     finding = found({"rna": table(values=values)})[code]
     assert finding.severity == severity
-    assert f"({100 * share:.1f} %)" in finding.message
+    assert f"({100 * share:.1f}%)" in finding.message
 
 
 def test_unmeasured_samples_are_no_missing_entries():
