@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from poems.clustering.chance import MOST_CHANCE
 from poems.clustering.how_many import NumberTried, largest_that_holds
 from poems.clustering.kmeans import FEWEST_SAMPLES
 from poems.findings import count
@@ -222,8 +223,9 @@ def _along(each: NumberTried) -> str:
 def _how_often(each: NumberTried) -> str:
     if each.chance is None:
         return ""
-    if each.chance < 0.01:
-        return " (less than 1 of 100 cohorts without groups has as much)"
+    if each.chance < MOST_CHANCE:
+        # The limit is not that of chance then, but the least that may be called a gap.
+        return " (the halves of an even spread are 3.5 apart, and vary)"
     return f" ({100 * each.chance:.0f} of 100 cohorts without groups have as much)"
 
 
