@@ -35,6 +35,14 @@ def test_the_largest_number_that_is_found_again_is_named_and_the_others_too() ->
     assert "so is 2" in said
 
 
+def test_what_is_hardly_short_of_a_gap_is_offered_first() -> None:
+    far = NumberTried(4, (20, 20, 20, 10), (0.9, 0.9, 0.9, 0.9), 3.0, 4.1, 0.6, (1,))
+    said = explain_choice([CLEAR, NEAR, far], 1, asked=False)
+    assert "though nearly" in said
+    assert "--n-subtypes 3" in said
+    assert "so are 2 and 4" in said
+
+
 def test_nothing_that_is_not_found_again_is_offered() -> None:
     said = explain_choice([LOST], 1, asked=False)
     assert "--n-subtypes" not in said

@@ -192,12 +192,14 @@ def _none(several: Sequence[NumberTried]) -> str:
             f"{head} Of {_listed([each.n_clusters for each in several])} groups none are all found "
             "again when samples are drawn anew."
         )
-    most = again[-1]
+    # The largest, or what is hardly short of a gap: that is what a user would take.
+    near = [each for each in again if _nearly(each)]
+    most = min(near, key=lambda each: each.chance or 0.0) if near else again[-1]
     head = f"No distinct groups: a continuum{_along(most)}."
     if _nearly(most):
         head = f"No distinct groups, though nearly: a continuum{_along(most)}, or groups in it."
-    fewer = [each.n_clusters for each in again[:-1]]
-    also = f"; so {'is' if len(fewer) == 1 else 'are'} {_listed(fewer)}" if fewer else ""
+    others = [each.n_clusters for each in again if each is not most]
+    also = f"; so {'is' if len(others) == 1 else 'are'} {_listed(others)}" if others else ""
     k = most.n_clusters
     return (
         f"{head} {k} subtypes are found again when samples are drawn anew, as parts of a continuum "
