@@ -35,11 +35,12 @@ const faint=()=>{const found=new Set();
 OVERLAPS = """
 const overlaps=img=>{
   const bytes=Uint8Array.from(atob(img.src.split(',')[1]),c=>c.charCodeAt(0));
-  const text=new TextDecoder().decode(bytes);
+  // The page's policy refuses styles that are written down, without which texts have another size.
+  const text=new TextDecoder().decode(bytes).replace(/<style[^]*?<.style>/g,'')
+    .replace(/ style="/g,' data-style="');
   const svg=new DOMParser().parseFromString(text,'image/svg+xml').documentElement;
   document.body.appendChild(svg);
-  // The page's policy passes over attributes: texts would have another size.
-  svg.querySelectorAll('[style]').forEach(e=>{e.style.cssText=e.getAttribute('style')});
+  svg.querySelectorAll('[data-style]').forEach(e=>{e.style.cssText=e.dataset.style});
   // The box of a slanted text is larger than the text: nothing is seen by it.
   const angle=g=>Number((/rotate\\((-?[\\d.]+)/.exec(g.innerHTML)||[0,0])[1]);
   const boxes=[...svg.querySelectorAll('g[id^=text_]')].filter(g=>angle(g)%90===0)
