@@ -119,7 +119,7 @@ def test_held_out_samples_bring_their_own_table(
         (["RUN", "--obs", "absent.csv"], 1, "absent.csv"),
         (["RUN", "--view", "rna=absent.csv"], 1, "absent.csv"),
         (["RUN", "--out", "RUN"], 1, "is not a POEMS factor-table"),
-        (["RUN", "--features-in-rows-of", "rna"], 2, "there is no such omic"),
+        (["RUN", "--features-in-rows-of", "rna"], 2, "none is given: leave it out"),
     ],
 )
 def test_what_is_wrong_is_said(

@@ -17,7 +17,7 @@ import pytest
 from command_line import poems_here
 
 import poems
-from poems.cli import inputs
+from poems.cli import cohort_tables, inputs
 from poems.cli.commands.simulate import Truth
 from poems.cli.printing import clean, output, print_findings, print_table
 from poems.findings import Finding, unsaid
@@ -447,11 +447,11 @@ def test_choices_of_the_command_line_are_those_of_the_library() -> None:
     ],
 )
 def test_view_names_come_from_files(path: str, name: str) -> None:
-    assert inputs.view_name(Path(path)) == name
+    assert cohort_tables.view_name(Path(path)) == name
 
 
 def test_a_single_h5mu_file_is_a_whole_cohort() -> None:
-    assert inputs.parse_views(["cohort.h5mu"], None) == Path("cohort.h5mu")
+    assert cohort_tables.parse_views(["cohort.h5mu"], None) == Path("cohort.h5mu")
 
 
 def test_names_cannot_style_or_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from command_line import poems_here
 from toy_reader import read_lines, write_lines
 
 import poems
-from poems.cli.inputs import parse_views, view_name
+from poems.cli.cohort_tables import parse_views, view_name
 from poems.data.formats import (
     READERS,
     Reader,

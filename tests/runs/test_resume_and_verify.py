@@ -16,6 +16,7 @@ from command_line import poems_here
 
 import poems
 import poems.training.loop
+from poems.cli.cohort_tables import Tables
 from poems.files.output_folder import CHECKPOINT
 from poems.runs.folder import read_run
 from poems.runs.verifying import changed_files, compare_runs
@@ -117,7 +118,7 @@ def test_a_checkpoint_goes_on_with_nothing_but_the_data_it_was_of(
     text = own[0].read_text()
     own[0].write_text(text.replace("0.", "1."))
     assert poems_here("fit", "--resume", run) == 1
-    assert f"omic 'rna', {own[0]}, is not what it was" in capsys.readouterr().err
+    assert f"the table of omic 'rna', {own[0]}, is not what it was" in capsys.readouterr().err
     own[0].unlink()
     assert poems_here("fit", "--resume", run) == 1
     assert f"omic 'rna' is no longer at {own[0]}" in capsys.readouterr().err
@@ -159,7 +160,7 @@ def test_a_run_is_repeated_and_what_differs_is_named(
     assert row["where"].startswith("line 4, column 'factor_1': ")
     own[1].write_text(own[1].read_text() + "\n")
     assert poems_here("verify", run) == 1
-    assert f"omic 'protein', {own[1]}, is not what it was" in capsys.readouterr().err
+    assert f"the table of omic 'protein', {own[1]}, is not what it was" in capsys.readouterr().err
 
 
 def test_runs_are_compared_file_by_file(made: tuple[list[Path], Path], tmp_path: Path) -> None:
@@ -226,6 +227,32 @@ def test_commands_find_the_tables_of_the_fit_again(
     assert "R² of all factors" not in told
     assert "is not what it was at the fit" in told
     assert "What takes the tables is left out" in told
+
+
+@pytest.mark.parametrize(
+    "flag", [["--features-in-rows"], ["--features-in-rows-of", "rna"], ["--layer", "raw"]]
+)
+@pytest.mark.parametrize("command", ["contributions", "factors", "subtypes", "diagnose"])
+def test_how_to_read_tables_is_not_said_where_none_is_given(
+    command: str,
+    flag: list[str],
+    made: tuple[list[Path], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "500")
+    assert poems_here(command, made[1], *flag) == 2
+    assert f"{flag[0]} says how tables are read, and none is given" in capsys.readouterr().err
+
+
+def test_tables_are_read_as_the_fit_did_unless_a_command_asks_for_more(tmp_path: Path) -> None:
+    then = Tables(tmp_path, None, ["rna"], "raw", "intersection")
+    as_then = {"features_in_rows": ["rna"], "layer": "raw", "samples": "intersection"}
+    assert then.options() == {**as_then, "backed": False}
+    assert then.options(backed=True) == {**as_then, "backed": True}
+    assert (
+        Tables(tmp_path, None, False).options(samples="intersection")["samples"] == "intersection"
+    )
 
 
 def test_a_run_without_its_tables_asks_for_them_as_before(

@@ -104,11 +104,6 @@ class RunInputs:
             "options": dict(self.options),
         }
 
-    def named(self) -> dict[str, InputFile]:
-        """Return all files, by what they are called in messages."""
-        named = {f"view '{name}'" if name else "the cohort": f for name, f in self.views.items()}
-        return named if self.obs is None else {**named, "the table of the samples": self.obs}
-
 
 def record_inputs(
     views: Mapping[str, Path] | Path,

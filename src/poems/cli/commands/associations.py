@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from poems.cli import checks, inputs
+from poems.cli import checks, cohort_tables, inputs
 from poems.cli.driver import add_command
 from poems.cli.printing import brief, heading, print_findings, print_table, say
 from poems.cli.result import CommandResult, claim
@@ -76,7 +76,7 @@ def associations(
     The tables of the fit are found again where they were; of a model, or where they have moved,
     give them.
     """
-    tables = inputs.existing_tables(
+    tables = cohort_tables.existing_tables(
         files, view, features_in_rows, features_in_rows_of, run=path, layers=layer
     )
     checks.require_rate(fdr, one=True)

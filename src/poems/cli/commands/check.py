@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from poems.cli import inputs
+from poems.cli import cohort_tables, inputs
 from poems.cli.driver import add_command
 from poems.cli.printing import percent, print_findings, print_table, say
 from poems.cli.result import CommandResult
@@ -36,7 +36,7 @@ def check(
     samples: inputs.SamplesOption = "union",
 ) -> CommandResult:
     """Say what is in the tables of a cohort, and what is wrong with them."""
-    tables = inputs.named_tables(
+    tables = cohort_tables.named_tables(
         files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
     )
     absent = _nothing_to_read(tables)
@@ -67,7 +67,7 @@ def check(
     )
 
 
-def _nothing_to_read(tables: inputs.Tables) -> list[Finding]:
+def _nothing_to_read(tables: cohort_tables.Tables) -> list[Finding]:
     """Return what there is to say if none of the tables is there, so that nothing can be read."""
     from poems.data.files import absent_tables
 

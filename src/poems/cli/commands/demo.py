@@ -10,16 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poems.cli import checks, inputs
-from poems.cli.commands.fit import (
-    quietly,
-    require_fitting,
-    run_summary,
-    show_cohort,
-    show_fit,
-)
+from poems.cli.commands.fit import quietly, require_fitting, run_summary
 from poems.cli.commands.report import print_place
 from poems.cli.driver import add_command
 from poems.cli.printing import heading, percent, print_table
+from poems.cli.printing.fitted import show_cohort, show_fit
 from poems.cli.result import CommandResult
 from poems.cli.settings_flags import SettingsCommand, resolve_settings
 

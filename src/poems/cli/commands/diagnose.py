@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poems.cli import checks, inputs
+from poems.cli import checks, cohort_tables, inputs
 from poems.cli.driver import add_command
 from poems.cli.printing import say
 from poems.cli.printing.diagnosis import print_checks, print_diagnosis
@@ -38,7 +38,7 @@ def diagnose(
     ] = None,
 ) -> CommandResult:
     """Look for signs that a fit has failed; judge it on new samples, if tables are given."""
-    tables = inputs.existing_tables_if_any(
+    tables = cohort_tables.existing_tables_if_any(
         files, view, features_in_rows, features_in_rows_of, layers=layer
     )
     checks.require_run_or_model(path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from poems.cli import checks, inputs
+from poems.cli import checks, cohort_tables, inputs
 from poems.cli.driver import add_command
 from poems.cli.printing import (
     brief,
@@ -91,7 +91,7 @@ def subtypes(
     The tables of the fit are found again where they were; give them if they have moved. Every
     feature is tested against subtypes formed without it.
     """
-    tables, unfound = inputs.tables_of_run_if_any(
+    tables, unfound = cohort_tables.tables_of_run_if_any(
         run, files, view, features_in_rows, features_in_rows_of, layers=layer
     )
     checks.require_run(run)

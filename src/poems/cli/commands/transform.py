@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from poems.cli import checks, inputs
+from poems.cli import checks, cohort_tables, inputs
 from poems.cli.driver import add_command
 from poems.cli.printing import decimal, print_findings, print_table, say
 from poems.cli.result import CommandResult, claim
@@ -41,7 +41,7 @@ def transform(
     quiet: inputs.Quiet = False,
 ) -> CommandResult:
     """Project new samples into the latent space of a run, and assign them to its subtypes."""
-    tables = inputs.existing_tables(
+    tables = cohort_tables.existing_tables(
         files, view, features_in_rows, features_in_rows_of, layers=layer
     )
     checks.require_files([rename_features])

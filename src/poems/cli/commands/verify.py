@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poems.cli import checks, inputs
+from poems.cli import checks, cohort_tables, inputs
 from poems.cli.driver import add_command
 from poems.cli.printing import print_findings, print_table, say
 from poems.cli.result import CommandResult
@@ -52,7 +52,7 @@ def verify(
     from poems.training.loop import Status
 
     how = recorded(run)
-    tables = inputs.tables_as_then(how.inputs, run)
+    tables = cohort_tables.tables_as_then(how.inputs, run)
     summary = read_marker(run, "run")
     interrupted = (Status.INTERRUPTED.value, Status.INTERRUPTED_EARLY.value)
     findings = [*other_versions(how.versions, summary)]
