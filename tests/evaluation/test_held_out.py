@@ -21,6 +21,7 @@ from poems.evaluation.held_out import (
     views_that_vary,
     withheld,
 )
+from poems.evaluation.held_out_scores import held_out_scores
 from poems.fitting.result import FittedPoems
 from poems.scaling.batch import Batch
 
@@ -125,6 +126,12 @@ def test_a_fit_predicts_across_views() -> None:
     within = reconstruction_r2(batch, predicted_by(model), means)
     for view in ("rna", "protein"):
         assert 0.0 < across[view] < within[view]
+    # What is lost on the way to a view that was not measured is lost in these scores too.
+    model.module.background.carried.fill_(0.3)
+    less = cross_view_r2(batch, predicted_by(model), means)
+    assert less != pytest.approx(across)
+    scores = held_out_scores(model, batch, across=True)["r2"]
+    assert scores.to_dict() == pytest.approx(less)
 
 
 def test_neighbours_are_among_the_fitted_samples() -> None:

@@ -52,11 +52,13 @@ def held_out_scores(model: FittedPoems, batch: Batch, *, across: bool = False) -
         if not there.any():
             continue
         part = batch.take(there.nonzero()[:, 0])
-        found = estimate_samples(model.module, withheld(part, name) if across else part)
-        beside = compared(model.module, part, found.loc, found.background)
+        seen = withheld(part, name) if across else part
+        found = estimate_samples(model.module, seen)
+        known = found.loc, found.background, seen.measured
+        beside = compared(model.module, part, *known)
         means = training_means(model.preprocessing) | dict(beside.means)
         share = explained_views(beside.batch, beside.predicted, means)[name]
-        values = shares_of_values(model.module, part, found.loc, found.background)
+        values = shares_of_values(model.module, part, *known)
         own = name in values
         rows[name] = {"r2": values.get(name, share), "deviance": share if own else np.nan}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["r2", "deviance"])

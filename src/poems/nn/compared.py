@@ -30,10 +30,17 @@ class Compared:
 
 
 @torch.no_grad()
-def compared(model: POEMS, batch: Batch, z: Tensor, background: Tensor | None = None) -> Compared:
+def compared(
+    model: POEMS,
+    batch: Batch,
+    z: Tensor,
+    background: Tensor | None = None,
+    measured: Tensor | None = None,
+) -> Compared:
     """Predict samples from latents (n_samples, n_latent), and background scores if there are any.
 
-    ``batch`` has the values that predictions are compared with.
+    ``batch`` has the values that predictions are compared with, ``measured`` is as in
+    :meth:`~poems.nn.model.POEMS.linear_predictors`.
 
     Examples
     --------
@@ -45,10 +52,10 @@ def compared(model: POEMS, batch: Batch, z: Tensor, background: Tensor | None = 
     (True, torch.Size([3, 5]))
     """
     if not batch.targets:
-        return Compared(batch, model.predict(z, background))
+        return Compared(batch, model.predict(z, background, measured=measured))
     values, predicted, means = dict(batch.values), {}, {}
     rows = torch.ones(len(batch), dtype=torch.bool)
-    for i, (name, eta) in enumerate(model.linear_predictors(z, background).items()):
+    for i, (name, eta) in enumerate(model.linear_predictors(z, background, measured).items()):
         x, found, mean = compare_view(model, i, batch, rows, eta)
         predicted[name] = found
         if mean is not None:
@@ -79,7 +86,11 @@ def compare_view(
 
 @torch.no_grad()
 def shares_of_values(
-    model: POEMS, batch: Batch, z: Tensor, background: Tensor | None = None
+    model: POEMS,
+    batch: Batch,
+    z: Tensor,
+    background: Tensor | None = None,
+    measured: Tensor | None = None,
 ) -> dict[str, float]:
     """Compute R squared on the values themselves, of views on their own scale.
 
@@ -92,29 +103,29 @@ def shares_of_values(
     ----------
     model, batch
         The trained model, and some samples.
-    z, background
-        Their latents (n_samples, n_latent), and background scores if there are any.
+    z, background, measured
+        As :func:`compared` has them.
 
     Returns
     -------
     View name to R squared, at most 1; ``NaN`` where no measured value differs from its mean.
     """
     shares = {}
-    for i, (name, eta) in enumerate(model.linear_predictors(z, background).items()):
+    for i, (name, eta) in enumerate(model.linear_predictors(z, background, measured).items()):
         likelihood = model.likelihood(i)
         if not isinstance(likelihood, OwnScaleLikelihood):
             continue
-        x = batch.targets[name]
-        observed = batch.observed[name]
+        x, observed = batch.targets[name], batch.observed[name]
         there = batch.measured[:, i, None].expand_as(x)
         there = there if observed is None else there & observed
-
-        def squares(at: Tensor, x: Tensor = x, there: Tensor = there) -> Tensor:
-            return (x - at).where(there, 0.0).double().square().sum(dim=0)
-
-        left = squares(likelihood.mean(batch.shifted_view(name, eta)))
-        null = likelihood.null.expand_as(eta)
-        about = squares(likelihood.mean(batch.shifted_view(name, null)))
+        left, about = (
+            (x - likelihood.mean(batch.shifted_view(name, at)))
+            .where(there, 0.0)
+            .double()
+            .square()
+            .sum(dim=0)
+            for at in (eta, likelihood.null.expand_as(eta))
+        )
         n = there.sum(dim=0).where(about > 0, 0)
         lost = (n * left / about.where(about > 0, 1.0)).sum()
         shares[name] = float(1.0 - lost / n.sum()) if bool(n.any()) else float("nan")

@@ -134,9 +134,9 @@ def _blocks(model: POEMS, batch: Batch, z: Tensor) -> Iterator[tuple[Batch, Tens
 class _Point:
     """Where samples are, z, and what follows: log density, b, and what is ``left``.
 
-    That is the entries of additive views less all but the background factors' part, where there
-    is one. ``eta``: what the decoders predict, with the logarithm of samples' sizes; ``pull`` of
-    what is dense on z, (n_samples, n_latent).
+    That is the entries of views that the background adds to, less all but the background factors'
+    part, and zero in the others. ``eta``: what the decoders predict, with the logarithm of samples'
+    sizes; ``pull`` of what is dense on z, (n_samples, n_latent).
     """
 
     z: Tensor
@@ -207,16 +207,6 @@ def _search(problem: _Problem, start: _Point, direction: Tensor) -> tuple[_Point
     return found, found.value - start.value
 
 
-def _additive(model: POEMS) -> Tensor | None:
-    """Which features, of all views, are of additive likelihoods; ``None`` if all are."""
-    parts = [
-        torch.full((size,), model.likelihood(i).additive)
-        for i, size in enumerate(model.background.sizes)
-    ]
-    found = torch.cat(parts)
-    return None if bool(found.all()) else found
-
-
 class _Problem:
     """The samples' log density, its slope and its curvature."""
 
@@ -231,11 +221,16 @@ class _Problem:
         if not self._complete:
             self.x = self.x.masked_fill(~self.there, 0.0)
         self._shifts = batch.shifts
-        # Which entries the background adds to; None for all.
-        self._additive = _additive(model)
+        # Which views the background adds to, and which of their features; the others' likelihoods
+        # speak for themselves.
+        self._with_dense = [
+            bool(self.background.n_background) and model.likelihood(i).additive
+            for i in range(len(self.sizes))
+        ]
+        self._dense = torch.tensor(self._with_dense).repeat_interleave(torch.tensor(self.sizes))
         self._weights = model.feature_weights
         # What an entry says of z and b; what it is predicted with stays its own.
-        self._precision = self._weights * self.background.precision
+        self._precision = self._weights * self.background.precision.where(self._dense, 0.0)
         self.knowledge = Knowledge.of(self.background, self._weights, batch)
         self.pairs: dict[int, Pairs] = {}
         self._told = self.background.joint * self._precision[:, None]
@@ -257,17 +252,18 @@ class _Problem:
         if self._shifts is not None:
             eta = eta + self._shifts
         value = self.model.prior.log_prob(z)
-        if not self.background.n_background or self._additive is not None:
-            parts = self._by_view(lambda likelihood, x, own: likelihood.log_prob(x, own), eta)
-            value = value + (parts * self._weights).sum(dim=1)
+        own = self._by_view(lambda likelihood, x, own: likelihood.log_prob(x, own), eta)
+        if own is not None:
+            value = value + own.sum(dim=1)
         if not self.background.n_background:
-            return _Point(z, value, z.new_zeros(len(z), 0), eta, eta, torch.zeros_like(z))
+            nothing = torch.zeros_like(eta)
+            return _Point(z, value, z.new_zeros(len(z), 0), nothing, eta, torch.zeros_like(z))
         left = (self.x - eta).sub_(self.background.offset)
         left = left.addmm_(z, self.background.weak.T, alpha=-1.0)
         if not self._complete:
             left.masked_fill_(~self.there, 0.0)
-        if self._additive is not None:
-            left = left.where(self._additive, 0.0)
+        if own is not None:
+            left = left.where(self._dense, 0.0)
         doubt = self.knowledge.along(self.knowledge.doubt, z)
         told = left @ self._told - doubt
         pull, told = torch.split(told, [z.shape[1], self.background.n_background], dim=1)
@@ -280,43 +276,33 @@ class _Problem:
 
     def _by_view(
         self, compute: Callable[[Likelihood, Tensor, Tensor], Tensor], eta: Tensor
-    ) -> Tensor:
-        """Compute something of every entry by its view's likelihood, zero where not measured.
+    ) -> Tensor | None:
+        """Compute something of every entry by its view's likelihood, as much as it counts.
 
-        With a background, of views alone that it does not add to, and zero in the others.
+        Zero where not measured, and in views that the background adds to; ``None`` if it adds to
+        all.
         """
+        if all(self._with_dense):
+            return None
         of_views = torch.split(self.x, self.sizes, dim=1), torch.split(eta, self.sizes, dim=1)
         likelihoods = [self.model.likelihood(i) for i in range(len(self.sizes))]
         parts = [
-            torch.zeros_like(own)
-            if self.background.n_background and likelihood.additive
-            else compute(likelihood, values, own)
-            for likelihood, values, own in zip(likelihoods, *of_views, strict=True)
+            torch.zeros_like(own) if dense else compute(likelihood, values, own)
+            for dense, likelihood, values, own in zip(
+                self._with_dense, likelihoods, *of_views, strict=True
+            )
         ]
-        return torch.cat(parts, dim=1).masked_fill(~self.there, 0.0)
+        return torch.cat(parts, dim=1).masked_fill(~self.there, 0.0) * self._weights
 
     def _score(self, at: _Point) -> Tensor:
-        if self.background.n_background:
-            slope = at.left * self._precision
-            if self._additive is None:
-                return slope
-            return (
-                slope
-                + self._by_view(lambda likelihood, x, own: likelihood.score(x, own), at.eta)
-                * self._weights
-            )
-        scores = self._by_view(lambda likelihood, x, own: likelihood.score(x, own), at.eta)
-        return scores * self._weights
+        slope = at.left * self._precision
+        own = self._by_view(lambda likelihood, x, own: likelihood.score(x, own), at.eta)
+        return slope if own is None else slope + own
 
     def _information(self, at: _Point) -> Tensor:
-        if self.background.n_background:
-            known = self._precision * self.there
-            if self._additive is None:
-                return known
-            own = self._by_view(lambda likelihood, _, own: likelihood.information(own), at.eta)
-            return torch.where(self._additive, known, own * self._weights)
-        known = self._by_view(lambda likelihood, _, own: likelihood.information(own), at.eta)
-        return known * self._weights
+        known = self._precision * self.there
+        own = self._by_view(lambda likelihood, _, own: likelihood.information(own), at.eta)
+        return known if own is None else known + own
 
     def step(self, at: _Point) -> tuple[Tensor, Tensor]:
         """Return the step of Fisher scoring and by how much it promises to gain, in nats."""

@@ -78,17 +78,10 @@ def sparse_forward(
 
 
 def _forward(
-    z: Tensor,
-    W: Tensor,
-    A: Tensor,
-    u: Tensor,
-    b: Tensor,
-    view: Tensor,
-    *,
-    norms: tuple[float, float] | None = None,
-    keep: bool = True,
+    *given: Tensor, norms: tuple[float, float] | None = None, keep: bool = True
 ) -> tuple[Array, Forwards]:
     """Do this, and return predictions as they are made, one feature's after the other's."""
+    z, W, A, u, b, view = given
     zt, mixing = _padded(z.T), _padded(A.transpose(1, 2))
     loadings, heads, offsets = (x.detach().contiguous().numpy() for x in (W, u, b))
     scales = None
@@ -159,6 +152,12 @@ def sparse_backward(
     )
 
 
+def _linearised(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> Forwards:
+    """Return what a forward pass of one view keeps, A of shape (n_hidden, n_latent)."""
+    b, view = W.new_zeros(len(W)), torch.zeros(len(W), dtype=torch.long)
+    return _forward(z, W, A[None], u, b, view)[1]
+
+
 # Slopes that are in memory at once, for derivatives of many samples.
 _MOST_SLOPES = 1 << 25
 
@@ -171,10 +170,9 @@ def sparse_jacobian(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> tuple[Tensor,
     """
     mean, size = np.zeros(W.shape), np.zeros(W.shape)
     gram = np.zeros((W.shape[1], W.shape[1]))
-    b, view = W.new_zeros(len(W)), torch.zeros(len(W), dtype=torch.long)
     most = max(LANES, _MOST_SLOPES // max(1, int(torch.count_nonzero(W))))
     for part in torch.split(z, most):
-        _, kept = _forward(part, W, A[None], u, b, view)
+        kept = _linearised(part, W, A, u)
         jacobian_rows(kept.W, kept.at, kept.slopes, len(part), mean, size, gram)
     total, absolute, products = (
         torch.from_numpy(x / max(1, len(z))).to(z.dtype) for x in (mean, size, gram)
@@ -190,8 +188,7 @@ def packed_slopes(z: Tensor, W: Tensor, A: Tensor, u: Tensor) -> tuple[Tensor, T
     Feature and factor of each such loading, (n_pairs,), one feature's after the other's, and the
     derivatives, of shape (n_pairs, n_samples).
     """
-    b, view = W.new_zeros(len(W)), torch.zeros(len(W), dtype=torch.long)
-    _, kept = _forward(z, W, A[None], u, b, view)
+    kept = _linearised(z, W, A, u)
     features, factors = W.nonzero(as_tuple=True)
     own = torch.from_numpy(kept.slopes[: len(features), : len(z)])
     return features, factors, own * W[features, factors][:, None]

@@ -40,9 +40,7 @@ class BetaLikelihood(OwnScaleLikelihood):
 
     def __init__(self, variance: Tensor) -> None:
         super().__init__(variance)
-        self.log_precision = nn.Parameter(
-            torch.full(variance.shape, _LOG_PRECISION, dtype=variance.dtype, device=variance.device)
-        )
+        self.log_precision = nn.Parameter(variance.new_full(variance.shape, _LOG_PRECISION))
 
     def intercept(self, x: Tensor, log_size: Tensor, there: Tensor) -> Tensor:
         """Log odds of the mean; precisions by moments about it."""

@@ -26,8 +26,8 @@ class EffectScale:
 
     Examples
     --------
-    >>> LOG_ODDS.words(0.693), STANDARD_DEVIATIONS.words(-1.25)
-    ('2.0 times the odds', '1.25 sd lower')
+    >>> round(LOG_ODDS.ratio(0.693), 2), STANDARD_DEVIATIONS.ratio(-1.25)
+    (2.0, nan)
     """
 
     unit: str
@@ -41,12 +41,6 @@ class EffectScale:
         """By what an effect multiplies what it multiplies; ``NaN`` where it adds."""
         # Beyond it exp() overflows; no number that is printed differs.
         return math.exp(min(effect, 700.0)) if self.multiplies is not None else float("nan")
-
-    def words(self, effect: float) -> str:
-        """Say an effect."""
-        if self.multiplies is None:
-            return f"{abs(effect):.2f} {self.short} {self.more if effect > 0 else self.less}"
-        return f"{self.ratio(effect):.1f} times the {self.multiplies}"
 
 
 STANDARD_DEVIATIONS: Final = EffectScale(

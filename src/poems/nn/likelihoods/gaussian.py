@@ -38,12 +38,8 @@ class GaussianLikelihood(Likelihood):
         super().__init__(variance)
         # On torch's meta device, where loading builds models, a logarithm is nothing but
         # an import of the compiler, a second's work.
-        log_scale = (
-            torch.empty(variance.shape, dtype=variance.dtype, device="meta")
-            if variance.is_meta
-            else 0.5 * torch.log(variance)
-        )
-        self.log_scale = nn.Parameter(log_scale)
+        log_scale = variance.new_empty(variance.shape)
+        self.log_scale = nn.Parameter(log_scale if variance.is_meta else 0.5 * torch.log(variance))
         self.register_buffer("feature_variance", variance.clone())
 
     @property

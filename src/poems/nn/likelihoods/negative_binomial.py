@@ -31,11 +31,7 @@ class NegativeBinomialLikelihood(CountLikelihood):
 
     def __init__(self, variance: Tensor) -> None:
         super().__init__(variance)
-        self.log_dispersion = nn.Parameter(
-            torch.full(
-                variance.shape, _LOG_DISPERSION, dtype=variance.dtype, device=variance.device
-            )
-        )
+        self.log_dispersion = nn.Parameter(variance.new_full(variance.shape, _LOG_DISPERSION))
 
     def intercept(self, x: Tensor, log_size: Tensor, there: Tensor) -> Tensor:
         """Log rate at size 1; dispersions by moments about it."""

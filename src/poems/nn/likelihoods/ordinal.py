@@ -44,9 +44,7 @@ class OrdinalLikelihood(OwnScaleLikelihood):
         super().__init__(variance)
         # Of two levels there is one cut and no gap.
         gaps = variance.new_full((len(variance), max(n_levels - 2, 0)), 0.7)
-        self.first = nn.Parameter(
-            torch.full(variance.shape, -1.0, dtype=variance.dtype, device=variance.device)
-        )
+        self.first = nn.Parameter(variance.new_full(variance.shape, -1.0))
         self.log_gaps = nn.Parameter(gaps)
 
     @classmethod

@@ -59,9 +59,8 @@ class OwnScaleLikelihood(Likelihood):
 
     def __init__(self, variance: Tensor) -> None:
         super().__init__(variance)
-        self.register_buffer(
-            "null", torch.zeros(variance.shape, dtype=variance.dtype, device=variance.device)
-        )
+        # Not zeros_like (in families full_like): on the meta device these import the compiler.
+        self.register_buffer("null", variance.new_zeros(variance.shape))
         self.register_buffer("log_sizes", torch.zeros(_N_SIZES, device=variance.device))
 
     @torch.no_grad()

@@ -34,16 +34,8 @@ class StudentTLikelihood(OwnScaleLikelihood):
 
     def __init__(self, variance: Tensor) -> None:
         super().__init__(variance)
-        self.log_scale = nn.Parameter(
-            torch.full(
-                variance.shape, 0.5 * math.log(0.75), dtype=variance.dtype, device=variance.device
-            )
-        )
-        self.log_df = nn.Parameter(
-            torch.full(
-                variance.shape, math.log(_BEYOND_TWO), dtype=variance.dtype, device=variance.device
-            )
-        )
+        self.log_scale = nn.Parameter(variance.new_full(variance.shape, 0.5 * math.log(0.75)))
+        self.log_df = nn.Parameter(variance.new_full(variance.shape, math.log(_BEYOND_TWO)))
         self.register_buffer("feature_variance", variance.clone())
 
     @property
