@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,12 @@ import pytest
 from command_line import poems_here
 
 import poems
+from poems.analysis.subtypes.finding import form_subtypes
+from poems.cli.commands.fit import show_fit
+from poems.cli.printing import output
+from poems.diagnosis.check import Diagnosis
 from poems.files.csv_tables import read_csv
+from poems.runs.fitting import FittedRun
 
 NONE = "No distinct groups"
 
@@ -76,3 +82,16 @@ def test_the_report_says_so_and_shows_the_numbers_tried(run: Path) -> None:
     assert "Which numbers of subtypes hold." in page
     assert "left out of the report" not in page
     assert "set apart" not in page
+
+
+def test_a_number_that_does_not_hold_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = poems.simulate(40, 12, 3, n_views=2, n_subtypes=1, seed=2)
+    model = replace(poems.fit(made.cohort, epochs=2, progress=False), diagnosis=Diagnosis(()))
+    subtypes = form_subtypes(model, 7, metric=None, method="kmeans", seed=0)
+    show_fit(output(), FittedRun(tmp_path, model, subtypes, (), subtypes.findings), 1.0)
+    said = _said(capsys)
+    assert "The number of subtypes that was asked for does not hold. 7 subtypes, " in said
+    assert said.count("7 subtypes, as asked for") == 1
+    assert "warning the number" not in said

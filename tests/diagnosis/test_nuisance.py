@@ -52,6 +52,13 @@ def test_a_factor_that_is_the_depth_is_named() -> None:
     assert "negative_binomial" in depth.message
 
 
+def test_of_two_factors_the_one_that_is_closer_to_the_depth_is_named() -> None:
+    depth, noise = np.log(DEPTH), RNG.normal(0, np.log(DEPTH).std(), N)
+    found = nuisance_findings(latent(depth + 0.3 * noise, depth), cohort(counts(DEPTH)))
+    (named,) = [each for each in found if each.code == "depth-in-factor"]
+    assert named.items == ("factor_1",)
+
+
 def test_the_load_of_a_binary_view_is_no_depth_that_counts_would_mend() -> None:
     load = RNG.normal(size=N)
     calls = RNG.random((N, D)) < 1 / (1 + np.exp(-2 * load[:, None]))
@@ -93,7 +100,9 @@ def test_a_factor_that_is_the_batch_is_named_and_a_group_is_not() -> None:
 def test_subtypes_that_are_the_batches_are_named() -> None:
     batch = pd.Series(np.repeat(["a", "b"], N // 2), index=NAMES)
     obs = pd.DataFrame({"plate": batch, "grade": batch})
-    assert codes(batch_subtypes(batch.map({"a": "S1", "b": "S2"}), obs)) == {"batch-in-subtypes"}
+    assert codes(batch_subtypes(batch.map({"a": "S1", "b": "S2"}), obs)) == {
+        "subtypes-follow-batch"
+    }
     mixed = pd.Series(["S1", "S2"] * (N // 2), index=NAMES)
     assert batch_subtypes(mixed, obs) == []
     assert batch_subtypes(pd.Series("S1", index=NAMES), obs) == []

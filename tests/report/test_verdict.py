@@ -120,6 +120,7 @@ def test_parts_of_a_continuum(calm: Source, monkeypatch: pytest.MonkeyPatch) -> 
     ("code", "said"),
     [
         ("subtypes-follow-missingness", "which omics were measured: they may be missing data"),
+        ("subtypes-of-missing-omics", "which omics were measured: they may be missing data"),
         ("subtypes-follow-batch", "the batches: they may be technical"),
         ("subtypes-follow-depth", "something else than the disease"),
     ],

@@ -148,13 +148,29 @@ def test_subtypes_that_follow_the_missing_views_are_among_the_findings(
 ) -> None:
     cohort = poems.simulate(n_samples=60, n_features=20, missing_views=0.4, seed=0).cohort
     model = poems.fit(cohort, epochs=2, progress=False)
-    missing = (model.gates == 0).any(axis=1)
+    missing = model.gates["view1"] == 0
     made = find_subtypes(model, 1)
     telling = replace(made, assignment=missing.map({True: "S1", False: "S2"}).rename("subtype"))
-    for subtypes, told in ((telling, True), (made, False)):
+    patterns = telling.by_measured_omics(model.gates > 0)
+    assert patterns.patterns
+    of_patterns, of_all = "subtypes-of-missing-omics", "subtypes-follow-missingness"
+    for subtypes, told in ((telling, {of_all}), (patterns, {of_patterns}), (made, set())):
         write_run(tmp_path, model, cohort, subtypes, figures=False)
-        codes = pd.read_csv(tmp_path / "findings.csv")["code"].tolist()
-        assert ("subtypes-follow-missingness" in codes) == told
+        codes = set(pd.read_csv(tmp_path / "findings.csv")["code"])
+        assert codes & {of_patterns, of_all} == told
+
+
+def test_subtypes_that_are_the_batches_are_among_the_findings(tmp_path: Path) -> None:
+    cohort = poems.simulate(n_samples=60, n_features=20, seed=0).cohort
+    plate = pd.Series(["S1", "S2"] * 30, cohort.samples, name="subtype")
+    halves = pd.Series(["S1"] * 30 + ["S2"] * 30, cohort.samples, name="subtype")
+    batched = replace(cohort, obs=pd.DataFrame({"plate": plate}))
+    model = poems.fit(batched, epochs=2, progress=False)
+    for subtypes, told in ((plate, True), (halves, False)):
+        made = replace(find_subtypes(model, 1), assignment=subtypes)
+        write_run(tmp_path, model, batched, made, figures=False)
+        codes = set(pd.read_csv(tmp_path / "findings.csv")["code"])
+        assert ("subtypes-follow-batch" in codes) == told
 
 
 def test_a_finished_run_leaves_no_checkpoint(fitted: Fitted, tmp_path: Path) -> None:

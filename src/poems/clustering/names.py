@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,13 +25,13 @@ def names_by_size(labels: npt.NDArray[np.integer]) -> list[str]:
     return [names[label] for label in labels]
 
 
-def rank_of_name(name: object) -> tuple[int, str]:
-    """Return a key that sorts such names by their number, whatever is said of them behind it.
+def natural_order(name: object) -> tuple[tuple[int, int | str], ...]:
+    """Return a key that sorts names by the numbers in them: S2 before S10.
 
     Examples
     --------
-    >>> sorted(["S10", "S2 (without rna)", "S1"], key=rank_of_name)
-    ['S1', 'S2 (without rna)', 'S10']
+    >>> sorted(["S10", "S2 (without rna)", "S1", "a"], key=natural_order)
+    ['S1', 'S2 (without rna)', 'S10', 'a']
     """
-    first = str(name).split(" ", 1)[0]
-    return len(first), first
+    parts = re.split(r"(\d+)", str(name))
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts if part)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.clustering.agreement import ari
 from poems.data.container import MultiOmics, View
 from poems.data.disk.view import BackedView
 from poems.findings import Finding, name_some
@@ -183,8 +184,6 @@ def batch_subtypes(subtypes: pd.Series, obs: pd.DataFrame) -> list[Finding]:
     >>> print(*batch_subtypes(pd.Series(["S1", "S2"] * 20, index=names), obs))
     warning: the subtypes are the batches that column 'batch' names (adjusted Rand index 1.00). ...
     """
-    from sklearn.metrics import adjusted_rand_score
-
     findings: list[Finding] = []
     if subtypes.nunique() < 2:
         return findings
@@ -192,13 +191,13 @@ def batch_subtypes(subtypes: pd.Series, obs: pd.DataFrame) -> list[Finding]:
         known = groups.notna()
         if known.sum() < _FEWEST_SAMPLES:
             continue
-        score = adjusted_rand_score(groups[known].astype(str), subtypes[known].astype(str))
+        score = ari(groups[known].astype(str), subtypes[known].astype(str))
         if score >= LEAST_BATCH:
             text = (
                 f"the subtypes are the batches that column '{name}' names (adjusted Rand index "
                 f"{score:.2f}). {_BATCH_REMEDY}"
             )
-            findings.append(Finding("warning", "batch-in-subtypes", text, items=(name,)))
+            findings.append(Finding("warning", "subtypes-follow-batch", text, items=(name,)))
     return findings
 
 
@@ -256,12 +255,12 @@ def _closest(
         # What hardly differs between samples is nothing that a factor would have to stand for.
         if known.sum() < _FEWEST_SAMPLES or np.std(y) < _LEAST_SPREAD[each.kind]:
             continue
-        for factor in latent.columns:
-            x = latent[factor].to_numpy(np.float64)[known]
-            r = float(np.corrcoef(x, y)[0, 1]) if np.ptp(x) > 0 else 0.0
-            # Of several that are as close, the first says most.
-            if abs(r) >= least and (best is None or abs(r) > abs(best[2]) + 0.05):
-                best = factor, each, r
+        x = latent.to_numpy(np.float64)[known]
+        r = [float(np.corrcoef(own, y)[0, 1]) if np.ptp(own) > 0 else 0.0 for own in x.T]
+        at = int(np.abs(r).argmax())
+        # Of several measures that are as close, the first says most.
+        if abs(r[at]) >= least and (best is None or abs(r[at]) > abs(best[2]) + 0.05):
+            best = str(latent.columns[at]), each, r[at]
     return best
 
 

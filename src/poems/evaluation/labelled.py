@@ -14,7 +14,7 @@ from poems.clustering.agreement import (
     nmi,
     purity,
 )
-from poems.clustering.names import rank_of_name
+from poems.clustering.names import natural_order
 from poems.data.obs.cells import clean_column
 from poems.errors import DataError
 from poems.evaluation.paper.protocol import kmeans_scores, knn_accuracy
@@ -214,7 +214,7 @@ def compare_subtypes(
         raise DataError("no sample has a label; choose another column with --labels")
     counts = pd.crosstab(assigned.to_numpy(), truth.to_numpy())
     counts = counts.rename_axis(index="subtype", columns=None)
-    counts = counts.loc[sorted(counts.index, key=rank_of_name)]
+    counts = counts.loc[sorted(counts.index, key=natural_order)]
     homogeneity, completeness = homogeneity_completeness(truth, assigned)
     n_subtypes, n_classes = counts.shape
     scores = {

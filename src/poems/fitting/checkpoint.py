@@ -12,9 +12,9 @@ import pandas as pd
 import torch
 
 from poems.errors import SettingsError, StorageError
-from poems.fitting.record import Arrays, Record, TrainingRecord, read_record
+from poems.fitting.record import TRAINING, Arrays, Record, TrainingRecord, read_record
 from poems.fitting.result import FittedPoems
-from poems.fitting.storage import TRAINING, save
+from poems.fitting.storage import save
 from poems.scaling.preprocessing import Preprocessing
 from poems.settings.schema import Settings
 from poems.training.state import TrainingState

@@ -9,6 +9,7 @@ from poems.data import MultiOmics
 from poems.data.disk.view import BackedCohort
 from poems.data.stored.memory import memory_left
 from poems.errors import DataError
+from poems.fitting.after_training import LARGEST_NETWORK
 from poems.settings.schema import Settings
 
 # Copies of the parameters: they, their gradients, two moments, the best state, the model that is
@@ -21,7 +22,6 @@ _OF_VALUES = 10
 _OF_BATCH, _OF_PAIRS = 8, 6
 # The libraries themselves, and what they compile.
 _BASE = 500e6
-_LARGEST_NETWORK = 5000
 
 
 def fit_memory(cohort: MultiOmics, kept: Mapping[str, int], settings: Settings) -> int:
@@ -40,7 +40,7 @@ def fit_memory(cohort: MultiOmics, kept: Mapping[str, int], settings: Settings) 
     in_batch = min(n, settings.training.batch_size)
     in_memory = in_batch if isinstance(cohort, BackedCohort) else n
     parameters = sum(_parameters(features, settings) for features in kept.values())
-    pairs = n * n if n <= _LARGEST_NETWORK else 0
+    pairs = n * n if n <= LARGEST_NETWORK else 0
     values = _OF_VALUES * in_memory * d + _OF_BATCH * in_batch * d
     return int(_BASE + 4 * (_COPIES * parameters + values + _OF_PAIRS * pairs * len(kept)))
 

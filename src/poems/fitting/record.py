@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from poems.scaling.own_scale import Kind
 from poems.settings.schema import Settings
 
 Arrays = dict[str, npt.NDArray[Any]]
+# How the names begin of arrays that a checkpoint has for training to go on.
+TRAINING: Final = "training."
 
 
 class OwnRecord(BaseModel):

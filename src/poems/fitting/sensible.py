@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from poems.fitting.record import Record
+from poems.fitting.record import TRAINING, Record
 
 _Array = npt.NDArray[Any]
 # A share computed in single precision may miss its limit by this much.
@@ -57,7 +56,7 @@ def require_sensible(record: Record, arrays: Mapping[str, _Array]) -> None:
         If one is not finite, or out of its range; the text names it.
     """
     for name, value in arrays.items():
-        if name.startswith("training.") or value.dtype.kind != "f":
+        if name.startswith(TRAINING) or value.dtype.kind != "f":
             continue
         unbounded = name.startswith(_UNBOUNDED)
         if np.isnan(value).any() if unbounded else not np.isfinite(value).all():

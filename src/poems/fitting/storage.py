@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from poems.clustering.how_many import NumberTried
 from poems.diagnosis.check import Diagnosis
 from poems.files.tensors import write_state
 from poems.fitting.record import (
+    TRAINING,
     Arrays,
     OwnRecord,
     Record,
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# How the names begin of arrays that a checkpoint has for training to go on.
-TRAINING: Final = "training."
 _SCALING_ARRAYS = ("lower", "upper", "offset", "scale", "fill", "variance")
 _OWN_ARRAYS = ("mean", "dispersion", "levels")
 

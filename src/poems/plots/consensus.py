@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.clustering.names import natural_order
 from poems.plots.given import groups_of, table_of
-from poems.plots.style import SEQUENTIAL, label, natural_order
+from poems.plots.style import SEQUENTIAL, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from poems.clustering.names import natural_order
 from poems.errors import DataError
 from poems.findings import name_some
-from poems.plots.style import DIVERGING, labels, natural_order, panels
+from poems.plots.style import DIVERGING, labels, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from poems.clustering.names import natural_order
 from poems.plots.given import table_of
 from poems.plots.matrix import (
     SMALL,
@@ -110,7 +111,7 @@ def plot_associations(
     order = known.groupby("column", sort=False)["p"].min().sort_values(kind="stable").index
     drawn = order[:_MOST_COLUMNS]
     factors = list(dict.fromkeys(table["factor"]))
-    factors.sort(key=lambda name: (len(str(name)), str(name)))
+    factors.sort(key=natural_order)
     rows, columns = labels(drawn, 20), factor_numbers(factors)
     ax = matrix_axes(rows, columns, width=0.18) if ax is None else ax
     if not len(drawn):

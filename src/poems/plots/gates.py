@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.clustering.names import natural_order
 from poems.plots.given import groups_of, table_of
-from poems.plots.style import colours, label, labels, natural_order, new_axes
+from poems.plots.style import colours, label, labels, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

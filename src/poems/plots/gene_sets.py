@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.clustering.names import natural_order
 from poems.plots.given import table_of
-from poems.plots.style import labels, natural_order, new_axes
+from poems.plots.style import labels, new_axes
 from poems.settings.rates import FDR
 
 if TYPE_CHECKING:

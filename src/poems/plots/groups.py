@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from poems.clustering.names import natural_order
 from poems.plots.given import groups_of, table_of
 from poems.plots.matrix import CHARACTER, SMALL
-from poems.plots.style import colours, labels, natural_order, new_axes
+from poems.plots.style import colours, labels, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from poems.clustering.names import natural_order
 from poems.plots.given import groups_of
-from poems.plots.style import colours, label, natural_order, new_axes
+from poems.plots.style import colours, label, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.clustering.names import natural_order
 from poems.plots.given import groups_of
 from poems.plots.matrix import CHARACTER, ROW, SMALL, colour_bar, nothing
-from poems.plots.style import DIVERGING, PALETTE, colours, label, labels, natural_order, new_axes
+from poems.plots.style import DIVERGING, PALETTE, colours, label, labels, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

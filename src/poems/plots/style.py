@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -100,18 +99,6 @@ def new_axes(width: float, height: float) -> Axes:
 
     axes: Axes = Figure(figsize=(width, height), layout="constrained").subplots()
     return axes
-
-
-def natural_order(name: object) -> tuple[tuple[int, int | str], ...]:
-    """Return a key that sorts names by the numbers in them: S2 before S10.
-
-    Examples
-    --------
-    >>> sorted(["S10", "S2", "a"], key=natural_order)
-    ['S2', 'S10', 'a']
-    """
-    parts = re.split(r"(\d+)", str(name))
-    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts if part)
 
 
 def panels(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from poems.clustering.names import natural_order
 from poems.plots.given import table_of
-from poems.plots.style import DIVERGING, PALETTE, label, labels, natural_order, panels
+from poems.plots.style import DIVERGING, PALETTE, label, labels, panels
 from poems.settings.rates import FDR
 
 if TYPE_CHECKING:

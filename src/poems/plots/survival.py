@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from poems.clustering.names import natural_order
 from poems.plots.given import table_of
-from poems.plots.style import colours, labels, natural_order, new_axes
+from poems.plots.style import colours, labels, new_axes
 from poems.wording import p_text
 
 if TYPE_CHECKING:

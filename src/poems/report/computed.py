@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from poems.clustering.names import natural_order
 from poems.errors import DataError
 from poems.evaluation.labelled import compare_embeddings, compare_subtypes, label_column
 from poems.findings import Finding, name_some
-from poems.plots.style import natural_order
 from poems.report.sections.labels import BASELINE
 from poems.report.source import Source
 from poems.runs.folder import Run

@@ -32,7 +32,15 @@ HARMS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
     (
         "groups may be missing data or batches",
-        ("subtypes-follow", "factors-follow", "batch-in", "depth", "detected-in", "mean-in"),
+        (
+            "subtypes-follow",
+            "subtypes-of-missing",
+            "factors-follow",
+            "batch-in",
+            "depth",
+            "detected-in",
+            "mean-in",
+        ),
     ),
     (
         "samples may be mixed up",

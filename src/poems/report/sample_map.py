@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from poems.clustering.names import natural_order
 from poems.plots.latent import centre_plane, principal_plane
-from poems.plots.style import PALETTE, natural_order
+from poems.plots.style import PALETTE
 from poems.report.blocks import Map
 from poems.report.source import Source
 from poems.report.wording import column_title, general

@@ -26,10 +26,12 @@ _PLAIN: Final = {
     "loadings-dense": "its factors name no short lists of features",
     "badly-reconstructed": "an omic is hardly explained",
 }
+_MISSING: Final = "which omics were measured: they may be missing data"
 # Findings that say the subtypes are something else than the disease, by their beginning.
-_FOLLOWS: Final = "subtypes-follow"
+_FOLLOWS: Final = ("subtypes-follow", "subtypes-of-missing")
 _INSTEAD: Final = {
-    "subtypes-follow-missingness": "which omics were measured: they may be missing data",
+    "subtypes-follow-missingness": _MISSING,
+    "subtypes-of-missing-omics": _MISSING,
     "subtypes-follow-batch": "the batches: they may be technical",
 }
 

@@ -14,6 +14,7 @@ import pandas as pd
 from poems.analysis.contributions.gates import pattern_findings
 from poems.analysis.subtypes.assignment_storage import save_subtype_model
 from poems.data.disk.view import BackedCohort
+from poems.diagnosis.nuisance import batch_subtypes
 from poems.files.csv_tables import write_csv, write_findings
 from poems.files.output_folder import added_to_folder
 from poems.findings import Finding, name_some, unsaid
@@ -161,7 +162,10 @@ def all_additions(
     """
     return (
         Addition("what assigns new samples to the subtypes", partial(_assigner, model, subtypes)),
-        Addition("whether subtypes follow missing views", partial(_patterns, model, subtypes)),
+        Addition(
+            "whether subtypes follow missing views or batches",
+            partial(_patterns, model, cohort, subtypes),
+        ),
         *(_analyses(model, cohort, subtypes, seed) if analysis else ()),
         Addition(
             "pca.csv, the baseline that poems evaluate shows",
@@ -184,8 +188,12 @@ def _assigner(model: FittedPoems, subtypes: Subtypes) -> _Made:
     return learnt.findings, write
 
 
-def _patterns(model: FittedPoems, subtypes: Subtypes) -> _Made:
-    return pattern_findings(subtypes.assignment, model.gates), _nothing
+def _patterns(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> _Made:
+    own = subtypes.assignment
+    # Of those that are patterns themselves their own finding tells.
+    others = own.where(own.isin(subtypes.apart_from_patterns))
+    found = (*pattern_findings(others, model.gates), *batch_subtypes(own, cohort.obs))
+    return found, _nothing
 
 
 def _analyses(

@@ -54,6 +54,15 @@ def test_the_order_of_samples_does_not_matter(subtypes: pd.Series, obs: pd.DataF
     )
 
 
+def test_subtypes_and_groups_stand_in_the_order_of_their_names() -> None:
+    names = ["S1", "S2 (without rna)", "S3", "S10"]
+    subtypes = pd.Series([name for name in names for _ in range(20)])
+    obs = pd.DataFrame({"stage": ["I", "II", "III", "IV"] * 20})
+    found = characteristics(obs, subtypes)
+    assert list(found.subtypes) == names
+    assert found.table["group"].tolist() == ["I", "II", "III", "IV"]
+
+
 def test_a_column_is_tested_once(subtypes: pd.Series, obs: pd.DataFrame) -> None:
     table = characteristics(obs, subtypes).table
     assert table.groupby("column")["p"].count().eq(1).all()

@@ -49,6 +49,14 @@ def test_nothing_that_is_not_found_again_is_offered() -> None:
     assert "none are all found again" in said
 
 
+def test_groups_that_are_found_again_but_hold_few_samples_are_not_called_lost() -> None:
+    few = NumberTried(2, (60, 2), (0.95, 0.9), 6.0, 4.0)
+    said = explain_choice([few, LOST], 1, asked=False)
+    assert "Of 4 groups none are all found again" in said
+    assert "Of 2 groups one has fewer than 3 samples." in said
+    assert "found again" not in explain_choice([few], 1, asked=False)
+
+
 def test_a_larger_number_without_a_gap_is_said_beside_the_one_that_holds() -> None:
     said = explain_choice([HOLDS, NEAR, LOST], 2, asked=False)
     assert "3 is found again, but without a gap, and 4 does not hold" in said

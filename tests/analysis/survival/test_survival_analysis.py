@@ -287,6 +287,9 @@ def test_a_subtype_of_missing_omics_is_drawn_and_not_tested() -> None:
     assert again["n_samples"].item() == len(time)
     (said,) = [each for each in found.findings if each.code == "survival-missing-omics"]
     assert "S3 left out of the tests, the curves show it" in said.message
+    two = subtypes.where(lacks, "S1")
+    found = survival_analysis(latent, two, time, event, measured=measured, n_repeats=0)
+    assert "survival-one-subtype" in {each.code for each in found.findings}
     everything = pd.DataFrame({"rna": True}, index=NAMES)
     same = survival_analysis(latent, subtypes, time, event, measured=everything, n_repeats=0)
     pd.testing.assert_frame_equal(same.logrank, whatever.logrank)

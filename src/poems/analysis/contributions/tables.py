@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +22,7 @@ from poems.analysis.testing.obs_columns import (
     testable_columns,
 )
 from poems.clustering.agreement import ari
+from poems.clustering.names import natural_order
 from poems.data import MultiOmics
 from poems.findings import Finding, count, name_some
 from poems.fitting.projection import Inferred, inferred
@@ -272,17 +272,12 @@ def _records(column: ObsColumn, view: str, values: np.ndarray[Any, Any]) -> list
         tests = {key: shift[key] for key in ("test", "measure", "effect", "p")}
         tests |= {"effect_gate": gate["effect"], "p_gate": gate["p"]}
     records = []
-    for name in sorted(set(groups[known]), key=_natural):
+    for name in sorted(set(groups[known]), key=natural_order):
         own = values[known & (groups == name)]
         means = {"mean_shift": own[:, 0].mean(), "mean_gate": own[:, 1].mean()}
         place = {"column": column.name, "group": name, "view": view, "n_samples": len(own)}
         records.append({**place, **means, **tests})
     return records
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Order names by the numbers in them: S2 before S10."""
-    return [(len(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _alone(withheld: Withheld) -> tuple[Finding, ...]:

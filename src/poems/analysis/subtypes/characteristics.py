@@ -12,6 +12,7 @@ import pandas as pd
 
 from poems.analysis.factors.associations import false_discovery_rates, matched
 from poems.analysis.testing.obs_columns import ObsColumn, testable_columns
+from poems.clustering.names import natural_order
 from poems.errors import DataError
 from poems.findings import Finding
 
@@ -76,7 +77,7 @@ def characteristics(obs: pd.DataFrame, subtypes: pd.Series, *, seed: int = 0) ->
     [['f', '5 (50 %)'], ['m', '5 (50 %)']]
     """
     known = subtypes.dropna().astype(str)
-    names = sorted(known.unique(), key=lambda name: (len(name), name))
+    names = sorted(known.unique(), key=natural_order)
     if len(names) < 2:
         raise DataError(f"a comparison needs two subtypes; there is {len(names)}")
     columns, findings = testable_columns(matched(obs, known.index))
@@ -101,7 +102,7 @@ def _block(
         test, p = _kruskal([part.to_numpy(dtype=float) for part in parts.values()][:-1])
         row = {**about, "group": "", "summary": "median (quartiles)", **cells}
         return [{**row, "test": test, "p": p}]
-    groups = sorted(values.unique(), key=lambda name: (len(str(name)), str(name)))
+    groups = sorted(values.unique(), key=natural_order)
     counts = np.array([[int((parts[n] == g).sum()) for n in names] for g in groups])
     test, p = _chi_squared(counts, values.to_numpy(), subtype.to_numpy(), rng)
     rows = []

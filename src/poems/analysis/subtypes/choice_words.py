@@ -188,10 +188,15 @@ def _none(several: Sequence[NumberTried]) -> str:
         head = "No distinct groups: the samples form one group or a continuum."
         if not several:
             return f"{head} No larger number can be told apart."
-        return (
-            f"{head} Of {_listed([each.n_clusters for each in several])} groups none are all found "
-            "again when samples are drawn anew."
-        )
+        lost = [each.n_clusters for each in several if not each.found_again]
+        tiny = [each.n_clusters for each in several if each.found_again]
+        if lost:
+            head += (
+                f" Of {_listed(lost)} groups none are all found again when samples are drawn anew."
+            )
+        if tiny:
+            head += f" Of {_listed(tiny)} groups one has fewer than {FEWEST_SAMPLES} samples."
+        return head
     # The largest, or what is hardly short of a gap: that is what a user would take.
     near = [each for each in again if _nearly(each)]
     most = min(near, key=lambda each: each.chance or 0.0) if near else again[-1]

@@ -14,7 +14,7 @@ from poems.analysis.subtypes.choice_words import explain_choice
 from poems.analysis.subtypes.patterns import SubtypePattern, named_by_pattern, pattern_findings
 from poems.clustering.how_many import NumberTried
 from poems.clustering.kmeans import FEWEST_SAMPLES
-from poems.clustering.names import rank_of_name
+from poems.clustering.names import natural_order
 from poems.findings import Finding, count, name_some
 from poems.notebook import card
 from poems.settings.schema import Metric
@@ -179,7 +179,7 @@ class Subtypes:
     def sizes(self) -> pd.Series:
         """Number of samples by subtype, in the order S1, S2, …."""
         counts = self.assignment.value_counts()
-        return counts.loc[sorted(counts.index, key=rank_of_name)]
+        return counts.loc[sorted(counts.index, key=natural_order)]
 
     @property
     def tiny(self) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from poems.analysis.testing.obs_columns import FEWEST_IN_GROUP
+from poems.clustering.names import natural_order
 
 # Intervals between the times of the table of numbers at risk, at most.
 _MOST_STEPS = 7
@@ -100,7 +101,7 @@ def group_names(groups: pd.Series) -> list[str]:
     ['S1', 'S2', 'S10']
     """
     names = {str(name) for name in groups.dropna()}
-    return sorted(names, key=lambda name: (name.rstrip("0123456789"), len(name), name))
+    return sorted(names, key=natural_order)
 
 
 def round_times(longest: float) -> list[float]:

@@ -11,6 +11,7 @@ from poems.analysis.subtypes.patterns import SubtypePattern
 from poems.analysis.survival.logrank import logrank, stratified_logrank
 from poems.analysis.survival.outcome import Outcome
 from poems.findings import Finding, count, name_some
+from poems.wording import p_text
 
 # How the table of log-rank tests calls it.
 MEASURED_ALIKE = "overall, among samples measured alike"
@@ -53,8 +54,8 @@ def measured_alike(
         f"{name_some(names, 8)} left out of the tests, the curves show {_it(names)}: "
         f"{'it goes' if len(names) == 1 else 'they go'} with which omics were measured. With "
         f"{_it(names)}, and each sample compared with those alone that have the same omics "
-        f"({count(n_patterns, 'pattern')}), the log-rank test gives p {found.p:.2g}; whatever "
-        f"was measured, {everyone.p:.2g}"
+        f"({count(n_patterns, 'pattern')}), the log-rank test gives {p_text(found.p)}; "
+        f"whatever was measured, {p_text(everyone.p)}"
     )
     row = {
         "comparison": MEASURED_ALIKE, "group_a": "", "group_b": "", "n_samples": len(time),

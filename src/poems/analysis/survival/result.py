@@ -187,10 +187,10 @@ def survival_analysis(
     complete, lacking = complete_cases(adjusting, samples)
     groups = subtypes.reindex(samples).map(str, na_action="ignore")
     findings = [*outcome.findings, *noticed, *lacking]
-    tested, small = _tested_groups(groups)
-    findings += small
     patterns = () if measured is None else find_patterns(subtypes, measured)
-    tested &= ~groups.isin([each.subtype for each in patterns])
+    compared = groups.mask(groups.isin([each.subtype for each in patterns]))
+    tested, small = _tested_groups(compared)
+    findings += small
     drawn = groups.notna()
     curves = survival_curves(
         outcome.time[drawn], outcome.event[drawn],
@@ -206,7 +206,6 @@ def survival_analysis(
     findings += cohort_findings(outcome, groups, fits)
     tests = _tests(logrank, fits, bool(adjusting), fdr)
     points = (latent if embedding is None else embedding).loc[samples]
-    compared = groups.mask(groups.isin([each.subtype for each in patterns]))
     concordance, why = _concordance(
         outcome,
         compared,

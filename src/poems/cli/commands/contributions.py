@@ -108,6 +108,7 @@ def _show(console: Console, found: ViewContributions) -> None:
 def _print_contributions(console: Console, found: ViewContributions) -> None:
     """Print a line for each view, then weight and shift by subtype, and which columns differ."""
     from poems.analysis.contributions.tables import SUBTYPE
+    from poems.clustering.names import natural_order
 
     heading(console, "How much each omic counted")
     table = found.by_view.set_index("view")[list(_NAMES)].rename(columns=_NAMES)
@@ -126,7 +127,7 @@ def _print_contributions(console: Console, found: ViewContributions) -> None:
             for gate, shift in zip(groups["mean_gate"], groups["mean_shift"], strict=True)
         ]
     ).pivot(index="group", columns="view", values="cell")
-    order = sorted(groups["group"].unique(), key=lambda name: (len(name), name))
+    order = sorted(groups["group"].unique(), key=natural_order)
     wide = cells.reindex(
         index=order, columns=found.by_view["view"][found.by_view["n_samples"] > 0]
     ).fillna("–")

@@ -58,7 +58,8 @@ def _cautions(source: Source) -> Iterable[Finding]:
     yield from (
         each for each in diagnosis.findings if each.severity == "warning" and each.code not in known
     )
-    yield from batch_subtypes(source.subtypes, source.run.obs)
+    if "subtypes-follow-batch" not in known:
+        yield from batch_subtypes(source.subtypes, source.run.obs)
     yield from _doubtful_subtypes(source, known)
     yield from (each for each in source.survival or () if each.severity != "note")
     yield from _baseline(source)

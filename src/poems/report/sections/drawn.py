@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from poems.clustering.names import natural_order
 from poems.findings import count
-from poems.plots.style import natural_order
 from poems.report.blocks import Block, Picture, SideBySide
 from poems.report.pictures import picture
 from poems.report.source import Source

@@ -7,8 +7,8 @@ import pandas as pd
 from poems.analysis.subtypes.choice_words import choice_table
 from poems.analysis.subtypes.patterns import pattern_findings
 from poems.analysis.subtypes.result import Subtypes
+from poems.clustering.names import natural_order
 from poems.findings import count
-from poems.plots.style import natural_order
 from poems.report.blocks import Block, Fold, Heading, Panel, Picker, Section, Text
 from poems.report.pictures import picture
 from poems.report.sample_map import sample_map
