@@ -149,6 +149,22 @@ def test_the_row_of_all_factors_does_not_set_the_colours() -> None:
     assert image.get_clim() == (0, 2.0)
 
 
+@pytest.mark.parametrize("separation", [[3.3, 3.5, 2.8, 3.5], [3.3, 3.5, 5.2, 5.8]])
+@pytest.mark.parametrize("width", [5.2, 7.4])
+def test_the_name_of_a_line_lies_on_no_line(separation: list[float], width: float) -> None:
+    table = pd.DataFrame({"n_subtypes": [2, 3, 4, 5], "least_jaccard": [0.8, 0.5, 0.5, 0.3]})
+    table[["needed_jaccard", "holds"]] = [0.7, False]
+    table["without_groups"], table["separation"] = [4.8, 5.0, 3.9, 4.0], separation
+    figure = plots.plot_subtype_choice(table, figure=Figure((width, 3.2), layout="constrained"))
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        (name,) = ax.texts
+        box = name.get_window_extent()
+        for line in ax.lines:
+            path = line.get_path().transformed(ax.transData)
+            assert not path.intersects_bbox(box, filled=False), name.get_text()
+
+
 def test_associations_at_the_false_discovery_rate_have_a_dot() -> None:
     ax = plots.plot_associations(FEW.associations, fdr=0.05)
     marked = ax.collections[0].get_offsets()

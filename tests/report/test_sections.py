@@ -104,3 +104,15 @@ def test_a_section_that_fails_to_load_is_named(full_run: Path, tmp_path: Path) -
 def test_a_name_is_not_taken_twice() -> None:
     with pytest.raises(SettingsError, match="there is a report section 'cohort' already"):
         register_section("cohort", drugs)
+
+
+def test_columns_that_survival_is_read_from_are_in_its_section_alone(source: Source) -> None:
+    asked = replace(source, time="time", event="event", survival=())
+    for stem in ("factor_obs", "background_obs", "subtype_obs"):
+        table = pd.DataFrame({"column": ["time", "event", "label"], "p": 0.01})
+        changed = replace(asked, tables={stem: table})
+        assert list(changed.get(stem)["column"]) == ["label"]
+        assert list(replace(changed, time=None, event=None).get(stem)["column"]) == [
+            *table["column"]
+        ]
+        assert replace(asked, tables={stem: table[:2]}).get(stem) is None

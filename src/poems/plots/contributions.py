@@ -83,7 +83,7 @@ def plot_contributions(
         ax.scatter([], [], marker=shapes[name], s=26, color=_GREY, label=text)
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=0)
-    ax.set_xlabel("Mean weight of the view (gate)")
+    ax.set_xlabel("Mean weight of the omic (gate)")
     ax.set_ylabel("Mean shift of the latent without the omic (sd)")
     if len(views):
         ax.legend(

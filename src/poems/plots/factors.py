@@ -17,7 +17,7 @@ from poems.plots.matrix import (
     matrix_axes,
     nothing,
 )
-from poems.plots.style import DIVERGING, SEQUENTIAL, labels
+from poems.plots.style import DIVERGING, SEQUENTIAL, labels, natural_order
 from poems.settings.rates import FDR_OBS
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ def plot_associations(
     known = table.dropna(subset=["p"])
     order = known.groupby("column", sort=False)["p"].min().sort_values(kind="stable").index
     drawn = order[:_MOST_COLUMNS]
-    factors = list(dict.fromkeys(table["factor"]))
-    factors.sort(key=natural_order)
+    factors = sorted(dict.fromkeys(table["factor"]), key=natural_order)
     rows, columns = labels(drawn, 20), factor_numbers(factors)
     ax = matrix_axes(rows, columns, width=0.18) if ax is None else ax
     if not len(drawn):

@@ -72,35 +72,30 @@ def plot_subtype_choice(
     _curve(again, numbers, shown["least_jaccard"].to_numpy(dtype=float), holds)
     needed = shown["needed_jaccard"].to_numpy(dtype=float)
     again.plot(numbers, needed, color=_GREY, linestyle="--", linewidth=1, zorder=1)
-    again.text(
-        numbers[-1] + 0.5,
-        np.nanmax(needed[-3:]),
-        "needed",
-        color=_GREY,
-        fontsize=8,
-        ha="right",
-        va="bottom",
-    )
+    _name_line(again, "needed", np.nanmax(needed[-3:]))
     again.set_ylim(0, 1.05)
     again.set_ylabel("Least Jaccard index", fontsize="small")
     again.set_title("Found again", loc="left", fontsize="medium")
     _curve(apart, numbers, shown["separation"].to_numpy(dtype=float), holds)
     limits = shown["without_groups"].to_numpy(dtype=float)
     apart.plot(numbers, limits, color=_GREY, linestyle="--", linewidth=1, zorder=1)
-    apart.text(
-        numbers[0],
-        limits[0],
-        " without groups",
-        color=_GREY,
-        fontsize=8,
-        ha="left",
-        va="bottom",
+    # Above all that it spans: half of the numbers. It stands below the title.
+    spanned = slice(-(-len(shown) // 2) - 1, None)
+    _name_line(
+        apart, "without groups", np.nanmax([*shown["separation"][spanned], *limits[spanned], 0.0])
     )
-    # The name of the line stands above it, below the title.
     apart.set_ylim(0, 1.2 * float(np.nanmax([*shown["separation"], *limits, 1e-9])))
     apart.set_ylabel("Nearest two (sd)", fontsize="small")
     apart.set_title("Apart", loc="left", fontsize="medium")
     return figure
+
+
+def _name_line(ax: Axes, text: str, height: float) -> None:
+    """Name a dashed line at the right, a little above what is there."""
+    ax.annotate(
+        text, (ax.get_xlim()[1], height), (0, 3), textcoords="offset points", color=_GREY,
+        fontsize=8, ha="right", va="bottom",
+    )  # fmt: skip
 
 
 def _curve(ax: Axes, numbers: np.ndarray, values: np.ndarray, holds: np.ndarray) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 GENERATOR: Final = "POEMS report"
 # How the place of files of a run ends, and what stands between several.
 _IN_RUN: Final = " in the run folder"
-_POWER: Final = re.compile(r"([=≤] )?\d × 10[⁻⁰¹²³⁴-⁹]")
+_POWER: Final = re.compile(r"([=≤] )?[\d.]+ × 10[⁻⁰¹²³⁴-⁹]")
 _BETWEEN: Final = re.compile(r"(, | and )")
 
 
@@ -116,7 +116,7 @@ def _whole(text: str) -> str:
 
     >>> _whole("a 2 × 10⁻⁸").split(" ")[0]
     'a'
-    >>> _whole("by 2 × 10⁻⁸").split(" ")[0], len(_whole("q = 2 × 10⁻⁸ of").split(" "))
+    >>> _whole("by 2 × 10⁻⁸").split(" ")[0], len(_whole("q = 3.9 × 10⁻⁸ of").split(" "))
     ('by', 3)
     """
     return _POWER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)

@@ -7,7 +7,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from poems.report.blocks import Picture
 
@@ -72,9 +72,8 @@ def _saved(figure: Figure, many_points: bool, fonttype: str) -> bytes:
     from poems.plots.saving import write_figure
 
     target = io.BytesIO()
-    # Ids within the file would otherwise be random. Glyphs as paths look alike everywhere.
-    style: Any = {"svg.hashsalt": "poems", "svg.fonttype": fonttype}
-    with mpl.rc_context(style):
+    # Glyphs as paths look alike everywhere.
+    with mpl.rc_context({"svg.fonttype": fonttype}):
         write_figure(figure, target, "png" if many_points else "svg", dpi=2 * _DPI)
     content = target.getvalue()
     return content if many_points else _shorter(content)

@@ -90,8 +90,14 @@ class Source:
         return self.model.embedding(metric or self.metric).set_axis(self.run.obs.index)
 
     def get(self, stem: str) -> pd.DataFrame | None:
-        """Return a table that is there and has rows, else ``None``."""
+        """Return a table that is there and has rows, else ``None``.
+
+        Columns of the obs table that survival is read from have an analysis of their own, which
+        knows what censoring is: tables of the obs table are shown without them.
+        """
         table = self.tables.get(stem)
+        if table is not None and stem in _OF_OBS:
+            table = table[~table["column"].astype(str).isin([self.time, self.event])]
         return table if table is not None and len(table) else None
 
     def where(self, stem: str) -> str:
@@ -103,7 +109,7 @@ class Source:
     def absent(self, stem: str, what: str) -> Notice:
         """Say that a table is missing, or empty, and which command makes it."""
         if stem in self.tables:
-            return Notice(f"There is nothing to show of {what}: {self.where(stem)} has no rows.")
+            return Notice(f"There is nothing to show of {what} in {self.where(stem)}.")
         return Notice(
             f"This run has no table of {what} ({FOLDER}/{stem}.csv). Fit again with this version, "
             "and not with `--no-analysis` (`poems fit … --overwrite`): that writes it."

@@ -22,7 +22,9 @@ _FEWEST: Final = 3
 # Where a caution leads to, by the beginning of its code; others lead to the findings.
 _TARGETS: Final = (
     ("survival", "survival"),
-    ("subtypes-lost", "subtype-sizes"),
+    ("asked-number", "subtype-number"),
+    ("subtypes-lost", "subtype-number"),
+    ("subtypes-unstable", "subtype-sizes"),
     ("subtypes-tiny", "subtype-sizes"),
     ("baseline", "labels"),
     ("weak-omics", "cohort"),

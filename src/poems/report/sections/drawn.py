@@ -323,7 +323,8 @@ def obs_by_subtype(source: Source) -> list[Block]:
                 Column("q", "FDR q", "p", "By Benjamini and Hochberg, over all columns"),
             ],
             where=source.where("subtype_obs"),
-            note="The columns played no part in forming the subtypes.",
+            note="The columns played no part in forming the subtypes."
+            + (" Those of survival have a section of their own." if source.time else ""),
             sortable=False,
         )
     ]

@@ -88,8 +88,12 @@ def _overview(source: Source) -> Block:
             driven = (model.loadings[view] != 0).sum()
             table[f"view{at}"] = driven.reindex(table["factor"]).to_numpy()
             columns.append(Column(f"view{at}", view, "integer", "Features that it drives"))
-    obs = source.get("factor_obs")
+    obs, also = source.get("factor_obs"), ""
     if obs is not None:
+        also = (
+            ", and the column of the obs table that the factor goes with most (at a false "
+            f"discovery rate of {FDR_OBS:.0%})"
+        )
         table["obs"] = [closest_column(obs, factor) or "–" for factor in table["factor"]]
         columns.append(Column("obs", "Goes with"))
     if weak:
@@ -102,8 +106,7 @@ def _overview(source: Source) -> Block:
     )
     return make_table(
         "factor-overview",
-        f"All factors: the {shown}, and the column of the obs table that the factor goes with most "
-        f"(at a false discovery rate of {FDR_OBS:.0%}).",
+        f"All factors: the {shown}{also}.",
         table,
         columns,
         where=source.where("factor_variance") if variance is not None else "loadings/",

@@ -122,7 +122,8 @@ def _sizes(source: Source) -> Block:
             Column("probability", "Probability", "number", "Mean probability of assignment"),
         ],
         where=source.where("subtype_stability") if stability is not None else "subtypes.csv",
-        note=""
+        note="Consensus and Jaccard are of subsamples of the embedding as it is. Where the number "
+        "of subtypes is judged, a network is made anew for each subsample: that is stricter."
         if stability is not None
         else source.absent("subtype_stability", "the subtypes' stability").text,
         sortable=False,

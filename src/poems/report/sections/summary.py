@@ -155,7 +155,7 @@ def subtype_sentences(source: Source) -> Iterable[Sentence]:
             worst = known.loc[known["jaccard"].idxmin()]
             yield Sentence(
                 "Subtypes",
-                f"When the subtyping is repeated, {best['subtype']} is found again best and "
+                f"In subsamples of the embedding {best['subtype']} is found again best and "
                 f"{worst['subtype']} least well (overlap {number(best['jaccard'])} and "
                 f"{number(worst['jaccard'])}; 1 is the same samples).",
                 target="subtype-sizes",
@@ -290,8 +290,6 @@ def obs_sentences(source: Source) -> Iterable[Sentence]:
         return
     topic, target = "Clinical columns", "factors"
     tested = obs.dropna(subset=["p"])
-    # Survival has an analysis of its own.
-    tested = tested[~tested["column"].astype(str).isin([source.time, source.event])]
     if not len(tested):
         return
     own = of_sound_factors(source, tested[tested["q"] <= FDR_OBS])

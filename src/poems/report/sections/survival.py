@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
@@ -10,12 +9,12 @@ import pandas as pd
 from poems.analysis.survival.cox import NOT_FITTED
 from poems.findings import Finding
 from poems.report.blocks import Block, Fold, Notice, Picture, Section, Text
+from poems.report.harm import spoken_text
 from poems.report.pictures import picture
 from poems.report.sections.drawn import factor_survival
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
-from poems.report.wording import sentence
-from poems.wording import in_omics
+from poems.report.wording import factor_title, sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +32,6 @@ RESULTS: Final = (
 OF_SUBTYPES: Final = ("survival-subtypes", "survival-one-subtype")
 # Subtypes whose numbers at risk stand beneath a small picture.
 _MOST_AT_RISK: Final = 4
-_FACTOR: Final = re.compile(r"\bfactor_(\d+)\b")
 _LEAD: Final = (
     "Whether subtypes and factors go with survival, of which the model has seen nothing. What is "
     "reported is corrected for the number of tests."
@@ -74,16 +72,7 @@ def spoken(finding: Finding) -> str:
     >>> spoken(Finding("note", "survival-factors", "factor_2 goes with survival"))
     'Factor 2 goes with survival.'
     """
-    return sentence(in_omics(spoken_name(finding.message)))
-
-
-def spoken_name(text: str) -> str:
-    """Return a text with factors named as in the report.
-
-    >>> spoken_name("factor_2")
-    'Factor 2'
-    """
-    return _FACTOR.sub(r"Factor \1", text)
+    return sentence(spoken_text(finding.message))
 
 
 def survival_curves(
@@ -143,13 +132,13 @@ def survival_curves(
 def _ratios(source: Source, cox: pd.DataFrame) -> Block:
     from poems.plots.hazard_ratios import hazard_rows, plot_hazard_ratios
 
-    cox = cox.assign(term=cox["term"].astype(str).map(spoken_name))
+    cox = cox.assign(term=cox["term"].map(factor_title))
     rows = hazard_rows(cox)
     apart = rows[(rows["lower"] > 1) | (rows["upper"] < 1)]
     listed = "; ".join(
         f"{row.name} {row.hazard_ratio:.2f}" for row in apart.itertuples(index=False)
     )
-    failed = cox.loc[cox["test"] == NOT_FITTED, "model"].map(lambda model: spoken_name(str(model)))
+    failed = cox.loc[cox["test"] == NOT_FITTED, "model"].map(factor_title)
     missing = f" Not fitted: {', '.join(dict.fromkeys(failed))}." if len(failed) else ""
     return picture(
         "survival-ratios",

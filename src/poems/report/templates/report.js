@@ -278,7 +278,7 @@
 
   // What is folded opens when a link leads into it.
   function unfold() {
-    var target = location.hash.length > 1 ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
+    var target = document.getElementById(location.hash.slice(1));
     for (var each = target; each; each = each.parentElement) {
       if (each.tagName === "DETAILS") { each.open = true; }
     }
