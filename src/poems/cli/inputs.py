@@ -317,8 +317,8 @@ def tables_as_then(inputs: RunInputs, run: Path) -> Tables:
             f"of what {run} was fitted to, {'; '.join(amiss)}. The same fit takes the same "
             "files: put them back, or fit anew to those that there are"
         )
-    paths = {name: find_input(file, run).path for name, file in inputs.views.items()}
-    obs = None if inputs.obs is None else find_input(inputs.obs, run).path
+    *views, obs = [each.path for each in found.values()] + [None] * (inputs.obs is None)
+    paths = dict(zip(inputs.views, views, strict=True))
     options = dict(inputs.options)
     in_rows = options.pop("features_in_rows", False)
     return Tables(paths.get("", paths), obs, in_rows, as_then=options)
