@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from killing import in_copy, killed_at_every_change
 
 from poems.errors import ReadError, SettingsError, StorageError
-from poems.files.locks import LOCK, holds_lock, release_lock, take_lock
+from poems.files.locks import LOCK, lock_depth, release_lock, take_lock
 from poems.files.output_folder import (
     CHECKPOINT,
     added_to_folder,
@@ -193,9 +193,9 @@ def test_a_claim_that_came_to_nothing_leaves_nothing(tmp_path: Path) -> None:
     claim_folder(empty, "run")
     claim_folder(empty, "run")
     release_folder(empty)
-    assert holds_lock(empty), "it was claimed twice"
+    assert lock_depth(empty), "it was claimed twice"
     release_folders()
-    assert not holds_lock(empty)
+    assert not lock_depth(empty)
     assert list(empty.iterdir()) == []
 
 
@@ -261,21 +261,91 @@ def test_lists_and_journals_that_lead_out_of_the_folder_are_not_followed(
     (out / MANIFEST).write_text(json.dumps(manifest))
     write(out, NEW)
     assert (tmp_path / "outside.txt").read_text() == "of another"
-    staging = out / ".poems-new-1"
-    staging.mkdir()
-    move = {"staging": staging.name, "files": [], "remove": [name], "keep": [], "last": None}
-    (out / JOURNAL).write_text(json.dumps({**move, "meanwhile": None}))
-    with pytest.raises(StorageError, match=r"leads out of the folder"):
+    for part in ({"remove": [name]}, {"files": [name]}, {"keep": [["a.csv", name]]}, {"last": name}):
+        journal(out, **part)
+        with pytest.raises(StorageError, match=r"leads out of the folder"):
+            read_marker(out, "survival")
+        assert (tmp_path / "outside.txt").read_text() == "of another"
+
+
+def journal(out: Path, **parts: object) -> Path:
+    """Leave a move behind as a killed process would; return the folder of its files."""
+    move = {"staging": ".poems-new-1", "files": [], "remove": [], "keep": [], "last": None}
+    (out / JOURNAL).write_text(json.dumps({**move, "meanwhile": {}, **parts}))
+    return out / ".poems-new-1"
+
+
+def test_a_journal_is_not_carried_out_through_links(out: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "c.csv").write_text("of another")
+    (out / "other").symlink_to(outside)
+    for part in ({"files": ["other/c.csv"]}, {"keep": [["other/c.csv", "other/d.csv"]]}):
+        staging = journal(out, **part)
+        (staging / "other").mkdir(parents=True, exist_ok=True)
+        (staging / "other" / "c.csv").write_text("new")
+        with pytest.raises(SettingsError, match=r"out/other is a link, through which nothing"):
+            read_marker(out, "survival")
+    shutil.rmtree(staging)
+    journal(out, files=["c.csv"]).symlink_to(outside)
+    with pytest.raises(SettingsError, match=r"\.poems-new-1 is a link, through which nothing"):
         read_marker(out, "survival")
-    assert (tmp_path / "outside.txt").read_text() == "of another"
+    assert {path.name: path.read_text() for path in outside.iterdir()} == {"c.csv": "of another"}
 
 
-@given(text=st.text(max_size=40) | st.sampled_from(["{}", "[]", "null", '{"staging": 3}']))
+def test_an_addition_ends_first_what_another_had_begun(out: Path) -> None:
+    staging = journal(out, files=["c.csv"])
+    staging.mkdir()
+    (staging / "c.csv").write_text("of the first")
+    with added_to_folder(out) as fresh:
+        (fresh / "d.csv").write_text("of the second")
+    assert contents(out).items() >= {"c.csv": "of the first", "d.csv": "of the second"}.items()
+
+
+def test_a_list_that_is_none_is_not_there(out: Path) -> None:
+    for files in ("ab", 3, None, ["a"], [[1, "x"]]):
+        (out / MANIFEST).write_text(json.dumps({"format": "poems-manifest", "files": files}))
+        assert read_manifest(out) is None
+
+
+def test_a_lock_that_a_full_disk_cut_short_is_let_go_of(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(SettingsError, match="cannot be written to"):
+            claim_folder(out, "survival", overwrite=True)
+    write(out, NEW)
+    assert contents(out).items() >= NEW.items()
+
+
+def test_a_claim_is_taken_back_before_another_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def release_and_claim(folder: Path) -> None:
+        release_lock(folder)
+        take_lock(folder)
+        write_marker(folder, "run", {}, complete=False)
+
+    folder = claim_folder(tmp_path / "out", "run")
+    monkeypatch.setattr("poems.files.output_folder.release_lock", release_and_claim)
+    release_folder(folder)
+    assert (folder / "run.json").exists(), "it is the other's"
+    release_lock(folder)
+
+
+@given(
+    text=st.binary(max_size=40)
+    | st.sampled_from([b"{}", b"[]", b"null", b'{"staging": 3}', b"[" * 9999])
+)
 def test_a_damaged_journal_is_an_error_in_words(
-    tmp_path_factory: pytest.TempPathFactory, text: str
+    tmp_path_factory: pytest.TempPathFactory, text: bytes
 ) -> None:
     folder = tmp_path_factory.mktemp("journal")
-    (folder / JOURNAL).write_text(text, encoding="utf-8")
+    (folder / JOURNAL).write_bytes(text)
     with pytest.raises(StorageError, match=r"is damaged .*; remove it, and repeat the command"):
         finish_moving(folder)
 
@@ -322,9 +392,9 @@ def test_a_lock_is_one_threads_and_counts(tmp_path: Path) -> None:
     take_lock(tmp_path)
     take_lock(tmp_path)
     release_lock(tmp_path)
-    assert holds_lock(tmp_path)
+    assert lock_depth(tmp_path)
     release_lock(tmp_path)
-    assert not holds_lock(tmp_path)
+    assert not lock_depth(tmp_path)
     assert not (tmp_path / LOCK).exists()
     release_lock(tmp_path)
 

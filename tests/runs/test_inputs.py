@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from poems.errors import StorageError
 from poems.runs import inputs
-from poems.runs.inputs import find_input, read_inputs, record_inputs
+from poems.runs.inputs import InputFile, find_input, read_inputs, record_inputs
 
 
 def test_a_file_is_found_where_it_was_and_known_by_its_contents(tmp_path: Path) -> None:
@@ -30,6 +30,12 @@ def test_a_file_is_found_where_it_was_and_known_by_its_contents(tmp_path: Path) 
     (other / "a.csv").write_text("1")
     found = find_input(file, other / "run")
     assert (found.problem, found.path) == (None, other / "a.csv")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="takes a device")
+def test_a_path_that_was_edited_is_not_read_without_end(tmp_path: Path) -> None:
+    file = InputFile("/dev/zero", None, 0, "sha256:")
+    assert find_input(file, tmp_path).problem == "moved"
 
 
 def test_a_folder_is_known_by_the_names_and_contents_of_its_files(tmp_path: Path) -> None:

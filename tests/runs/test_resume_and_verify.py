@@ -190,6 +190,23 @@ def test_runs_are_compared_file_by_file(made: tuple[list[Path], Path], tmp_path:
     assert table.loc["gates.csv", "where"] == f"line {len(text)}: not as many cells"
     assert "S1 and S9" in table.loc["subtypes.csv", "where"]
     assert {each.split(" ")[0] for each in changed_files(again)} == expected
+    for text in (b"sample,\xe9\n", b"x" * 200_000):
+        (again / "gates.csv").write_bytes(text)
+        table = compare_runs(run, again).table.set_index("file")
+        assert table.loc["gates.csv", "where"] == "it is no table any more"
+
+
+def test_a_run_is_repeated_with_what_was_recorded_and_nothing_else(
+    made: tuple[list[Path], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(made[1], run)
+    marker = json.loads((run / "run.json").read_text())
+    for name in ("out", "command", "resume", "profile", "other"):
+        edited = {**marker, "request": {**marker["request"], name: 3}}
+        (run / "run.json").write_text(json.dumps(edited))
+        assert poems_here("verify", run) == 1
+        assert f"asks for what is not known: {name}; was it edited?" in capsys.readouterr().err
 
 
 def test_commands_find_the_tables_of_the_fit_again(

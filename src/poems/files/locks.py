@@ -77,10 +77,14 @@ def take_lock(folder: Path) -> None:
         )
     since = datetime.now().astimezone().isoformat(" ", "seconds")
     owner = Owner(os.getpid(), platform.node(), since)
-    os.ftruncate(handle, 0)
-    os.lseek(handle, 0, os.SEEK_SET)
-    os.write(handle, json.dumps(asdict(owner)).encode())
     _held[path] = _Held(handle, threading.get_ident(), os.getpid())
+    try:
+        os.ftruncate(handle, 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.write(handle, json.dumps(asdict(owner)).encode())
+    except OSError:
+        release_lock(folder)  # the disk is full: whoever makes room can try again
+        raise
 
 
 def release_lock(folder: Path) -> None:
@@ -102,9 +106,10 @@ def release_lock(folder: Path) -> None:
     os.close(held.handle)
 
 
-def holds_lock(folder: Path) -> bool:
-    """Return whether this thread is the writer of a folder."""
-    return _own(folder.resolve()) is not None
+def lock_depth(folder: Path) -> int:
+    """Return how many times this thread has taken the lock of a folder; 0: it is not the writer."""
+    own = _own(folder.resolve())
+    return 0 if own is None else own.depth
 
 
 def held_folders() -> list[Path]:

@@ -20,12 +20,13 @@ from poems.errors import ReadError, SettingsError, StorageError
 from poems.files.atomic import NO_SPACE, atomic_path, write_json
 from poems.files.locks import (
     held_folders,
-    holds_lock,
+    lock_depth,
     release_lock,
     require_unlocked,
     take_lock,
 )
 from poems.files.placing import (
+    AT_WORK,
     JOURNAL,
     clear_leftovers,
     finish_moving,
@@ -53,8 +54,6 @@ Kind = Literal[
 CHECKPOINT = "checkpoint.poems"
 
 _VERSION = 1
-# How the names begin of what writers at work have in a folder.
-_AT_WORK: Final = ".poems-"
 # Seconds to wait for a writer that is moving files, which takes an instant.
 _LONGEST_MOVE: Final = 10.0
 # Folders that were empty when they were claimed, and whether they were made then.
@@ -118,18 +117,14 @@ def claim_folder(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> 
 
 def release_folder(folder: Path) -> None:
     """End a claim; a folder that nothing was written into is as it was before it."""
-    if not holds_lock(folder):
-        return
+    made: bool | None = None
+    # While it is held: whoever claims the folder next writes a marker of the same name.
+    if lock_depth(folder) == 1:
+        made = _made.pop(folder.resolve(), None)
+        if made is not None and _is_free(folder):
+            for kind in _COMMANDS:
+                (folder / f"{kind}.json").unlink(missing_ok=True)
     release_lock(folder)
-    if holds_lock(folder):
-        return
-    made = _made.pop(folder.resolve(), None)
-    if made is None:
-        return
-    if not _is_free(folder):
-        return
-    for kind in _COMMANDS:
-        (folder / f"{kind}.json").unlink(missing_ok=True)
     if made:
         try:
             folder.rmdir()
@@ -149,7 +144,7 @@ def complete_results() -> list[Path]:
 def release_folders() -> None:
     """End all claims of this thread."""
     for folder in held_folders():
-        while holds_lock(folder):
+        while lock_depth(folder):
             release_folder(folder)
 
 
@@ -231,6 +226,8 @@ def added_to_folder(
     """
     take_lock(folder)
     try:
+        # What another had begun, and did not end, would be lost otherwise.
+        finish_moving(folder)
         with staging_folder(folder) as fresh:
             yield fresh
             place(fresh, folder, remove=remove, older=older)
@@ -325,7 +322,7 @@ def _require_free(path: Path, kind: Kind, overwrite: bool) -> None:
 
 def _is_free(path: Path) -> bool:
     """Return whether a folder has nothing but what a writer that was killed at once has left."""
-    names = {each.name for each in path.iterdir() if not each.name.startswith(_AT_WORK)}
+    names = {each.name for each in path.iterdir() if not each.name.startswith(AT_WORK)}
     begun = {f"{kind}.json" for kind in _COMMANDS if _has_only_begun(path, kind)}
     return names <= begun
 

@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, Final
 
 from poems.errors import SettingsError, StorageError
@@ -27,7 +27,9 @@ from poems.files.atomic import STAGING, clear_temporary, flush, full_disk_named,
 
 logger = logging.getLogger(__name__)
 
-JOURNAL: Final = ".poems-moving.json"
+# How the names begin of what writers at work have in a folder.
+AT_WORK: Final = ".poems-"
+JOURNAL: Final = f"{AT_WORK}moving.json"
 MANIFEST: Final = "manifest.json"
 _FORMAT: Final = "poems-manifest"
 
@@ -43,9 +45,13 @@ class _Move:
     staging: str
     files: list[str]
     remove: list[str]
-    keep: list[list[str]]
+    keep: list[tuple[str, str]]
     last: str | None
     meanwhile: dict[str, Any] | None
+
+    @property
+    def placed(self) -> list[str]:
+        return [*self.files, *([] if self.last is None else [self.last])]
 
 
 @contextmanager
@@ -127,7 +133,7 @@ def place(
         files=[*(name for name in files if name != last), MANIFEST],
         remove=sorted(gone - set(files)),
         keep=[
-            [name, _free_name(folder, name)]
+            (name, _free_name(folder, name))
             for name in files
             if name not in before and (folder / name).exists() and known is not None
         ],
@@ -147,15 +153,19 @@ def finish_moving(folder: Path) -> bool:
     ------
     StorageError
         If the journal of the move is damaged.
+    SettingsError
+        If a link or a folder is in the way.
     OSError
         If files cannot be moved.
     """
     path = folder / JOURNAL
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
     except FileNotFoundError:
         return False
     move = _read_move(path, text)
+    names = [*move.placed, *(name for pair in move.keep for name in pair)]
+    _require_way(folder, [*names, *(f"{move.staging}/{name}" for name in names)])
     logger.warning("a result in %s whose writer was ended amid its last step was completed", folder)
     _carry_out(folder, move)
     return True
@@ -178,32 +188,45 @@ def read_manifest(folder: Path) -> dict[str, str] | None:
     """
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        files = dict(found["files"])
-    except (OSError, ValueError, KeyError, TypeError):
+        files = {str(name): str(value) for name, value in found["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     if found.get("format") != _FORMAT:
         return None
-    return {name: str(value) for name, value in files.items() if _is_inside(name)}
+    return {name: value for name, value in files.items() if is_inside(name)}
 
 
-def _is_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and name not in ("", ".")
+def is_inside(name: str) -> bool:
+    """Return whether a path, as somebody may have edited it, is of a result's file in its folder.
+
+    >>> [is_inside(name) for name in ("loadings/rna.csv", "../a", "/a", ".poems-lock", "")]
+    [True, False, False, False, False]
+    """
+    path = PurePath(name)
+    if not path.parts or path.anchor or ".." in path.parts or "\0" in name:
+        return False
+    return not path.parts[0].startswith(AT_WORK)
 
 
-def _read_move(path: Path, text: str) -> _Move:
+def _read_move(path: Path, text: bytes) -> _Move:
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        move = _Move(**json.loads(text))
-        names = [move.staging, *move.files, *move.remove, *(n for pair in move.keep for n in pair)]
-        if not all(map(_is_inside, names)) or "/" in move.staging:
-            raise ValueError("a path in it leads out of the folder")
-        if not move.staging.startswith(STAGING):
-            raise ValueError(f"'{move.staging}' is no folder of new files")
-    except (ValueError, TypeError, AttributeError) as error:
-        raise StorageError(f"{path} is damaged ({error}); remove it, and repeat the command") from (
-            error
-        )
+        move = TypeAdapter(_Move).validate_json(text, strict=True)
+    except ValidationError as error:
+        raise _damaged(path, error.errors()[0]["msg"]) from error
+    names = [*move.placed, *move.remove, *(name for pair in move.keep for name in pair)]
+    if not all(map(is_inside, names)):
+        raise _damaged(path, "a path in it leads out of the folder")
+    if not move.staging.startswith(STAGING) or len(PurePath(move.staging).parts) > 1:
+        raise _damaged(path, f"'{move.staging}' is no folder of new files")
+    if move.last is not None and len(PurePath(move.last).parts) > 1:
+        raise _damaged(path, f"'{move.last}' does not lie in the folder itself")
     return move
+
+
+def _damaged(path: Path, why: str) -> StorageError:
+    return StorageError(f"{path} is damaged ({why}); remove it, and repeat the command")
 
 
 def _carry_out(folder: Path, move: _Move) -> None:
@@ -212,14 +235,14 @@ def _carry_out(folder: Path, move: _Move) -> None:
     if move.last is not None and move.meanwhile is not None and (fresh / move.last).exists():
         write_json(folder / move.last, move.meanwhile)
     for name, other in move.keep:
-        if (fresh / name).exists() and not (folder / other).exists():
+        if (fresh / name).exists() and (folder / name).exists() and not (folder / other).exists():
             (folder / name).rename(folder / other)
             logger.warning(
                 "%s was there and is not of POEMS: it was kept as %s", folder / name, other
             )
     for name in move.remove:
         _remove(folder, name)
-    for name in (*move.files, *([] if move.last is None else [move.last])):
+    for name in move.placed:
         if not (fresh / name).exists():
             continue
         target = folder / name

@@ -17,7 +17,7 @@ from poems.plots.matrix import (
     matrix_axes,
     nothing,
 )
-from poems.plots.style import DIVERGING, SEQUENTIAL, labels, natural_order
+from poems.plots.style import DIVERGING, SEQUENTIAL, labels
 from poems.settings.rates import FDR_OBS
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from poems.analysis.contributions.gates import pattern_findings
 from poems.analysis.subtypes.assignment_storage import save_subtype_model
 from poems.data.disk.view import BackedCohort
 from poems.diagnosis.nuisance import batch_subtypes
+from poems.errors import PoemsError
 from poems.files.csv_tables import write_csv, write_findings
 from poems.files.output_folder import added_to_folder
 from poems.findings import Finding, name_some, unsaid
@@ -79,7 +80,7 @@ def add_to_run(
         If interrupted; its text says what was kept and what is missing.
     """
     reported: list[Finding] = []
-    unwritten: OSError | None = None
+    unwritten: OSError | PoemsError | None = None
     for at, addition in enumerate(additions):
         missing = still_missing(folder, additions[at + 1 :])
         try:
@@ -105,12 +106,12 @@ def add_to_run(
     return tuple(reported)
 
 
-def _say(folder: Path, findings: Sequence[Finding]) -> OSError | None:
+def _say(folder: Path, findings: Sequence[Finding]) -> OSError | PoemsError | None:
     """Write the findings; return what keeps this from being done."""
     try:
         with added_to_folder(folder) as fresh:
             write_findings(fresh / _FINDINGS, findings)
-    except OSError as error:
+    except (OSError, PoemsError) as error:
         return error
     return None
 

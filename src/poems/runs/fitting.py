@@ -51,7 +51,7 @@ class FitRequest:
         """Return what of it is to be known of a run, as JSON holds it."""
         return {
             "command": list(self.command),
-            "request": {name: getattr(self, name) for name in _RECORDED},
+            "request": {name: getattr(self, name) for name in RECORDED},
             "machine": self.machine(),
             KEY: None if self.inputs is None else self.inputs.record(),
         }
@@ -67,7 +67,7 @@ class FitRequest:
 
 
 # What a fit is repeated with, beside its settings and its seed.
-_RECORDED: Final = ("seed", "threads", "device", "n_subtypes", "metric", "subtypes_by", "analysis")
+RECORDED: Final = ("seed", "threads", "device", "n_subtypes", "metric", "subtypes_by", "analysis")
 # Seconds between two checkpoints where none are asked for: of a minute no more is lost.
 _BETWEEN_CHECKPOINTS: Final = 60.0
 # Of the pictures and all that does not depend on sizes.

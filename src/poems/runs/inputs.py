@@ -165,7 +165,8 @@ def find_input(file: InputFile, run: Path) -> FoundInput:
     places = [Path(file.path)]
     if file.relative is not None:
         places.append(Path(os.path.normpath(run.resolve() / file.relative)))
-    there = [path for path in places if path.exists()]
+    # Neither devices nor pipes, which never end: anyone may have edited where it lay.
+    there = [path for path in places if path.is_file() or path.is_dir()]
     for path in there:
         try:
             same = _size(path) == file.size and _checksum(path) == file.checksum

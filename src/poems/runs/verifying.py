@@ -18,8 +18,8 @@ from poems._version import __version__
 from poems.errors import StorageError
 from poems.files.output_folder import read_marker
 from poems.files.placing import read_manifest
-from poems.findings import Finding
-from poems.runs.fitting import FitRequest, fit_run
+from poems.findings import Finding, name_some
+from poems.runs.fitting import RECORDED, FitRequest, fit_run
 from poems.runs.inputs import RunInputs, read_inputs
 from poems.runs.writing import KIND, MODEL
 
@@ -87,11 +87,14 @@ def recorded(run: Path) -> Recorded:
             f"{run} does not say what it was fitted to and how: it was made by an earlier version, "
             "or in Python. Fit again to have a run that can be repeated"
         )
+    unknown = [name for name in request if name not in RECORDED]
+    if unknown:
+        raise StorageError(
+            f"{run / 'run.json'} asks for what is not known: {name_some(unknown)}; was it edited? "
+            "Fit again to have a run that can be repeated"
+        )
     record, _ = read_record(run / MODEL)
-    try:
-        made = FitRequest(settings=record.settings, out=run, progress=False, **request)
-    except TypeError as error:
-        raise StorageError(f"{run / 'run.json'} asks for what is not known: {error}") from error
+    made = FitRequest(settings=record.settings, out=run, progress=False, **request)
     return Recorded(inputs, made, record.versions)
 
 
@@ -157,10 +160,17 @@ def _compared(run: Path) -> Iterator[str]:
 def _difference(one: Path, other: Path, tolerance: float) -> tuple[Verdict, float, str]:
     if one.read_bytes() == other.read_bytes():
         return "same", 0.0, ""
-    if one.suffix != ".csv":
-        # A model holds what its tables say, so that these tell by how much it differs.
-        verdict: Verdict = "same" if tolerance > 0 and one.name == MODEL else "differs"
-        return verdict, math.nan, "its bytes"
+    if one.suffix == ".csv":
+        try:
+            return _difference_of_tables(one, other, tolerance)
+        except (UnicodeDecodeError, csv.Error):
+            return "differs", math.nan, "it is no table any more"
+    # A model holds what its tables say, so that these tell by how much it differs.
+    verdict: Verdict = "same" if tolerance > 0 and one.name == MODEL else "differs"
+    return verdict, math.nan, "its bytes"
+
+
+def _difference_of_tables(one: Path, other: Path, tolerance: float) -> tuple[Verdict, float, str]:
     largest, where = 0.0, ""
     with (
         one.open(encoding="utf-8", newline="") as first,

@@ -14,6 +14,7 @@ from poems._version import __version__
 from poems.errors import SettingsError
 from poems.files.atomic import atomic_path, write_text
 from poems.files.output_folder import replaced_folder, write_marker
+from poems.files.placing import is_inside
 from poems.runs.export.tables import COLUMNS, describe, run_tables
 
 # A spreadsheet takes a cell that begins so for a formula.
@@ -81,10 +82,10 @@ def export_csv(
 def _tables_of_older(out: Path) -> list[str]:
     try:
         tables = json.loads((out / "export.json").read_text(encoding="utf-8"))["tables"]
+        names = [f"{each}.csv" for each in tables]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    # No name of a table reaches out of the folder; those of patterns are taken as they are.
-    return [f"{glob.escape(str(each))}.csv" for each in tables if ".." not in str(each)]
+    return [glob.escape(name) for name in names if is_inside(name)]
 
 
 def neutral(cell: str) -> str:
