@@ -19,7 +19,8 @@ from poems.fitting.result import FittedPoems
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
 from poems.scaling.preprocessing import fit_preprocessing
-from poems.settings.schema import PreprocessingSettings, Settings
+from poems.settings.groups import PreprocessingSettings
+from poems.settings.schema import Settings
 from poems.simulation.cohort import Simulation
 
 N_LATENT, SIZES = 4, {"a": 30, "b": 20}

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from poems.nn.decoder import DenseDecoder, SparseDecoder
+from poems.settings.groups import ModelSettings, SparsitySettings
 from poems.settings.parts import DECODERS
-from poems.settings.schema import ModelSettings, SparsitySettings
 
 f64 = torch.float64
 

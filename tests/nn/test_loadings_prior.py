@@ -8,7 +8,7 @@ from torch import Tensor
 
 from poems.nn.decoder import SparseDecoder
 from poems.nn.loadings_prior import penalty_rates, update_priors
-from poems.settings.schema import ModelSettings, SparsitySettings
+from poems.settings.groups import ModelSettings, SparsitySettings
 
 
 def sparse(n_features: int = 9, **sparsity: float) -> SparseDecoder:

@@ -19,7 +19,7 @@ from poems.data.container import MultiOmics
 from poems.errors import DataError, SettingsError
 from poems.scaling.own_scale import Kind
 from poems.scaling.preprocessing import Preprocessing, fit_preprocessing
-from poems.settings.schema import PreprocessingSettings
+from poems.settings.groups import PreprocessingSettings
 
 Make = Callable[..., MultiOmics]
 DRAWS: dict[Kind, Callable[[np.random.Generator], npt.NDArray[np.float64]]] = {

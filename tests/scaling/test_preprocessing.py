@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from poems.data.container import MultiOmics, View
 from poems.errors import DataError, SettingsError
 from poems.scaling.preprocessing import fit_preprocessing
-from poems.settings.schema import PreprocessingSettings
+from poems.settings.groups import PreprocessingSettings
 
 Make = Callable[..., MultiOmics]
 

@@ -17,7 +17,8 @@ from poems.data.disk.view import BackedCohort
 from poems.evaluation.matching import support_scores
 from poems.scaling.preprocessing import fit_preprocessing
 from poems.scaling.screening import Screening, tells
-from poems.settings.schema import PreprocessingSettings, Settings
+from poems.settings.groups import PreprocessingSettings
+from poems.settings.schema import Settings
 
 Make = Callable[..., MultiOmics]
 RULE = Screening(n_latent=16, scale=1.5)

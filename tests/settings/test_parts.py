@@ -17,9 +17,9 @@ from poems.errors import SettingsError
 from poems.nn.decoder import SparseDecoder
 from poems.nn.distributions.posteriors import GaussianPosterior
 from poems.scaling.batch import Batch
+from poems.settings.groups import ModelSettings, SparsitySettings
 from poems.settings.parts import DECODERS, FUSIONS, GATES, LIKELIHOODS, PRIORS, STARTS
 from poems.settings.registry import Registry
-from poems.settings.schema import ModelSettings, SparsitySettings
 
 REGISTRIES = {
     registry.kind: registry for registry in (LIKELIHOODS, FUSIONS, GATES, PRIORS, DECODERS, STARTS)

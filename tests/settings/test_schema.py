@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from poems.errors import SettingsError
+from poems.settings.groups import TrainingSettings
 from poems.settings.schema import (
     PRESETS,
     Settings,
-    TrainingSettings,
     group_of,
     setting_groups,
     settings_from_mapping,

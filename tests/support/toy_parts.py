@@ -14,7 +14,7 @@ from poems.nn.gate import Gate, masked_softmax
 from poems.nn.likelihoods import Likelihood
 from poems.nn.prior import Prior
 from poems.scaling.batch import SampleSource
-from poems.settings.schema import ModelSettings, SparsitySettings
+from poems.settings.groups import ModelSettings, SparsitySettings
 from poems.training.starts.kinds import LinearStart
 
 

@@ -20,7 +20,7 @@ from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.subset import MOST_SAMPLES, bounded, random_rows
-from poems.settings.schema import ModelSettings
+from poems.settings.groups import ModelSettings
 from poems.training.background import fit_background
 from poems.training.interrupts import hold_again, interrupts_let_through
 

@@ -40,7 +40,7 @@ from poems.scaling.disk.subset import (
     random_rows,
 )
 from poems.scaling.preprocessing import prepare
-from poems.settings.schema import TrainingSettings
+from poems.settings.groups import TrainingSettings
 
 
 def diagnosed(

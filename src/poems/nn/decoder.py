@@ -25,7 +25,7 @@ from poems.nn.decode import (
 from poems.nn.distributions import spike_slab
 from poems.nn.norms import held
 from poems.nn.slopes import Slopes
-from poems.settings.schema import ModelSettings, SparsitySettings
+from poems.settings.groups import ModelSettings, SparsitySettings
 
 # relu(A (w * z)) is homogeneous: shrinking w and growing A or u changes nothing
 # but the penalty. Holding these norms makes |w| a bound on the effect, comparable

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from poems.errors import SettingsError
-from poems.settings.schema import Precision
+from poems.settings.groups import Precision
 
 # GPUs from this compute capability on have units for both formats.
 _FIRST_CAPABILITY = (8, 0)

@@ -17,7 +17,7 @@ from poems.scaling.view_scaling import (
     most_variable_finding,
     varies,
 )
-from poems.settings.schema import PreprocessingSettings
+from poems.settings.groups import PreprocessingSettings
 
 # Dispersion of counts about which features are compared in how much they vary, and a standard
 # deviation of residuals that is rounding.

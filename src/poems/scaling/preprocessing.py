@@ -24,7 +24,7 @@ from poems.scaling.own_scale import Kind
 from poems.scaling.own_scaling import fit_own_scaling, own_findings
 from poems.scaling.screening import Screening
 from poems.scaling.view_scaling import ViewScaling, fit_scaling
-from poems.settings.schema import PreprocessingSettings
+from poems.settings.groups import PreprocessingSettings
 
 # Of one's own cohort, a few entries in a thousand lie beyond the limits.
 _MANY_CLIPPED = 0.05

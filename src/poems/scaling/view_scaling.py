@@ -16,7 +16,7 @@ from poems.errors import DataError
 from poems.findings import Finding, name_some
 from poems.scaling.own_scale import OwnScale
 from poems.scaling.screening import Screening, screened_finding, tells, unscreened_finding
-from poems.settings.schema import PreprocessingSettings
+from poems.settings.groups import PreprocessingSettings
 
 Array = npt.NDArray[np.float64]
 

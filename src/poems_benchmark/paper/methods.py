@@ -22,7 +22,7 @@ from poems.evaluation.paper.experiments import (
 )
 from poems.findings import name_some
 from poems.scaling.preprocessing import Preprocessing, fit_preprocessing
-from poems.settings.schema import PreprocessingSettings
+from poems.settings.groups import PreprocessingSettings
 
 # Components of the baseline: as many as the paper's model has latents.
 _N_COMPONENTS = 32

@@ -20,7 +20,7 @@ from poems.scaling.own_scale import Kind
 from poems.settings.parts import LIKELIHOODS
 
 if TYPE_CHECKING:
-    from poems.settings.schema import ModelSettings
+    from poems.settings.groups import ModelSettings
 
 __all__ = [
     "LIKELIHOODS",
@@ -44,7 +44,7 @@ def kinds_of(settings: ModelSettings, views: Sequence[str]) -> dict[str, Kind]:
 
     Examples
     --------
-    >>> from poems.settings.schema import ModelSettings
+    >>> from poems.settings.groups import ModelSettings
     >>> kinds_of(ModelSettings(likelihood={"calls": "bernoulli"}), ["rna", "calls"])
     {'rna': 'continuous', 'calls': 'binary'}
     """

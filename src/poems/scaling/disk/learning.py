@@ -19,7 +19,7 @@ from poems.scaling.view_scaling import (
     require_not_negative,
     scaling_from,
 )
-from poems.settings.schema import PreprocessingSettings
+from poems.settings.groups import PreprocessingSettings
 
 
 def fit_backed_scaling(
