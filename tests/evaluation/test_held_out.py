@@ -17,10 +17,10 @@ from poems.evaluation.held_out import (
     predicted_by,
     reconstruction_r2,
     stratified_split,
-    training_means,
     views_that_vary,
     withheld,
 )
+from poems.fitting.explaining import training_means
 from poems.fitting.result import FittedPoems
 from poems.scaling.batch import Batch
 
