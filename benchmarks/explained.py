@@ -43,8 +43,8 @@ from poems.evaluation.held_out import (
     fit_principal_model,
     predicted_by,
     reconstruction_r2,
-    training_means,
 )
+from poems.fitting.explaining import training_means
 from poems.scaling.batch import Batch
 from poems_benchmark.cohorts import CohortSpec, read_benchmark_cohort
 from poems_benchmark.methods.mofa import fit_mofa

@@ -42,12 +42,12 @@ from poems.evaluation.held_out import (
     predicted_by,
     reconstruction_r2,
     stratified_split,
-    training_means,
     views_that_vary,
 )
 from poems.evaluation.likelihood import log_prob_bound
 from poems.evaluation.paired import paired_differences
 from poems.files.atomic import write_text
+from poems.fitting.explaining import training_means
 from poems.fitting.result import FittedPoems
 from poems.nn.estimates import estimate_samples
 from poems.scaling.batch import Batch

@@ -17,11 +17,11 @@ from poems.evaluation.held_out import (
     predicted_by,
     reconstruction_r2,
     stratified_split,
-    training_means,
     views_that_vary,
     withheld,
 )
 from poems.evaluation.held_out_scores import held_out_scores
+from poems.fitting.explaining import training_means
 from poems.fitting.result import FittedPoems
 from poems.scaling.batch import Batch
 

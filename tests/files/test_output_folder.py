@@ -261,7 +261,12 @@ def test_lists_and_journals_that_lead_out_of_the_folder_are_not_followed(
     (out / MANIFEST).write_text(json.dumps(manifest))
     write(out, NEW)
     assert (tmp_path / "outside.txt").read_text() == "of another"
-    for part in ({"remove": [name]}, {"files": [name]}, {"keep": [["a.csv", name]]}, {"last": name}):
+    for part in (
+        {"remove": [name]},
+        {"files": [name]},
+        {"keep": [["a.csv", name]]},
+        {"last": name},
+    ):
         journal(out, **part)
         with pytest.raises(StorageError, match=r"leads out of the folder"):
             read_marker(out, "survival")

@@ -15,8 +15,8 @@ from poems.evaluation.held_out import (
     cross_view_r2,
     predicted_by,
     reconstruction_r2,
-    training_means,
 )
+from poems.fitting.explaining import training_means
 from poems.fitting.result import FittedPoems
 from poems.fitting.storage import without_weak_effects
 from poems.nn.estimates import estimate_samples

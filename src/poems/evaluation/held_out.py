@@ -22,7 +22,6 @@ from poems.findings import name_some
 from poems.fitting.result import FittedPoems
 from poems.nn.estimates import estimate_samples
 from poems.scaling.batch import Batch
-from poems.scaling.preprocessing import Preprocessing
 
 Predict = Callable[[Batch], Mapping[str, Tensor]]
 """Samples to predictions of every view, measured or not: view name to (n_samples, n_features)."""
@@ -71,14 +70,6 @@ def stratified_split(labels: pd.Series, seed: int, *, share: float = 0.2) -> tup
     except ValueError as error:
         raise DataError(f"the samples cannot be split: {error}") from None
     return np.sort(first), np.sort(second)
-
-
-def training_means(preprocessing: Preprocessing) -> dict[str, Tensor]:
-    """Return the mean of each feature over the samples that the preprocessing was learned on."""
-    return {
-        name: torch.tensor(scaling.fill, dtype=torch.float32)
-        for name, scaling in preprocessing.views.items()
-    }
 
 
 def predicted_by(model: FittedPoems) -> Predict:

@@ -7,7 +7,8 @@ import pandas as pd
 import torch
 
 from poems.diagnosis.reconstruction import explained_views
-from poems.evaluation.held_out import training_means, withheld
+from poems.evaluation.held_out import withheld
+from poems.fitting.explaining import training_means
 from poems.fitting.result import FittedPoems
 from poems.nn.compared import compared, shares_of_values
 from poems.nn.estimates import estimate_samples

@@ -19,16 +19,21 @@ from poems.diagnosis.posterior import (
     justified_variance,
     posterior_checks,
 )
-from poems.diagnosis.principal import fit_principal, noise_shares, predict, structure_alone
+from poems.diagnosis.principal import fit_principal, noise_shares, predict
 from poems.diagnosis.reconstruction import (
-    FEWEST,
     Explained,
     explained_views,
     reconstruction_checks,
 )
 from poems.findings import Finding, count
+from poems.fitting.explaining import (
+    active_rows,
+    chance_of,
+    explained_of,
+    training_means,
+    with_alone,
+)
 from poems.fitting.result import FittedPoems
-from poems.nn.compared import compared
 from poems.nn.estimates import SampleEstimates, backed_shares, estimate_samples
 from poems.scaling.batch import Batch, SampleSource
 from poems.scaling.disk.batches import BackedBatches
@@ -61,7 +66,7 @@ def diagnosed(
     """
     if isinstance(training, BackedBatches):
         return _diagnosed_backed(fitted, training, held_out)
-    means = _means(fitted)
+    means = training_means(fitted.preprocessing)
     principal = fit_principal(training, means, max(fitted.n_active, 1), fitted.seed)
     answers = _answers(fitted, training)
     checks = [
@@ -70,14 +75,9 @@ def diagnosed(
     ]
     axes = principal.axes
     seen = _known(fitted, training)
-    explained = _explained(fitted, training, seen, axes, principal.noise)
-    explained = _with_alone(fitted, training, explained)
-    checks += reconstruction_checks(
-        explained,
-        weighted=_weighted(fitted),
-        widest=_widest(fitted),
-        n_supported=principal.n_supported,
-    )
+    explained = explained_of(fitted, training, seen, axes, principal.noise)
+    explained = with_alone(fitted, training, explained)
+    checks += _reconstruction(fitted, explained, principal.n_supported)
     diagnosis = Diagnosis(superseded(checks, _newer_checks(fitted, held_out, axes)))
     return replace(
         fitted,
@@ -95,7 +95,7 @@ def _diagnosed_backed(
     some = training.take(rows)
     features = feature_subset(some, len(some), fitted.seed)
     batch = load_features(some, features)
-    means = _means(fitted)
+    means = training_means(fitted.preprocessing)
     if features is not None:
         means = {name: mean[features[name]] for name, mean in means.items()}
     principal = fit_principal(batch, means, max(fitted.n_active, 1), fitted.seed)
@@ -104,7 +104,7 @@ def _diagnosed_backed(
     own, total = dict(fitted.r2), fitted.feature_estimates.total
     if held_out is not None:
         loc = fitted.sample_estimates.loc[torch.from_numpy(training.rows)]
-        own = backed_shares(fitted.module, training, loc, _means(fitted))
+        own = backed_shares(fitted.module, training, loc, training_means(fitted.preprocessing))
     explained = {
         name: Explained(
             float(own[name]),
@@ -112,22 +112,17 @@ def _diagnosed_backed(
             principal.noise[name],
             n_samples[name],
             total=total.get(name),
-            chance=_chance(fitted, fitted.sample_estimates),
+            chance=chance_of(fitted, fitted.sample_estimates),
         )
         for name in fitted.view_names
     }
-    explained = _with_alone(fitted, batch, explained, means)
-    shares = precision_shares(fitted.module, some, _active(fitted))
+    explained = with_alone(fitted, batch, explained, means)
+    shares = precision_shares(fitted.module, some, active_rows(fitted))
     gates = fitted.sample_estimates.gates[torch.from_numpy(training.rows)].numpy()
     checks = [
         *gate_checks(gates, None if shares is None else shares.numpy(), fitted.view_names),
         *_checks_of_tables(fitted, principal.n_supported, _answers(fitted, some)),
-        *reconstruction_checks(
-            explained,
-            weighted=_weighted(fitted),
-            widest=_widest(fitted),
-            n_supported=principal.n_supported,
-        ),
+        *_reconstruction(fitted, explained, principal.n_supported),
     ]
     # Axes of some features cannot be stored as those of the model's features.
     axes = principal.axes if features is None else None
@@ -174,7 +169,7 @@ def _newer_checks(
         return ()
     estimates = estimate_samples(fitted.module, held_out)
     noise = None if axes is None else noise_shares(axes)
-    return reconstruction_checks(_explained(fitted, held_out, estimates, axes, noise), "held out")
+    return reconstruction_checks(explained_of(fitted, held_out, estimates, axes, noise), "held out")
 
 
 def diagnose_tables(fitted: FittedPoems) -> Diagnosis:
@@ -187,7 +182,7 @@ def diagnose_tables(fitted: FittedPoems) -> Diagnosis:
             None,
             int(measured[:, i].sum()),
             total=fitted.feature_estimates.total.get(name),
-            chance=_chance(fitted, fitted.sample_estimates),
+            chance=chance_of(fitted, fitted.sample_estimates),
         )
         for i, name in enumerate(fitted.view_names)
     }
@@ -210,7 +205,7 @@ def diagnose_held_out(fitted: FittedPoems, cohort: MultiOmics) -> Diagnosis:
     checks = [
         _seen_before(fitted, cohort),
         *_gate_checks(fitted, batch, estimates.gates, "held out"),
-        *reconstruction_checks(_explained(fitted, batch, estimates, axes, noise), "held out"),
+        *reconstruction_checks(explained_of(fitted, batch, estimates, axes, noise), "held out"),
     ]
     stored = fitted.diagnosis or diagnose_tables(fitted)
     return Diagnosis(superseded(stored.checks, checks), (*cohort.findings, *noticed))
@@ -219,7 +214,7 @@ def diagnose_held_out(fitted: FittedPoems, cohort: MultiOmics) -> Diagnosis:
 def _gate_checks(
     fitted: FittedPoems, batch: Batch, gates: Tensor, samples: Samples = "training"
 ) -> tuple[Check, ...]:
-    shares = precision_shares(fitted.module, batch, _active(fitted))
+    shares = precision_shares(fitted.module, batch, active_rows(fitted))
     known = None if shares is None else shares.numpy()
     return gate_checks(gates.numpy(), known, fitted.view_names, samples)
 
@@ -286,7 +281,7 @@ def _checks_of_tables(
     so that these are judged where they are known.
     """
     settings, samples = fitted.settings, fitted.sample_estimates
-    active = _active(fitted)
+    active = active_rows(fitted)
     sparse = settings.model.decoder == "sparse"
     n_latent = settings.model.n_latent
     told = information(samples.loc[:, active].numpy(), samples.variance[:, active].numpy())
@@ -337,81 +332,16 @@ def _checks_of_tables(
     return (*training, *checks)
 
 
-def _explained(
-    fitted: FittedPoems,
-    batch: Batch,
-    estimates: SampleEstimates,
-    axes: Mapping[str, Tensor] | None,
-    noise: Mapping[str, float] | None,
-) -> dict[str, Explained]:
-    """What the factors, all of the model, and PCA where there is one, explain of some samples."""
-    means, total = _means(fitted), {}
-    beside = compared(fitted.module, batch, estimates.loc)
-    model = explained_views(beside.batch, beside.predicted, {**means, **beside.means})
-    if fitted.module.background.n_background:
-        beside = compared(fitted.module, batch, estimates.loc, estimates.background)
-        total = explained_views(beside.batch, beside.predicted, {**means, **beside.means})
-    pca = {} if axes is None else explained_views(batch, predict(axes, batch, means), means)
-    chance = _chance(fitted, estimates)
-    n_samples = dict(zip(fitted.view_names, batch.measured.sum(dim=0).tolist(), strict=True))
-    return {
-        name: Explained(
-            value,
-            pca.get(name),
-            (noise or {}).get(name),
-            n_samples[name],
-            total=total.get(name),
-            chance=chance,
-        )
-        for name, value in model.items()
-    }
-
-
-def _with_alone(
-    fitted: FittedPoems,
-    batch: Batch,
-    explained: Mapping[str, Explained],
-    means: Mapping[str, Tensor] | None = None,
-) -> dict[str, Explained]:
-    """Ask, of views that are not represented, what components of each alone find in it."""
-    means = _means(fitted) if means is None else means
-    rank = max(fitted.n_active, 1)
-    return {
-        name: replace(found, alone=structure_alone(batch, means, name, rank, fitted.seed))
-        if found.may_be_drowned and found.n_samples >= FEWEST
-        else found
-        for name, found in explained.items()
-    }
-
-
-def _weighted(fitted: FittedPoems) -> bool:
-    return fitted.settings.model.redundancy != "none"
-
-
-def _chance(fitted: FittedPoems, estimates: SampleEstimates) -> float:
-    """Share of noise that factors would explain: parameters that a sample's values decide.
-
-    That is sum_k (1 - s_k^2) of the posterior variances under N(0, I), over the number of features.
-    Encoders answer a sample that they were trained on like any other.
-    """
-    if fitted.module.inference == "amortised":
-        return 0.0
-    # Under a mixture prior variances may be above 1, of latents that nothing is known of.
-    decided = (1.0 - estimates.variance[:, _active(fitted)].double()).clamp_min(0.0)
-    return float(decided.sum(dim=1).mean()) / sum(map(len, map(fitted.features, fitted.view_names)))
+def _reconstruction(
+    fitted: FittedPoems, explained: Mapping[str, Explained], n_supported: int
+) -> tuple[Check, ...]:
+    return reconstruction_checks(
+        explained,
+        weighted=fitted.settings.model.redundancy != "none",
+        widest=_widest(fitted),
+        n_supported=n_supported,
+    )
 
 
 def _widest(fitted: FittedPoems) -> int:
     return max(len(fitted.features(name)) for name in fitted.view_names)
-
-
-def _means(fitted: FittedPoems) -> dict[str, Tensor]:
-    """Mean of each feature over the samples of the fit, on the model's scale."""
-    return {
-        name: torch.tensor(scaling.fill, dtype=torch.float32)
-        for name, scaling in fitted.preprocessing.views.items()
-    }
-
-
-def _active(fitted: FittedPoems) -> Tensor:
-    return torch.from_numpy(fitted.active.copy())
