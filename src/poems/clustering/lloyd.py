@@ -47,38 +47,45 @@ def kmeans_of_each(
         return np.zeros((n_sets, n_points), dtype=np.intp)
     best = np.full(n_sets, np.inf)
     labels = np.zeros((n_sets, n_points), dtype=np.intp)
+    lengths = (points**2).sum(axis=2)
     for _ in range(n_starts):
-        found, within = _lloyd(points, _spread_out(points, n_clusters, rng))
+        centres = _spread_out(points, lengths, n_clusters, rng)
+        found, within = _lloyd(points, lengths, centres)
         better = within < best
         labels[better], best[better] = found[better], within[better]
     return labels
 
 
-def _spread_out(points: Floats, n_clusters: int, rng: np.random.Generator) -> Floats:
-    """Draw centres, each with a probability by its squared distance to those before it."""
+def _spread_out(
+    points: Floats, lengths: Floats, n_clusters: int, rng: np.random.Generator
+) -> Floats:
+    """Draw centres, each with a probability by its squared distance to those before it.
+
+    lengths: squared, of the points, (n_sets, n_points).
+    """
     n_sets, n_points, n_dimensions = points.shape
     at = np.arange(n_sets)
     centres = np.empty((n_sets, n_clusters, n_dimensions))
     centres[:, 0] = points[at, rng.integers(n_points, size=n_sets)]
-    nearest = _squares(points, centres[:, :1])[:, :, 0]
+    nearest = _squares(points, lengths, centres[:, :1])[:, :, 0]
     for number in range(1, n_clusters):
         shares = nearest.cumsum(axis=1)
         drawn = (shares < rng.random((n_sets, 1)) * shares[:, -1:]).sum(axis=1)
         centres[:, number] = points[at, np.minimum(drawn, n_points - 1)]
-        nearest = np.minimum(nearest, _squares(points, centres[:, number, None])[:, :, 0])
+        squares = _squares(points, lengths, centres[:, number, None])[:, :, 0]
+        nearest = np.minimum(nearest, squares)
     return centres
 
 
-def _lloyd(points: Floats, centres: Floats) -> tuple[Codes, Floats]:
+def _lloyd(points: Floats, lengths: Floats, centres: Floats) -> tuple[Codes, Floats]:
     """Move centres to the means of their points until no point changes its cluster."""
     n_sets, n_points, _ = points.shape
     n_clusters = centres.shape[1]
     labels: Codes = np.full((n_sets, n_points), -1, dtype=np.intp)
     within = np.zeros(n_sets)
-    moving = np.arange(n_sets)
+    moving, own = np.arange(n_sets), points
     for _ in range(_ROUNDS):
-        own = points[moving]
-        squares = _squares(own, centres[moving])
+        squares = _squares(own, lengths[moving], centres[moving])
         found = squares.argmin(axis=2)
         within[moving] = squares.min(axis=2).sum(axis=1)
         changed = (found != labels[moving]).any(axis=1)
@@ -94,10 +101,12 @@ def _lloyd(points: Floats, centres: Floats) -> tuple[Codes, Floats]:
     return labels, within
 
 
-def _squares(points: Floats, centres: Floats) -> Floats:
+def _squares(points: Floats, lengths: Floats, centres: Floats) -> Floats:
     """Squared distances, (n_sets, n_points, n_centres)."""
     product = points @ centres.transpose(0, 2, 1)
-    lengths = (points**2).sum(axis=2)[:, :, None] + (centres**2).sum(axis=2)[:, None, :]
+    product *= 2.0
+    squares: Floats = lengths[:, :, None] + (centres**2).sum(axis=2)[:, None, :]
+    squares -= product
     # Distances of points to themselves are 0 but for rounding.
-    squares: Floats = np.maximum(lengths - 2.0 * product, 0.0)
+    np.maximum(squares, 0.0, out=squares)
     return squares

@@ -27,6 +27,8 @@ _WIDTH = 0.5
 FUSION_ROUNDS = 20
 # A round that changes less than this share of the similarities is the last one.
 _SETTLED = 1e-4
+# Share of neighbours from which on ordinary arrays are multiplied sooner than sparse ones.
+_CROWDED = 0.05
 # Standard deviations at which the second network of the latents flattens each factor.
 _FLATTENED_AT = 1.5
 
@@ -361,18 +363,30 @@ def _nearest(network: Floats, n_neighbours: int) -> Any:
     """
     n_samples = len(network)
     kept = np.argpartition(-network, min(n_neighbours, n_samples) - 1, axis=1)[:, :n_neighbours]
+    if kept.shape[1] > _CROWDED * n_samples:
+        return _nearest_of_few(network, kept)
     rows = np.repeat(np.arange(n_samples), kept.shape[1])
     flat = kept.ravel()
     near = sparse.csr_array((network[rows, flat], (rows, flat)), shape=network.shape)
     near = (near + near.T) / 2.0
     near = (sparse.diags_array(1.0 / near.sum(axis=1)).tocsr() @ near).astype(np.float32)
-    # Share of neighbours from which on ordinary arrays are multiplied sooner than sparse ones.
-    return near.toarray() if near.nnz > 0.05 * n_samples**2 else near
+    return near.toarray() if near.nnz > _CROWDED * n_samples**2 else near
+
+
+def _nearest_of_few(network: Floats, kept: npt.NDArray[np.intp]) -> Singles:
+    """Do the same without sparse arrays, which take longer to make than all else does."""
+    near = np.zeros_like(network)
+    np.put_along_axis(near, kept, np.take_along_axis(network, kept, axis=1), axis=1)
+    near = (near + near.T) / 2.0
+    # It is symmetric: sums of columns, one row after another as a sparse array would add them.
+    scaled: Singles = ((1.0 / near.sum(axis=0))[:, None] * near).astype(np.float32)
+    return scaled
 
 
 def _diffused(near: Any, state: Singles) -> Singles:
     """One round for one network."""
     spread = near @ (near @ state.T).T
     spread = spread + spread.T
-    spread[np.diag_indices_from(spread)] += 2.0
+    # The diagonal, as a view: looking up its indices would take as long as a product.
+    spread.reshape(-1)[:: len(spread) + 1] += 2.0
     return _rows_sum_to_one(spread)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,9 +67,8 @@ def least_separation(points: Floats, labels: Codes, n_clusters: int) -> float:
     if np.bincount(labels, minlength=n_clusters).min() < 2:
         return 0.0
     whitened = _whitened(points, labels, n_clusters)
-    centres = _centres(whitened, labels, n_clusters)
-    pairs = combinations(range(n_clusters), 2)
-    return min(_apart(whitened, labels, centres, one, other) for one, other in pairs)
+    members = [whitened[labels == each] for each in range(n_clusters)]
+    return min(_apart(one, other) for one, other in combinations(members, 2))
 
 
 def told_apart_by(points: Floats, labels: Codes, n_clusters: int) -> Floats:
@@ -106,7 +107,7 @@ def _whitened(points: Floats, labels: Codes, n_clusters: int) -> Floats:
 
 
 def _centres(points: Floats, labels: Codes, n_clusters: int) -> Floats:
-    return np.stack([points[labels == each].mean(axis=0) for each in range(n_clusters)])
+    return np.array([_mean(points[labels == each]) for each in range(n_clusters)])
 
 
 def _nearest(points: Floats, centres: Floats) -> Codes:
@@ -117,17 +118,27 @@ def _nearest(points: Floats, centres: Floats) -> Codes:
     return nearest
 
 
-def _apart(points: Floats, labels: Codes, centres: Floats, one: int, other: int) -> float:
-    direction = centres[other] - centres[one]
-    distance = float(np.linalg.norm(direction))
+def _apart(one: Floats, other: Floats) -> float:
+    """How far two clusters are apart, or their halves that face each other."""
+    direction = _mean(other) - _mean(one)
+    distance = float(np.sqrt(direction @ direction))
     if not distance > 0:
         return 0.0
-    left = np.sort(points[labels == one] @ (direction / distance))
-    right = np.sort(points[labels == other] @ (direction / distance))
-    facing = left[len(left) // 2 :], right[: len(right) - len(right) // 2]
-    n_free = len(facing[0]) + len(facing[1]) - 2
-    squares = sum(float(((half - half.mean()) ** 2).sum()) for half in facing)
+    direction /= distance
+    left, right = one @ direction, other @ direction
+    left.sort()
+    right.sort()
+    left, right = left[len(left) // 2 :], right[: len(right) - len(right) // 2]
+    n_free = len(left) + len(right) - 2
+    centres = _mean(left), _mean(right)
+    left -= centres[0]
+    right -= centres[1]
+    squares = float(np.add.reduce(left * left) + np.add.reduce(right * right))
     if n_free < 1 or not squares > 0:
         return distance
-    near = float(facing[1].mean() - facing[0].mean()) / np.sqrt(squares / n_free)
-    return min(distance, float(near))
+    return min(distance, float(centres[1] - centres[0]) / math.sqrt(squares / n_free))
+
+
+def _mean(points: Floats) -> Any:
+    """Mean over the first axis; of a hundred numbers ``mean()`` takes five times as long."""
+    return np.add.reduce(points) / len(points)

@@ -47,6 +47,8 @@ def subsampled_clusterings(
     size = max(1, round(share * n_samples))
     rng = np.random.default_rng(seed)
     labels = np.full((n_rounds, n_samples), -1, dtype=np.intp)
+    # Where all samples differ, those of every subsample do.
+    all_differ = _distinct(values) == n_samples
     with threadpool_limits(limits=1):
         for at in range(n_rounds):
             rows = np.sort(rng.permutation(n_samples)[:size])
@@ -54,13 +56,18 @@ def subsampled_clusterings(
                 labels[at, rows] = 0
                 continue
             points = values[rows]
-            distinct = len(np.unique(points, axis=0)) if points.shape[1] else 1
+            distinct = size if all_differ else _distinct(points)
             if n_clusters >= size or n_clusters > distinct:
                 return None
             # Restarts of k-means in each round: a bad start must not pass for instability.
             found, _ = restarted_kmeans(points, n_clusters, n_starts=2, seed=seed + at)
             labels[at, rows] = found
     return labels
+
+
+def _distinct(points: Floats) -> int:
+    """Count distinct points; those without coordinates are all at one place."""
+    return len(np.unique(points, axis=0)) if points.shape[1] else 1
 
 
 def consensus_of(labels: Codes) -> Floats:
