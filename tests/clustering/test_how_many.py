@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from poems.clustering.chance import EVEN_HALVES
-from poems.clustering.how_many import NumberTried, largest_that_holds, try_numbers
+from poems.clustering.how_many import try_numbers
 from poems.clustering.kmeans import by_size, clusterings_of, one_thread
 from poems.clustering.lloyd import kmeans_of_each
 from poems.clustering.networks import coordinates_from_distances, pairwise_distances
 from poems.clustering.redraws import NetworkRedraws
 from poems.clustering.separation import least_separation
+from poems.clustering.tried import NumberTried, largest_that_holds
 from poems.clustering.without_groups import (
     completed_products,
     even_rotation,

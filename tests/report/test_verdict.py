@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from poems.clustering.how_many import NumberTried
+from poems.clustering.tried import NumberTried
 from poems.diagnosis.check import Check, Diagnosis
 from poems.findings import Finding
 from poems.report.blocks import Cautions, SideBySide, Verdict

@@ -11,14 +11,12 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from poems.clustering.redraws import Shape
+from poems.clustering.tried import MOST_CHANCE
 
 Floats = npt.NDArray[np.float64]
 # Separations in cohorts without groups, (n_draws, n_spaces), by their shape and number of clusters.
 Separations = Mapping[Shape, Mapping[int, Floats]]
 
-# For each number of clusters, and not for all of them together: the shape in which chance
-# does most counts, and few cuts of a continuum are found again as well.
-MOST_CHANCE: Final = 0.05
 # Halves of an even spread are the square root of 12 standard deviations apart, those of one that
 # has a peak are less: without a gap between them two clusters are no farther.
 EVEN_HALVES: Final = float(np.sqrt(12.0))

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from poems.clustering.chance import Apart, Separations, against_chance
-from poems.clustering.kmeans import FEWEST_SAMPLES
 from poems.clustering.lloyd import kmeans_of_each
 from poems.clustering.redraws import SHAPES, Groupless, Redraws, Shape
 from poems.clustering.separation import least_separation, told_apart_by
+from poems.clustering.tried import NumberTried
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 Rng = np.random.Generator
 
-# Mean Jaccard index from which on a large cluster is found again (Hennig 2007: valid and stable).
-_STABLE: Final = 0.75
-# Samples more in a cluster, or missing from it, that do not count against it: a few of ten are
-# much, and planted clusters of ten samples have an index of 0.55 to 0.6.
-_SPARED: Final = 3
 # Of fewer samples nothing can be drawn that would tell: no number above 1 holds.
 FEWEST_JUDGED: Final = 10
 # Of more samples, that many are drawn from.
@@ -40,105 +34,6 @@ _STARTS: Final = 3
 # Of how many factors it is said that clusters differ by them, and from which share of the first.
 _FACTORS_NAMED: Final = 2
 _AS_MUCH: Final = 0.5
-
-
-def needed_jaccard(size: int) -> float:
-    """Return the mean Jaccard index from which on a cluster of that size is found again.
-
-    0.75 m / (m + 3): near 0.75 for a large cluster, less for one of a few samples.
-
-    Examples
-    --------
-    >>> round(needed_jaccard(10), 2), round(needed_jaccard(100), 2)
-    (0.58, 0.73)
-    """
-    return _STABLE * size / (size + _SPARED)
-
-
-@dataclass(frozen=True)
-class NumberTried:
-    """What speaks for a number of clusters, and what against it.
-
-    Parameters
-    ----------
-    n_clusters
-        The number.
-    sizes
-        Samples of each cluster, of those that were drawn from.
-    jaccard
-        Of each cluster, how well it is found again when samples are drawn anew: the mean
-        over subsamples of its best Jaccard index (Hennig 2007).
-    separation
-        How far the nearest two clusters are apart
-        (:func:`poems.clustering.separation.least_separation`); ``None`` for one cluster.
-    without_groups
-        What they must exceed: how far they are by chance, in a few of the cohorts that have the
-        same covariances and no groups (:func:`poems.clustering.chance.against_chance`);
-        ``None`` for one.
-    chance
-        In what share of such cohorts they are as far apart; ``None`` if that is not known.
-    along
-        Factors by which the clusters differ most, by their place, from 1; none where they
-        are not known.
-
-    Examples
-    --------
-    >>> NumberTried(2, (40, 30), (0.95, 0.91), 5.1, 3.9).holds
-    True
-    >>> NumberTried(3, (40, 20, 9), (0.9, 0.4, 0.5), 4.0, 3.6).holds
-    False
-    """
-
-    n_clusters: int
-    sizes: tuple[int, ...]
-    jaccard: tuple[float, ...]
-    separation: float | None
-    without_groups: float | None
-    chance: float | None = None
-    along: tuple[int, ...] = ()
-
-    @property
-    def smallest(self) -> int:
-        """Samples of the smallest cluster."""
-        return min(self.sizes)
-
-    @property
-    def not_found_again(self) -> tuple[int, ...]:
-        """Which clusters are not found again, by their place."""
-        each = enumerate(zip(self.jaccard, self.sizes, strict=True))
-        return tuple(at for at, (value, size) in each if value < needed_jaccard(size))
-
-    @property
-    def _weakest(self) -> tuple[float, float]:
-        pairs = zip(self.jaccard, map(needed_jaccard, self.sizes), strict=True)
-        return min(pairs, key=lambda pair: pair[0] - pair[1])
-
-    @property
-    def least_jaccard(self) -> float:
-        """Jaccard index of the cluster that is found again least, for its size."""
-        return self._weakest[0]
-
-    @property
-    def needed(self) -> float:
-        """What that cluster would need, see :func:`needed_jaccard`."""
-        return self._weakest[1]
-
-    @property
-    def found_again(self) -> bool:
-        """Whether each of the clusters is found again."""
-        return not self.not_found_again
-
-    @property
-    def apart(self) -> bool:
-        """Whether the clusters are farther apart than in data without groups."""
-        if self.separation is None or self.without_groups is None:
-            return self.n_clusters == 1
-        return self.separation > self.without_groups
-
-    @property
-    def holds(self) -> bool:
-        """Whether both are so, and none of the clusters is a few outliers."""
-        return self.found_again and self.apart and self.smallest >= FEWEST_SAMPLES
 
 
 def try_numbers(
@@ -201,18 +96,6 @@ def try_numbers(
         else:
             found.append(NumberTried(k, sizes[k], (0.0,) * k, 0.0, 0.0))
     return tuple(found)
-
-
-def largest_that_holds(tried: Sequence[NumberTried]) -> int:
-    """Return the largest number of clusters that holds; 1 if none does.
-
-    Examples
-    --------
-    >>> two = NumberTried(2, (30, 20), (0.9, 0.9), 5.0, 3.6)
-    >>> largest_that_holds([two, NumberTried(3, (25, 16, 9), (0.9, 0.7, 0.8), 3.0, 3.6)])
-    2
-    """
-    return max((each.n_clusters for each in tried if each.holds), default=1)
 
 
 def drawn_rows(n_samples: int, seed: int) -> Codes:

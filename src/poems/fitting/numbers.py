@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poems.clustering.how_many import NumberTried, drawn_rows, try_numbers
+from poems.clustering.how_many import drawn_rows, try_numbers
 from poems.clustering.kmeans import by_size, clusterings_of, finite_points, one_thread
 from poems.clustering.redraws import PointRedraws
+from poems.clustering.tried import NumberTried
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems

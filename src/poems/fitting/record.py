@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from poems.clustering.how_many import NumberTried
+from poems.clustering.tried import NumberTried
 from poems.diagnosis.check import Check, Diagnosis
 from poems.errors import StorageError
 from poems.files.tensors import read_state

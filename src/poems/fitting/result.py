@@ -13,8 +13,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from poems.clustering.how_many import NumberTried
 from poems.clustering.redraws import NetworkRedraws
+from poems.clustering.tried import NumberTried
 from poems.data import MultiOmics, read
 from poems.data.disk.view import require_in_memory
 from poems.data.naming.near_features import FeatureMatch

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from poems.clustering.how_many import NumberTried
+from poems.clustering.tried import NumberTried
 from poems.diagnosis.check import Diagnosis
 from poems.files.tensors import write_state
 from poems.fitting.record import (

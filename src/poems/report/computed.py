@@ -11,7 +11,6 @@ import pandas as pd
 
 from poems.clustering.names import natural_order
 from poems.errors import DataError
-from poems.evaluation.labelled import compare_embeddings, compare_subtypes, label_column
 from poems.findings import Finding, name_some
 from poems.report.sections.labels import BASELINE
 from poems.report.source import Source
@@ -72,6 +71,8 @@ def label_tables(source: Source, column: str) -> dict[str, pd.DataFrame]:
     DataError
         If there is no such column, or it holds fewer than 2 groups.
     """
+    from poems.evaluation.labelled import compare_embeddings, compare_subtypes, label_column
+
     run = source.run
     known = label_column(run.obs, column, str(run.folder))
     counts, agreement = compare_subtypes(source.subtypes, known)

@@ -6,7 +6,7 @@ from typing import Final
 
 import pandas as pd
 
-from poems.analysis.subtypes.assessment import UNSTABLE
+from poems.analysis.subtypes.certainty import UNSTABLE
 from poems.findings import count
 from poems.report.blocks import Verdict
 from poems.report.source import Source

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 
 from poems.errors import DataError
 from poems.findings import name_some
@@ -78,6 +77,9 @@ def match_factors(
 
 def match_stacked(true: _Floats, estimated: _Floats, by: Literal["size", "signed"]) -> FactorMatch:
     """Match loadings of shape (n_features, n_true) and (n_features, n_estimated), all views."""
+    # Loaded when something is matched: it takes a quarter of a second.
+    from scipy.optimize import linear_sum_assignment
+
     signed = _unit_columns(true).T @ _unit_columns(estimated)
     if by == "size":
         similarity = _unit_columns(np.abs(true)).T @ _unit_columns(np.abs(estimated))

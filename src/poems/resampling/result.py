@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.clustering.how_many import largest_that_holds
+from poems.clustering.tried import largest_that_holds
 from poems.errors import SettingsError
 from poems.findings import name_some
 from poems.fitting.numbers import number_judgements

@@ -1,7 +1,7 @@
 """What a run says of its cohort that takes the data to tell, as tables in ``RUN/analysis/``.
 
 A model keeps no data, so these are computed when it is fitted, and read by
-``poems report`` and whoever else wants them.
+``poems report`` and whoever else wants them: what computes them is imported when it does.
 """
 
 from __future__ import annotations
@@ -15,24 +15,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from poems.analysis.contributions.tables import view_contributions
-from poems.analysis.factors.effects import top_features
-from poems.analysis.factors.tables import describe_factors
-from poems.analysis.pairs.cross_omic import cross_omic
-from poems.analysis.subtypes.assessment import SubtypeAssessment, assess_subtypes
-from poems.analysis.subtypes.marker_values import marker_values
-from poems.analysis.subtypes.markers import subtype_markers
 from poems.errors import PoemsError
 from poems.files.csv_tables import read_typed_csv, write_csv
 from poems.files.output_folder import added_to_folder
 from poems.files.placing import read_manifest
 from poems.findings import Finding, unsaid
 from poems.fitting.failures import failure
-from poems.fitting.projection import Inferred, inferred, inferred_in_fit
 
 if TYPE_CHECKING:
-    from poems.analysis.subtypes.finding import Subtypes
+    from poems.analysis.subtypes.assessment import SubtypeAssessment
+    from poems.analysis.subtypes.result import Subtypes
     from poems.data import MultiOmics
+    from poems.fitting.projection import Inferred
     from poems.fitting.result import FittedPoems
 
 _FOLDER: Final = "analysis"
@@ -65,7 +59,7 @@ _Family = Callable[
     ["FittedPoems", "MultiOmics", "Subtypes", int, "Samples"], tuple[Tables, tuple[Finding, ...]]
 ]
 # Gives the samples as the model sees them, which takes as long as an analysis.
-Samples = Callable[[], Inferred]
+Samples = Callable[[], "Inferred"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +109,8 @@ def analyse_run(
 
 def samples_of_fit(model: FittedPoems, cohort: MultiOmics) -> Samples:
     """Return what gives the samples of a fit as its model sees them, made once when first asked."""
+    from poems.fitting.projection import inferred, inferred_in_fit
+
     if list(cohort.samples) != list(model.samples):
         return cache(partial(inferred, model, cohort))
     return cache(partial(inferred_in_fit, model, cohort))
@@ -195,6 +191,9 @@ def read_analysis(run: Path) -> dict[str, pd.DataFrame]:
 def _factors(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int, samples: Samples
 ) -> tuple[Tables, tuple[Finding, ...]]:
+    from poems.analysis.factors.effects import top_features
+    from poems.analysis.factors.tables import describe_factors
+
     found = describe_factors(model, cohort, seed=seed, samples=samples())
     tables = {
         "factor_effects": found.effects,
@@ -213,6 +212,8 @@ def _factors(
 def _contributions(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int, samples: Samples
 ) -> tuple[Tables, tuple[Finding, ...]]:
+    from poems.analysis.contributions.tables import view_contributions
+
     found = view_contributions(model, cohort, subtypes, samples=samples())
     return found.tables, found.findings
 
@@ -220,6 +221,8 @@ def _contributions(
 def _subtypes(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int, samples: Samples
 ) -> tuple[Tables, tuple[Finding, ...]]:
+    from poems.analysis.subtypes.assessment import assess_subtypes
+
     probability = subtypes.own_probability(model)
     found = assess_subtypes(model, subtypes, probability=probability, seed=seed)
     return {**found.tables, **_consensus(found, seed)}, found.findings
@@ -247,6 +250,9 @@ def _consensus(found: SubtypeAssessment, seed: int) -> Tables:
 def _markers(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int, samples: Samples
 ) -> tuple[Tables, tuple[Finding, ...]]:
+    from poems.analysis.subtypes.marker_values import marker_values
+    from poems.analysis.subtypes.markers import subtype_markers
+
     found = subtype_markers(model, cohort, subtypes, seed=seed)
     values = marker_values(found, samples(), seed=seed)
     return {**found.tables, **({"marker_values": values} if len(values) else {})}, found.findings
@@ -255,6 +261,8 @@ def _markers(
 def _cross_omic(
     model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes, seed: int, samples: Samples
 ) -> tuple[Tables, tuple[Finding, ...]]:
+    from poems.analysis.pairs.cross_omic import cross_omic
+
     found = cross_omic(model, cohort, seed=seed)
     return found.tables, found.findings
 

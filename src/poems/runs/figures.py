@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from poems.analysis.subtypes.finding import Subtypes
+from poems.analysis.subtypes.result import Subtypes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

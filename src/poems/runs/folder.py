@@ -33,8 +33,8 @@ import pandas as pd
 from poems.analysis.subtypes.assignment import SubtypeModel, learn_subtypes
 from poems.analysis.subtypes.assignment_storage import load_subtype_model
 from poems.analysis.subtypes.choice_words import numbers_from_table
-from poems.analysis.subtypes.finding import Subtypes
-from poems.clustering.how_many import NumberTried
+from poems.analysis.subtypes.result import Subtypes
+from poems.clustering.tried import NumberTried
 from poems.data.assemble import align_obs
 from poems.data.tables import load_obs
 from poems.errors import DataError, ReadError, StorageError

@@ -12,7 +12,7 @@ import pandas as pd
 from poems._version import __version__
 from poems.analysis.contributions.gates import mean_weights
 from poems.analysis.subtypes.choice_words import choice_table
-from poems.analysis.subtypes.finding import Subtypes, component_table
+from poems.analysis.subtypes.result import Subtypes, component_table
 from poems.files.atomic import write_text
 from poems.files.csv_tables import write_csv, write_findings
 from poems.files.output_folder import CHECKPOINT, claimed_folder, replaced_folder, write_marker

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from poems.analysis.subtypes.choice_words import choice_table, explain_choice, numbers_from_table
-from poems.clustering.how_many import NumberTried
+from poems.clustering.tried import NumberTried
 
 CLEAR = NumberTried(2, (40, 30), (0.95, 0.91), 4.1, 5.2, 0.31, (2,))
 NEAR = NumberTried(3, (30, 20, 20), (0.9, 0.88, 0.86), 4.0, 4.1, 0.02, (2, 5))

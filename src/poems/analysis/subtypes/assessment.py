@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.analysis.subtypes.certainty import (
+    STABLE,
+    UNSTABLE,
     Evidence,
     certainty_of_samples,
     certainty_of_subtypes,
@@ -37,9 +39,6 @@ if TYPE_CHECKING:
 
 Codes = npt.NDArray[np.intp]
 
-# Hennig (2007): below, a cluster is dissolved rather than found again; above, it is stable.
-UNSTABLE: Final = 0.6
-STABLE: Final = 0.75
 # Consensus holds a number for every two samples: of more, a random subset is clustered.
 _MOST_SAMPLES: Final = 2000
 

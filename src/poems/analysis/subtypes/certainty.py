@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.analysis.subtypes.finding import Subtypes
+from poems.analysis.subtypes.result import Subtypes
 from poems.analysis.subtypes.subsampling import mean_consensus
 
 Floats = npt.NDArray[np.float64]
@@ -18,6 +18,9 @@ Codes = npt.NDArray[np.intp]
 # A sample is uncertain if its own subtype has less than this share of the probability, or of the
 # consensus.
 CERTAIN: Final = 0.75
+# Hennig (2007): below, a cluster is dissolved rather than found again; above, it is stable.
+UNSTABLE: Final = 0.6
+STABLE: Final = 0.75
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from poems.clustering.chance import MOST_CHANCE
-from poems.clustering.how_many import NumberTried, largest_that_holds
 from poems.clustering.kmeans import FEWEST_SAMPLES
+from poems.clustering.tried import MOST_CHANCE, NumberTried, largest_that_holds
 from poems.findings import count
 
 # Factors are called by their place.

@@ -19,9 +19,10 @@ from poems.analysis.subtypes.forming import (
     mixture_subtypes,
 )
 from poems.analysis.subtypes.result import Method, Subtypes, component_table
-from poems.clustering.how_many import NumberTried, drawn_rows
+from poems.clustering.how_many import drawn_rows
 from poems.clustering.kmeans import LARGEST_CLUSTERED, finite_points
 from poems.clustering.redraws import PointRedraws
+from poems.clustering.tried import NumberTried
 from poems.errors import PoemsWarning, SettingsError
 from poems.findings import Finding, name_some
 from poems.settings.schema import Metric

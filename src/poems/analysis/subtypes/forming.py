@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.analysis.subtypes.result import Subtypes
-from poems.clustering.how_many import NumberTried, drawn_rows, largest_that_holds, try_numbers
+from poems.clustering.how_many import drawn_rows, try_numbers
 from poems.clustering.kmeans import (
     LARGEST_CLUSTERED,
     by_size,
@@ -22,6 +22,7 @@ from poems.clustering.kmeans import (
 )
 from poems.clustering.names import names_by_size
 from poems.clustering.redraws import PointRedraws, Redraws
+from poems.clustering.tried import NumberTried, largest_that_holds
 from poems.settings.schema import Metric
 
 # From clusterings by their number to what speaks for each number.

@@ -12,9 +12,9 @@ import pandas as pd
 from poems.analysis.subtypes.assignment import SubtypeModel, learn_subtypes
 from poems.analysis.subtypes.choice_words import explain_choice
 from poems.analysis.subtypes.patterns import SubtypePattern, named_by_pattern, pattern_findings
-from poems.clustering.how_many import NumberTried
 from poems.clustering.kmeans import FEWEST_SAMPLES
 from poems.clustering.names import natural_order
+from poems.clustering.tried import NumberTried
 from poems.findings import Finding, count, name_some
 from poems.notebook import card
 from poems.settings.schema import Metric

@@ -7,7 +7,6 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from poems.data.stored.compressed import checked_pointers, require_indices, require_once
 from poems.errors import DataError, PoemsError, ReadError
@@ -102,6 +101,7 @@ class CsrArrays:
 
     Examples
     --------
+    >>> from scipy import sparse
     >>> x = sparse.csr_array(np.array([[0.0, 1.0], [2.0, 0.0]]))
     >>> matrix = CsrArrays(x.indptr, x.indices, x.data, (2, 2), "a matrix")
     >>> matrix.read(1, 2).toarray().tolist()
@@ -129,6 +129,8 @@ class CsrArrays:
 
     def read(self, start: int, stop: int) -> Rows:
         """Return some rows."""
+        from scipy import sparse
+
         first, last = int(self._indptr[start]), int(self._indptr[stop])
         data = as_float32(guarded(self.where, lambda: self._data[first:last]))
         indices = np.asarray(guarded(self.where, lambda: self._indices[first:last]))
