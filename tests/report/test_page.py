@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -200,3 +202,12 @@ def test_gene_sets_have_their_place_in_every_factor(
     captions = [each.text for each in page.all("p")]
     assert "Factor 1: gene sets that its features are enriched for." in captions
     assert not page.misplaced
+
+
+def test_a_report_is_written_without_torch(full_run: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom poems.report import write_report\nwrite_report(*sys.argv[1:])\n"
+        "print(*{'torch', 'numba', 'sklearn'} & sys.modules.keys())"
+    )
+    command = [sys.executable, "-c", program, str(full_run), str(tmp_path / "page.html")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == ""

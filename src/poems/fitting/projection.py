@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from poems.data import MultiOmics, read
 from poems.data.disk.view import require_in_memory
@@ -15,12 +16,8 @@ from poems.data.naming.near_features import FeatureMatch
 from poems.errors import SettingsError
 from poems.findings import Finding, count
 from poems.fitting.embeddings import decoded_embedding, gram_embedding
-from poems.fitting.tables import (
-    background_frame,
-    component_frame,
-    factor_frame,
-    shares_frame,
-)
+from poems.fitting.fit_tables import numbered
+from poems.fitting.tables import factor_frame
 from poems.nn.estimates import SampleEstimates, estimate_samples
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
@@ -129,17 +126,23 @@ def project(
 def projection_of(fitted: FittedPoems, found: Inferred) -> Projection:
     """Return samples that were inferred as tables of the factors that were not pruned."""
     cohort, estimates, findings = found.cohort, found.estimates, found.findings
+    shares = estimates.shares
+    views = list(fitted.view_names)
     return Projection(
         latent=factor_frame(fitted, estimates.loc * fitted.orientation, cohort.samples),
         latent_variance=factor_frame(fitted, estimates.variance, cohort.samples),
-        gates=pd.DataFrame(
-            estimates.gates.numpy(), index=cohort.samples, columns=list(fitted.view_names)
-        ),
-        component_probabilities=component_frame(estimates, cohort.samples),
+        gates=pd.DataFrame(estimates.gates.numpy(), index=cohort.samples, columns=views),
+        component_probabilities=_numbered(estimates.components, cohort.samples, "component"),
         findings=(*cohort.findings, *findings, *unsettled(estimates)),
-        background=background_frame(estimates, cohort.samples),
-        precision_shares=shares_frame(fitted, estimates, cohort.samples),
+        background=_numbered(estimates.background, cohort.samples, "background"),
+        precision_shares=None
+        if shares is None
+        else pd.DataFrame(shares.numpy().copy(), index=cohort.samples, columns=views),
     )
+
+
+def _numbered(values: Tensor | None, samples: pd.Index, name: str) -> pd.DataFrame | None:
+    return None if values is None else numbered(values.numpy(), samples, name)
 
 
 def unsettled(estimates: SampleEstimates) -> tuple[Finding, ...]:
@@ -156,24 +159,17 @@ def unsettled(estimates: SampleEstimates) -> tuple[Finding, ...]:
 
 def embedding(fitted: FittedPoems, metric: Metric) -> pd.DataFrame:
     """Compute what :meth:`FittedPoems.embedding` returns."""
+    stored = fitted.stored_embedding(metric)
+    if stored is not None:
+        return stored
     loc = fitted.sample_estimates.loc
-    if metric == "latent":
-        return fitted.latent
-    if metric == "network":
-        if fitted.network is None:
-            raise SettingsError(
-                f"this model of {len(fitted.samples)} samples has no network of its samples; "
-                "choose the metric latent, gram or decoded"
-            )
-        points = fitted.network
-    elif metric == "gram":
+    if metric == "gram":
         points = gram_embedding(loc, fitted.feature_estimates.gram)[:, fitted.active.copy()]
     elif metric == "decoded":
         points = decoded_embedding(fitted.module, loc, fitted.n_active)
     else:
         raise SettingsError(f"no metric '{metric}'; there are {', '.join(get_args(Metric))}")
-    columns = [f"{metric}_{i + 1}" for i in range(points.shape[1])]
-    return pd.DataFrame(points.numpy(), index=fitted.samples, columns=columns)
+    return numbered(points.numpy(), fitted.samples, metric)
 
 
 @torch.no_grad()

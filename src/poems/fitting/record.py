@@ -187,6 +187,25 @@ def read_stored(path: str | Path) -> StoredModel:
         raise unreadable(path, error) from error
 
 
+def require_distinct(what: str, names: list[str]) -> None:
+    """Refuse an empty list of names, and one that names something twice."""
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"the {what} are none, or one is named twice")
+
+
+def take(
+    arrays: Arrays, name: str, shape: tuple[int, ...], dtype: type[np.floating[Any]]
+) -> npt.NDArray[Any]:
+    """Return an array of the expected shape and type."""
+    value = arrays[name]
+    if value.shape != shape or value.dtype != dtype:
+        raise ValueError(
+            f"'{name}' has shape {value.shape} and type {value.dtype}, expected {shape} and "
+            f"{np.dtype(dtype)}"
+        )
+    return value
+
+
 def unreadable(path: str | Path, error: Exception) -> StorageError:
     """Return the error that says why a file is no model that can be read."""
     return StorageError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
@@ -19,33 +20,25 @@ from poems.data import MultiOmics, read
 from poems.data.disk.view import require_in_memory
 from poems.data.naming.near_features import FeatureMatch
 from poems.diagnosis.check import Diagnosis
-from poems.errors import DataError
-from poems.findings import Finding, count, name_some
+from poems.findings import count
+from poems.fitting.fit_tables import FitArrays, FitTables
 from poems.fitting.projection import Projection, embedding, project, reconstruct
 from poems.fitting.record import ModelSummary, ViewSummary
 from poems.fitting.redraws import judged_numbers
-from poems.fitting.tables import (
-    background_frame,
-    background_loading_frames,
-    component_frame,
-    factor_frame,
-    loading_frames,
-    shares_frame,
-    standardised_frames,
-)
+from poems.fitting.tables import factor_frame, standardised_frames
 from poems.nn.estimates import FeatureEstimates, SampleEstimates
-from poems.nn.likelihoods.effect_scale import EffectScale
 from poems.nn.model import POEMS
 from poems.notebook import card
 from poems.scaling.preprocessing import Preprocessing
-from poems.settings.schema import Metric, Settings
+from poems.settings.effect_scale import EffectScale
+from poems.settings.schema import Metric
 
 if TYPE_CHECKING:
     from mudata import MuData
 
 
 @dataclass(frozen=True, eq=False)
-class FittedPoems:
+class FittedPoems(FitTables):
     """A fitted POEMS model and its tables. Made by :func:`poems.fit` or :func:`poems.load`.
 
     Factors without a single non-zero loading are pruned from every table; the
@@ -93,13 +86,6 @@ class FittedPoems:
     1
     """
 
-    settings: Settings
-    seed: int
-    samples: pd.Index
-    history: pd.DataFrame
-    findings: tuple[Finding, ...]
-    status: str
-    versions: Mapping[str, str]
     preprocessing: Preprocessing
     module: POEMS
     sample_estimates: SampleEstimates
@@ -148,91 +134,39 @@ class FittedPoems:
         title = f"Fitted model: {count(len(self.samples), 'sample')}"
         return card(title, [about], heads, rows, self.diagnose().findings)
 
-    @property
-    def view_names(self) -> tuple[str, ...]:
-        """Names of the views, in the order of the gates' columns."""
-        return tuple(self.preprocessing.views)
-
-    def features(self, view: str) -> pd.Index:
-        """Return the features of a view that the model uses.
-
-        Raises
-        ------
-        DataError
-            If the model has no such view.
-        """
-        if view not in self.preprocessing.views:
-            raise DataError(f"no view '{view}'; there are {name_some(self.view_names, 20)}")
-        return self.preprocessing.views[view].features
-
     @cached_property
-    def active(self) -> np.ndarray[Any, np.dtype[np.intp]]:
-        """Latent dimensions with a non-zero loading, by decreasing effect."""
-        used: np.ndarray[Any, np.dtype[np.bool_]] = self.feature_estimates.driven().numpy()
-        strength = (self.feature_estimates.gram.diagonal() * self._spread.square()).numpy()
-        by_strength = np.argsort(-strength, kind="stable")
-        kept: np.ndarray[Any, np.dtype[np.intp]] = by_strength[used[by_strength]]
-        return kept
-
-    @cached_property
-    def _spread(self) -> Tensor:
-        """Standard deviation of each latent's posterior means over the training samples."""
-        return self.sample_estimates.loc.std(dim=0, unbiased=False)
-
-    @cached_property
-    def orientation(self) -> Tensor:
-        """Sign by which each latent dimension is shown, of shape (n_latent,).
-
-        The model does not care which end of a factor is up. It is shown with
-        its strong loadings mostly positive (those of all views, by their squares).
-        """
-        weight = torch.zeros(self.settings.model.n_latent)
-        for slope in self.feature_estimates.slope.values():
-            weight += (slope * slope.abs()).sum(dim=0) / len(slope)
-        return torch.where(weight < 0, -1.0, 1.0)
-
-    @property
-    def n_active(self) -> int:
-        """Number of factors that were not pruned."""
-        return len(self.active)
-
-    @property
-    def factor_names(self) -> list[str]:
-        """Names of the active factors."""
-        return [f"factor_{i + 1}" for i in range(self.n_active)]
-
-    @cached_property
-    def latent(self) -> pd.DataFrame:
-        """Posterior means of the active factors, (n_samples, n_active)."""
-        return factor_frame(self, self.sample_estimates.loc * self.orientation, self.samples)
-
-    @cached_property
-    def latent_variance(self) -> pd.DataFrame:
-        """Posterior variances of the active factors, (n_samples, n_active)."""
-        return factor_frame(self, self.sample_estimates.variance, self.samples)
-
-    @cached_property
-    def gates(self) -> pd.DataFrame:
-        """Weight of each view on each sample; rows sum to 1, 0 where unmeasured."""
-        return pd.DataFrame(
-            self.sample_estimates.gates.numpy().copy(),
-            index=self.samples,
-            columns=list(self.view_names),
+    def arrays(self) -> FitArrays:
+        """What the tables are made from: the model's tensors as they are, not copied."""
+        samples, features = self.sample_estimates, self.feature_estimates
+        background = self.module.background
+        parts = torch.split(background.loadings, list(background.sizes))
+        views = self.preprocessing.views
+        return FitArrays(
+            features={name: each.features for name, each in views.items()},
+            loc=samples.loc.numpy(),
+            variance=samples.variance.numpy(),
+            gates=samples.gates.numpy(),
+            components=_numpy(samples.components),
+            background=_numpy(samples.background),
+            shares=_numpy(samples.shares),
+            network=_numpy(self.network),
+            slope=_by_view(features.slope),
+            size=_by_view(features.size),
+            score=_by_view(features.score),
+            gram=features.gram.numpy(),
+            r2=features.r2,
+            total=features.total,
+            values=features.values,
+            background_loadings={
+                name: part.numpy() for name, part in zip(views, parts, strict=True)
+            },
+            own_scale=frozenset(name for name, each in views.items() if each.own is not None),
         )
 
     @cached_property
-    def loadings(self) -> dict[str, pd.DataFrame]:
-        """Signed effects, view to (n_features, n_active), exactly zero where W is.
-
-        The size is sd(z_k) E |d eta_j / d z_k| over the training samples: by
-        how much the feature moves, on the preprocessed scale (standard
-        deviations, by default), when the factor moves by one standard
-        deviation. So loadings compare across features, factors and views; of a view
-        that is not Gaussian they are in the units of :attr:`effect_scales`, log odds say, and
-        :attr:`standardised_loadings` compare. The
-        sign is that of the mean derivative. The raw weights W are in :attr:`weights`.
-        """
-        return loading_frames(self, self._spread)
+    def orientation(self) -> Tensor:
+        """Sign by which each latent dimension is shown, of shape (n_latent,)."""
+        return torch.from_numpy(self.signs)
 
     @cached_property
     def standardised_loadings(self) -> dict[str, pd.DataFrame]:
@@ -272,31 +206,6 @@ class FittedPoems:
         }
 
     @cached_property
-    def loading_scores(self) -> dict[str, pd.DataFrame]:
-        """What speaks for each loading, zero or not, view to (n_features, n_active).
-
-        The loading's estimate without penalty over its standard error, given the pattern of
-        the others; where the loading is zero, the score statistic for letting it in (see
-        :func:`poems.nn.loading_scores.score_loadings`). Its sign is that of the loading it
-        suggests. It ranks features where loadings end at zero. It is no test of a loading:
-        latents and pattern were found from the same data.
-
-        Raises
-        ------
-        DataError
-            If the model is a checkpoint, or of a version that did not score loadings.
-        """
-        if not self.feature_estimates.score:
-            raise DataError(
-                "this model has no scores of its loadings: it is a checkpoint or of an older "
-                "version. Fit it again to have them"
-            )
-        return {
-            name: factor_frame(self, score * self.orientation + 0.0, self.features(name))
-            for name, score in self.feature_estimates.score.items()
-        }
-
-    @cached_property
     def noise(self) -> dict[str, pd.Series]:
         """Standard deviation of each feature about what is predicted, by view.
 
@@ -310,89 +219,10 @@ class FittedPoems:
         }
 
     @property
-    def r2(self) -> pd.Series:
-        """Share of each view's variance that the decoder explains on the training samples.
-
-        Of a view on its own scale, whose likelihood is not Gaussian, the share of its deviance.
-        """
-        return pd.Series(dict(self.feature_estimates.r2), name="r2", dtype=float)
-
-    @property
     def effect_scales(self) -> dict[str, EffectScale]:
         """In which units :attr:`loadings` of each view are, and in which words they are said."""
         names = enumerate(self.view_names)
         return {name: self.module.likelihood(i).effects for i, name in names}
-
-    @property
-    def value_r2(self) -> pd.Series:
-        """Share of the variance of each view's values that the factors explain.
-
-        :attr:`r2` but for views on their own scale, where that is the share of deviance: there
-        it is of values and their predicted means, each feature standardised. ``NaN`` for such a
-        view in a model of an older version.
-        """
-        shares = {name: float(self.r2[name]) for name in self.view_names}
-        for name, each in self.preprocessing.views.items():
-            if each.own is not None:
-                shares[name] = self.feature_estimates.values.get(name, float("nan"))
-        return pd.Series(shares, name="value_r2", dtype=float)
-
-    @property
-    def share_of(self) -> pd.Series:
-        """What :attr:`r2` of each view is a share of: its ``"variance"`` or its ``"deviance"``."""
-        views = self.preprocessing.views.items()
-        named = {v: "variance" if each.own is None else "deviance" for v, each in views}
-        return pd.Series(named, name="share_of", dtype=object)
-
-    @property
-    def total_r2(self) -> pd.Series:
-        """Share of each view's variance that factors and background explain together."""
-        total = {**self.feature_estimates.r2, **self.feature_estimates.total}
-        return pd.Series(total, name="total_r2", dtype=float)
-
-    @property
-    def explained(self) -> pd.DataFrame:
-        """How each view's variance on the training samples divides, a row a view.
-
-        ``r2``: explained by the factors; ``background``: by the background factors beyond that;
-        ``unexplained``: by neither. A row sums to 1.
-        """
-        total = self.total_r2
-        return pd.DataFrame(
-            {"r2": self.r2, "background": total - self.r2, "unexplained": 1.0 - total}
-        )
-
-    @cached_property
-    def background(self) -> pd.DataFrame:
-        """Scores of the dense background factors, (n_samples, n_background).
-
-        They stand for what many features share and sparse factors do not say: depth, purity,
-        batches, or structure that is not sparse. They are no biomarkers.
-        """
-        found = background_frame(self.sample_estimates, self.samples)
-        return pd.DataFrame(index=self.samples) if found is None else found
-
-    @cached_property
-    def background_loadings(self) -> dict[str, pd.DataFrame]:
-        """Linear effects of the background factors, view to (n_features, n_background).
-
-        On the preprocessed scale, of a move by one standard deviation of the factor's prior.
-        """
-        return background_loading_frames(self)
-
-    @cached_property
-    def precision_shares(self) -> pd.DataFrame | None:
-        """Share of each view in what is known of a sample's latents; rows sum to 1.
-
-        Of the trace of the posterior precision, without the prior's; ``None`` for
-        ``inference="amortised"``.
-        """
-        return shares_frame(self, self.sample_estimates, self.samples)
-
-    @cached_property
-    def component_probabilities(self) -> pd.DataFrame | None:
-        """Soft assignment to the mixture prior's components; ``None`` for other priors."""
-        return component_frame(self.sample_estimates, self.samples)
 
     @cached_property
     def cluster_numbers(self) -> tuple[NumberTried, ...] | None:
@@ -404,17 +234,6 @@ class FittedPoems:
         if self.numbers_stored is not None or self.redraws is None or self.network is None:
             return self.numbers_stored
         return judged_numbers(self.redraws, self.network, self.seed)
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """The embeddings that this model has, the default first."""
-        always: tuple[Metric, ...] = ("latent", "gram", "decoded")
-        return always if self.network is None else ("network", *always)
-
-    @property
-    def default_metric(self) -> Metric:
-        """The embedding to cluster in: ``"network"``, or ``"latent"`` for very large cohorts."""
-        return self.metrics[0]
 
     def embedding(self, metric: Metric | None = None) -> pd.DataFrame:
         """Return the training samples in the space to cluster or plot them in.
@@ -577,6 +396,14 @@ def load(path: str | Path) -> FittedPoems:
     if Path(path).suffix == ".h5mu":
         return load_from_h5mu(Path(path))
     return load_fitted(path)
+
+
+def _numpy(values: Tensor | None) -> npt.NDArray[Any] | None:
+    return None if values is None else values.numpy()
+
+
+def _by_view(tensors: Mapping[str, Tensor]) -> dict[str, npt.NDArray[Any]]:
+    return {view: values.numpy() for view, values in tensors.items()}
 
 
 def _as_cohort(cohort: MultiOmics | Mapping[str, Any]) -> MultiOmics:

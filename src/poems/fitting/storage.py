@@ -23,6 +23,8 @@ from poems.fitting.record import (
     TrainingRecord,
     ViewRecord,
     read_record,
+    require_distinct,
+    take,
     unreadable,
 )
 from poems.fitting.result import FittedPoems
@@ -137,14 +139,14 @@ def load_fitted(path: str | Path) -> FittedPoems:
 def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
     """Build the result; shapes and types that do not agree raise one of torch's or our errors."""
     names = [view.name for view in record.views]
-    _require_distinct("views", names)
-    _require_distinct("samples", record.samples)
+    require_distinct("views", names)
+    require_distinct("samples", record.samples)
     scalings = {}
     for i, view in enumerate(record.views):
-        _require_distinct(f"features of view '{view.name}'", view.features)
+        require_distinct(f"features of view '{view.name}'", view.features)
         width = (len(view.features),)
         arrays = {
-            array: _take(tensors, f"scaling.{array}.{i}", width, np.float64)
+            array: take(tensors, f"scaling.{array}.{i}", width, np.float64)
             for array in _SCALING_ARRAYS
         }
         scalings[view.name] = ViewScaling(
@@ -241,7 +243,7 @@ def _own_scale(record: OwnRecord, tensors: Arrays, view: int, width: tuple[int, 
     levels = tensors[f"scaling.own.levels.{view}"]
     shapes = {"mean": width, "dispersion": width, "levels": (levels.size,)}
     arrays = {
-        array: _take(tensors, f"scaling.own.{array}.{view}", shape, np.float64)
+        array: take(tensors, f"scaling.own.{array}.{view}", shape, np.float64)
         for array, shape in shapes.items()
     }
     return OwnScale(kind=record.kind, sized=record.sized, ends=record.ends, **arrays)
@@ -289,25 +291,6 @@ def _principal_axes(
     }
 
 
-def _require_distinct(what: str, names: list[str]) -> None:
-    """Refuse an empty list of names, and one that names something twice."""
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"the {what} are none, or one is named twice")
-
-
-def _take(
-    tensors: Arrays, name: str, shape: tuple[int, ...], dtype: type[np.floating[Any]]
-) -> npt.NDArray[Any]:
-    """Return an array of the expected shape and type."""
-    value = tensors[name]
-    if value.shape != shape or value.dtype != dtype:
-        raise ValueError(
-            f"'{name}' has shape {value.shape} and type {value.dtype}, expected {shape} and "
-            f"{np.dtype(dtype)}"
-        )
-    return value
-
-
 def _tensor(tensors: Arrays, name: str, shape: tuple[int, ...]) -> torch.Tensor:
     """Return a single-precision tensor of the expected shape."""
-    return torch.from_numpy(_take(tensors, name, shape, np.float32))
+    return torch.from_numpy(take(tensors, name, shape, np.float32))

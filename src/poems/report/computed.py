@@ -19,7 +19,7 @@ from poems.runs.folder import Run
 if TYPE_CHECKING:
     from poems.analysis.survival.outcome import Outcome
     from poems.analysis.survival.result import Survival
-    from poems.fitting.result import FittedPoems
+    from poems.fitting.fit_tables import FitTables
 
 # Factors whose curves are drawn, at most.
 _FACTOR_CURVES: Final = 3
@@ -32,14 +32,15 @@ def factor_tables(source: Source) -> dict[str, pd.DataFrame]:
     not keep.
     """
     from poems.analysis.factors.associations import associate, factor_correlations
-    from poems.analysis.factors.effects import factor_effects
 
     model, obs = source.model, source.run.obs
     tables: dict[str, pd.DataFrame] = {}
     if not model.n_active:
         return tables
     if "factor_effects" not in source.tables:
-        tables["factor_effects"] = factor_effects(model, seed=model.seed)
+        from poems.analysis.factors.effects import factor_effects
+
+        tables["factor_effects"] = factor_effects(source.run.model, seed=model.seed)
     if "factor_correlations" not in source.tables:
         tables["factor_correlations"] = factor_correlations(model.latent)
     if "factor_obs" not in source.tables and len(obs.columns):
@@ -76,7 +77,7 @@ def label_tables(source: Source, column: str) -> dict[str, pd.DataFrame]:
     run = source.run
     known = label_column(run.obs, column, str(run.folder))
     counts, agreement = compare_subtypes(source.subtypes, known)
-    metrics = dict.fromkeys((source.metric, *run.model.metrics))
+    metrics = dict.fromkeys((source.metric, *run.fit.metrics))
     embeddings = {str(metric): source.embedding(metric) for metric in metrics}
     if run.pca is not None:
         embeddings[BASELINE] = run.pca
@@ -218,7 +219,7 @@ def stability_tables(source: Source, folder: str | Path) -> dict[str, pd.DataFra
     return tables
 
 
-def _same_loadings(a: FittedPoems, b: FittedPoems) -> bool:
+def _same_loadings(a: FitTables, b: FitTables) -> bool:
     return tuple(a.view_names) == tuple(b.view_names) and all(
         a.loadings[view].shape == b.loadings[view].shape
         and np.allclose(a.loadings[view], b.loadings[view], atol=1e-5)

@@ -13,7 +13,7 @@ from poems.report.blocks import Notice
 from poems.settings.schema import Metric
 
 if TYPE_CHECKING:
-    from poems.fitting.result import FittedPoems
+    from poems.fitting.stored import StoredFit
     from poems.runs.folder import Run
 
 FOLDER: Final = "analysis"
@@ -65,9 +65,9 @@ class Source:
     event: str | None = None
 
     @property
-    def model(self) -> FittedPoems:
-        """The fitted model."""
-        return self.run.model
+    def model(self) -> StoredFit:
+        """What the fit found, from the model file."""
+        return self.run.fit
 
     @property
     def subtypes(self) -> pd.Series:

@@ -41,6 +41,7 @@ from poems.errors import DataError, ReadError, StorageError
 from poems.files.csv_tables import read_csv
 from poems.files.output_folder import read_marker
 from poems.findings import Finding, name_some
+from poems.fitting.stored import StoredFit, read_fit
 from poems.runs.analysis import read_analysis
 from poems.runs.writing import KIND, MODEL, SUBTYPE_MODEL, write_run
 
@@ -60,8 +61,8 @@ class Run:
     ----------
     folder
         Where it lies.
-    model
-        The fitted model.
+    fit
+        What the model file tells.
     obs
         The clinical table, one row per sample, in the model's order.
     subtypes
@@ -74,11 +75,16 @@ class Run:
     """
 
     folder: Path
-    model: FittedPoems
+    fit: StoredFit
     obs: pd.DataFrame
     subtypes: pd.DataFrame
     summary: dict[str, Any]
     pca: pd.DataFrame | None = None
+
+    @property
+    def model(self) -> FittedPoems:
+        """The fitted model, loaded when first asked for: its tables are in ``fit``."""
+        return self.fit.model
 
     @cached_property
     def analysis(self) -> dict[str, pd.DataFrame]:
@@ -95,12 +101,12 @@ class Run:
         """
         path = self.folder / SUBTYPE_MODEL
         if not path.exists():
-            found = pd.Series(self.subtypes["subtype"].to_numpy(), index=self.model.samples)
-            return learn_subtypes(self.model.latent, found, self.model.latent_variance)
+            found = pd.Series(self.subtypes["subtype"].to_numpy(), index=self.fit.samples)
+            return learn_subtypes(self.fit.latent, found, self.fit.latent_variance)
         saved = load_subtype_model(path)
-        if list(saved.factors) != self.model.factor_names:
+        if list(saved.factors) != self.fit.factor_names:
             raise StorageError(
-                f"{path} has {len(saved.factors)} factors, the model {self.model.n_active}: it is "
+                f"{path} has {len(saved.factors)} factors, the model {self.fit.n_active}: it is "
                 "of another fit. Delete it, and subtypes are learnt from the run again"
             )
         return saved
@@ -117,23 +123,21 @@ def read_run(folder: str | Path) -> Run:
     StorageError
         If its model cannot be loaded, or its tables are of other samples.
     """
-    from poems.fitting.result import load
-
     path = Path(folder)
     summary = read_marker(path, KIND)
     before = _marker_file(path)
-    model = load(path / MODEL)
+    fit = read_fit(path / MODEL)
     names = ["obs", "subtypes", *(["pca"] if (path / "pca.csv").exists() else [])]
     tables = {name: read_csv(path / f"{name}.csv") for name in names}
     for name, table in tables.items():
-        if list(table.index) != [str(sample) for sample in model.samples]:
+        if list(table.index) != [str(sample) for sample in fit.samples]:
             raise StorageError(
-                f"{path / name}.csv does not list the model's {len(model.samples)} samples in "
+                f"{path / name}.csv does not list the model's {len(fit.samples)} samples in "
                 "their order; was it edited? Fit again"
             )
     if _marker_file(path) != before:
         raise ReadError(f"the run in {path} was replaced while it was read; repeat the command")
-    return Run(path, model, tables["obs"], tables["subtypes"], summary, tables.get("pca"))
+    return Run(path, fit, tables["obs"], tables["subtypes"], summary, tables.get("pca"))
 
 
 def _marker_file(path: Path) -> tuple[int, int]:
@@ -179,7 +183,7 @@ def run_subtypes(run: Run) -> Subtypes:
     """
     choice = read_csv(run.folder / "silhouette.csv")
     choice.index = choice.index.astype(int).rename("n_subtypes")
-    own = run.subtypes.set_axis(run.model.samples)
+    own = run.subtypes.set_axis(run.fit.samples)
     found = run.summary.get("subtypes")
     absent = {"silhouette", "smallest"} - set(choice.columns)
     if absent or not isinstance(found, dict) or not {"method", "metric"} <= set(found):
@@ -199,7 +203,7 @@ def run_subtypes(run: Run) -> Subtypes:
         # Older runs do not say it: a number that was given was the only one tried.
         asked=bool(found.get("asked", len(choice) == 1)),
     )
-    return subtypes.by_measured_omics(run.model.gates > 0)
+    return subtypes.by_measured_omics(run.fit.gates > 0)
 
 
 def _tried(path: Path) -> tuple[NumberTried, ...]:

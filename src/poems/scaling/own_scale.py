@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import special
 
 from poems.data.container import Values
 from poems.errors import DataError
@@ -131,6 +130,8 @@ class OwnScale:
         """
         if self.kind != "counts":
             return x
+        from scipy import special
+
         mean = np.exp(log_size)[:, None] * self.mean
         alpha = self.dispersion
         apart = np.log1p(alpha * x) - np.log1p(alpha * mean)

@@ -69,8 +69,8 @@ def evaluate(
     told: tuple[Finding, ...] = ()
     if groups is not None:
         together, told = group_column(read.obs, groups, known, str(read.folder))
-    metrics = read.model.metrics if metric is None else (metric,)
-    embeddings = {str(name): read.model.embedding(name) for name in metrics}
+    metrics = read.fit.metrics if metric is None else (metric,)
+    embeddings = {str(name): read.fit.embedding(name) for name in metrics}
     if read.pca is not None:
         embeddings["PCA"] = read.pca
     counts, scores = compare_subtypes(read.subtypes["subtype"], known)
@@ -79,7 +79,7 @@ def evaluate(
         compare_embeddings(embeddings, known, together),
         counts,
         scores,
-        read.model.n_active,
+        read.fit.n_active,
     )
     return CommandResult(
         partial(_show, found=found, noticed=(*noticed, *told)),

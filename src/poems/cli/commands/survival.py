@@ -74,15 +74,15 @@ def survival(
     folder = claim(out, "survival", overwrite=overwrite)
     metric = read.summary.get("subtypes", {}).get("metric")
     analysed = survival_analysis(
-        read.model.latent.set_axis(read.obs.index),
+        read.fit.latent.set_axis(read.obs.index),
         read.subtypes["subtype"],
         table[time],
         table[event],
         wanted,
         obs=table,
         event_value=event_value,
-        embedding=read.model.embedding(metric).set_axis(read.obs.index),
-        measured=read.model.gates.set_axis(read.obs.index) > 0,
+        embedding=read.fit.embedding(metric).set_axis(read.obs.index),
+        measured=read.fit.gates.set_axis(read.obs.index) > 0,
         fdr=fdr,
         n_repeats=repeats,
         seed=seed,

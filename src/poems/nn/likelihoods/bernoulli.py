@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from poems.nn.likelihoods.effect_scale import LOG_ODDS, EffectScale
 from poems.nn.likelihoods.own_scale import (
     Distribution,
     OwnScaleLikelihood,
@@ -16,6 +15,7 @@ from poems.nn.likelihoods.own_scale import (
     mean_inside,
 )
 from poems.scaling.own_scale import Kind
+from poems.settings.effect_scale import LOG_ODDS, EffectScale
 
 
 class BernoulliLikelihood(OwnScaleLikelihood):

@@ -8,7 +8,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from poems.nn.likelihoods.effect_scale import LOG_ODDS_OF_MEAN, EffectScale
 from poems.nn.likelihoods.own_scale import (
     Distribution,
     OwnScaleLikelihood,
@@ -16,6 +15,7 @@ from poems.nn.likelihoods.own_scale import (
     mean_inside,
 )
 from poems.scaling.own_scale import Kind
+from poems.settings.effect_scale import LOG_ODDS_OF_MEAN, EffectScale
 
 # The log-normal prior on the precision phi, within a factor of e^1.5 either way.
 _LOG_PRECISION, _SPREAD = math.log(10.0), 1.5

@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from poems.nn.likelihoods.effect_scale import STANDARD_DEVIATIONS, EffectScale
 from poems.scaling.own_scale import Kind
+from poems.settings.effect_scale import STANDARD_DEVIATIONS, EffectScale
 
 
 class Likelihood(nn.Module):

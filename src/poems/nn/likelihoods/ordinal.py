@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 
-from poems.nn.likelihoods.effect_scale import LOG_ODDS_OF_LEVEL, EffectScale
 from poems.nn.likelihoods.own_scale import Distribution, OwnScaleLikelihood, as_double
 from poems.scaling.own_scale import Kind
+from poems.settings.effect_scale import LOG_ODDS_OF_LEVEL, EffectScale
 
 # Levels of a likelihood that was not told how many there are.
 _N_LEVELS = 3

@@ -7,7 +7,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from poems.nn.likelihoods.effect_scale import LOG_FOLD, EffectScale
 from poems.nn.likelihoods.own_scale import (
     Distribution,
     OwnScaleLikelihood,
@@ -16,6 +15,7 @@ from poems.nn.likelihoods.own_scale import (
     slope_of_exp,
 )
 from poems.scaling.own_scale import Kind
+from poems.settings.effect_scale import LOG_FOLD, EffectScale
 
 
 class CountLikelihood(OwnScaleLikelihood):

@@ -20,7 +20,7 @@ from poems.report.wording import column_title, factor_title, listing, number, p_
 from poems.settings.rates import FDR_OBS
 
 if TYPE_CHECKING:
-    from poems.nn.likelihoods.effect_scale import EffectScale
+    from poems.settings.effect_scale import EffectScale
 
 # Features of a factor and view, and gene sets of it, that are shown.
 _FEATURES = 12

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,3 +73,13 @@ LOG_FOLD: Final = EffectScale(
     "how much the natural logarithm of the expected count moves, on average,",
     multiplies="count",
 )
+# Those of POEMS' own likelihoods, by their names in the settings: told without loading torch.
+OF_LIKELIHOODS: Final[Mapping[str, EffectScale]] = {
+    "gaussian": STANDARD_DEVIATIONS,
+    "student_t": STANDARD_DEVIATIONS,
+    "bernoulli": LOG_ODDS,
+    "beta": LOG_ODDS_OF_MEAN,
+    "ordinal": LOG_ODDS_OF_LEVEL,
+    "poisson": LOG_FOLD,
+    "negative_binomial": LOG_FOLD,
+}
