@@ -172,7 +172,7 @@ def tables_of(source: Source) -> dict[str, pd.DataFrame]:
         }
     )
     return {
-        "factor_effects": factor_effects(model),
+        "factor_effects": factor_effects(source.run.model),
         "factor_variance": variance,
         "factor_obs": associate(model.latent.set_axis(samples), source.run.obs).table,
         "background_obs": associate(model.background.set_axis(samples), source.run.obs).table,

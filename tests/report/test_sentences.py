@@ -156,7 +156,7 @@ def test_survival_speaks_for_itself() -> None:
 def sound(source: Source) -> Source:
     """As if the fit had passed its diagnosis."""
     model = replace(source.model, diagnosis=Diagnosis(()))
-    return replace(source, run=replace(source.run, model=model))
+    return replace(source, run=replace(source.run, fit=model))
 
 
 def warned(

@@ -12,6 +12,7 @@ import pytest
 import poems
 from poems.data.container import MultiOmics
 from poems.errors import DataError
+from poems.fitting.stored import StoredFit
 from poems.report.blocks import Picker, Table
 from poems.report.computed import stability_tables
 from poems.report.sections import summary
@@ -29,7 +30,7 @@ def refits(
 ) -> Path:
     folder = tmp_path_factory.mktemp("refits") / "stable"
     found = poems.stability(
-        hostile_cohort, n_runs=2, n_permutations=0, reference=source.model, progress=False
+        hostile_cohort, n_runs=2, n_permutations=0, reference=source.run.model, progress=False
     )
     found.save(folder)
     return folder
@@ -44,13 +45,13 @@ def test_the_refits_of_a_run_become_tables(refits: Path, source: Source) -> None
 
 
 def test_refits_of_another_fit_are_refused(refits: Path, source: Source) -> None:
-    other = replace(source, run=replace(source.run, model=_turned(source)))
+    other = replace(source, run=replace(source.run, fit=_turned(source)))
     with pytest.raises(DataError, match=r"refits of another fit than .*poems stability --run"):
         stability_tables(other, refits)
 
 
-def _turned(source: Source) -> poems.FittedPoems:
-    """A model whose samples have other names."""
+def _turned(source: Source) -> StoredFit:
+    """A fit whose samples have other names."""
     model = source.model
     names = pd.Index([f"other {name}" for name in model.samples])
     return replace(model, samples=names)

@@ -40,7 +40,7 @@ def tried(monkeypatch: pytest.MonkeyPatch, number: NumberTried) -> None:
 
 def diagnosed(source: Source, *checks: Check) -> Source:
     model = replace(source.model, diagnosis=Diagnosis(checks))
-    return replace(source, run=replace(source.run, model=model))
+    return replace(source, run=replace(source.run, fit=model))
 
 
 def found(source: Source, *findings: tuple[str, str]) -> Source:

@@ -41,13 +41,13 @@ class StoredFit(FitTables):
         The model file.
     stored
         Its arrays.
-    checks
+    diagnosis
         Its diagnosis; ``None`` in older files and checkpoints.
     """
 
     path: Path
     stored: FitArrays
-    checks: Diagnosis | None = None
+    diagnosis: Diagnosis | None = None
 
     @property
     def arrays(self) -> FitArrays:
@@ -85,7 +85,7 @@ class StoredFit(FitTables):
 
     def diagnose(self) -> Diagnosis:
         """Return what :meth:`FittedPoems.diagnose` does without held-out samples."""
-        return self.model.diagnose() if self.checks is None else self.checks
+        return self.model.diagnose() if self.diagnosis is None else self.diagnosis
 
 
 def read_fit(path: str | Path) -> StoredFit:
@@ -129,7 +129,7 @@ def _assembled(path: Path, record: Record, arrays: Arrays) -> StoredFit:
         versions=record.versions,
         path=path,
         stored=_arrays(record, arrays),
-        checks=None if record.diagnosis is None else Diagnosis(tuple(record.diagnosis)),
+        diagnosis=None if record.diagnosis is None else Diagnosis(tuple(record.diagnosis)),
     )
 
 
