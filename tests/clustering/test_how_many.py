@@ -59,6 +59,23 @@ def test_planted_groups_are_counted_in_most_cohorts(planted: int, lacking: float
     assert max(found) <= planted
 
 
+def test_groups_that_touch_hold_if_they_are_found_again_beyond_chance() -> None:
+    clearest = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        latents = rng.standard_normal((150, 6)) + 3.5 * np.eye(6)[np.arange(150) % 5] / np.sqrt(2)
+        tried = _tried(latents, _views(latents, seed), last=7)
+        assert largest_that_holds(tried) in (1, 5)
+        clearest += [each for each in tried if each.clearest]
+    assert len(clearest) >= 3, clearest
+    for each in clearest:
+        assert each.n_clusters == 5
+        assert each.holds
+        assert not each.apart
+        assert each.again_without_groups is not None
+        assert each.mean_jaccard > each.again_without_groups
+
+
 def test_latents_of_one_gaussian_are_hardly_ever_groups() -> None:
     found = []
     for seed in range(6):

@@ -116,6 +116,16 @@ def test_parts_of_a_continuum(calm: Source, monkeypatch: pytest.MonkeyPatch) -> 
     assert "3 groups, as asked for, no farther apart than parts of a continuum." in verdict.text
 
 
+def test_subtypes_without_a_gap_are_called_so(
+    calm: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried(monkeypatch, replace(HOLDS, separation=3.0, again_without_groups=0.8, clearest=True))
+    verdict, _ = first_screen(calm)
+    assert verdict.level == "found"
+    assert "3 subtypes, each found again better than parts of a continuum" in verdict.text
+    assert "without a gap between them" in verdict.text
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [

@@ -1,14 +1,16 @@
-"""How many clusters: as many as are all found again, and farther apart than without groups."""
+"""How many clusters: as many as are all found again, and apart or found again beyond chance."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from poems.clustering.chance import Apart, Separations, against_chance
+from poems.clustering.found_again import beyond_chance, embedded, jaccard_indices, subsamples
 from poems.clustering.lloyd import kmeans_of_each
 from poems.clustering.redraws import SHAPES, Groupless, Redraws, Shape
 from poems.clustering.separation import least_separation, told_apart_by
@@ -23,7 +25,6 @@ FEWEST_JUDGED: Final = 10
 # Of more samples, that many are drawn from.
 MOST_SAMPLES: Final = 250
 _SUBSAMPLES: Final = 12
-_SHARE: Final = 0.8
 # Cohorts without groups of each shape.
 _GROUPLESS: Final = 8
 # Where the chance of a number is in between, so many more of the shape that decides.
@@ -43,7 +44,8 @@ def try_numbers(
 
     Random subsamples of 80 % are embedded anew and clustered: how well is each cluster
     found again? And cohorts without groups, which have the same covariances, are embedded
-    and clustered: how far apart are their clusters?
+    and clustered: how far apart are their clusters? Where clusters are found again but no
+    farther apart, how well are those without groups found again?
 
     Parameters
     ----------
@@ -70,15 +72,14 @@ def try_numbers(
     """
     rng = np.random.default_rng([seed, 18])
     n_samples = len(redraws.latents)
-    size = max(2, round(_SHARE * n_samples))
+    rows = subsamples(n_samples, _SUBSAMPLES, rng)
     possible = {k: partitions[k] for k in sorted(partitions)}
-    several = [k for k in possible if 1 < k < size and n_samples >= FEWEST_JUDGED]
+    several = [k for k in possible if 1 < k < rows.shape[1] and n_samples >= FEWEST_JUDGED]
     drawn = {k: possible[k] for k in several}
-    rows = np.stack([np.sort(rng.permutation(n_samples)[:size]) for _ in range(_SUBSAMPLES)])
-    points = np.stack([redraws.of_some(each) for each in rows]) if several else np.empty(0)
+    points = embedded(redraws, rows) if several else np.empty(0)
     sizes = {k: tuple(map(int, np.bincount(labels, minlength=k))) for k, labels in possible.items()}
     jaccard = {
-        k: _found_again(labels, k, rows, kmeans_of_each(points, k, rng))
+        k: tuple(map(float, jaccard_indices(labels, k, rows, kmeans_of_each(points, k, rng))))
         for k, labels in drawn.items()
     }
     again = [k for k in several if NumberTried(k, sizes[k], jaccard[k], None, None).found_again]
@@ -95,7 +96,25 @@ def try_numbers(
             )
         else:
             found.append(NumberTried(k, sizes[k], (0.0,) * k, 0.0, 0.0))
-    return tuple(found)
+    return _clearest_named(redraws, found, rng)
+
+
+def _clearest_named(
+    redraws: Redraws, tried: Sequence[NumberTried], rng: Rng
+) -> tuple[NumberTried, ...]:
+    """Where no number has a gap, name that which is found again farthest beyond chance."""
+    sound = [each for each in tried if each.n_clusters > 1 and each.sound]
+    if not sound or any(each.apart for each in sound):
+        return tuple(tried)
+    found = beyond_chance(redraws, {each.n_clusters: each.mean_jaccard for each in sound}, rng)
+    best = max(found, key=lambda k: found[k].surplus)
+    clearest = best if found[best].beyond else None
+    return tuple(
+        replace(each, again_without_groups=beside.limit, clearest=each.n_clusters == clearest)
+        if (beside := found.get(each.n_clusters))
+        else each
+        for each in tried
+    )
 
 
 def drawn_rows(n_samples: int, seed: int) -> Codes:
@@ -110,21 +129,6 @@ def drawn_rows(n_samples: int, seed: int) -> Codes:
         return np.arange(n_samples, dtype=np.intp)
     drawn = np.random.default_rng(seed).choice(n_samples, MOST_SAMPLES, replace=False)
     return np.sort(drawn).astype(np.intp)
-
-
-def _found_again(labels: Codes, k: int, rows: Codes, clusters: Codes) -> tuple[float, ...]:
-    """Mean over subsamples of each cluster's best Jaccard index."""
-    own = (labels[rows][:, :, None] == np.arange(k)).astype(np.float64)
-    other = (clusters[:, :, None] == np.arange(k)).astype(np.float64)
-    common = own.transpose(0, 2, 1) @ other
-    sizes = own.sum(axis=1)
-    either = sizes[:, :, None] + other.sum(axis=1)[:, None, :] - common
-    # Of two empty clusters nothing is common: 0, not of 0 samples.
-    best = (common / np.maximum(either, 1.0)).max(axis=2)
-    drawn = sizes > 0
-    # A cluster of which no subsample has a sample was found again in none: 0 of 1.
-    mean: Floats = np.where(drawn, best, 0.0).sum(axis=0) / np.maximum(drawn.sum(axis=0), 1)
-    return tuple(map(float, mean))
 
 
 def _factors(shares: Floats) -> tuple[int, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Literal, Protocol
 
@@ -41,10 +42,14 @@ def _rotation(scores: Floats, basis: Floats, rng: np.random.Generator, shape: Sh
 
 @dataclass(frozen=True, eq=False)
 class Groupless:
-    """A cohort without groups: spaces as of :attr:`Redraws.spaces`, and points to be clustered."""
+    """A cohort without groups: spaces as of :attr:`Redraws.spaces`, and points to be clustered.
+
+    ``of_some`` is that of :class:`Redraws`.
+    """
 
     spaces: tuple[Floats, ...]
     points: Floats
+    of_some: Callable[[Codes], Floats]
 
 
 class Redraws(Protocol):
@@ -133,7 +138,9 @@ class NetworkRedraws:
         points = coordinates_from_distances(
             latents, distances, variances=self.variances, rounds=_ROUNDS
         )
-        return Groupless((latents, turn @ self._scores), points)
+        kept = np.stack(distances).astype(np.float32)
+        turned = replace(self, latents=latents, distances=kept)
+        return Groupless((latents, turn @ self._scores), points, turned.of_some)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,4 +192,5 @@ class PointRedraws:
         """Rotate the points, and the latents alike."""
         turn = _rotation(self._scores, self._basis, rng, shape)
         latents = turn @ (self.latents - self.latents.mean(axis=0))
-        return Groupless((latents,), turn @ self._centred)
+        points: Floats = turn @ self._centred
+        return Groupless((latents,), points, lambda rows: points[rows])

@@ -57,6 +57,13 @@ class NumberTried:
     along
         Factors by which the clusters differ most, by their place, from 1; none where they
         are not known.
+    again_without_groups
+        What the mean of the Jaccard indices must exceed: what parts of cohorts without groups
+        reach (:func:`poems.clustering.found_again.beyond_chance`); ``None`` where that was not
+        asked, for a number has a gap or these clusters are not found again.
+    clearest
+        Whether no number has a gap, but these clusters are found again better than that, and
+        by more than those of any other number.
 
     Examples
     --------
@@ -64,6 +71,8 @@ class NumberTried:
     True
     >>> NumberTried(3, (40, 20, 9), (0.9, 0.4, 0.5), 4.0, 3.6).holds
     False
+    >>> NumberTried(2, (40, 30), (0.95, 0.91), 3.5, 3.9, clearest=True).holds
+    True
     """
 
     n_clusters: int
@@ -73,6 +82,8 @@ class NumberTried:
     without_groups: float | None
     chance: float | None = None
     along: tuple[int, ...] = ()
+    again_without_groups: float | None = None
+    clearest: bool = False
 
     @property
     def smallest(self) -> int:
@@ -101,6 +112,11 @@ class NumberTried:
         return self._weakest[1]
 
     @property
+    def mean_jaccard(self) -> float:
+        """Mean of the clusters' Jaccard indices."""
+        return sum(self.jaccard) / len(self.jaccard)
+
+    @property
     def found_again(self) -> bool:
         """Whether each of the clusters is found again."""
         return not self.not_found_again
@@ -114,8 +130,16 @@ class NumberTried:
 
     @property
     def holds(self) -> bool:
-        """Whether both are so, and none of the clusters is a few outliers."""
-        return self.found_again and self.apart and self.smallest >= FEWEST_SAMPLES
+        """Whether the clusters are found again, none is a few outliers, and this is not chance.
+
+        They are farther apart than in data without groups, or found again better than parts of it.
+        """
+        return self.sound and (self.apart or self.clearest)
+
+    @property
+    def sound(self) -> bool:
+        """Whether the clusters are found again, by chance or not, and none is a few outliers."""
+        return self.found_again and self.smallest >= FEWEST_SAMPLES
 
 
 def largest_that_holds(tried: Sequence[NumberTried]) -> int:

@@ -61,7 +61,7 @@ def verdict_of(source: Source) -> Verdict:
     doubt = _doubt(source)
     if doubt:
         return Verdict("doubtful", "Doubtful", f"{doubt}{_survival(source)}", "subtype-number")
-    lead = f"{n} subtypes, each found again"
+    lead = f"{n} subtypes, each found again{_without_gap(source)}"
     refits = _by_refits(source)
     if refits:
         lead += f", {refits}"
@@ -76,7 +76,7 @@ def _doubt(source: Source) -> str:
     """Say why subtypes are not to be relied on; empty if there is no reason."""
     found = run_subtypes(source.run)
     n = found.n_subtypes
-    own = next((each for each in found.tried if each.n_clusters == n), None)
+    own = found.judged
     lost = lost_subtypes(source)
     if lost:
         named = listing((f"{name} ({number(value)})" for name, value in lost.items()), 4)
@@ -84,16 +84,22 @@ def _doubt(source: Source) -> str:
             f"{n} groups, of which {len(lost)} {verb(len(lost), 'is', 'are')} not found again when "
             f"samples are drawn anew: {named}."
         )
-    if own is not None and not own.apart:
+    if own is not None and not own.apart and not own.clearest:
         asked = ", as asked for" if found.asked else ""
         return f"{n} groups{asked}, no farther apart than parts of a continuum."
     return ""
 
 
+def _without_gap(source: Source) -> str:
+    """Say that subtypes pass into one another; empty where they are apart, or it is not known."""
+    own = run_subtypes(source.run).judged
+    known = own is not None and own.clearest
+    return " better than parts of a continuum, though without a gap between them" if known else ""
+
+
 def lost_subtypes(source: Source) -> dict[str, float]:
     """Return the subtypes that are not found again, with the Jaccard index of each."""
-    found = run_subtypes(source.run)
-    own = next((each for each in found.tried if each.n_clusters == found.n_subtypes), None)
+    own = run_subtypes(source.run).judged
     if own is not None:
         return {f"S{at + 1}": float(own.jaccard[at]) for at in own.not_found_again}
     # Older runs, and components of a mixture: by subsamples in the embedding as it is.

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
-from poems.analysis.subtypes.choice_words import choice_table, explain_choice, numbers_from_table
+from poems.analysis.subtypes.choice_words import (
+    choice_table,
+    explain_choice,
+    numbers_from_table,
+    verdict,
+)
 from poems.clustering.tried import NumberTried
 
 CLEAR = NumberTried(2, (40, 30), (0.95, 0.91), 4.1, 5.2, 0.31, (2,))
 NEAR = NumberTried(3, (30, 20, 20), (0.9, 0.88, 0.86), 4.0, 4.1, 0.02, (2, 5))
 LOST = NumberTried(4, (20, 20, 20, 10), (0.9, 0.3, 0.3, 0.4), 3.0, 4.1, 0.6, (1,))
+TOUCH = NumberTried(4, (20, 20, 20, 10), (0.9, 0.9, 0.9, 0.8), 3.5, 3.9, 0.3, (1,), 0.79, True)
 HOLDS = NumberTried(2, (40, 30), (0.95, 0.91), 5.9, 5.2, 0.0001, (2,))
 
 
@@ -62,8 +70,22 @@ def test_a_larger_number_without_a_gap_is_said_beside_the_one_that_holds() -> No
     assert "3 is found again, but without a gap, and 4 does not hold" in said
 
 
+def test_subtypes_without_a_gap_are_said_to_pass_into_one_another() -> None:
+    said = explain_choice([CLEAR, TOUCH], 4, asked=False)
+    assert "better than parts of a continuum (on average 0.88, where up to 0.79 may be" in said
+    assert "they pass into one another: the nearest two are 3.5" in said
+    assert "2 is found again, but without a gap" in said
+    assert verdict(TOUCH) == "holds, without a gap"
+
+
+def test_where_nothing_holds_it_is_said_how_well_parts_of_a_continuum_are_found_again() -> None:
+    asked = replace(CLEAR, again_without_groups=1.0)
+    said = explain_choice([asked, LOST], 1, asked=False)
+    assert "on average 0.93, where up to 1.00 may be chance" in said
+
+
 @pytest.mark.parametrize(
-    "numbers", [[CLEAR, NEAR], [LOST], [NumberTried(1, (9,), (1.0,), None, None)]]
+    "numbers", [[CLEAR, NEAR], [LOST, TOUCH], [NumberTried(1, (9,), (1.0,), None, None)]]
 )
 def test_tables_are_read_back_as_they_were(numbers: list[NumberTried]) -> None:
     assert numbers_from_table(choice_table(numbers)) == tuple(numbers)
@@ -71,7 +93,10 @@ def test_tables_are_read_back_as_they_were(numbers: list[NumberTried]) -> None:
 
 def test_tables_of_before_chance_was_known_are_read(tmp_path) -> None:
     path = tmp_path / "choice.csv"
-    choice_table([CLEAR]).drop(columns=["chance", "along"]).to_csv(path, index=False)
+    choice_table([CLEAR]).drop(
+        columns=["chance", "along", "again_without_groups", "clearest"]
+    ).to_csv(path, index=False)
     (read,) = numbers_from_table(pd.read_csv(path))
     assert (read.chance, read.along) == (None, ())
+    assert (read.again_without_groups, read.clearest) == (None, False)
     assert read.separation == CLEAR.separation

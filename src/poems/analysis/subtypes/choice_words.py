@@ -33,7 +33,8 @@ def choice_table(tried: Sequence[NumberTried]) -> pd.DataFrame:
     ``needed_jaccard`` (of the subtype that is found again least for its size), ``jaccard`` (of each
     subtype, S1 first, as text),
     ``separation``, ``without_groups`` (what it must exceed), ``chance``, ``along`` (factors by
-    which they differ most, as ``"factor_1 factor_3"``), ``holds`` and ``verdict``.
+    which they differ most, as ``"factor_1 factor_3"``), ``mean_jaccard``, ``again_without_groups``
+    (what it must exceed where there is no gap), ``clearest``, ``holds`` and ``verdict``.
 
     Examples
     --------
@@ -52,20 +53,24 @@ def choice_table(tried: Sequence[NumberTried]) -> pd.DataFrame:
             "without_groups": np.nan if each.without_groups is None else each.without_groups,
             "chance": np.nan if each.chance is None else each.chance,
             "along": " ".join(f"{_FACTOR}{factor}" for factor in each.along),
+            "mean_jaccard": each.mean_jaccard,
+            "again_without_groups": each.again_without_groups,
+            "clearest": each.clearest,
             "holds": each.holds,
             "verdict": verdict(each),
         }
         for each in tried
     ]
     names = ["n_subtypes", "smallest", "sizes", "least_jaccard", "needed_jaccard", "jaccard"]
-    names += ["separation", "without_groups", "chance", "along", "holds", "verdict"]
-    return pd.DataFrame(rows, columns=names)
+    names += ["separation", "without_groups", "chance", "along"]
+    names += ["mean_jaccard", "again_without_groups", "clearest", "holds", "verdict"]
+    return pd.DataFrame(rows, columns=names).astype({"again_without_groups": float})
 
 
 def numbers_from_table(table: pd.DataFrame) -> tuple[NumberTried, ...]:
     """Return the numbers that :func:`choice_table` was made of.
 
-    Tables of before ``chance`` and ``along`` were known are read without.
+    Tables of before ``chance`` and the columns after it were known are read without.
 
     Raises
     ------
@@ -81,7 +86,9 @@ def numbers_from_table(table: pd.DataFrame) -> tuple[NumberTried, ...]:
     True
     """
     absent = pd.Series(np.nan, index=table.index)
-    chances, alongs = (table.get(name, absent) for name in ("chance", "along"))
+    chances, alongs, agains, clearest = (
+        table.get(name, absent) for name in ("chance", "along", "again_without_groups", "clearest")
+    )
     columns = (table[name] for name in ("n_subtypes", "sizes", "jaccard"))
     found = []
     for row, (number, sizes, jaccard) in enumerate(zip(*columns, strict=True)):
@@ -91,13 +98,19 @@ def numbers_from_table(table: pd.DataFrame) -> tuple[NumberTried, ...]:
                 int(number),
                 tuple(int(float(size)) for size in str(sizes).split()),
                 tuple(float(value) for value in str(jaccard).split()),
-                None if pd.isna(apart) else float(apart),
-                None if pd.isna(limit) else float(limit),
-                None if pd.isna(chances.iloc[row]) else float(chances.iloc[row]),
+                _known(apart),
+                _known(limit),
+                _known(chances.iloc[row]),
                 _factors_named(alongs.iloc[row]),
+                _known(agains.iloc[row]),
+                str(clearest.iloc[row]) == "True",
             )
         )
     return tuple(found)
+
+
+def _known(value: float) -> float | None:
+    return None if pd.isna(value) else float(value)
 
 
 def _factors_named(text: object) -> tuple[int, ...]:
@@ -117,7 +130,11 @@ def verdict(each: NumberTried) -> str:
     'no farther apart than without groups'
     >>> verdict(NumberTried(2, (30, 20), (0.9, 0.9), 3.9, 4.0, 0.03))
     'hardly farther apart than without groups'
+    >>> verdict(NumberTried(2, (30, 20), (0.9, 0.9), 3.9, 4.0, 0.03, (), 0.8, clearest=True))
+    'holds, without a gap'
     """
+    if each.holds:
+        return "holds" if each.apart else "holds, without a gap"
     lost = [f"S{at + 1}" for at in each.not_found_again]
     said = []
     if lost:
@@ -128,7 +145,7 @@ def verdict(each: NumberTried) -> str:
         said.append(f"{'hardly' if _nearly(each) else 'no'} farther apart than without groups")
     if each.smallest < FEWEST_SAMPLES:
         said.append(f"one has fewer than {FEWEST_SAMPLES} samples")
-    return "; ".join(said) or "holds"
+    return "; ".join(said)
 
 
 def explain_choice(tried: Sequence[NumberTried], chosen: int, *, asked: bool) -> str:
@@ -165,7 +182,18 @@ def explain_choice(tried: Sequence[NumberTried], chosen: int, *, asked: bool) ->
 
 def _for_it(own: NumberTried) -> str:
     again = "each is found again when samples are drawn anew (Jaccard index at least "
-    return f"{again}{own.least_jaccard:.2f}), and {_distance(own)}"
+    again += f"{own.least_jaccard:.2f})"
+    if own.apart:
+        return f"{again}, and {_distance(own)}"
+    return (
+        f"{again}, better than parts of a continuum (on average {_on_average(own)}), though they "
+        f"pass into one another: {_distance(own)}"
+    )
+
+
+def _on_average(each: NumberTried) -> str:
+    limit = each.again_without_groups or 0.0
+    return f"{each.mean_jaccard:.2f}, where up to {limit:.2f} may be chance"
 
 
 def _distance(each: NumberTried) -> str:
@@ -205,18 +233,20 @@ def _none(several: Sequence[NumberTried]) -> str:
     others = [each.n_clusters for each in again if each is not most]
     also = f"; so {'is' if len(others) == 1 else 'are'} {_listed(others)}" if others else ""
     k = most.n_clusters
+    asked = most.again_without_groups is not None
+    often = f", on average {_on_average(most)}" if asked else ""
     return (
         f"{head} {k} subtypes are found again when samples are drawn anew, as parts of a continuum "
-        f"may be (Jaccard index at least {most.least_jaccard:.2f}{also}), but there is no gap "
-        f"between them: {_distance(most)}{_how_often(most)}. To take them all the same: "
+        f"may be (Jaccard index at least {most.least_jaccard:.2f}{often}{also}), but there is no "
+        f"gap between them: {_distance(most)}{_how_often(most)}. To take them all the same: "
         f"--n-subtypes {k}, in Python n_subtypes={k}."
     )
 
 
 def _only_found_again(several: Sequence[NumberTried]) -> list[NumberTried]:
     """Numbers that are found again but not far enough apart, the largest last."""
-    sound = [each for each in several if each.found_again and each.smallest >= FEWEST_SAMPLES]
-    return sorted((each for each in sound if not each.apart), key=lambda each: each.n_clusters)
+    lacking = [each for each in several if each.sound and not each.holds]
+    return sorted(lacking, key=lambda each: each.n_clusters)
 
 
 def _along(each: NumberTried) -> str:

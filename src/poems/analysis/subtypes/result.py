@@ -133,13 +133,15 @@ class Subtypes:
         return explain_choice(self.tried, self.n_subtypes, asked=self.asked)
 
     @property
+    def judged(self) -> NumberTried | None:
+        """What the reported number has for it and against it; ``None`` if it was not judged."""
+        return next((each for each in self.tried if each.n_clusters == self.n_subtypes), None)
+
+    @property
     def found_again(self) -> dict[str, float]:
         """Mean Jaccard index of each subtype when samples are drawn anew; empty if unknown."""
-        own = [each for each in self.tried if each.n_clusters == self.n_subtypes]
         names = list(map(str, self.sizes.index))
-        return {
-            name: value for each in own for name, value in zip(names, each.jaccard, strict=True)
-        }
+        return dict(zip(names, self.judged.jaccard, strict=True)) if self.judged else {}
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -155,7 +157,7 @@ class Subtypes:
                 f"{len(self.assignment)} samples"
             )
             found.append(Finding("note", "subtypes-subset", text))
-        own = next((each for each in self.tried if each.n_clusters == self.n_subtypes), None)
+        own = self.judged
         if self.asked and self.n_subtypes > 1 and own is not None and not own.holds:
             text = f"the number of subtypes that was asked for does not hold. {self.explanation}"
             found.append(Finding("warning", "asked-number-does-not-hold", text))

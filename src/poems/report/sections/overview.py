@@ -105,7 +105,7 @@ def _choice(source: Source) -> Picture | None:
         ),
         alt=f"What each number of subtypes has for it. {told}.",
         caption="Why no number of subtypes holds: it must be found again (left), and its subtypes "
-        "be farther apart than in data without groups (right)."
+        "be farther apart than in data without groups (right), or found again better than there."
         if found.n_subtypes < 2
         else "What each number of subtypes has for it.",
         where="subtype_choice.csv in the run folder",

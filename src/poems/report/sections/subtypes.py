@@ -155,7 +155,8 @@ def _choice(source: Source) -> list[Block]:
                 caption="Left: how well the subtype that is found again least is, when samples are "
                 "drawn anew. Right: how many standard deviations the nearest two subtypes are "
                 "apart, and what may be chance, by data with the same covariances but no groups. "
-                "Filled: the number holds by both; grey: the number reported.",
+                "Filled: the number holds; grey: the number reported. Where none has a gap, that "
+                "holds which is found again better than parts of such data.",
                 where="subtype_choice.csv in the run folder",
             )
         )
@@ -170,6 +171,8 @@ def _choice(source: Source) -> list[Block]:
                 Column("needed_jaccard", "Needed", "number", "Less for small subtypes"),
                 Column("separation", "Apart (sd)", "number", "Nearest two subtypes"),
                 Column("without_groups", "Without groups", "number", "What may be chance"),
+                Column("mean_jaccard", "On average", "number", "Mean Jaccard index of all"),
+                Column("again_without_groups", "By chance", "number", "Up to which, if asked"),
                 Column("along", "Along", hint="Factors by which they differ most"),
                 Column("smallest", "Smallest", "integer", "Samples, of at most 250"),
                 Column("verdict", "Verdict"),
