@@ -6,7 +6,7 @@ from poems.clustering.found_again import beyond_chance, embedded, jaccard_indice
 from poems.clustering.how_many import try_numbers
 from poems.clustering.kmeans import by_size, clusterings_of, one_thread
 from poems.clustering.redraws import PointRedraws
-from poems.clustering.tried import NumberTried, largest_that_holds
+from poems.clustering.tried import NumberTried, number_to_report
 
 
 def _tried(points: np.ndarray, last: int = 7) -> tuple[NumberTried, ...]:
@@ -19,7 +19,7 @@ def _tried(points: np.ndarray, last: int = 7) -> tuple[NumberTried, ...]:
 def test_no_number_is_clearest_where_one_has_a_gap() -> None:
     points = np.repeat(9.0 * np.eye(3), 30, axis=0) + np.random.default_rng(0).normal(size=(90, 3))
     tried = _tried(points)
-    assert largest_that_holds(tried) == 3
+    assert number_to_report(tried) == 3
     assert not any(each.clearest for each in tried)
     assert all(each.again_without_groups is None for each in tried)
 

@@ -10,7 +10,7 @@ from poems.clustering.lloyd import kmeans_of_each
 from poems.clustering.networks import coordinates_from_distances, pairwise_distances
 from poems.clustering.redraws import NetworkRedraws
 from poems.clustering.separation import least_separation
-from poems.clustering.tried import NumberTried, largest_that_holds
+from poems.clustering.tried import NumberTried, number_to_report
 from poems.clustering.without_groups import (
     completed_products,
     even_rotation,
@@ -54,7 +54,7 @@ def test_planted_groups_are_counted_in_most_cohorts(planted: int, lacking: float
     found = []
     for seed in range(4):
         latents = _latents(planted, 90, seed)
-        found.append(largest_that_holds(_tried(latents, _views(latents, seed, lacking))))
+        found.append(number_to_report(_tried(latents, _views(latents, seed, lacking))))
     assert found.count(planted) >= 3, found
     assert max(found) <= planted
 
@@ -65,7 +65,7 @@ def test_groups_that_touch_hold_if_they_are_found_again_beyond_chance() -> None:
         rng = np.random.default_rng(seed)
         latents = rng.standard_normal((150, 6)) + 3.5 * np.eye(6)[np.arange(150) % 5] / np.sqrt(2)
         tried = _tried(latents, _views(latents, seed), last=7)
-        assert largest_that_holds(tried) in (1, 5)
+        assert number_to_report(tried) in (1, 5)
         clearest += [each for each in tried if each.clearest]
     assert len(clearest) >= 3, clearest
     for each in clearest:
@@ -80,7 +80,7 @@ def test_latents_of_one_gaussian_are_hardly_ever_groups() -> None:
     found = []
     for seed in range(6):
         latents = _latents(1, 80, seed) * [3.0, 2.0, 1.0, 1.0, 1.0, 1.0]
-        found.append(largest_that_holds(_tried(latents, _views(latents, seed, 0.3))))
+        found.append(number_to_report(_tried(latents, _views(latents, seed, 0.3))))
     assert found.count(1) >= 5, found
 
 
@@ -88,7 +88,7 @@ def test_a_bent_continuum_is_no_groups() -> None:
     angle = np.linspace(0.0, np.pi, 120)
     latents = np.column_stack([np.cos(angle), np.sin(angle), np.zeros((120, 4))]) * 4.0
     latents += 0.3 * np.random.default_rng(0).standard_normal(latents.shape)
-    assert largest_that_holds(_tried(latents, _views(latents, 0))) == 1
+    assert number_to_report(_tried(latents, _views(latents, 0))) == 1
 
 
 def test_the_order_of_samples_and_views_does_not_change_the_number() -> None:
@@ -97,14 +97,14 @@ def test_the_order_of_samples_and_views_does_not_change_the_number() -> None:
     rows = np.random.default_rng(0).permutation(90)
     turned = distances[::-1][:, rows[:, None], rows[None, :]]
     first, again = _tried(latents, distances), _tried(latents[rows], turned)
-    assert largest_that_holds(first) == largest_that_holds(again) == 3
+    assert number_to_report(first) == number_to_report(again) == 3
     apart = [each.separation for each in first], [each.separation for each in again]
     np.testing.assert_allclose(apart[0][1], apart[1][1], rtol=1e-6)
 
 
 def test_too_few_samples_hold_no_number_above_one() -> None:
     latents = _latents(2, 8, 0)
-    assert largest_that_holds(_tried(latents, _views(latents, 0), last=4)) == 1
+    assert number_to_report(_tried(latents, _views(latents, 0), last=4)) == 1
 
 
 @pytest.mark.parametrize("shape", ["gaussian", "even", "bent"])

@@ -142,13 +142,28 @@ class NumberTried:
         return self.found_again and self.smallest >= FEWEST_SAMPLES
 
 
-def largest_that_holds(tried: Sequence[NumberTried]) -> int:
-    """Return the largest number of clusters that holds; 1 if none does.
+def number_to_report(tried: Sequence[NumberTried]) -> int:
+    """Return the number of clusters that the numbers tried speak for; 1 if none holds.
+
+    That is the largest whose gap is not chance for all numbers together, each of them taking an
+    equal share of :data:`MOST_CHANCE`. Where there is none it is the one whose gap is chance
+    least; and where none has a gap, the one that is clearest without. For against data without
+    groups a cluster too many may hold as well, where there are others.
 
     Examples
     --------
-    >>> two = NumberTried(2, (30, 20), (0.9, 0.9), 5.0, 3.6)
-    >>> largest_that_holds([two, NumberTried(3, (25, 16, 9), (0.9, 0.7, 0.8), 3.0, 3.6)])
+    >>> two = NumberTried(2, (30, 20), (0.9, 0.9), 5.0, 3.6, 0.0001)
+    >>> number_to_report([two, NumberTried(3, (25, 16, 9), (0.9, 0.7, 0.8), 3.0, 3.6, 0.7)])
+    2
+    >>> number_to_report([two, NumberTried(3, (25, 16, 9), (0.9, 0.7, 0.8), 3.7, 3.6, 0.04)])
     2
     """
-    return max((each.n_clusters for each in tried if each.holds), default=1)
+    several = [each for each in tried if each.n_clusters > 1]
+    apart = [each for each in several if each.sound and each.apart]
+    # Of older fits the chance is not known.
+    sure = [each for each in apart if (each.chance or 0.0) < MOST_CHANCE / len(several)]
+    if sure:
+        return max(each.n_clusters for each in sure)
+    if apart:
+        return min(apart, key=lambda each: each.chance or 0.0).n_clusters
+    return max((each.n_clusters for each in several if each.holds), default=1)

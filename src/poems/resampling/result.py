@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.clustering.tried import largest_that_holds
+from poems.clustering.tried import number_to_report
 from poems.errors import SettingsError
 from poems.findings import name_some
 from poems.fitting.numbers import number_judgements
@@ -116,7 +116,7 @@ class Stability:
 
         The same rule as everywhere (:func:`poems.clustering.how_many.try_numbers`).
         """
-        return largest_that_holds(number_judgements(self.reference))
+        return number_to_report(number_judgements(self.reference))
 
     def biomarkers(self, fdr: float = FDR) -> pd.DataFrame:
         """Select pairs of feature and factor at a false discovery rate.

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from poems.clustering.kmeans import FEWEST_SAMPLES
-from poems.clustering.tried import MOST_CHANCE, NumberTried, largest_that_holds
+from poems.clustering.tried import MOST_CHANCE, NumberTried, number_to_report
 from poems.findings import count
 
 # Factors are called by their place.
@@ -278,8 +278,8 @@ def _asked(several: Sequence[NumberTried], own: NumberTried | None, chosen: int)
     others = [each for each in several if each.n_clusters != chosen]
     if not others:
         return f"{head}{tail}."
-    best = largest_that_holds(several)
-    told = f"{best} is the largest number that holds" if best > 1 else "no number above 1 holds"
+    best = number_to_report(several)
+    told = f"{best} has most to speak for it" if best > 1 else "no number above 1 holds"
     return f"{head}{tail}. Of the numbers tried, {told}."
 
 

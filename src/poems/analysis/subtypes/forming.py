@@ -22,7 +22,7 @@ from poems.clustering.kmeans import (
 )
 from poems.clustering.names import names_by_size
 from poems.clustering.redraws import PointRedraws, Redraws
-from poems.clustering.tried import NumberTried, largest_that_holds
+from poems.clustering.tried import NumberTried, number_to_report
 from poems.settings.schema import Metric
 
 # From clusterings by their number to what speaks for each number.
@@ -93,7 +93,7 @@ def kmeans_subtypes(
     smallest = pd.Series(
         [int(np.bincount(clusterings[k]).min()) for k in numbers], index=numbers, name="smallest"
     )
-    best = largest_that_holds(tried) if n_subtypes is None else n_subtypes
+    best = number_to_report(tried) if n_subtypes is None else n_subtypes
     labels = clusterings.get(best, np.zeros(len(values), dtype=np.intp))
     widths = silhouettes.get(best, np.full(len(values), np.nan))
     return Subtypes(
