@@ -41,7 +41,8 @@ from poems.cli import main as run_poems
 from poems.cli.result import CommandResult, OutputFolder
 from poems.cli.writing import write_result
 from poems.errors import PoemsError
-from poems.files.output_folder import Kind, claimed_folder, release_folders
+from poems.files.markers import Kind
+from poems.files.output_folder import claimed_folder, release_folders
 from poems.files.placing import read_manifest
 from poems.runs.additions import add_to_run, all_additions
 from poems.runs.inputs import record_inputs

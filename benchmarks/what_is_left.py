@@ -7,7 +7,7 @@ from pathlib import Path
 
 from poems.data.mudata_io import read_h5mu
 from poems.errors import PoemsError
-from poems.files.output_folder import Kind, read_marker
+from poems.files.markers import Kind, read_marker
 from poems.files.placing import MANIFEST, read_manifest
 from poems.runs.folder import read_run
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pictures
 import pytest
 import torch
 from hypothesis import settings
@@ -37,6 +39,25 @@ def _interruptible() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unflushed() -> Iterator[None]:
+    """Let the system write files out when it likes: no test turns the power off.
+
+    A run folder is some three hundred files, each of which waits milliseconds for the disk.
+    What is forced out, and when, is tested in ``files/test_atomic.py``.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def unrendered() -> Iterator[None]:
+    """For tests of commands that draw, of what else they do; see ``support/pictures.py``."""
+    with pictures.unrendered():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -66,18 +66,24 @@ def test_importing_alone_is_light() -> None:
     assert run(code).strip() == ""
 
 
-def test_fitting_does_not_load_what_it_does_not_need() -> None:
+@pytest.fixture(scope="module")
+def imported() -> list[str]:
+    """What a process finds that imports what fits and what draws, a line each; one for both."""
     heavy = "anndata mudata matplotlib sklearn rich typer"
-    code = f"import sys, poems; poems.fit; print(*(set('{heavy}'.split()) & sys.modules.keys()))"
-    assert run(code).strip() == ""
-
-
-def test_importing_leaves_global_state_alone() -> None:
     code = (
-        "import warnings, torch, numpy as np; torch.manual_seed(5); a = torch.get_rng_state();"
+        "import sys, warnings, torch, numpy as np; torch.manual_seed(5); a = torch.get_rng_state();"
         "t = torch.get_num_threads(); f = list(warnings.filters);"
-        "import poems, poems.fitting.fit, poems.plots;"
+        f"import poems; poems.fit; print(*(set('{heavy}'.split()) & sys.modules.keys()));"
+        "import poems.fitting.fit, poems.plots;"
         "print(torch.equal(a, torch.get_rng_state()), t == torch.get_num_threads(),"
         " torch.get_default_dtype() == torch.float32)"
     )
-    assert run(code).split() == ["True"] * 3
+    return run(code).splitlines()
+
+
+def test_fitting_does_not_load_what_it_does_not_need(imported: list[str]) -> None:
+    assert imported[0].strip() == ""
+
+
+def test_importing_leaves_global_state_alone(imported: list[str]) -> None:
+    assert imported[1].split() == ["True"] * 3

@@ -18,7 +18,8 @@ import pandas as pd
 from poems.errors import SettingsError
 from poems.files.atomic import write_text
 from poems.files.csv_tables import write_csv
-from poems.files.output_folder import added_to_folder, claimed_folder, write_marker
+from poems.files.markers import write_marker
+from poems.files.output_folder import added_to_folder, claimed_folder
 from poems.findings import name_some
 from poems_benchmark.cohorts import CohortSpec
 from poems_benchmark.methods.interface import Method

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from command_line import poems_here
+from pictures import unrendered
 
 HOSTILE = ["=cmd()", "<script>", "a,b", "naïve\u202e", "[red]"]
 
@@ -32,8 +33,9 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run_folder(simulated: Path) -> Path:
     run = simulated.parent / "run"
-    options = ["--epochs", 40, "--batch-size", 24, "--n-latent", 6, "--quiet"]
-    assert poems_here("fit", *tables(simulated), "--out", run, *options) == 0
+    options = ["--epochs", 40, "--batch-size", 24, "--n-latent", 6, "--quiet", "--no-analysis"]
+    with unrendered():
+        assert poems_here("fit", *tables(simulated), "--out", run, *options) == 0
     return run
 
 

@@ -14,6 +14,8 @@ import poems
 from poems.data.container import MultiOmics
 from poems.runs.folder import read_run
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 Write = Callable[[MultiOmics, Path, str], Any]
 QUICK = ["--epochs", "6", "--n-latent", "4", "--encoder-layers", "16"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from command_line import poems_here, without_memory
+from pictures import unrendered
 
 from poems.files.csv_tables import read_csv
 
@@ -26,8 +27,9 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_folder(simulated: Path) -> Path:
     run = simulated.parent / "run"
     options = ["--epochs", 40, "--batch-size", 24, "--n-latent", 6, "--quiet", "--n-subtypes", 3]
-    obs = ["--obs", simulated / "obs.csv"]
-    assert poems_here("fit", *tables(simulated), *obs, "--out", run, *options) == 0
+    options += ["--obs", simulated / "obs.csv", "--no-analysis"]
+    with unrendered():
+        assert poems_here("fit", *tables(simulated), "--out", run, *options) == 0
     return run
 
 

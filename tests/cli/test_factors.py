@@ -15,6 +15,8 @@ from poems.cli.commands.factors import print_factors
 from poems.files.csv_tables import read_csv
 from poems.fitting.result import FittedPoems
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -34,8 +36,8 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_folder(simulated: Path) -> Path:
     run = simulated.parent / "run"
     options = ["--epochs", 80, "--batch-size", 24, "--n-latent", 6, "--quiet"]
-    obs = ["--obs", simulated / "obs.csv"]
-    assert poems_here("fit", *tables(simulated), *obs, "--out", run, *options) == 0
+    options += ["--obs", simulated / "obs.csv", "--no-analysis"]
+    assert poems_here("fit", *tables(simulated), "--out", run, *options) == 0
     return run
 
 

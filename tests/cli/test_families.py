@@ -15,6 +15,8 @@ import poems
 from poems.data.container import MultiOmics
 from poems.runs.folder import read_run
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 KINDS = {"mutations": "bernoulli", "taxa": "negative_binomial"}
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import poems_elsewhere
 
 HUGE = "5e12345678901"
+QUICK = ["--epochs", 5, "--n-subtypes", 2, "-q"]
 
 
 @pytest.fixture
@@ -22,45 +22,37 @@ def rna(tmp_path: Path) -> Path:
     return path
 
 
-def poems_process(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run the program in a process of its own, which may end badly."""
-    command = [sys.executable, "-m", "poems", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.parametrize("kind", ["csv", "tsv", "parquet"])
-def test_a_cell_beyond_all_numbers_is_named(rna: Path, kind: str) -> None:
+def test_a_cell_beyond_all_numbers_is_named(rna: Path) -> None:
     table = pd.read_csv(rna, dtype=str, index_col=0)
     table.iloc[4, 1] = HUGE
-    path = rna.with_name(f"new.{kind}")
-    if kind == "parquet":
-        table.to_parquet(path)
-    else:
-        table.to_csv(path, sep="," if kind == "csv" else "\t")
-    found = poems_process("check", f"rna={path}")
-    assert found.returncode == 1
-    text = " ".join((found.stdout + found.stderr).split())
-    assert "infinite or too large" in text
-    assert "sample 's4', feature 'b'" in text
+    paths = [rna.with_name(f"new.{kind}") for kind in ("csv", "tsv", "parquet")]
+    table.to_csv(paths[0])
+    table.to_csv(paths[1], sep="\t")
+    table.to_parquet(paths[2])
+    for found in poems_elsewhere(*(["check", f"rna={path}"] for path in paths)):
+        assert found.code == 1
+        text = " ".join((found.out + found.err).split())
+        assert "infinite or too large" in text
+        assert "sample 's4', feature 'b'" in text
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_barcode_goes_through_a_fit_and_what_follows(rna: Path, kind: str) -> None:
+def test_a_barcode_goes_through_a_fit_and_what_follows(rna: Path) -> None:
     obs = pd.DataFrame(
         {"barcode": [HUGE, "a91c0b", "77e013"] * 10, "hash": [HUGE, "77e013"] * 15},
         index=[f"s{at}" for at in range(30)],
     )
-    path, run = rna.with_name(f"obs.{kind}"), rna.with_name("run")
-    obs.to_csv(path, index_label="id") if kind == "csv" else obs.to_parquet(path)
-    fit = poems_process(
-        "fit", f"rna={rna}", "--obs", path, "--epochs", 5, "--n-subtypes", 2, "--out", run, "-q"
-    )
-    assert fit.returncode == 0, fit.stderr
+    tables = {kind: rna.with_name(f"obs.{kind}") for kind in ("csv", "parquet")}
+    obs.to_csv(tables["csv"], index_label="id")
+    obs.to_parquet(tables["parquet"])
+    runs = {kind: rna.with_name(f"run-{kind}") for kind in tables}
+    fits = [
+        ["fit", f"rna={rna}", "--obs", tables[kind], "--out", runs[kind], *QUICK] for kind in tables
+    ]
     # What follows reads obs.csv of the run, whatever that was made of.
-    after = (["report", run], ["associations", run]) if kind == "csv" else ()
-    for command in after:
-        found = poems_process(*command)
-        assert found.returncode == 0, (command, found.stderr)
-    kept = pd.read_csv(run / "obs.csv", dtype=str, index_col=0)
-    assert kept["hash"].tolist() == obs["hash"].tolist()
-    assert kept["barcode"].tolist() == obs["barcode"].tolist()
+    after = [["report", runs["csv"]], ["associations", runs["csv"]]]
+    for found in poems_elsewhere(*fits, *after):
+        assert found.code == 0, found.err
+    for run in runs.values():
+        kept = pd.read_csv(run / "obs.csv", dtype=str, index_col=0)
+        assert kept["hash"].tolist() == obs["hash"].tolist()
+        assert kept["barcode"].tolist() == obs["barcode"].tolist()

@@ -18,6 +18,8 @@ from poems.cli.printing import output, say
 from poems.cli.result import CommandResult
 from poems.findings import Finding
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

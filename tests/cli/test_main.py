@@ -25,6 +25,8 @@ from poems.settings.schema import Metric, Settings, setting_groups
 from poems.settings.toml_file import settings_to_toml
 from poems.wording import in_omics
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 QUICK = ["--epochs", "15", "--encoder-layers", "16", "--n-latent", "6"]
 
 
@@ -485,6 +487,7 @@ def test_ctrl_c_keeps_the_best_state_so_far(
         [
             *[sys.executable, "-m", "poems", "fit", str(simulated / "view1.csv.gz")],
             *["--out", str(tmp_path / "run"), "--epochs", "100000", "--stopping", "none"],
+            "--no-analysis",
         ],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,

@@ -18,6 +18,8 @@ from poems.diagnosis.check import Diagnosis
 from poems.files.csv_tables import read_csv
 from poems.runs.fitting import FittedRun
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 NONE = "No distinct groups"
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import get_args
 
@@ -14,6 +11,7 @@ from command_line import poems_here
 
 import poems
 from poems.cli.commands.stability import ResampleName
+from poems.errors import SettingsError
 from poems.files.csv_tables import read_csv
 from poems.resampling.draws import Resample
 from poems.resampling.result import Stability
@@ -45,25 +43,23 @@ def tables(simulated: Path) -> list[Path]:
     return [simulated / "view1.csv.gz", simulated / "view2.csv.gz"]
 
 
-def test_the_command_writes_what_the_library_reads(simulated: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            *[sys.executable, "-m", "poems", "stability", *map(str, tables(simulated))],
-            *["--out", "s", "--n-runs", "3", "--jobs", "2", "--fdr", "0.2", "--seed", "5", *QUICK],
-        ],
-        cwd=tmp_path,
-        env={**os.environ, "COLUMNS": "80", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert max(map(len, done.stdout.splitlines())) <= 80
-    assert "3 refits (subsample)" in done.stdout
-    assert "at a false discovery rate of 20%" in done.stdout
-    assert "R² of samples left out" in done.stdout
-    assert done.stderr.splitlines()[-1] == "fits done: 8 of 8"
+def test_the_command_writes_what_the_library_reads(
+    simulated: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    capsys.readouterr()
+    options = ["--out", "s", "--n-runs", 3, "--fdr", 0.2, "--seed", 5, *QUICK]
+    assert poems_here("stability", *tables(simulated), *options) == 0
+    said = capsys.readouterr()
+    assert max(map(len, said.out.splitlines())) <= 80
+    assert "3 refits (subsample)" in said.out
+    assert "at a false discovery rate of 20%" in said.out
+    assert "R² of samples left out" in said.out
+    assert said.err.splitlines()[-1] == "fits done: 8 of 8"
     found = Stability.load(tmp_path / "s")
     assert found.seed == 5
     assert found.reference.settings.training.epochs == 40
@@ -96,6 +92,21 @@ def test_a_run_brings_model_and_settings(
     other = ["stability", tables(simulated)[0], "--run", run, "--out", tmp_path / "other"]
     assert poems_here(*other, "-q") == 1
     assert "give the tables that it was fitted on" in capsys.readouterr().err
+
+
+def test_jobs_are_the_processes_of_the_library(
+    simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def enough(*_: object, **options: object) -> None:
+        asked.append(options["n_jobs"])
+        raise SettingsError("enough")
+
+    monkeypatch.setattr("poems.resampling.stability.stability", enough)
+    options = ["--out", tmp_path / "s", "--jobs", 2, *QUICK]
+    assert poems_here("stability", *tables(simulated), *options) == 1
+    assert asked == [2]
 
 
 def test_wrong_use_is_refused_before_any_fit(

@@ -12,6 +12,8 @@ from command_line import poems_here, without_memory
 
 from poems.files.csv_tables import read_csv
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,22 @@ def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
         fail()
     assert target.read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_the_contents_are_forced_out_before_the_name_and_the_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "a.txt"
+    forced: list[tuple[bool, bool]] = []
+
+    def noted(handle: int) -> None:
+        about = os.fstat(handle)
+        forced.append((os.path.samestat(about, tmp_path.stat()), target.exists()))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    write_text(target, "whole")
+    a_file, the_folder = False, True
+    assert forced == [(a_file, False), (the_folder, True)]
 
 
 def test_writing_nothing_creates_nothing(tmp_path: Path) -> None:

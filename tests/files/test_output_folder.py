@@ -19,18 +19,16 @@ from killing import in_copy, killed_at_every_change
 
 from poems.errors import ReadError, SettingsError, StorageError
 from poems.files.locks import LOCK, lock_depth, release_lock, take_lock
+from poems.files.markers import CHECKPOINT, read_marker, write_marker
 from poems.files.output_folder import (
-    CHECKPOINT,
     added_to_folder,
     claim_folder,
     claimed_folder,
-    read_marker,
     release_folder,
     release_folders,
     replaced_folder,
     require_free,
     require_space,
-    write_marker,
 )
 from poems.files.placing import JOURNAL, MANIFEST, finish_moving, read_manifest
 
@@ -197,6 +195,26 @@ def test_a_claim_that_came_to_nothing_leaves_nothing(tmp_path: Path) -> None:
     release_folders()
     assert not lock_depth(empty)
     assert list(empty.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(errno.ENOTEMPTY, 0), (errno.ENOENT, 0), (errno.EACCES, 1)]
+)
+def test_an_empty_folder_that_cannot_be_removed_is_said_unless_it_is_anothers(
+    code: int,
+    said: int,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: Path) -> None:
+        raise OSError(code, os.strerror(code))
+
+    with caplog.at_level(logging.WARNING), claimed_folder(tmp_path / "out", "run"):
+        monkeypatch.setattr(Path, "rmdir", refuse)
+    assert len(caplog.messages) == said
+    assert all("is empty, but cannot be removed: Permission denied" in m for m in caplog.messages)
+    assert not lock_depth(tmp_path / "out")
 
 
 def test_a_file_of_the_user_in_the_way_is_kept_under_another_name(

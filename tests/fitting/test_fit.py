@@ -156,7 +156,7 @@ def test_torchs_generator_and_threads_are_put_back(simulation: Simulation, fails
     torch.manual_seed(42)
     failure = pytest.raises(RuntimeError, match="from the callback") if fails else nullcontext()
     with failure:
-        quick(simulation.cohort, threads=2, progress=callback)
+        quick(simulation.cohort, epochs=2, threads=2, progress=callback)
     assert torch.equal(torch.rand(3), expected)
     assert torch.get_num_threads() == before
     # Denormal numbers are not flushed any more.

@@ -20,6 +20,7 @@ from poems.data.container import MultiOmics, View
 from poems.errors import DataError, StorageError
 from poems.files.tensors import read_state, write_state
 from poems.fitting.result import FittedPoems
+from poems.nn.model import POEMS
 from poems.simulation.cohort import Simulation
 
 Edit = Callable[[dict[str, Any], dict[str, Any]], None]
@@ -294,7 +295,7 @@ def test_loading_uses_no_memory_that_the_record_asks_for(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     devices = set()
-    original = poems.fitting.result.POEMS.__init__
+    original = POEMS.__init__
 
     def recorded(self: Any, *args: Any) -> None:
         original(self, *args)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from command_line import poems_elsewhere, poems_here
 
-from poems.cli import main
 from poems.errors import SettingsError
 from poems_benchmark.command import parse_variant
 from poems_benchmark.methods.registry import METHODS
@@ -26,12 +26,6 @@ folder = "second"
 views = ["view1"]
 labels = ["subtype"]
 """
-
-
-def poems_here(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(each) for each in arguments])
-    return int(stop.value.code or 0)
 
 
 @pytest.fixture(scope="module")
@@ -233,22 +227,13 @@ def test_another_package_adds_a_command_and_a_method_by_its_entry_points(
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1\n")
     (info / "entry_points.txt").write_text(ENTRIES)
     paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "poems", *map(str, arguments)]
-        return subprocess.run(
-            command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}
-        )
-
-    said = run("greet")
-    assert said.stdout == "hello from outside\n"
-    assert "cannot be loaded" in said.stderr
-    assert "No module named 'no_such_module'" in said.stderr
     out = tmp_path / "out"
-    done = run(
-        "benchmark", data, "--out", out, "--only", "first", "--methods", "mine", "--seeds", 1
-    )
-    assert done.returncode == 0, done.stderr
+    mine = ["benchmark", data, "--out", out, "--only", "first", "--methods", "mine", "--seeds", 1]
+    said, done = poems_elsewhere(["greet"], mine, environment={"PYTHONPATH": paths})
+    assert said.out == "hello from outside\n"
+    assert "cannot be loaded" in said.err
+    assert "No module named 'no_such_module'" in said.err
+    assert done.code == 0, done.err
     assert list(pd.read_csv(out / "results.csv")["name"]) == ["Mine"]
 
 

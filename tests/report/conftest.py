@@ -76,6 +76,11 @@ def report(full_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 @pytest.fixture(scope="session")
+def page_text(report: Report) -> str:
+    return report.path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
 def source(full_run: Path) -> Source:
     return read_source(read_run(full_run))
 

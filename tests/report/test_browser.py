@@ -8,8 +8,6 @@ import pytest
 from chromium import drive, find_chromium
 from hostile_names import END, HOSTILE, SCRIPT
 
-from poems.report import Report
-
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium to open it")
 
 # What a user does, as functions that the tests call.
@@ -25,14 +23,11 @@ const choose=(box,at)=>{box.selectedIndex=at;box.dispatchEvent(new Event('change
 """
 
 
-@pytest.fixture(scope="module")
-def page(report: Report) -> str:
-    return report.path.read_text(encoding="utf-8")
-
-
-def test_it_opens_without_errors_and_runs_nothing_of_the_data(page: str, tmp_path: Path) -> None:
+def test_it_opens_without_errors_and_runs_nothing_of_the_data(
+    page_text: str, tmp_path: Path
+) -> None:
     found, console = drive(
-        page,
+        page_text,
         HELP + "out.hacked=window.hacked||0;out.images=all('img').length;"
         "out.broken=all('img').filter(i=>!i.naturalWidth).length;"
         "out.cells=all('th[scope=row]').map(c=>c.textContent.trim());"
@@ -48,17 +43,17 @@ def test_it_opens_without_errors_and_runs_nothing_of_the_data(page: str, tmp_pat
     assert found["wide"] <= 0, "the page does not scroll sideways"
 
 
-def test_a_script_that_the_policy_does_not_name_is_not_run(page: str, tmp_path: Path) -> None:
-    added = page.replace("</main>", "<script>window.hacked=1</script></main>", 1)
+def test_a_script_that_the_policy_does_not_name_is_not_run(page_text: str, tmp_path: Path) -> None:
+    added = page_text.replace("</main>", "<script>window.hacked=1</script></main>", 1)
     found, _ = drive(added, "out.hacked=window.hacked||0", tmp_path)
     assert found["hacked"] == 0
     assert found["errors"] == ["script-src-elem"]
 
 
-def test_tables_sort_by_number_and_by_text(page: str, tmp_path: Path) -> None:
+def test_tables_sort_by_number_and_by_text(page_text: str, tmp_path: Path) -> None:
     pairs = "'cross-omic-pairs'"
     found, _ = drive(
-        page,
+        page_text,
         HELP + f"out.before=head({pairs},5).getAttribute('aria-sort');"
         f"click({pairs},5);out.down=orders({pairs},5).map(Number);"
         f"out.said=head({pairs},5).getAttribute('aria-sort');"
@@ -81,10 +76,10 @@ def test_tables_sort_by_number_and_by_text(page: str, tmp_path: Path) -> None:
     assert found["button"] == 0, "the keyboard reaches it"
 
 
-def test_tables_are_searched_and_turned(page: str, tmp_path: Path) -> None:
+def test_tables_are_searched_and_turned(page_text: str, tmp_path: Path) -> None:
     pairs = "'cross-omic-pairs'"
     found, _ = drive(
-        page,
+        page_text,
         HELP + f"const box=$('#cross-omic-pairs input');type(box,'<SCRIPT> µrna');"
         f"out.found=all('tbody tr',table({pairs})).filter(r=>!r.hidden).map(r=>r.textContent);"
         "type(box,'no such name');out.none=$('#cross-omic-pairs .controls').textContent;"
@@ -103,9 +98,9 @@ def test_tables_are_searched_and_turned(page: str, tmp_path: Path) -> None:
     assert (found["one"], found["last"], found["off"]) == (25, 5, True)
 
 
-def test_the_pickers_show_one_at_a_time(page: str, tmp_path: Path) -> None:
+def test_the_pickers_show_one_at_a_time(page_text: str, tmp_path: Path) -> None:
     found, _ = drive(
-        page,
+        page_text,
         HELP + "const shown=()=>all('#factor-picker > .panel').filter(p=>!p.hidden)"
         ".map(p=>p.dataset.title);"
         "const box=$('#factor-picker select');out.first=shown();choose(box,1);out.second=shown();"
@@ -123,9 +118,9 @@ def test_the_pickers_show_one_at_a_time(page: str, tmp_path: Path) -> None:
     assert found["focus"] == 0
 
 
-def test_the_map_tells_names_and_colours(page: str, tmp_path: Path) -> None:
+def test_the_map_tells_names_and_colours(page_text: str, tmp_path: Path) -> None:
     found, _ = drive(
-        page,
+        page_text,
         HELP + "const dots=all('#map .plot > svg circle'),told=$('#map .told');"
         "out.dots=dots.length;"
         "dots.find(d=>d.dataset.at==='0').dispatchEvent("

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from chromium import drive, find_chromium, printed_pages
 
-from poems.report import Report, write_report
+from poems.report import write_report
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium to open it")
 
@@ -55,14 +55,9 @@ const overlaps=img=>{
 """
 
 
-@pytest.fixture(scope="module")
-def page(report: Report) -> str:
-    return report.path.read_text(encoding="utf-8")
-
-
-def test_on_a_phone_nothing_sticks_out_and_all_can_be_read(page: str, tmp_path: Path) -> None:
+def test_on_a_phone_nothing_sticks_out_and_all_can_be_read(page_text: str, tmp_path: Path) -> None:
     found, _ = drive(
-        page,
+        page_text,
         CONTRAST + "document.querySelectorAll('details').forEach(d=>d.open=true);"
         "out.width=innerWidth;out.wide=document.documentElement.scrollWidth-innerWidth;"
         "out.out=[...document.querySelectorAll('p,li,h1,h2,h3,h4,figure,img,.controls,summary')]"
@@ -80,10 +75,10 @@ def test_on_a_phone_nothing_sticks_out_and_all_can_be_read(page: str, tmp_path: 
 
 
 def test_every_picture_says_what_it_shows_and_where_its_numbers_are(
-    page: str, tmp_path: Path
+    page_text: str, tmp_path: Path
 ) -> None:
     found, _ = drive(
-        page,
+        page_text,
         OVERLAPS + "const figures=[...document.querySelectorAll('figure')];out.n=figures.length;"
         "out.mute=figures.filter(f=>!(f.querySelector('img')?.alt.length>20||"
         "f.querySelector('[aria-label]'))).map(f=>f.id);"
@@ -103,9 +98,11 @@ def test_every_picture_says_what_it_shows_and_where_its_numbers_are(
     assert found["lap"] == {}
 
 
-def test_the_keyboard_reaches_every_panel_and_what_is_folded(page: str, tmp_path: Path) -> None:
+def test_the_keyboard_reaches_every_panel_and_what_is_folded(
+    page_text: str, tmp_path: Path
+) -> None:
     found, _ = drive(
-        page,
+        page_text,
         "const shown=p=>[...p.querySelectorAll(':scope > .panel')].map(e=>!e.hidden);"
         "out.stuck=[];for(const p of document.querySelectorAll('.picker')){"
         "const n=shown(p).length;if(n<2)continue;"
@@ -128,10 +125,10 @@ def test_the_keyboard_reaches_every_panel_and_what_is_folded(page: str, tmp_path
 
 
 def test_the_first_screen_of_a_laptop_holds_verdict_pictures_and_cautions(
-    page: str, tmp_path: Path
+    page_text: str, tmp_path: Path
 ) -> None:
     found, _ = drive(
-        page,
+        page_text,
         "const bottom=s=>document.querySelector(s).getBoundingClientRect().bottom;"
         "out.verdict=bottom('.verdict');out.pictures=bottom('.beside img');"
         "out.cautions=bottom('.cautions li');out.summary=bottom('#summary');"
@@ -157,9 +154,9 @@ def test_the_first_screen_of_a_laptop_holds_verdict_pictures_and_cautions(
 
 
 def test_print_is_twelve_pages_at_most_and_the_brief_report_two(
-    page: str, full_run: Path, tmp_path: Path
+    page_text: str, full_run: Path, tmp_path: Path
 ) -> None:
-    assert printed_pages(page, tmp_path) <= 12
+    assert printed_pages(page_text, tmp_path) <= 12
     brief = write_report(
         full_run, tmp_path / "brief.html", labels="label", time="time", event="event", brief=True
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from command_line import poems_here
+from pictures import rendered_once
 
 import poems
 from poems.analysis.pairs.cross_omic import cross_omic
@@ -27,6 +28,13 @@ from poems.runs.writing import write_core
 
 Case = tuple[FittedPoems, MultiOmics, Subtypes]
 _SIZES = {"rna": 14, "protein": 10, "lipid": 8}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pictures() -> Iterator[None]:
+    # Analyses, commands and the report draw the same figures of the same tables.
+    with rendered_once():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +66,14 @@ def _with_loadings(
         change(name, decoder.loadings)
     batch, _ = model.preprocessing.apply(cohort)
     features = estimate_features(module, batch, model.sample_estimates.loc)
-    changed = replace(model, module=module, feature_estimates=features, diagnosis=None)
+    # The samples' network stays as it is, and with it the numbers of its clusters.
+    changed = replace(
+        model,
+        module=module,
+        feature_estimates=features,
+        diagnosis=None,
+        numbers_stored=model.cluster_numbers,
+    )
     return changed, cohort, find_subtypes(changed, 2 if changed.n_active else 1)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pandas as pd
 import pytest
@@ -16,6 +17,8 @@ import poems
 from poems.runs.analysis import PARTS
 from poems.runs.folder import read_run
 from poems.training.interrupts import hold_again, interrupts_held, interrupts_let_through
+
+pytestmark = pytest.mark.usefixtures("unrendered")
 
 QUICK = ["--epochs", 12, "--n-latent", 4]
 
@@ -125,48 +128,50 @@ def test_a_number_of_subtypes_that_the_embedding_does_not_allow_costs_the_subtyp
     assert ("distinct points" in found) == (len(distinct) < 20)
 
 
-# Sends a signal to its own process whenever a function is called, before it does its work.
-_DRIVER = """
-import os, pkgutil, sys
-from poems.cli import main
-
-places, number = sys.argv[1].split(","), int(sys.argv[2])
-for place in places:
-    module, _, name = place.rpartition(".")
-    module = pkgutil.resolve_name(module)
-
-    def interrupted(*given, _does=getattr(module, name), **named):
-        os.kill(os.getpid(), number)
-        return _does(*given, **named)
-
-    setattr(module, name, interrupted)
-main(sys.argv[3:])
-"""
 SIGINT, SIGTERM = 2, 15
+Interrupted = Callable[..., tuple[int, str]]
 
 
-def _interrupted(places: list[str], number: int, *arguments: object) -> tuple[int, str]:
-    command = [sys.executable, "-c", _DRIVER, ",".join(places), number, *arguments]
-    done = subprocess.run(
-        list(map(str, command)),
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stderr
+@pytest.fixture
+def interrupted(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Interrupted]:
+    """Run a command that is sent a signal whenever one of the functions named is called.
+
+    In this process: that others answer signals alike is tested in ``cli/test_main.py``.
+    """
+
+    def signalled(does: Callable[..., object], number: int) -> Callable[..., object]:
+        def first(*given: object, **named: object) -> object:
+            os.kill(os.getpid(), number)
+            return does(*given, **named)
+
+        return first
+
+    def run(places: list[str], number: int, *arguments: object) -> tuple[int, str]:
+        capfd.readouterr()
+        with monkeypatch.context() as patch:
+            for place in places:
+                patch.setattr(place, signalled(resolve_name(place), number))
+            code = poems_here(*arguments)
+        said = capfd.readouterr().err
+        assert "Traceback" not in said
+        return code, said
+
+    before = {number: signal.getsignal(number) for number in (SIGINT, SIGTERM)}
+    yield run
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [SIGINT, SIGTERM])
 def test_an_interrupt_during_the_analyses_keeps_the_model_and_what_was_finished(
-    number: int, tables: list[Path], tmp_path: Path
+    number: int, tables: list[Path], tmp_path: Path, interrupted: Interrupted
 ) -> None:
     run = tmp_path / "run"
     at = ["poems.runs.analysis.view_contributions"]
-    code, said = _interrupted(at, number, "fit", *tables, "--out", run, *QUICK, "-q")
+    code, said = interrupted(at, number, "fit", *tables, "--out", run, *QUICK, "-q")
     assert code == 128 + number
     titles = list(PARTS)
     assert f"interrupted: the model, its subtypes and its tables are whole in {run}" in said
@@ -194,10 +199,10 @@ def test_an_interrupt_during_the_analyses_keeps_the_model_and_what_was_finished(
     ],
 )
 def test_an_interrupt_after_training_waits_for_the_model(
-    places: list[str], tables: list[Path], tmp_path: Path
+    places: list[str], tables: list[Path], tmp_path: Path, interrupted: Interrupted
 ) -> None:
     run = tmp_path / "run"
-    code, said = _interrupted(places, SIGINT, "fit", *tables, "--out", run, *QUICK, "-q")
+    code, said = interrupted(places, SIGINT, "fit", *tables, "--out", run, *QUICK, "-q")
     assert code == 130
     assert f"the model, its subtypes and its tables are whole in {run}" in said
     _usable(run, tables, tmp_path)
@@ -205,14 +210,14 @@ def test_an_interrupt_after_training_waits_for_the_model(
 
 @pytest.mark.slow
 def test_two_interrupts_that_nothing_answers_end_the_fit_at_once_and_leave_the_earlier_run(
-    tables: list[Path], tmp_path: Path
+    tables: list[Path], tmp_path: Path, interrupted: Interrupted
 ) -> None:
     run = tmp_path / "run"
     assert poems_here("fit", *tables, "--out", run, *QUICK, "-q", "--no-analysis") == 0
     before = (run / "model.poems").read_bytes()
     twice = ["poems.fitting.fit._finish", "poems.fitting.fit.estimate_samples"]
     options = [*QUICK, "-q", "--overwrite", "--seed", 1]
-    code, said = _interrupted(twice, SIGINT, "fit", *tables, "--out", run, *options)
+    code, said = interrupted(twice, SIGINT, "fit", *tables, "--out", run, *options)
     assert code == 130
     assert "finishing the model first; interrupt again to end at once" in said
     assert f"nothing was kept; the earlier run in {run} is as it was" in said
@@ -221,8 +226,6 @@ def test_two_interrupts_that_nothing_answers_end_the_fit_at_once_and_leave_the_e
 
 
 def _interrupt() -> None:
-    import signal
-
     os.kill(os.getpid(), signal.SIGINT)
 
 

@@ -17,7 +17,8 @@ from poems.analysis.subtypes.finding import Subtypes, find_subtypes
 from poems.errors import DataError, ReadError, SettingsError, StorageError
 from poems.evaluation.baselines import pca_embedding
 from poems.files.csv_tables import read_csv, write_csv, write_findings
-from poems.files.output_folder import CHECKPOINT, claim_folder, read_marker, write_marker
+from poems.files.markers import CHECKPOINT, read_marker, write_marker
+from poems.files.output_folder import claim_folder
 from poems.findings import Finding
 from poems.runs.analysis import analyse_run
 from poems.runs.folder import read_run, write_run

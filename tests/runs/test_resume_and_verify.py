@@ -17,9 +17,11 @@ from command_line import poems_here
 import poems
 import poems.training.loop
 from poems.cli.cohort_tables import Tables
-from poems.files.output_folder import CHECKPOINT
+from poems.files.markers import CHECKPOINT
 from poems.runs.folder import read_run
 from poems.runs.verifying import changed_files, compare_runs
+
+pytestmark = pytest.mark.usefixtures("unrendered")
 
 QUICK = ["--epochs", 10, "--n-latent", 3, "--no-analysis", "-q", "--checkpoint-every", 4]
 

@@ -11,11 +11,12 @@ import typer
 
 from poems.errors import DataError
 from poems.files.locks import require_unlocked
-from poems.files.output_folder import read_marker, require_free
+from poems.files.markers import read_marker
+from poems.files.output_folder import require_free
 from poems.findings import name_some
 
 if TYPE_CHECKING:
-    from poems.files.output_folder import Kind
+    from poems.files.markers import Kind
 
 
 def require_run(path: Path) -> None:
@@ -24,7 +25,7 @@ def require_run(path: Path) -> None:
     Raises
     ------
     ReadError, StorageError
-        As :func:`poems.files.output_folder.read_marker`.
+        As :func:`poems.files.markers.read_marker`.
     """
     read_marker(path, "run")
 
@@ -51,7 +52,7 @@ def require_stability(path: Path | None) -> None:
     Raises
     ------
     ReadError, StorageError
-        As :func:`poems.files.output_folder.read_marker`.
+        As :func:`poems.files.markers.read_marker`.
     """
     if path is not None:
         read_marker(path, "stability")

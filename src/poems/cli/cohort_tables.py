@@ -142,7 +142,7 @@ def tables_of_run(run: Path, *, obs: Path | None = None) -> Tables | None:
         If a file has moved or changed; the text says which, and how to give it.
     """
     from poems.data.files import existing_file
-    from poems.files.output_folder import read_marker
+    from poems.files.markers import read_marker
     from poems.runs.inputs import find_input, read_inputs
 
     if not run.is_dir():

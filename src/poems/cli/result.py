@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
 
-    from poems.files.output_folder import Kind
+    from poems.files.markers import Kind
     from poems.findings import Finding
 
     Drawn = Axes | Figure

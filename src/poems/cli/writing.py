@@ -15,7 +15,8 @@ def write_result(result: CommandResult, into: OutputFolder) -> list[str]:
     """
     from poems._version import __version__
     from poems.files.csv_tables import write_csv, write_findings
-    from poems.files.output_folder import replaced_folder, write_marker
+    from poems.files.markers import write_marker
+    from poems.files.output_folder import replaced_folder
     from poems.plots.saving import save_figure
 
     kind = into.kind

@@ -1,29 +1,33 @@
-"""Folders that commands write into: claimed before computing, marked complete at the end.
-
-A marker ``<kind>.json`` tells a folder of ours from one that holds something
-else, which is never overwritten.
-"""
+"""Folders that commands write into: claimed before computing, replaced as a whole at the end."""
 
 from __future__ import annotations
 
 import errno
-import json
+import logging
 import os
 import shutil
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal
 
-from poems.errors import ReadError, SettingsError, StorageError
-from poems.files.atomic import NO_SPACE, atomic_path, write_json
+from poems.errors import SettingsError
+from poems.files.atomic import NO_SPACE, atomic_path
 from poems.files.locks import (
     held_folders,
     lock_depth,
     release_lock,
     require_unlocked,
     take_lock,
+)
+from poems.files.markers import (
+    CHECKPOINT,
+    COMMANDS,
+    Kind,
+    find_marker,
+    holds_complete,
+    marker_head,
+    remove_markers,
+    write_marker,
 )
 from poems.files.placing import (
     AT_WORK,
@@ -35,44 +39,10 @@ from poems.files.placing import (
     staging_folder,
 )
 
-Kind = Literal[
-    "run",
-    "projection",
-    "simulation",
-    "benchmark",
-    "paper",
-    "stability",
-    "factor-table",
-    "survival",
-    "gene-sets",
-    "export",
-    "contribution-table",
-    "subtype-table",
-    "association-table",
-]
+logger = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoint.poems"
-
-_VERSION = 1
-# Seconds to wait for a writer that is moving files, which takes an instant.
-_LONGEST_MOVE: Final = 10.0
 # Folders that were empty when they were claimed, and whether they were made then.
 _made: dict[Path, bool] = {}
-_COMMANDS: Final[Mapping[Kind, str]] = {
-    "run": "fit",
-    "projection": "transform",
-    "simulation": "simulate",
-    "benchmark": "benchmark",
-    "paper": "benchmark --protocol paper",
-    "stability": "stability",
-    "factor-table": "factors",
-    "survival": "survival",
-    "gene-sets": "genesets",
-    "export": "export",
-    "contribution-table": "contributions",
-    "subtype-table": "subtypes",
-    "association-table": "associations",
-}
 
 
 def claim_folder(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> Path:
@@ -102,8 +72,7 @@ def claim_folder(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> 
             # Another may have been here in the meantime.
             _require_free(path, kind, overwrite)
             if _is_free(path):
-                for left in _COMMANDS:
-                    (path / f"{left}.json").unlink(missing_ok=True)
+                remove_markers(path)
                 write_marker(path, kind, {}, complete=False)
                 _made[path.resolve()] = made
         # Interrupts too: whatever keeps the claim from being made, it is not held.
@@ -117,28 +86,33 @@ def claim_folder(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> 
 
 def release_folder(folder: Path) -> None:
     """End a claim; a folder that nothing was written into is as it was before it."""
-    made: bool | None = None
+    empty = False
     # While it is held: whoever claims the folder next writes a marker of the same name.
     if lock_depth(folder) == 1:
         made = _made.pop(folder.resolve(), None)
         if made is not None and _is_free(folder):
-            for kind in _COMMANDS:
-                (folder / f"{kind}.json").unlink(missing_ok=True)
+            remove_markers(folder)
+            empty = made
     release_lock(folder)
-    if made:
-        try:
-            folder.rmdir()
-        except OSError:
-            return  # somebody has put something there
+    if empty:
+        _remove_empty(folder)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder that was made for a result which did not come."""
+    try:
+        folder.rmdir()
+    except OSError as error:
+        # Somebody has put something there, or was faster.
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            return
+        # Not raised: what ended the claim says more, and an empty folder is in nobody's way.
+        logger.warning("the folder %s is empty, but cannot be removed: %s", folder, error.strerror)
 
 
 def complete_results() -> list[Path]:
     """Return the folders claimed by this thread that hold a complete result."""
-    return [
-        folder
-        for folder in held_folders()
-        if any((_read(folder, kind) or {}).get("complete") for kind in _COMMANDS)
-    ]
+    return [folder for folder in held_folders() if holds_complete(folder)]
 
 
 def release_folders() -> None:
@@ -200,7 +174,7 @@ def replaced_folder(
             replacing=True,
             older=older,
             last=f"{kind}.json",
-            meanwhile=_head(kind, complete=False),
+            meanwhile=marker_head(kind, complete=False),
         )
 
 
@@ -307,7 +281,7 @@ def _require_free(path: Path, kind: Kind, overwrite: bool) -> None:
     # Of a move that is to be finished the marker is the new one's, or says that it is amiss.
     if _is_free(path) or (path / JOURNAL).exists():
         return
-    found = _read(path, kind)
+    found = find_marker(path, kind)
     if found is None:
         raise SettingsError(
             f"the folder {path} is not empty and is not a POEMS {kind}, so nothing in it will "
@@ -323,94 +297,10 @@ def _require_free(path: Path, kind: Kind, overwrite: bool) -> None:
 def _is_free(path: Path) -> bool:
     """Return whether a folder has nothing but what a writer that was killed at once has left."""
     names = {each.name for each in path.iterdir() if not each.name.startswith(AT_WORK)}
-    begun = {f"{kind}.json" for kind in _COMMANDS if _has_only_begun(path, kind)}
+    begun = {f"{kind}.json" for kind in COMMANDS if _has_only_begun(path, kind)}
     return names <= begun
 
 
 def _has_only_begun(path: Path, kind: Kind) -> bool:
-    found = _read(path, kind)
+    found = find_marker(path, kind)
     return found is not None and not found.get("complete")
-
-
-def write_marker(
-    folder: Path, kind: Kind, contents: Mapping[str, Any], *, complete: bool = True
-) -> None:
-    """Mark ``folder`` as a ``kind``, complete or about to be written."""
-    write_json(folder / f"{kind}.json", {**_head(kind, complete=complete), **contents})
-
-
-def _head(kind: Kind, *, complete: bool) -> dict[str, Any]:
-    return {"format": f"poems-{kind}", "version": _VERSION, "complete": complete}
-
-
-def read_marker(folder: Path, kind: Kind) -> dict[str, Any]:
-    """Return what the marker of a complete ``kind`` says.
-
-    Raises
-    ------
-    ReadError
-        If the folder does not exist, is not of this kind, or is not complete.
-    StorageError
-        If it is of a format that this version does not read.
-    """
-    remedy = f"give the --out of an earlier `poems {_COMMANDS[kind]}`"
-    if not folder.is_dir():
-        raise ReadError(f"there is no folder {folder}; {remedy}")
-    _finish(folder)
-    found = _read(folder, kind)
-    if found is None:
-        raise ReadError(f"{folder} is not a POEMS {kind} (no valid {kind}.json in it); {remedy}")
-    if found.get("version") != _VERSION:
-        raise StorageError(
-            f"{folder} is a {kind} of format {found.get('version')}, but this POEMS reads format "
-            f"{_VERSION}; use the version that wrote it, or make it again"
-        )
-    if not found.get("complete"):
-        again = f"repeat it with `poems {_COMMANDS[kind]} --overwrite`"
-        if (folder / CHECKPOINT).exists():
-            again = f"go on with it by `poems fit --resume {folder}`, or {again}"
-        raise ReadError(f"the {kind} in {folder} did not finish; {again}")
-    return found
-
-
-def _finish(folder: Path) -> None:
-    """Bring a move to its end whose process was killed; wait for one that goes on.
-
-    Raises
-    ------
-    ReadError
-        If the files cannot be moved.
-    """
-    until = time.monotonic() + _LONGEST_MOVE
-    while (folder / JOURNAL).exists():
-        try:
-            take_lock(folder)
-        except SettingsError as error:
-            if time.monotonic() > until:
-                raise ReadError(str(error)) from error
-            time.sleep(0.05)
-            continue
-        except OSError as error:
-            raise _not_finished(folder, error) from error
-        try:
-            finish_moving(folder)
-        except OSError as error:
-            raise _not_finished(folder, error) from error
-        finally:
-            release_lock(folder)
-
-
-def _not_finished(folder: Path, error: OSError) -> ReadError:
-    return ReadError(
-        f"the result in {folder} is whole, but its writer was ended before all files were in "
-        f"their place, and they cannot be moved now ({error.strerror}); open it once with leave "
-        "to write there"
-    )
-
-
-def _read(folder: Path, kind: Kind) -> dict[str, Any] | None:
-    try:
-        found = json.loads((folder / f"{kind}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and found.get("format") == f"poems-{kind}" else None

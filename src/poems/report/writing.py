@@ -247,7 +247,8 @@ def _section(name: str, source: Source) -> Section | None:
         return SECTIONS.find(name)(source)
     except PoemsError:
         raise
-    # Broad on purpose: a report without a section is better than none, and says what is missing.
+    # Broad on purpose: sections may be of other packages and raise anything. A report without one
+    # is better than none; the page says what is missing, and the log why.
     except Exception as error:
         text = f"the section on {name} was left out of the report"
         reason = failure(text, error, code="report-failed", log="the error output")

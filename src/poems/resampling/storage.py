@@ -23,7 +23,8 @@ import pandas as pd
 from poems._version import __version__
 from poems.errors import StorageError
 from poems.files.csv_tables import read_csv, write_csv
-from poems.files.output_folder import read_marker, replaced_folder, write_marker
+from poems.files.markers import read_marker, write_marker
+from poems.files.output_folder import replaced_folder
 from poems.fitting.result import load
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from poems.errors import ReadError, StorageError
-from poems.files.output_folder import CHECKPOINT, claimed_folder, require_space
+from poems.files.markers import CHECKPOINT
+from poems.files.output_folder import claimed_folder, require_space
 from poems.findings import Finding, unsaid
 from poems.fitting.failures import failure
 from poems.nn.profiling import NO_PROFILE, Profile
@@ -203,7 +204,7 @@ def _least_bytes(cohort: MultiOmics, settings: Settings) -> int:
 def _marker(folder: Path) -> int | None:
     """Return which run the folder holds whole, told by its marker; ``None`` for none."""
     from poems.errors import PoemsError
-    from poems.files.output_folder import read_marker
+    from poems.files.markers import read_marker
 
     try:
         read_marker(folder, "run")

@@ -39,7 +39,7 @@ from poems.data.assemble import align_obs
 from poems.data.tables import load_obs
 from poems.errors import DataError, ReadError, StorageError
 from poems.files.csv_tables import read_csv
-from poems.files.output_folder import read_marker
+from poems.files.markers import read_marker
 from poems.findings import Finding, name_some
 from poems.fitting.stored import StoredFit, read_fit
 from poems.runs.analysis import read_analysis

@@ -16,7 +16,7 @@ import pandas as pd
 
 from poems._version import __version__
 from poems.errors import StorageError
-from poems.files.output_folder import read_marker
+from poems.files.markers import read_marker
 from poems.files.placing import read_manifest
 from poems.findings import Finding, name_some
 from poems.runs.fitting import RECORDED, FitRequest, fit_run

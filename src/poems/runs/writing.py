@@ -15,7 +15,8 @@ from poems.analysis.subtypes.choice_words import choice_table
 from poems.analysis.subtypes.result import Subtypes, component_table
 from poems.files.atomic import write_text
 from poems.files.csv_tables import write_csv, write_findings
-from poems.files.output_folder import CHECKPOINT, claimed_folder, replaced_folder, write_marker
+from poems.files.markers import CHECKPOINT, write_marker
+from poems.files.output_folder import claimed_folder, replaced_folder
 from poems.findings import Finding
 from poems.runs.additions import MODEL_STEM, Addition, add_to_run, all_additions, still_missing
 from poems.runs.analysis import RunAnalysis, write_analysis

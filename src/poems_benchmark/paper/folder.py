@@ -27,7 +27,8 @@ from poems.errors import DataError, SettingsError
 from poems.evaluation.paper.experiments import SCORES, PaperResult
 from poems.files.atomic import write_text
 from poems.files.csv_tables import write_csv
-from poems.files.output_folder import replaced_folder, write_marker
+from poems.files.markers import write_marker
+from poems.files.output_folder import replaced_folder
 from poems_benchmark.paper.methods import paper_table
 
 if TYPE_CHECKING:

@@ -78,7 +78,7 @@ def test_refits_are_shown_beside(
     planted: poems.simulation.cohort.Simulation, model: FittedPoems
 ) -> None:
     stability = poems.stability(
-        planted.cohort, n_runs=4, n_permutations=0, reference=model, candidates=[2, 3],
+        planted.cohort, n_runs=2, n_permutations=0, reference=model, candidates=[2, 3],
         progress=False,
     )  # fmt: skip
     subtypes = find_subtypes(model, 3)

@@ -245,7 +245,7 @@ def test_a_fit_recovers_planted_factors_and_is_loaded_as_it_was_saved(
         views[view] = View(values.detach().numpy(), pd.Index(eta.columns), rows)
     samples = planted.cohort.samples
     cohort = MultiOmics(views, samples, pd.DataFrame(index=samples))
-    model = poems.fit(cohort, likelihood=name, n_latent=6, epochs=100, seed=0, progress=False)
+    model = poems.fit(cohort, likelihood=name, n_latent=6, epochs=50, seed=0, progress=False)
     assert all(type(each) is LIKELIHOODS[name] for each in model.module.likelihoods)
     match = match_factors(planted.loadings, model.loadings)
     for true, estimated in enumerate(match.estimated):

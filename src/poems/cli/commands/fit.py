@@ -216,7 +216,7 @@ def _fitted(
 
 def _kept(found: FittedRun) -> str:
     """Say what is there of a fit whose training was interrupted."""
-    from poems.files.output_folder import CHECKPOINT
+    from poems.files.markers import CHECKPOINT
 
     n_epochs = len(found.model.history)
     text = f"training ended after epoch {n_epochs}; the run in {found.folder} is whole, of its best"
@@ -321,7 +321,7 @@ def require_fitting(cohort: MultiOmics, request: FitRequest) -> None:
 
 def run_summary(found: FittedRun) -> dict[str, object]:
     """Return what the run's ``run.json`` says, and where it lies."""
-    from poems.files.output_folder import read_marker
+    from poems.files.markers import read_marker
 
     return {"folder": found.folder, **read_marker(found.folder, "run")}
 

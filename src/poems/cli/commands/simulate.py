@@ -73,7 +73,8 @@ def simulate(
 
     kinds = _kinds(kind or [])
 
-    from poems.files.output_folder import replaced_folder, write_marker
+    from poems.files.markers import write_marker
+    from poems.files.output_folder import replaced_folder
     from poems.simulation.cohort import simulate as simulate_cohort
 
     simulation = simulate_cohort(

@@ -47,7 +47,7 @@ def verify(
     checks.require_run(run)
     checks.require_no_writer(run)
 
-    from poems.files.output_folder import read_marker
+    from poems.files.markers import read_marker
     from poems.runs.verifying import changed_files, other_versions, recorded, repeat
     from poems.training.loop import Status
 

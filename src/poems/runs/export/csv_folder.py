@@ -13,7 +13,8 @@ from pathlib import Path
 from poems._version import __version__
 from poems.errors import SettingsError
 from poems.files.atomic import atomic_path, write_text
-from poems.files.output_folder import replaced_folder, write_marker
+from poems.files.markers import write_marker
+from poems.files.output_folder import replaced_folder
 from poems.files.placing import is_inside
 from poems.runs.export.tables import COLUMNS, describe, run_tables
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from poems.errors import ReadError, SettingsError
 from poems.files.atomic import clear_temporary
-from poems.files.output_folder import read_marker
+from poems.files.markers import read_marker
 
 # What a table holds, by the last part of its name; for those of every view by the folder.
 TABLES: Final = {
