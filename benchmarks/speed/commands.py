@@ -1,13 +1,13 @@
 """`poems fit` and `poems report` beside another version of POEMS: processor seconds, page's size.
 
-    python benchmarks/speed/commands.py OTHER_SRC COHORT_DIR ... [--rounds 3] [--out speed]
+    python benchmarks/speed/commands.py OTHER_SRC COHORT_DIR ... [--rounds 3] [--warm] [--out speed]
 
 The other version is a folder with its package: what `git archive VERSION src | tar -x -C DIR`
 leaves in DIR/src. A cohort is a folder with a table a view, *.csv.gz, and obs.csv. Everything is
 what a user runs, start-up included, with defaults and one thread; the two versions alternate, and
 the table holds medians over rounds. Processor time, that of the program and of the system for it,
 is what a shared machine lengthens least. Before the first round each version fits once, so that
-what is compiled on first use is on disk. The tables of both runs are compared: the largest
+what is compiled on first use is on disk; --warm says that it is. The tables of both runs are compared: the largest
 difference of a number, as a share of the largest of its column, and how many columns differ in
 anything else.
 """
@@ -67,11 +67,11 @@ def difference(one: Path, other: Path) -> tuple[float, int]:
     return furthest, others
 
 
-def row(cohort: Path, sources: dict[str, Path], rounds: int, folder: Path) -> dict[str, float]:
+def row(cohort: Path, sources: dict[str, Path], rounds: range, folder: Path) -> dict[str, float]:
     """Time both versions on a cohort; return the cells of its row."""
     runs = {name: folder / name / cohort.name for name in sources}
     times: dict[tuple[str, str], list[float]] = {}
-    for round_ in range(-1, rounds):
+    for round_ in rounds:
         for name, source in sources.items():
             runs[name].parent.mkdir(exist_ok=True)
             for what, arguments in commands(cohort, runs[name]).items():
@@ -98,11 +98,14 @@ def main() -> None:
     arguments.add_argument("other", type=Path, metavar="OTHER_SRC")
     arguments.add_argument("cohorts", type=Path, nargs="+", metavar="COHORT_DIR")
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--warm", action="store_true", help="leave out the first round")
     args = arguments.parse_args()
     sources = {"before": args.other.resolve(), "now": OWN}
     with tempfile.TemporaryDirectory() as folder:
         rows = {
-            cohort.name: row(cohort.resolve(), sources, args.rounds, Path(folder))
+            cohort.name: row(
+                cohort.resolve(), sources, range(0 if args.warm else -1, args.rounds), Path(folder)
+            )
             for cohort in args.cohorts
         }
     table = pd.DataFrame.from_dict(rows, orient="index")

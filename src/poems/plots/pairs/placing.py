@@ -104,6 +104,7 @@ def _scaled_classically(lengths: _Floats) -> _Floats:
     axes = vectors[:, ::-1][:, :2]
     largest = np.abs(axes).argmax(axis=0)
     axes = axes * np.where(axes[largest, [0, 1]] < 0, -1.0, 1.0)
+    # Lengths of paths need not fit into a plane: what is below 0 has no coordinates.
     points: _Floats = axes * np.sqrt(np.maximum(values[::-1][:2], 0.0))
     # Alike nodes, as leaves of one node, would stay at one place.
     numbers = np.arange(len(points))
