@@ -7,9 +7,10 @@ leaves in DIR/src. A cohort is a folder with a table a view, *.csv.gz, and obs.c
 what a user runs, start-up included, with defaults and one thread; the two versions alternate, and
 the table holds medians over rounds. Processor time, that of the program and of the system for it,
 is what a shared machine lengthens least. Before the first round each version fits once, so that
-what is compiled on first use is on disk; --warm says that it is. The tables of both runs are compared: the largest
-difference of a number, as a share of the largest of its column, and how many columns differ in
-anything else.
+what is compiled on first use is on disk; --warm says that it is.
+
+The tables of both runs are compared: the largest difference of a number, as a share of the largest
+of its column, and how many columns differ in anything else.
 """
 
 from __future__ import annotations
