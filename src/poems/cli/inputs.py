@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
+    from poems.fitting.stored import StoredFit
 
 # As in poems.settings.schema and poems.data, which take longer to import; a test holds them equal.
 Samples = Literal["union", "intersection"]
@@ -153,3 +154,13 @@ def load_model(path: Path) -> FittedPoems:
     from poems.runs.folder import read_run
 
     return read_run(path).model if path.is_dir() else load(path)
+
+
+def load_tables(path: Path) -> StoredFit | FittedPoems:
+    """Read what a run folder or a model file says, without loading torch where that can be."""
+    if path.suffix == ".h5mu":
+        return load_model(path)
+    from poems.fitting.stored import read_fit
+    from poems.runs.folder import read_run
+
+    return read_run(path).fit if path.is_dir() else read_fit(path)

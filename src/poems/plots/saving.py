@@ -61,6 +61,29 @@ def figure_of(drawn: Axes | Figure) -> Figure:
     return cast("Figure", drawn if hasattr(drawn, "savefig") else drawn.get_figure(root=True))
 
 
+def with_empty_titles_settled(figure: Figure) -> Figure:
+    """Give empty titles and labels of axes a fixed place, of a figure that is only to be written.
+
+    For each that has none matplotlib measures all ticks once more, to find a place for nothing:
+    a tenth of the time that a figure takes. The picture is the same.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> figure = Figure()
+    >>> _ = figure.subplots().set_ylabel("share")
+    >>> with_empty_titles_settled(figure).axes[0].get_ylabel()
+    'share'
+    """
+    for ax in figure.axes:
+        if not any(ax.get_title(where) for where in ("left", "center", "right")):
+            ax.set_title("", y=1.0)
+        for axis in (ax.xaxis, ax.yaxis):
+            if not axis.get_label_text():
+                axis.set_label_coords(0.5, 0.5)
+    return figure
+
+
 def write_figure(figure: Figure, target: Path | BytesIO, kind: Format, *, dpi: float) -> None:
     """Write a figure in one pass, where ``savefig`` makes two: one for the layout, one to draw.
 

@@ -48,12 +48,12 @@ def picture(
     where
         The file that holds its numbers.
     """
-    from poems.plots.saving import figure_of
+    from poems.plots.saving import figure_of, with_empty_titles_settled
 
     # Recorded, to draw anew where a glyph is missing; all others are given on below.
     with warnings.catch_warnings(record=True) as caught:
         warnings.filterwarnings("always", message=_MISSING)
-        figure = figure_of(draw())
+        figure = with_empty_titles_settled(figure_of(draw()))
         content = _saved(figure, many_points, "path")
         if any(re.match(_MISSING, str(each.message)) for each in caught) and not many_points:
             content = _saved(figure, many_points, "none")

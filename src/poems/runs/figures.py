@@ -41,13 +41,9 @@ def _units(model: FittedPoems) -> dict[str, str]:
 
 def _figure_of(draw: Callable[[], Axes | Figure]) -> Callable[[], Figure]:
     def drawn() -> Figure:
-        from matplotlib.figure import Figure
+        from poems.plots.saving import figure_of, with_empty_titles_settled
 
-        made = draw()
-        figure = made if isinstance(made, Figure) else made.get_figure(root=True)
-        if not isinstance(figure, Figure):
-            raise TypeError("the axes drawn on belong to no figure")
-        return figure
+        return with_empty_titles_settled(figure_of(draw()))
 
     return drawn
 

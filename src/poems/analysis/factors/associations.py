@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.analysis.testing.group_tests import kruskal_wallis
 from poems.analysis.testing.obs_columns import ObsColumn, testable_columns
 from poems.errors import DataError
 from poems.findings import Finding, name_some
@@ -134,12 +135,12 @@ def false_discovery_rates(p: _Floats) -> _Floats:
     >>> false_discovery_rates(np.array([0.01, np.nan, 0.5])).tolist()
     [0.02, nan, 0.5]
     """
-    from scipy.stats import false_discovery_control
-
     q = np.full(p.shape, np.nan)
-    known = ~np.isnan(p)
-    if known.any():
-        q[known] = false_discovery_control(p[known])
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    each = p[order] * (len(order) / np.arange(1, len(order) + 1))
+    # No q is above 1: the last of them is the largest p, times 1.
+    q[order] = np.minimum.accumulate(each[::-1])[::-1]
     return q
 
 
@@ -190,8 +191,6 @@ def compare(column: ObsColumn, values: _Floats) -> list[dict[str, Any]]:
 
 
 def _one(kind: str, x: _Floats, y: npt.NDArray[Any]) -> dict[str, Any]:
-    from scipy.stats import kruskal, mannwhitneyu, spearmanr
-
     names = np.unique(y) if kind == "groups" else y[:0]
     test, measure = "Spearman", "rho"
     if kind == "groups":
@@ -202,21 +201,25 @@ def _one(kind: str, x: _Floats, y: npt.NDArray[Any]) -> dict[str, Any]:
     if np.ptp(x) == 0:
         return nothing
     if kind == "numeric":
+        from scipy.stats import spearmanr
+
         found = spearmanr(x, y)
         return {**nothing, "effect": float(found.statistic), "p": float(found.pvalue)}
     ranks = pd.Series(x).rank().groupby(y).mean().sort_values(kind="stable")
     lowest, highest = ranks.index[0], ranks.index[-1]
     if len(names) == 2:
+        from scipy.stats import mannwhitneyu
+
         upper, lower = x[y == highest], x[y == lowest]
         found = mannwhitneyu(upper, lower, alternative="two-sided", method="asymptotic")
-        effect = 2 * found.statistic / (len(upper) * len(lower)) - 1
+        effect, p = 2 * found.statistic / (len(upper) * len(lower)) - 1, found.pvalue
     else:
-        found = kruskal(*(x[y == name] for name in names))
-        effect = found.statistic / (len(x) - 1)
+        h, p = kruskal_wallis([x[y == name] for name in names])
+        effect = h / (len(x) - 1)
     return {
         **nothing,
         "effect": float(effect),
-        "p": float(found.pvalue),
+        "p": float(p),
         "highest": highest,
         "lowest": lowest,
     }

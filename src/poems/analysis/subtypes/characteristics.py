@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.analysis.factors.associations import false_discovery_rates, matched
+from poems.analysis.testing.group_tests import chi_squared, kruskal_wallis
 from poems.analysis.testing.obs_columns import ObsColumn, testable_columns
 from poems.clustering.names import natural_order
 from poems.errors import DataError
@@ -127,12 +128,10 @@ def _share(n: int, of: int) -> str:
 
 
 def _kruskal(parts: Sequence[npt.NDArray[np.float64]]) -> tuple[str, float]:
-    from scipy.stats import kruskal
-
     there = [part for part in parts if len(part)]
     if len(there) < 2 or np.ptp(np.concatenate(there)) == 0:
         return "Kruskal-Wallis", np.nan
-    return "Kruskal-Wallis", float(kruskal(*there).pvalue)
+    return "Kruskal-Wallis", kruskal_wallis(there)[1]
 
 
 def _chi_squared(
@@ -142,14 +141,12 @@ def _chi_squared(
     rng: np.random.Generator,
 ) -> tuple[str, float]:
     """Test a table of groups by subtypes; subtypes without any value are left out."""
-    from scipy.stats import chi2_contingency
-
     there = counts[:, counts.sum(axis=0) > 0]
     if there.shape[1] < 2:
         return "chi-squared", np.nan
-    found = chi2_contingency(there, correction=False)
-    if found.expected_freq.min() >= _FEWEST_EXPECTED:
-        return "chi-squared", float(found.pvalue)
+    p, least = chi_squared(there)
+    if least >= _FEWEST_EXPECTED:
+        return "chi-squared", p
     rows, columns = pd.factorize(values)[0], pd.factorize(subtype)[0]
     n_columns = int(columns.max()) + 1
     cells = int(rows.max() + 1) * n_columns

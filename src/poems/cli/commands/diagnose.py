@@ -45,8 +45,10 @@ def diagnose(
 
     from poems.files.csv_tables import write_csv
 
-    model = inputs.load_model(path)
-    diagnosis = model.diagnose(None if tables is None else tables.read(backed=backed))
+    if tables is None:
+        diagnosis = inputs.load_tables(path).diagnose()
+    else:
+        diagnosis = inputs.load_model(path).diagnose(tables.read(backed=backed))
     if out is not None:
         write_csv(out, diagnosis.table, index=False)
     return CommandResult(

@@ -91,7 +91,7 @@ def genesets(
     from poems.data.text.gene_files import read_feature_map, read_gmt
     from poems.plots import plot_gene_sets
 
-    model = inputs.load_model(path)
+    model = inputs.load_tables(path)
     genes: dict[str, pd.DataFrame] = {}
     if gene_map is not None:
         genes = dict.fromkeys(model.view_names, read_feature_map(gene_map))

@@ -24,6 +24,7 @@ from poems.plots.pairs.parts import (
     spread_pairs,
     view_colours,
 )
+from poems.plots.pairs.placing import components, path_lengths, placed_by_paths
 from poems.plots.style import label
 
 if TYPE_CHECKING:
@@ -147,17 +148,11 @@ def _scale(ax: Axes, width: float, height: float) -> float:
 
 def _layout(boxes: _Floats, edges: list[tuple[int, int]]) -> tuple[_Floats, tuple[float, float]]:
     """Place boxes of (n, 2) inches, component by component; return centres and the extent."""
-    import networkx as nx
-
-    graph = nx.Graph()
-    graph.add_nodes_from(range(len(boxes)))
-    graph.add_edges_from(edges)
-    parts = sorted(nx.connected_components(graph), key=lambda part: (-len(part), min(part)))
+    lengths = path_lengths(len(boxes), edges)
     placed = np.zeros((len(boxes), 2))
     blocks = []
-    for part in parts:
-        members = sorted(part)
-        own = _component(graph.subgraph(members), members, boxes[members])
+    for members in components(lengths):
+        own = _component(lengths[np.ix_(members, members)], boxes[members])
         low = (own - boxes[members] / 2).min(axis=0)
         high = (own + boxes[members] / 2).max(axis=0)
         blocks.append((members, own - low, high - low))
@@ -176,22 +171,19 @@ def _layout(boxes: _Floats, edges: list[tuple[int, int]]) -> tuple[_Floats, tupl
     return placed + _SPACE, (widest + 2 * _SPACE, y + shelf + 2 * _SPACE)
 
 
-def _component(graph: object, members: list[int], boxes: _Floats) -> _Floats:
+def _component(lengths: _Floats, boxes: _Floats) -> _Floats:
     """Lay out one component by the lengths of paths, and move its boxes apart."""
-    import networkx as nx
-
-    if len(members) == 2:
+    if len(boxes) == 2:
         return np.array([[0.0, 0.0], [0.0, -_LENGTH * 0.6]])
-    layout = nx.kamada_kawai_layout(graph)
-    own = np.array([layout[member] for member in members], dtype=float)
+    own = placed_by_paths(lengths)
     # Names are wider than high, and so are their places.
-    reach = _LENGTH * np.sqrt(len(members)) / 2
+    reach = _LENGTH * np.sqrt(len(boxes)) / 2
     own *= np.array([reach * 1.3 + boxes[:, 0].mean() * 0.5, reach])
     for _ in range(_STEPS):
         gap = own[:, None] - own[None]
         need = (boxes[:, None] + boxes[None]) / 2 + _SPACE
         over = need - np.abs(gap)
-        both = (over > 1e-9).all(axis=2)
+        both = np.logical_and.reduce(over > 1e-9, axis=2)
         np.fill_diagonal(both, False)
         if not both.any():
             break
