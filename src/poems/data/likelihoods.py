@@ -61,6 +61,8 @@ class Proposal:
     reason: str
     #: What of these very values speaks against it.
     doubt: str | None = None
+    #: Whether that is that totals of samples are no sizes, which matters where they are taken.
+    of_sizes: bool = False
 
     @property
     def against(self) -> str | None:
@@ -77,7 +79,7 @@ def propose_likelihood(view: View) -> Proposal | None:
     >>> values = np.random.default_rng(0).integers(0, 2, size=(30, 4)).astype(np.float32)
     >>> view = View(values, pd.Index(list("abcd")), np.ones(30, dtype=bool))
     >>> propose_likelihood(view)
-    Proposal(likelihood='bernoulli', reason='all values are 0 or 1', doubt=None)
+    Proposal(likelihood='bernoulli', reason='all values are 0 or 1', doubt=None, of_sizes=False)
     """
     whole = _Range.of(view)
     if whole.low >= whole.high:
@@ -143,7 +145,7 @@ def _of_whole(
     few = len(levels) <= MOST_LEVELS
     counts = _of_counts(x, there, few) if whole.low >= 0 and len(levels) > 3 else None
     if counts is not None:
-        return replace(counts, doubt=_no_sizes(view))
+        return replace(counts, doubt=_no_sizes(view), of_sizes=True)
     if few:
         shown = ", ".join(f"{level:g}" for level in levels)
         return Proposal("ordinal", f"few whole numbers in an order: {shown}")
@@ -203,7 +205,10 @@ def _no_sizes(view: View) -> str | None:
     totals = np.nansum(view.values[view.measured], axis=1)
     empty = int((totals == 0).sum())
     if empty:
-        return f"the counts of {count(empty, 'sample')} are all 0, so that nothing has a size there"
+        return (
+            f"the counts of {count(empty, 'sample')} are all 0, so that nothing has a size there "
+            "(size_factors='none', or a column of obs, does without)"
+        )
     if view.n_features < _FEWEST_FOR_TOTALS:
         return (
             f"the total of {count(view.n_features, 'feature')} is that of the largest, and says "
@@ -239,7 +244,9 @@ def _of_tails(x: _Floats, there: npt.NDArray[np.bool_]) -> Proposal | None:
 
 
 def likelihood_findings(
-    cohort: MultiOmics, views: Collection[str] | None = None
+    cohort: MultiOmics,
+    views: Collection[str] | None = None,
+    sized: Collection[str] | None = None,
 ) -> Iterator[Finding]:
     """Say of each view in memory whose values call for a likelihood what a fit does with them.
 
@@ -249,11 +256,15 @@ def likelihood_findings(
         The cohort.
     views
         The views whose likelihood is to be chosen (``auto``); by default all.
+    sized
+        Those whose samples get their sizes from the counts; by default all.
     """
     for name, view in cohort.views.items():
         if isinstance(view, BackedView) or (views is not None and name not in views):
             continue
         found = propose_likelihood(view)
+        if found is not None and found.of_sizes and sized is not None and name not in sized:
+            found = replace(found, doubt=None)
         if found is not None:
             yield _finding(name, found)
 

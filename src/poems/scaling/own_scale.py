@@ -18,12 +18,16 @@ from scipy import special
 
 from poems.data.container import Values
 from poems.errors import DataError
+from poems.scaling.sizes import column_of, sizes_in
+from poems.settings.parts import SIZES
 
 Array = npt.NDArray[np.float64]
 Kind = Literal["continuous", "binary", "counts", "fractions", "levels", "heavy"]
 
 # Dispersions of counts in the residuals, at the least and at most: moments may say anything.
 _DISPERSION = (1e-3, 20.0)
+# How often sizes and what a sample of size 1 has are found from each other, by rule.
+_ROUNDS = {"pooled": 3}
 
 
 def own_scale_views(kinds: Mapping[str, Kind]) -> list[str]:
@@ -49,16 +53,24 @@ class OwnScale:
 
     Arrays are of shape (n_features,), but for ``levels`` (n_levels,), the values that ordered
     levels take. ``mean`` is that of each feature, of counts at a sample of size 1; ``dispersion``
-    is of counts: variance = mean + dispersion mean^2. ``sized`` says whether samples have sizes.
-    ``ends``: what stands for fractions of 0 and of 1 is this far from them.
+    is of counts: variance = mean + dispersion mean^2. ``sizes`` says where sizes of samples come
+    from (:mod:`poems.scaling.sizes`), ``none`` where they are alike; of a column of obs
+    ``reference`` stands for 1. ``ends``: what stands for fractions of 0 and of 1 is this far from
+    them.
     """
 
     kind: Kind
     mean: Array
     dispersion: Array
     levels: Array
-    sized: bool
-    ends: float
+    sizes: str = "none"
+    ends: float = 0.0
+    reference: float = 1.0
+
+    @property
+    def sized(self) -> bool:
+        """Whether samples have sizes."""
+        return self.sizes != "none"
 
     def targets(
         self,
@@ -95,33 +107,28 @@ class OwnScale:
             )
         return codes
 
-    def log_sizes(self, x: Array, name: str, samples: pd.Index) -> Array:
+    def log_sizes(self, x: Array, name: str, obs: pd.DataFrame) -> Array:
         """Return the logarithm of each sample's size, (n_samples,): 0 where they are alike.
 
-        The total of a sample's counts, divided by what a sample of size 1 has in the features
-        that were measured. A sample without any measured feature has size 1.
+        A sample without any measured feature has size 1. ``obs`` is the table of the samples.
 
         Raises
         ------
         DataError
-            If a sample's counts are all 0.
+            If a sample's counts are all 0, or the column that has the sizes lacks one.
         """
         if not self.sized:
             return np.zeros(len(x))
-        there = ~np.isnan(x)
-        expected = there @ self.mean
-        total = np.where(there, x, 0.0).sum(axis=1)
-        empty = there.any(axis=1) & (total == 0)
+        column = column_of(self.sizes)
+        there = np.any(~np.isnan(x), axis=1)
+        if column is not None:
+            size = sizes_in(obs, column, name, there) / self.reference
+            return np.where(there, np.log(size), 0.0)
+        size = SIZES.find(self.sizes)(x, self.mean)
+        empty = there & (size == 0)
         if empty.any():
-            first = str(samples[np.flatnonzero(empty)[0]])
-            raise DataError(
-                f"view '{name}': all counts of sample {first} are 0 "
-                f"({int(empty.sum())} such samples), so that it has no size. Leave the samples out "
-                "of the view, or set size_factors='none' (--size-factors none)."
-            )
-        # A sample without the view: of size 1, for nothing of it is read.
-        ratio = np.where(expected > 0, total, 1.0) / np.where(expected > 0, expected, 1.0)
-        return np.asarray(np.log(ratio), dtype=np.float64)
+            raise _empty(name, obs.index[empty])
+        return np.asarray(np.log(size), dtype=np.float64)
 
     def residuals(self, x: Array, log_size: Array) -> Array:
         """Return residuals of targets about a model without factors: (n_samples, n_features).
@@ -154,9 +161,8 @@ def fit_own_scale(
     values: Values,
     name: str,
     features: pd.Index,
-    samples: pd.Index,
-    *,
-    sized: bool,
+    obs: pd.DataFrame,
+    sizes: str = "none",
 ) -> OwnScale:
     """Learn the own scale of a view from the rows that were measured.
 
@@ -166,46 +172,59 @@ def fit_own_scale(
         What the values are.
     values
         Of shape (n_samples, n_features), ``NaN`` where missing.
-    name, features, samples
+    name, features
         Names, for errors.
-    sized
-        Whether samples of counts have sizes.
+    obs
+        The table of the samples.
+    sizes
+        Where sizes of samples of counts come from.
 
     Raises
     ------
     DataError
-        If the likelihood cannot take one of the values.
+        If the likelihood cannot take one of the values, or a sample has no size.
     """
     x = values.astype(np.float64)
-    _require_allowed(kind, x, name, features, samples)
+    _require_allowed(kind, x, name, features, obs.index)
     width = x.shape[1]
     found = OwnScale(
         kind=kind,
         mean=np.nanmean(x, axis=0),
         dispersion=np.zeros(width),
         levels=np.unique(x[~np.isnan(x)]) if kind == "levels" else np.zeros(0),
-        sized=sized and kind == "counts",
+        sizes=sizes if kind == "counts" else "none",
         ends=_ends(x) if kind == "fractions" else 0.0,
     )
-    return _of_counts(found, x, name, samples) if kind == "counts" else found
+    return _of_counts(found, x, name, obs) if kind == "counts" else found
 
 
-def _of_counts(found: OwnScale, x: Array, name: str, samples: pd.Index) -> OwnScale:
+def _of_counts(found: OwnScale, x: Array, name: str, obs: pd.DataFrame) -> OwnScale:
     """Learn rates at size 1, sizes having a geometric mean of 1, and dispersions by moments."""
     there = ~np.isnan(x)
-    if found.sized:
-        log_size = found.log_sizes(x, name, samples)
+    if column_of(found.sizes) is not None:
+        known = found.log_sizes(x, name, obs)[there.any(axis=1)]
+        found = replace(found, reference=float(np.exp(known.mean())))
+    for _ in range(_ROUNDS.get(found.sizes, 1) if found.sized else 0):
+        log_size = found.log_sizes(x, name, obs)
         # A common factor of all rates: sizes then have a geometric mean of 1.
         centred = np.exp(log_size - log_size.mean())
-        rate = np.nansum(x, axis=0) / (centred @ there)
-        found = replace(found, mean=rate)
-        again = found.log_sizes(x, name, samples)
-        found = replace(found, mean=rate * np.exp(again.mean()))
-    mean = np.exp(found.log_sizes(x, name, samples))[:, None] * found.mean
+        found = replace(found, mean=np.nansum(x, axis=0) / (centred @ there))
+    if found.sized and column_of(found.sizes) is None:
+        again = found.log_sizes(x, name, obs)
+        found = replace(found, mean=found.mean * np.exp(again.mean()))
+    mean = np.exp(found.log_sizes(x, name, obs))[:, None] * found.mean
     excess = np.nansum((x - mean) ** 2 - mean, axis=0)
     moments = excess / np.where(there, mean**2, 0.0).sum(axis=0)
     # Moments of few values may be negative or without bound; this scales residuals, no more.
     return replace(found, dispersion=np.clip(moments, *_DISPERSION))
+
+
+def _empty(name: str, samples: pd.Index) -> DataError:
+    return DataError(
+        f"view '{name}': all counts of sample {samples[0]} are 0 ({len(samples)} such samples), "
+        "so that it has no size. Leave the samples out of the view, or set size_factors='none' "
+        "(--size-factors none)."
+    )
 
 
 def _ends(x: Array) -> float:

@@ -85,7 +85,7 @@ class Preprocessing:
             if scaling.own is None:
                 scaled, n_clipped = scaling.apply(aligned.values, name)
             else:
-                given = scaling.apply_own(aligned.values, name, cohort.samples)
+                given = scaling.apply_own(aligned.values, name, cohort.obs)
                 scaled, n_clipped = given.scaled, given.n_clipped
                 # Entries that are missing hold a 0, which no likelihood reads.
                 own = np.where(np.isnan(scaled), np.float32(0), given.targets)
@@ -194,20 +194,11 @@ def fit_preprocessing(
         If a view has no usable feature, log1p meets values below zero, or a likelihood cannot take
         one of its values.
     SettingsError
-        If ``log1p`` names a view that does not exist, or one that is taken as it was measured.
+        If ``log1p`` names a view that does not exist, or one that is taken as it was measured, or
+        ``size_factors`` one that is not there or not of counts.
     """
     kinds = {} if kinds is None else kinds
-    unknown = [name for name in settings.log1p if name not in cohort.views]
-    if unknown:
-        raise SettingsError(
-            f"log1p names the view {name_some(unknown)}; there are {name_some(cohort.views, 20)}"
-        )
-    for name in settings.log1p:
-        if kinds.get(name, "continuous") not in ("continuous", "heavy"):
-            raise SettingsError(
-                f"log1p names the view {name}, whose likelihood is given values as they were "
-                "measured; leave it out of log1p (--log1p), or choose gaussian for the view"
-            )
+    _require_known(settings, cohort, kinds)
     views, findings = {}, []
     for name, view in cohort.views.items():
         kind = kinds.get(name, "continuous")
@@ -217,10 +208,36 @@ def fit_preprocessing(
         elif kind == "continuous":
             views[name], some = fit_scaling(name, view, settings, screening)
         else:
-            views[name], some = fit_own_scaling(name, view, cohort.samples, kind, settings)
+            views[name], some = fit_own_scaling(name, view, cohort.obs, kind, settings)
             some += own_findings(name, view, views[name])
         findings += some
     return Preprocessing(views), tuple(findings)
+
+
+def _require_known(
+    settings: PreprocessingSettings, cohort: MultiOmics, kinds: Mapping[str, Kind]
+) -> None:
+    """Refuse settings of views that are not there, or for which they mean nothing."""
+    sized = [] if isinstance(settings.size_factors, str) else list(settings.size_factors)
+    for setting, names in (("log1p", settings.log1p), ("size_factors", sized)):
+        if unknown := [name for name in names if name not in cohort.views]:
+            raise SettingsError(
+                f"{setting} names the view {name_some(unknown)}; there are "
+                f"{name_some(cohort.views, 20)}"
+            )
+    for name in settings.log1p:
+        if kinds.get(name, "continuous") not in ("continuous", "heavy"):
+            raise SettingsError(
+                f"log1p names the view {name}, whose likelihood is given values as they were "
+                "measured; leave it out of log1p (--log1p), or choose gaussian for the view"
+            )
+    for name in sized:
+        if settings.sizes_of(name) != "none" and kinds.get(name, "continuous") != "counts":
+            raise SettingsError(
+                f"size_factors names the view {name}, whose likelihood is not one of counts and "
+                "knows no sizes; leave it out of size_factors (--size-factors), or choose a "
+                f"likelihood of counts (--likelihood {name}=negative_binomial)"
+            )
 
 
 def _require_continuous(own_scale: Mapping[str, bool]) -> None:

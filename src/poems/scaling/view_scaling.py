@@ -60,15 +60,15 @@ class ViewScaling:
         n_clipped = int(np.count_nonzero(clipped != x) - np.count_nonzero(np.isnan(x)))
         return ((clipped - self.offset) / self.scale).astype(np.float32), n_clipped
 
-    def apply_own(self, values: Values, name: str, samples: pd.Index) -> OwnValues:
+    def apply_own(self, values: Values, name: str, obs: pd.DataFrame) -> OwnValues:
         """Scale the residuals of values that a likelihood is given as they are.
 
-        ``name`` is the view's, ``samples`` are their names, for errors.
+        ``name`` is the view's, for errors; ``obs`` is the table of the samples.
 
         Raises
         ------
         DataError
-            If the likelihood cannot take one of the values.
+            If the likelihood cannot take one of the values, or a sample has no size.
         """
         assert self.own is not None
         if self.own.kind == "heavy":
@@ -77,8 +77,8 @@ class ViewScaling:
             x = _log1p(x, name) if self.log1p else x
             targets = (x - self.offset) / self.scale
             return OwnValues(scaled, n_clipped, targets.astype(np.float32), np.zeros(len(x)))
-        targets = self.own.targets(values, name, self.features, samples)
-        log_sizes = self.own.log_sizes(targets, name, samples)
+        targets = self.own.targets(values, name, self.features, obs.index)
+        log_sizes = self.own.log_sizes(targets, name, obs)
         residuals = (self.own.residuals(targets, log_sizes) - self.offset) / self.scale
         return OwnValues(residuals.astype(np.float32), 0, targets.astype(np.float32), log_sizes)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from poems.nn.gate import GateFactory
     from poems.nn.likelihoods import LikelihoodFactory
     from poems.nn.prior import PriorFactory
+    from poems.scaling.sizes import SizeRule
     from poems.training.starts.kinds import Start
 
 LIKELIHOODS: Registry[LikelihoodFactory] = Registry(
@@ -66,5 +67,14 @@ STARTS: Registry[Start] = Registry(
     {
         "sparse_linear": "poems.training.starts.kinds:sparse_linear",
         "random": "poems.training.starts.kinds:drawn",
+    },
+)
+
+SIZES: Registry[SizeRule] = Registry(
+    "size factor",
+    {
+        "totals": "poems.scaling.sizes:totals",
+        "pooled": "poems.scaling.sizes:pooled",
+        "none": "poems.scaling.sizes:alike",
     },
 )
