@@ -14,7 +14,7 @@ def choose_likelihoods(
 ) -> tuple[Settings, tuple[Finding, ...]]:
     """Return settings in which each view has a likelihood, and why.
 
-    Views that are logged by ``log1p``, and those on disk, stay Gaussian.
+    Views that are logged by ``log1p`` stay Gaussian.
 
     Raises
     ------

@@ -24,11 +24,6 @@ from poems.settings.parts import SIZES
 Array = npt.NDArray[np.float64]
 Kind = Literal["continuous", "binary", "counts", "fractions", "levels", "heavy"]
 
-# Dispersions of counts in the residuals, at the least and at most: moments may say anything.
-_DISPERSION = (1e-3, 20.0)
-# How often sizes and what a sample of size 1 has are found from each other, by rule.
-_ROUNDS = {"pooled": 3}
-
 
 def own_scale_views(kinds: Mapping[str, Kind]) -> list[str]:
     """Name the views whose likelihood is given values as they were measured.
@@ -87,25 +82,23 @@ class OwnScale:
             If the likelihood cannot take one of them.
         """
         x = values.astype(np.float64)
-        _require_allowed(self.kind, x, name, features, samples)
+        require_allowed(self.kind, x, name, features, samples)
+        if self.kind == "levels":
+            unknown = ~np.isnan(x) & ~np.isin(x, self.levels)
+            if unknown.any():
+                shown = ", ".join(f"{level:g}" for level in self.levels)
+                takes = f"the levels {shown}, which the model knows"
+                raise _refused(name, x, unknown, features, samples, takes)
+        return self.coded(x)
+
+    def coded(self, x: Array) -> Array:
+        """Return what the likelihood is given of values that it can take, ``NaN`` as it is."""
         if self.kind == "fractions":
             return np.where(x <= 0, self.ends, np.where(x >= 1, 1.0 - self.ends, x))
         if self.kind == "levels":
-            return self._codes(x, name, features, samples)
+            # Levels are numbered from 0 in their order.
+            return np.where(np.isnan(x), np.nan, np.searchsorted(self.levels, x))
         return x
-
-    def _codes(self, x: Array, name: str, features: pd.Index, samples: pd.Index) -> Array:
-        """Number the levels from 0 in their order."""
-        there = ~np.isnan(x)
-        codes = np.where(there, np.searchsorted(self.levels, x), np.nan)
-        at = np.where(there, codes, 0).astype(np.intp)
-        unknown = there & (self.levels[np.minimum(at, len(self.levels) - 1)] != x)
-        if unknown.any():
-            shown = ", ".join(f"{level:g}" for level in self.levels)
-            raise _refused(
-                name, x, unknown, features, samples, f"the levels {shown}, which the model knows"
-            )
-        return codes
 
     def log_sizes(self, x: Array, name: str, obs: pd.DataFrame) -> Array:
         """Return the logarithm of each sample's size, (n_samples,): 0 where they are alike.
@@ -139,11 +132,16 @@ class OwnScale:
         if self.kind != "counts":
             return x
         mean = np.exp(log_size)[:, None] * self.mean
-        alpha = self.dispersion
-        apart = np.log1p(alpha * x) - np.log1p(alpha * mean)
+        of_mean = np.log1p(self.dispersion * mean)
+        found = -np.sqrt(2.0 * ((1.0 / self.dispersion) * of_mean))
+        # Of zeros, which most counts are, nothing else is left.
+        row, column = np.nonzero(x)
+        x, mean, alpha = x[row, column], mean[row, column], self.dispersion[column]
+        apart = np.log1p(alpha * x) - of_mean[row, column]
         deviance = special.xlogy(x, x / mean) - (x + 1.0 / alpha) * apart
         # Not below 0 but by rounding.
-        return np.asarray(np.sign(x - mean) * np.sqrt(2.0 * np.maximum(deviance, 0.0)))
+        found[row, column] = np.sign(x - mean) * np.sqrt(2.0 * np.maximum(deviance, 0.0))
+        return np.asarray(found)
 
     def invert(self, predicted: Array) -> Array:
         """Bring means of targets back to the units of the input."""
@@ -156,69 +154,6 @@ class OwnScale:
         return replace(self, mean=self.mean[columns], dispersion=self.dispersion[columns])
 
 
-def fit_own_scale(
-    kind: Kind,
-    values: Values,
-    name: str,
-    features: pd.Index,
-    obs: pd.DataFrame,
-    sizes: str = "none",
-) -> OwnScale:
-    """Learn the own scale of a view from the rows that were measured.
-
-    Parameters
-    ----------
-    kind
-        What the values are.
-    values
-        Of shape (n_samples, n_features), ``NaN`` where missing.
-    name, features
-        Names, for errors.
-    obs
-        The table of the samples.
-    sizes
-        Where sizes of samples of counts come from.
-
-    Raises
-    ------
-    DataError
-        If the likelihood cannot take one of the values, or a sample has no size.
-    """
-    x = values.astype(np.float64)
-    _require_allowed(kind, x, name, features, obs.index)
-    width = x.shape[1]
-    found = OwnScale(
-        kind=kind,
-        mean=np.nanmean(x, axis=0),
-        dispersion=np.zeros(width),
-        levels=np.unique(x[~np.isnan(x)]) if kind == "levels" else np.zeros(0),
-        sizes=sizes if kind == "counts" else "none",
-        ends=_ends(x) if kind == "fractions" else 0.0,
-    )
-    return _of_counts(found, x, name, obs) if kind == "counts" else found
-
-
-def _of_counts(found: OwnScale, x: Array, name: str, obs: pd.DataFrame) -> OwnScale:
-    """Learn rates at size 1, sizes having a geometric mean of 1, and dispersions by moments."""
-    there = ~np.isnan(x)
-    if column_of(found.sizes) is not None:
-        known = found.log_sizes(x, name, obs)[there.any(axis=1)]
-        found = replace(found, reference=float(np.exp(known.mean())))
-    for _ in range(_ROUNDS.get(found.sizes, 1) if found.sized else 0):
-        log_size = found.log_sizes(x, name, obs)
-        # A common factor of all rates: sizes then have a geometric mean of 1.
-        centred = np.exp(log_size - log_size.mean())
-        found = replace(found, mean=np.nansum(x, axis=0) / (centred @ there))
-    if found.sized and column_of(found.sizes) is None:
-        again = found.log_sizes(x, name, obs)
-        found = replace(found, mean=found.mean * np.exp(again.mean()))
-    mean = np.exp(found.log_sizes(x, name, obs))[:, None] * found.mean
-    excess = np.nansum((x - mean) ** 2 - mean, axis=0)
-    moments = excess / np.where(there, mean**2, 0.0).sum(axis=0)
-    # Moments of few values may be negative or without bound; this scales residuals, no more.
-    return replace(found, dispersion=np.clip(moments, *_DISPERSION))
-
-
 def _empty(name: str, samples: pd.Index) -> DataError:
     return DataError(
         f"view '{name}': all counts of sample {samples[0]} are 0 ({len(samples)} such samples), "
@@ -227,18 +162,14 @@ def _empty(name: str, samples: pd.Index) -> DataError:
     )
 
 
-def _ends(x: Array) -> float:
-    """How far from 0 and 1 the fractions at the ends are put: half the least distance of others."""
-    inside = x[(x > 0) & (x < 1)]
-    if not len(inside):
-        return 1e-3
-    return float(0.5 * min(inside.min(), (1.0 - inside).min(), 0.02))
+def require_allowed(kind: Kind, x: Array, name: str, features: pd.Index, samples: pd.Index) -> None:
+    """Refuse values that a likelihood of this kind cannot take, (n_samples, n_features).
 
-
-def _require_allowed(
-    kind: Kind, x: Array, name: str, features: pd.Index, samples: pd.Index
-) -> None:
-    """Refuse values that a likelihood of this kind cannot take."""
+    Raises
+    ------
+    DataError
+        If there is one; the text names the first by feature and sample.
+    """
     wrong = _wrong(kind, x)
     if wrong is not None and wrong.any():
         raise _refused(name, x, wrong, features, samples, *_TAKES[kind])

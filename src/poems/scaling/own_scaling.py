@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from poems.data.container import Values, View
 from poems.findings import Finding
-from poems.scaling.own_scale import Array, Kind, OwnScale, fit_own_scale
+from poems.scaling.own_fitting import fit_own_scale, residual_moments
+from poems.scaling.own_scale import Kind, OwnScale
 from poems.scaling.sizes import POOLED, column_of
 from poems.scaling.view_scaling import (
     ViewScaling,
@@ -19,6 +24,8 @@ from poems.scaling.view_scaling import (
     varies,
 )
 from poems.settings.groups import PreprocessingSettings
+
+Columns: TypeAlias = Callable[[npt.NDArray[np.intp]], Iterable[tuple[Values, pd.DataFrame]]]
 
 # Dispersion of counts about which features are compared in how much they vary, and a standard
 # deviation of residuals that is rounding.
@@ -46,34 +53,64 @@ def fit_own_scaling(
         has no size.
     """
     if kind == "heavy":
-        scaling, findings = fit_scaling(name, view, settings)
-        width = len(scaling.features)
-        own = OwnScale(kind, np.zeros(width), np.zeros(width), np.zeros(0))
-        return replace(scaling, own=own), findings
+        return as_heavy(*fit_scaling(name, view, settings))
     x, known = view.values[view.measured], obs[view.measured]
     kept = np.flatnonzero(varies(x.astype(np.float64)))
-    findings = list(left_out_findings(name, view.features, kept))
+    return own_scaling_from(
+        name, view.features, kept, lambda columns: [(x[:, columns], known)], kind, settings
+    )
+
+
+def as_heavy(scaling: ViewScaling, findings: list[Finding]) -> tuple[ViewScaling, list[Finding]]:
+    """Return the scaling of continuous values, for a likelihood that is given them unclipped."""
+    width = len(scaling.features)
+    own = OwnScale("heavy", np.zeros(width), np.zeros(width), np.zeros(0))
+    return replace(scaling, own=own), findings
+
+
+def own_scaling_from(
+    name: str,
+    features: pd.Index,
+    kept: npt.NDArray[np.intp],
+    columns: Columns,
+    kind: Kind,
+    settings: PreprocessingSettings,
+) -> tuple[ViewScaling, list[Finding]]:
+    """Learn the scaling of a view from passes over some of its features, wherever these are.
+
+    Parameters
+    ----------
+    name, features
+        The view's.
+    kept
+        Positions of the features that vary.
+    columns
+        Positions of features to one pass over them.
+    kind, settings
+        As :func:`fit_own_scaling` has them.
+    """
+    findings = list(left_out_findings(name, features, kept))
     sizes = settings.sizes_of(name)
-    own, residuals = _own(kind, x[:, kept], name, view.features[kept], known, sizes)
+    own = fit_own_scale(kind, partial(columns, kept), name, features[kept], sizes)
     if settings.most_variable is not None and len(kept) > settings.most_variable:
         # About one small dispersion for all: about its own, every feature varies alike.
         alike = replace(own, dispersion=np.full(len(kept), _SMALL_DISPERSION))
-        targets = own.targets(x[:, kept], name, view.features[kept], known.index)
-        about_it = alike.residuals(targets, own.log_sizes(targets, name, known))
-        by_variance = np.argsort(-np.nanvar(about_it, axis=0), kind="stable")
+        spread = residual_moments(alike, partial(columns, kept), name)[1]
+        by_variance = np.argsort(-spread, kind="stable")
         most = np.sort(by_variance[: settings.most_variable])
-        findings.append(most_variable_finding(name, view.features[kept[most]], len(kept)))
+        findings.append(most_variable_finding(name, features[kept[most]], len(kept)))
         kept = kept[most]
-        own, residuals = _own(kind, x[:, kept], name, view.features[kept], known, sizes)
+        own = fit_own_scale(kind, partial(columns, kept), name, features[kept], sizes)
+    offset, spread = residual_moments(own, partial(columns, kept), name)
     unlimited = np.full(len(kept), np.inf)
-    # A feature that makes up the sizes, alone in its view say, has residuals of 0 and keeps them.
-    spread = np.nanstd(residuals, axis=0)
     scaling = ViewScaling(
-        features=view.features[kept],
+        features=features[kept],
         log1p=False,
         lower=-unlimited,
         upper=unlimited,
-        offset=np.nanmean(residuals, axis=0),
+        offset=offset,
+        # A feature that makes up the sizes, alone in its view say, has residuals of 0 and keeps
+        # them.
         scale=np.where(spread > _NO_SPREAD, spread, 1.0),
         fill=np.zeros(len(kept)),
         variance=np.ones(len(kept)),
@@ -82,22 +119,11 @@ def fit_own_scaling(
     return scaling, findings
 
 
-def _own(
-    kind: Kind,
-    x: Values,
-    name: str,
-    features: pd.Index,
-    obs: pd.DataFrame,
-    sizes: str,
-) -> tuple[OwnScale, Array]:
-    """An own scale, and the residuals of the values that it was learned from."""
-    own = fit_own_scale(kind, x, name, features, obs, sizes)
-    targets = own.targets(x, name, features, obs.index)
-    return own, own.residuals(targets, own.log_sizes(targets, name, obs))
+def own_findings(name: str, n_at_ends: Callable[[], int], scaling: ViewScaling) -> list[Finding]:
+    """Say what is done to the values of a view that its likelihood is given as they are.
 
-
-def own_findings(name: str, view: View, scaling: ViewScaling) -> list[Finding]:
-    """Say what is done to the values of a view that its likelihood is given as they are."""
+    ``n_at_ends`` counts fractions of 0 and of 1, where the view is one of fractions.
+    """
     own = scaling.own
     if own is None:
         return []
@@ -110,15 +136,15 @@ def own_findings(name: str, view: View, scaling: ViewScaling) -> list[Finding]:
             "deviance, against a model without factors, beside R² of the values",
             name,
         ),
-        *_of_kind(name, view, own),
+        *_of_kind(name, n_at_ends, own),
     ]
 
 
-def _of_kind(name: str, view: View, own: OwnScale) -> list[Finding]:
+def _of_kind(name: str, n_at_ends: Callable[[], int], own: OwnScale) -> list[Finding]:
     if own.sized:
         return [Finding("note", "size-factors", _of_sizes(own), name)]
     if own.kind == "fractions":
-        n = int(np.count_nonzero((view.values <= 0) | (view.values >= 1)))
+        n = n_at_ends()
         if n:
             text = (
                 f"{n} fractions of 0 or 1, which no beta distribution has, stand at "

@@ -71,14 +71,25 @@ class ViewScaling:
             If the likelihood cannot take one of the values, or a sample has no size.
         """
         assert self.own is not None
+        log_sizes = np.zeros(len(values))
+        if self.own.kind != "heavy":
+            targets = self.own.targets(values, name, self.features, obs.index)
+            log_sizes = self.own.log_sizes(targets, name, obs)
+        return self.own_values(values, log_sizes, name)
+
+    def own_values(self, values: Values, log_sizes: Array, name: str) -> OwnValues:
+        """Do so with values that the likelihood can take, of samples whose sizes are known.
+
+        ``log_sizes``: of shape (n_samples,).
+        """
+        assert self.own is not None
+        x = values.astype(np.float64)
         if self.own.kind == "heavy":
             scaled, n_clipped = self.apply(values, name)
-            x = values.astype(np.float64)
             x = _log1p(x, name) if self.log1p else x
             targets = (x - self.offset) / self.scale
-            return OwnValues(scaled, n_clipped, targets.astype(np.float32), np.zeros(len(x)))
-        targets = self.own.targets(values, name, self.features, obs.index)
-        log_sizes = self.own.log_sizes(targets, name, obs)
+            return OwnValues(scaled, n_clipped, targets.astype(np.float32), log_sizes)
+        targets = self.own.coded(x)
         residuals = (self.own.residuals(targets, log_sizes) - self.offset) / self.scale
         return OwnValues(residuals.astype(np.float32), 0, targets.astype(np.float32), log_sizes)
 
