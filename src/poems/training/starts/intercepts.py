@@ -29,7 +29,8 @@ def begin_at_intercepts(module: POEMS, data: SampleSource) -> dict[str, torch.Te
         likelihood = module.likelihood(i)
         if isinstance(likelihood, OwnScaleLikelihood):
             some = _some(data, i)
-            there = some.measured[:, i, None] & _observed(some, name)
+            at = list(some.values).index(name)
+            there = some.measured[:, at, None] & _observed(some, name)
             eta = likelihood.begin(some.targets[name], some.log_sizes[name], there)
             if isinstance(data, BackedBatches) and likelihood.kind in _BY_MEANS:
                 eta = _by_means(data, name, likelihood)
