@@ -35,7 +35,7 @@ _RARE: Final = 0.9
 # And measured samples of a typical feature from which its probability cannot be told.
 _FEWEST_KNOWN: Final = 20
 # Likelihoods of counts, and totals of samples so many times apart that depth is the first factor.
-COUNTS: Final = ("poisson", "negative_binomial")
+COUNTS: Final = ("poisson", "negative_binomial", "zinb")
 _UNEQUAL: Final = 10.0
 # Features whose total is a size of the sample.
 _FEWEST_FOR_TOTALS: Final = 10

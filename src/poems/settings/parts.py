@@ -28,6 +28,7 @@ LIKELIHOODS: Registry[LikelihoodFactory] = Registry(
         "bernoulli": "poems.nn.likelihoods.bernoulli:BernoulliLikelihood",
         "poisson": "poems.nn.likelihoods.poisson:PoissonLikelihood",
         "negative_binomial": "poems.nn.likelihoods.negative_binomial:NegativeBinomialLikelihood",
+        "zinb": "poems.nn.likelihoods.zero_inflated:ZeroInflatedLikelihood",
         "student_t": "poems.nn.likelihoods.student_t:StudentTLikelihood",
         "beta": "poems.nn.likelihoods.beta:BetaLikelihood",
         "ordinal": "poems.nn.likelihoods.ordinal:OrdinalLikelihood",
