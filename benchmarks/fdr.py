@@ -1,10 +1,13 @@
 """Realised against nominal false discovery rate of the biomarkers of ``poems.stability``.
 
     python benchmarks/fdr.py [--seeds 1] [--runs 10] [--jobs 1] [--out fdr.csv]
+    python benchmarks/fdr.py --family counts --samples 300 --effects medium --seeds 5
 
 Simulated cohorts of three views of 100 features and 5 factors, each driving 10 % of
 the features; n samples, effects in units of the noise's standard deviation, linear or
 saturating, noise independent or correlated between neighbouring features (AR(1), 0.5).
+With --family all three views are negative binomial counts, or 0 and 1, with independent noise and
+linear effects (half as large for counts, on their logarithm), and fitted as such by ``auto``.
 Default settings. A discovery is a pair of feature and factor; it is wrong unless the
 true factor that the factor is matched to drives the feature. The proportion of wrong
 ones is averaged over cohorts, 0 where nothing was selected; power is the share of all
@@ -33,7 +36,9 @@ from poems.simulation.cohort import Simulation
 EFFECTS = {"weak": (0.3, 0.6), "medium": (0.5, 1.0)}
 NOMINAL = (0.05, 0.1, 0.2)
 AR = 0.5
-CELL = ["n", "effect", "truth", "noise"]
+CELL = ["family", "n", "effect", "truth", "noise"]
+#: What the values of each family are.
+FAMILIES = {"gaussian": None, "counts": "negative_binomial", "binary": "bernoulli"}
 
 
 def correlated(simulation: Simulation) -> MultiOmics:
@@ -71,10 +76,15 @@ def scores(
     return (n - n_right) / max(n, 1), n_right / n_true
 
 
-def run(n: int, effect: str, truth: str, noise: str, seed: int, **how: Any) -> dict[str, object]:
+def run(
+    family: str, n: int, effect: str, truth: str, noise: str, seed: int, **how: Any
+) -> dict[str, object]:
+    kind = FAMILIES[family]
+    kinds = None if kind is None else dict.fromkeys(("view1", "view2", "view3"), kind)
     simulation = poems.simulate(
-        n, 100, 5, density=0.1, effect=EFFECTS[effect], truth=truth, n_subtypes=1, seed=seed
-    )
+        n, 100, 5, density=0.1, effect=EFFECTS[effect], truth=truth, n_subtypes=1, seed=seed,
+        kinds=kinds,
+    )  # fmt: skip
     cohort = correlated(simulation) if noise == "correlated" else simulation.cohort
     start = time.perf_counter()
     found = poems.stability(cohort, seed=seed, progress=False, **how)
@@ -82,7 +92,7 @@ def run(n: int, effect: str, truth: str, noise: str, seed: int, **how: Any) -> d
     right = right_pairs(simulation.loadings, found.reference.loadings)
     n_true = sum(int((each != 0).sum().sum()) for each in simulation.loadings.values())
     row: dict[str, object] = {
-        "n": n, "effect": effect, "truth": truth, "noise": noise, "seed": seed,
+        "family": family, "n": n, "effect": effect, "truth": truth, "noise": noise, "seed": seed,
         "factors": found.reference.n_active,
         "stable": int((found.factor_stability["found"] >= 0.5).sum()),
     }  # fmt: skip
@@ -97,20 +107,31 @@ def run(n: int, effect: str, truth: str, noise: str, seed: int, **how: Any) -> d
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", nargs="+", type=int, default=[100, 300])
+    parser.add_argument("--family", choices=FAMILIES, default="gaussian")
+    parser.add_argument("--effects", nargs="+", choices=EFFECTS, default=list(EFFECTS))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--permutations", type=int, default=1)
     parser.add_argument("--resample", default="subsample", help="subsample, bootstrap or none")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, help="table of single cohorts, continued if there")
     args = parser.parse_args()
+    plain = args.family != "gaussian"
     cells = product(
-        range(args.seeds), args.samples, EFFECTS, ("linear", "saturating"),
-        ("independent", "correlated"),
+        range(args.seeds), (args.family,), args.samples, args.effects,
+        ("linear",) if plain else ("linear", "saturating"),
+        ("independent",) if plain else ("independent", "correlated"),
     )  # fmt: skip
-    how = {"n_runs": args.runs, "resample": args.resample, "n_jobs": args.jobs}
+    how = {
+        "n_runs": args.runs, "resample": args.resample, "n_jobs": args.jobs,
+        "n_permutations": args.permutations,
+    }  # fmt: skip
     rows = []
     if args.out and args.out.exists():
-        rows = pd.read_csv(args.out).to_dict(orient="records")
+        before = pd.read_csv(args.out)
+        # Tables of before there were families.
+        before["family"] = before.get("family", "gaussian")
+        rows = before.to_dict(orient="records")
     done = {tuple(row[key] for key in ["seed", *CELL]) for row in rows}
     for cell in cells:
         if cell in done:
