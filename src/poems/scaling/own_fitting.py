@@ -121,6 +121,7 @@ def residual_moments(own: OwnScale, blocks: Blocks, name: str) -> tuple[Array, A
         if at == 0:
             n, mean, squares = n_here, mean_here, squares_here
             continue
+        # As above.
         both = np.maximum(n + n_here, 1)
         shift = mean_here - mean
         squares = squares + squares_here + shift**2 * n * n_here / both
