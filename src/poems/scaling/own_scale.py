@@ -25,6 +25,21 @@ Array = npt.NDArray[np.float64]
 Kind = Literal["continuous", "binary", "counts", "fractions", "levels", "heavy"]
 
 
+# Entries in double precision at a time, some ten times over.
+_AT_ONCE = 1 << 22
+
+
+def row_blocks(shape: tuple[int, ...]) -> list[slice]:
+    """Cut rows of a table into blocks of a bounded number of entries.
+
+    >>> row_blocks((3, 1 << 21))
+    [slice(0, 2, None), slice(2, 4, None)]
+    """
+    step = max(1, _AT_ONCE // max(1, shape[1]))
+    # One block of no rows for a table of none.
+    return [slice(start, start + step) for start in range(0, max(1, shape[0]), step)]
+
+
 def own_scale_views(kinds: Mapping[str, Kind]) -> list[str]:
     """Name the views whose likelihood is given values as they were measured.
 
@@ -120,7 +135,7 @@ class OwnScale:
         size = SIZES.find(self.sizes)(x, self.mean)
         empty = there & (size == 0)
         if empty.any():
-            raise _empty(name, obs.index[empty])
+            raise _empty(name, obs.index[empty][0])
         return np.asarray(np.log(size), dtype=np.float64)
 
     def residuals(self, x: Array, log_size: Array) -> Array:
@@ -154,11 +169,10 @@ class OwnScale:
         return replace(self, mean=self.mean[columns], dispersion=self.dispersion[columns])
 
 
-def _empty(name: str, samples: pd.Index) -> DataError:
+def _empty(name: str, sample: object) -> DataError:
     return DataError(
-        f"view '{name}': all counts of sample {samples[0]} are 0 ({len(samples)} such samples), "
-        "so that it has no size. Leave the samples out of the view, or set size_factors='none' "
-        "(--size-factors none)."
+        f"view '{name}': all counts of sample {sample} are 0, so that it has no size. Leave such "
+        "samples out of the view, or set size_factors='none' (--size-factors none)."
     )
 
 
@@ -202,9 +216,8 @@ def _refused(
     remedy: str = "Leave the entries out",
 ) -> DataError:
     row, column = (int(at[0]) for at in np.nonzero(wrong))
-    n = int(wrong.sum())
     return DataError(
         f"view '{name}' holds {x[row, column]:g} in feature {features[column]} of sample "
-        f"{samples[row]}, and its likelihood takes {takes} ({n} values are none). "
+        f"{samples[row]}, and its likelihood takes {takes}. "
         f"{remedy}, or choose another likelihood for the view."
     )

@@ -14,7 +14,7 @@ import pandas as pd
 from poems.data.container import Values, View
 from poems.findings import Finding
 from poems.scaling.own_fitting import fit_own_scale, residual_moments
-from poems.scaling.own_scale import Kind, OwnScale
+from poems.scaling.own_scale import Kind, OwnScale, row_blocks
 from poems.scaling.sizes import POOLED, column_of
 from poems.scaling.view_scaling import (
     ViewScaling,
@@ -56,8 +56,14 @@ def fit_own_scaling(
         return as_heavy(*fit_scaling(name, view, settings))
     x, known = view.values[view.measured], obs[view.measured]
     kept = np.flatnonzero(varies(x.astype(np.float64)))
+    parts = row_blocks(x.shape)
     return own_scaling_from(
-        name, view.features, kept, lambda columns: [(x[:, columns], known)], kind, settings
+        name,
+        view.features,
+        kept,
+        lambda columns: ((x[rows][:, columns], known[rows]) for rows in parts),
+        kind,
+        settings,
     )
 
 

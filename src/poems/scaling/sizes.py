@@ -20,7 +20,7 @@ import pandas as pd
 
 from poems.data.numeric import shorten
 from poems.errors import DataError
-from poems.findings import count, name_some
+from poems.findings import name_some
 
 Array = npt.NDArray[np.float64]
 SizeRule = Callable[[Array, Array], Array]
@@ -151,8 +151,7 @@ def sizes_in(obs: pd.DataFrame, column: str, view: str, measured: npt.NDArray[np
         raise DataError(
             f"column {shorten(column)} of obs holds {shorten(given.iloc[wrong[0]])} for sample "
             f"{shorten(obs.index[wrong[0]])}, and a size is a number above 0 ({setting}, view "
-            f"'{view}'; {count(len(wrong), 'sample')} without one: "
-            f"{name_some(obs.index[wrong], 4)}). Write in how much of them was counted, leave "
-            "them out of the view, or take sizes from the counts (size_factors='pooled')"
+            f"'{view}'). Write in how much of such samples was counted, leave them out of the "
+            "view, or take sizes from the counts (size_factors='pooled')"
         )
     return np.where(measured, size, 1.0)

@@ -14,7 +14,7 @@ from poems.data.container import Values, View
 from poems.data.winsorising import Clipped, Limits, winsorising_limits
 from poems.errors import DataError
 from poems.findings import Finding, name_some
-from poems.scaling.own_scale import OwnScale
+from poems.scaling.own_scale import OwnScale, row_blocks
 from poems.scaling.screening import Screening, screened_finding, tells, unscreened_finding
 from poems.settings.groups import PreprocessingSettings
 
@@ -70,6 +70,18 @@ class ViewScaling:
         DataError
             If the likelihood cannot take one of the values, or a sample has no size.
         """
+        parts = [
+            self._own_block(values[rows], name, obs.iloc[rows]) for rows in row_blocks(values.shape)
+        ]
+        return OwnValues(
+            np.concatenate([part.scaled for part in parts]),
+            sum(part.n_clipped for part in parts),
+            np.concatenate([part.targets for part in parts]),
+            np.concatenate([part.log_sizes for part in parts]),
+        )
+
+    def _own_block(self, values: Values, name: str, obs: pd.DataFrame) -> OwnValues:
+        """Do so with some samples, whose values are then in double precision."""
         assert self.own is not None
         log_sizes = np.zeros(len(values))
         if self.own.kind != "heavy":
