@@ -12,7 +12,8 @@ Default settings. A discovery is a pair of feature and factor; it is wrong unles
 true factor that the factor is matched to drives the feature. The proportion of wrong
 ones is averaged over cohorts, 0 where nothing was selected; power is the share of all
 true pairs that was found. "fit" is the reference fit alone: all its non-zero loadings.
-With --out, cohorts that the file holds already are not computed again.
+"spare" is the share of what is found at a nominal 0.1 in factors that are none of the true
+ones, every pair of which is wrong. With --out, cohorts that the file holds already are not computed again.
 """
 
 from __future__ import annotations
@@ -101,6 +102,18 @@ def run(
     for nominal in NOMINAL:
         selected = {view: q.to_numpy() <= nominal for view, q in found.q_values.items()}
         row[f"fdp_{nominal:g}"], row[f"power_{nominal:g}"] = scores(selected, right, n_true)
+    selected = {view: q.to_numpy() <= 0.1 for view, q in found.q_values.items()}
+    n = sum(int(each.sum()) for each in selected.values())
+    spare = [
+        factor
+        for factor in found.reference.factor_names
+        if not any(right[view][factor].any() for view in right)
+    ]
+    n_spare = sum(
+        int(selected[view][:, [table.columns.get_loc(each) for each in spare]].sum())
+        for view, table in found.q_values.items()
+    )
+    row["spare_0.1"] = n_spare / max(n, 1)
     return {**row, "seconds": seconds}
 
 
@@ -144,7 +157,7 @@ def main() -> None:
         if args.out:
             pd.DataFrame(rows).to_csv(args.out, index=False)
     table = pd.DataFrame(rows)
-    columns = [name for name in table.columns if name.startswith(("fdp", "power"))]
+    columns = [name for name in table.columns if name.startswith(("fdp", "power", "spare"))]
     print(table.groupby(CELL, sort=False)[columns].mean().round(3).to_string())
     for by in CELL:
         print(table.groupby(by, sort=False)[columns].mean().round(3).to_string())
