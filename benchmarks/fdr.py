@@ -13,7 +13,8 @@ true factor that the factor is matched to drives the feature. The proportion of 
 ones is averaged over cohorts, 0 where nothing was selected; power is the share of all
 true pairs that was found. "fit" is the reference fit alone: all its non-zero loadings.
 "spare" is the share of what is found at a nominal 0.1 in factors that are none of the true
-ones, every pair of which is wrong. With --out, cohorts that the file holds already are not computed again.
+ones, every pair of which is wrong. With --out, cohorts that the file holds already are not
+computed again.
 """
 
 from __future__ import annotations
