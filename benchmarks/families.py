@@ -26,8 +26,8 @@ from poems.evaluation.likelihood import log_prob
 from poems.resampling.factor_matching import match_factors
 from poems.simulation.cohort import Simulation
 
-KINDS = ("bernoulli", "ordinal", "beta", "student_t", "poisson", "negative_binomial")
-COUNTS = ("poisson", "negative_binomial")
+KINDS = ("bernoulli", "ordinal", "beta", "student_t", "poisson", "negative_binomial", "zinb")
+COUNTS = ("poisson", "negative_binomial", "zinb")
 _NORMALISED = "gaussian on log1p of counts at the same total"
 
 

@@ -46,7 +46,7 @@ class Case:
     rows: dict[str, Any] = field(default_factory=dict)
 
 
-_COUNTS = "negative_binomial"
+_COUNTS, _ZEROS = "negative_binomial", "zinb"
 CASES = {
     "hnsc_porpoise": Case(
         ("rna", "cnv", "mutation"),
@@ -66,16 +66,22 @@ CASES = {
         ({"mutation": "bernoulli"}, {"copynumber": "student_t"}),
     ),
     "ibd_jacobs_microbiome": Case(
-        ("genera", "metabolites"), ("group",), ({"genera": _COUNTS},), ("genera", "metabolites")
+        ("genera", "metabolites"),
+        ("group",),
+        ({"genera": _COUNTS}, {"genera": _ZEROS}),
+        ("genera", "metabolites"),
     ),
     "he_infants": Case(
-        ("genera", "metabolites"), ("feeding",), ({"genera": _COUNTS},), ("genera", "metabolites")
+        ("genera", "metabolites"),
+        ("feeding",),
+        ({"genera": _COUNTS}, {"genera": _ZEROS}),
+        ("genera", "metabolites"),
     ),
-    "ecam_infants": Case(("taxa",), ("diet",), ({"taxa": _COUNTS},), ("taxa",)),
+    "ecam_infants": Case(("taxa",), ("diet",), ({"taxa": _COUNTS}, {"taxa": _ZEROS}), ("taxa",)),
     "citefuse_500": Case(
         ("rna", "adt"),
         ("citefuse_cluster",),
-        ({"rna": _COUNTS, "adt": _COUNTS},),
+        ({"rna": _COUNTS, "adt": _COUNTS}, {"rna": _ZEROS, "adt": _COUNTS}),
         ("rna", "adt"),
     ),
     "brca_jive348": Case(

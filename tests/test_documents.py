@@ -13,12 +13,12 @@ import pytest
 from poems.cli.commands import ENTRY_POINTS
 from poems.data.formats import READERS
 from poems.report.sections import SECTIONS
-from poems.settings.parts import DECODERS, FUSIONS, GATES, LIKELIHOODS, PRIORS, STARTS
+from poems.settings.parts import DECODERS, FUSIONS, GATES, LIKELIHOODS, PRIORS, SIZES, STARTS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 CODE = list((ROOT / "benchmarks").rglob("*.py"))
-REGISTRIES = (LIKELIHOODS, FUSIONS, GATES, PRIORS, DECODERS, STARTS, READERS, SECTIONS)
+REGISTRIES = (LIKELIHOODS, FUSIONS, GATES, PRIORS, DECODERS, STARTS, SIZES, READERS, SECTIONS)
 # Names of entry points, which look like modules.
 GROUPS = {f"poems.{registry.kind.replace(' ', '_')}" for registry in REGISTRIES} | {
     ENTRY_POINTS,

@@ -12,7 +12,6 @@ import pytest
 from command_line import poems_here
 
 import poems
-from poems.data.container import MultiOmics
 from poems.runs.folder import read_run
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -123,13 +122,24 @@ def test_simulated_views_of_a_kind_come_with_the_flag_that_fits_them(
     assert "is not OMIC=NAME" in capsys.readouterr().err
 
 
-def test_values_on_disk_are_refused_with_the_remedy(
-    incomplete: MultiOmics, write_backed: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_counts_on_disk_are_checked_and_chosen_a_likelihood_as_in_memory(
+    tables: Path, write_backed: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path, out = write_backed(incomplete, tmp_path, "h5mu"), tmp_path / "run"
-    assert poems_here("fit", path, "--backed", "--out", out, "--likelihood", "bernoulli") == 1
-    said = " ".join(capsys.readouterr().err.split())
-    assert "not done from disk yet; read the cohort into memory" in said
+    taxa = poems.read({"taxa": tables / "taxa.csv"})
+    path = write_backed(taxa, tmp_path, "h5mu-csr")
+    assert poems_here("check", path, "--backed") == 0
+    on_disk = " ".join(capsys.readouterr().out.split()).partition("warning")[2]
+    assert "its likelihood is negative_binomial" in on_disk
+    assert poems_here("check", tables / "taxa.csv") == 0
+    assert on_disk == " ".join(capsys.readouterr().out.split()).partition("warning")[2]
+    calls = {"taxa": 0.5 * taxa.frame("taxa")}
+    (tmp_path / "half").mkdir()
+    path = write_backed(poems.read(calls), tmp_path / "half", "h5mu")
+    assert (
+        poems_here("fit", path, "--backed", "--out", tmp_path / "run", "--likelihood", "poisson")
+        == 1
+    )
+    assert "its likelihood takes whole numbers" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_value_that_is_no_count_is_answered_by_name(

@@ -8,9 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from poems.data import check
 from poems.data.container import View
+from poems.data.disk.matrix import CsrArrays, DenseArray
+from poems.data.disk.view import BackedView
 from poems.data.likelihoods import LEFT_GAUSSIAN, propose_likelihood
 from poems.settings.parts import LIKELIHOODS
 
@@ -133,3 +136,25 @@ def test_very_unequal_depth_is_named_with_its_samples() -> None:
     assert "(s9)" in said
     assert "--likelihood calls=" in said
     assert "unequal-depth" not in codes(np.delete(x, [4, 9], axis=0))
+
+
+@pytest.mark.parametrize("what", DRAWS)
+@pytest.mark.parametrize("gaps", [False, True])
+def test_on_disk_they_get_the_same(what: str, gaps: bool) -> None:
+    """Dense and sparse alike; heavy tails are looked for in memory alone."""
+    draw, expected = DRAWS[what]
+    values = draw(np.random.default_rng(0)).astype(np.float32)
+    if gaps:
+        values[np.random.default_rng(1).random(SHAPE) < 0.1] = np.nan
+    x = sparse.csr_array(values)
+    matrices = (
+        DenseArray(values, "an array"),
+        CsrArrays(x.indptr, x.indices, x.data, SHAPE, "a matrix"),
+    )
+    for matrix in matrices:
+        view = BackedView(matrix, pd.RangeIndex(SHAPE[1]).astype(str), np.arange(SHAPE[0]))
+        found = propose_likelihood(view)
+        assert (found and found.likelihood) == (None if what == "outliers" else expected)
+        if found is not None and what != "methylation":
+            memory = propose_likelihood(view.load())
+            assert memory == found

@@ -57,6 +57,6 @@ def test_an_unknown_kind_is_named() -> None:
 def test_a_sample_may_be_taken_twice(make_cohort: Callable[..., MultiOmics]) -> None:
     cohort = make_cohort(a=np.arange(6.0).reshape(3, 2))
     rows = Draw(np.array([0, 2, 2]), 0).rows
-    taken = take_rows(cohort.views, cohort.samples, rows)
+    taken = take_rows(cohort.views, cohort.obs, rows)
     np.testing.assert_array_equal(taken["a"].values, cohort["a"].values[rows])
     assert taken.samples.tolist() == ["s0#0", "s2#0", "s2#1"]

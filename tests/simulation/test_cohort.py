@@ -397,6 +397,7 @@ def test_views_of_other_kinds_have_values_of_their_kind_and_leave_the_others_alo
         "beta": lambda x: ((x >= 0) & (x <= 1)).all(),
         "poisson": lambda x: ((x >= 0) & (x == np.round(x))).all(),
         "negative_binomial": lambda x: ((x >= 0) & (x == np.round(x))).all(),
+        "zinb": lambda x: ((x >= 0) & (x == np.round(x))).all(),
         "student_t": lambda x: np.isfinite(x).all(),
     }
     for kind, allowed in ranges.items():

@@ -39,6 +39,13 @@ Obs = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Table of the samples: labels, clinical columns."),
 ]
+NewObs = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Table of these samples, where the model takes sizes of counts from a column of it.",
+    ),
+]
 FeaturesInRows = Annotated[
     bool, typer.Option("--features-in-rows", metavar="", help="The tables have features in rows.")
 ]

@@ -10,17 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from poems.data.container import MultiOmics, View
+from poems.data.disk.summary import any_summary, summarise
 from poems.data.disk.view import BackedView
+from poems.data.evidence import Features, Moments, Range, totals_of
 from poems.data.facts import FEWEST_CARRIERS, MOST_LEVELS
 from poems.findings import Finding, count
+from poems.settings.schema import Settings
 
 _Floats = npt.NDArray[np.float64]
 
 # Features that are looked at, at most; samples without which tails are not judged.
 _MOST_FEATURES: Final = 2000
 _FEWEST_SAMPLES: Final = 50
-# Samples of which moments are taken, at most, and features whose values are looked at at once.
-_MOST_SAMPLES, _AT_ONCE = 5000, 500
+# Samples of which moments are taken, at most.
+_MOST_SAMPLES = 5000
 # Counts: by how much the largest mean exceeds the least, and what power of it the variance is.
 _RANGE, _POWER = 5.0, 0.6
 # A Poisson's variance is its mean; beyond this ratio in a typical feature counts vary more.
@@ -32,7 +35,7 @@ _RARE: Final = 0.9
 # And measured samples of a typical feature from which its probability cannot be told.
 _FEWEST_KNOWN: Final = 20
 # Likelihoods of counts, and totals of samples so many times apart that depth is the first factor.
-COUNTS: Final = ("poisson", "negative_binomial")
+COUNTS: Final = ("poisson", "negative_binomial", "zinb")
 _UNEQUAL: Final = 10.0
 # Features whose total is a size of the sample.
 _FEWEST_FOR_TOTALS: Final = 10
@@ -61,6 +64,8 @@ class Proposal:
     reason: str
     #: What of these very values speaks against it.
     doubt: str | None = None
+    #: Whether that is that totals of samples are no sizes, which matters where they are taken.
+    of_sizes: bool = False
 
     @property
     def against(self) -> str | None:
@@ -77,9 +82,11 @@ def propose_likelihood(view: View) -> Proposal | None:
     >>> values = np.random.default_rng(0).integers(0, 2, size=(30, 4)).astype(np.float32)
     >>> view = View(values, pd.Index(list("abcd")), np.ones(30, dtype=bool))
     >>> propose_likelihood(view)
-    Proposal(likelihood='bernoulli', reason='all values are 0 or 1', doubt=None)
+    Proposal(likelihood='bernoulli', reason='all values are 0 or 1', doubt=None, of_sizes=False)
     """
-    whole = _Range.of(view)
+    if isinstance(view, BackedView):
+        return _propose_on_disk(view)
+    whole = Range.of(view)
     if whole.low >= whole.high:
         return None
     rows = np.flatnonzero(view.measured)
@@ -88,74 +95,70 @@ def propose_likelihood(view: View) -> Proposal | None:
     x = view.values[rows, columns].astype(np.float64)
     there = ~np.isnan(x)
     if whole.integers:
-        return _of_whole(view, whole, x, there)
+        levels = np.unique(x[there])
+        few = levels if len(levels) <= MOST_LEVELS else None
+        return _of_whole(view, whole, few, Moments.of(x, there))
     if whole.low >= 0 and whole.high <= 1:
-        return _of_fractions(view, x[there])
+        ends = float(np.mean((x[there] < _END) | (x[there] > 1 - _END)))
+        return _of_fractions(ends, Features.of(view))
     return _of_tails(x, there)
 
 
-@dataclass(frozen=True)
-class _Range:
-    """Least and largest value of a view, and whether all are whole numbers."""
+def _propose_on_disk(view: BackedView) -> Proposal | None:
+    """Propose the same from the statistics that checks and fits take of all values.
 
-    low: float
-    high: float
-    integers: bool
+    Heavy tails, for which nothing is chosen by itself, are not looked for.
+    """
+    found = any_summary(view, log1p=False)
+    if found is None:
+        # What a fit with the default limits will ask for.
+        found = summarise(view, log1p=False, n_sd=Settings().preprocessing.winsorise)
+    each, values = found.features, found.values
+    if not each.varies.any():
+        return None
+    whole = Range(float(np.nanmin(each.lowest)), float(np.nanmax(each.highest)), values.whole)
+    if whole.integers:
+        moments = Moments(each.mean, each.variance, whole.low)
+        return _of_whole(view, whole, values.levels, moments)
+    if whole.low >= 0 and whole.high <= 1:
+        ends = values.share_below(_END) + 1.0 - values.share_below(1 - _END)
+        return _of_fractions(ends, Features.of(view))
+    return None
 
-    @classmethod
-    def of(cls, view: View) -> _Range:
-        """Look at all values, some features at a time; of none ``low`` is above ``high``."""
-        low, high, integers = np.inf, -np.inf, True
-        for first in range(0, view.n_features, _AT_ONCE):
-            part = view.values[view.measured, first : first + _AT_ONCE]
-            known = part[~np.isnan(part)]
-            if known.size:
-                low, high = min(low, float(known.min())), max(high, float(known.max()))
-                integers = integers and bool((known == np.round(known)).all())
-        return cls(low, high, integers)
 
-
-def _of_fractions(view: View, flat: _Floats) -> Proposal | None:
+def _of_fractions(ends: float, features: Features) -> Proposal | None:
     """Fractions piled at the ends, unless every feature was brought to run from 0 to 1."""
-    ends = float(np.mean((flat < _END) | (flat > 1 - _END)))
-    if ends < _PILED or _brought_to_run_from_0_to_1(view):
+    if ends < _PILED or _brought_to_run_from_0_to_1(features):
         return None
     return Proposal("beta", f"fractions from 0 to 1, {ends:.0%} of them within {_END} of an end")
 
 
-def _brought_to_run_from_0_to_1(view: View) -> bool:
+def _brought_to_run_from_0_to_1(features: Features) -> bool:
     """Whether nearly every feature that varies has a 0 and a 1, as scaling by the range leaves."""
-    values = view.values[view.measured]
-    known = ~np.isnan(values)
-    lowest = np.where(known, values, np.inf).min(axis=0)
-    highest = np.where(known, values, -np.inf).max(axis=0)
+    lowest, highest = features.lowest, features.highest
     varies = lowest < highest
     return bool(np.mean((lowest == 0) & (highest == 1) & varies) > _SCALED * varies.mean())
 
 
 def _of_whole(
-    view: View, whole: _Range, x: _Floats, there: npt.NDArray[np.bool_]
+    view: View, whole: Range, levels: _Floats | None, moments: Moments
 ) -> Proposal | None:
-    """Judge whole numbers: calls, counts, or levels."""
+    """Judge whole numbers: calls, counts, or ``levels``, where different values are few."""
     if whole.low >= 0 and whole.high <= 1:
-        return Proposal("bernoulli", "all values are 0 or 1", _too_rare(view))
-    levels = np.unique(x[there])
-    few = len(levels) <= MOST_LEVELS
-    counts = _of_counts(x, there, few) if whole.low >= 0 and len(levels) > 3 else None
+        return Proposal("bernoulli", "all values are 0 or 1", _too_rare(Features.of(view)))
+    several = levels is None or len(levels) > 3
+    counts = _of_counts(moments, levels is not None) if whole.low >= 0 and several else None
     if counts is not None:
-        return replace(counts, doubt=_no_sizes(view))
-    if few:
+        return replace(counts, doubt=_no_sizes(view), of_sizes=True)
+    if levels is not None:
         shown = ", ".join(f"{level:g}" for level in levels)
         return Proposal("ordinal", f"few whole numbers in an order: {shown}")
     return None
 
 
-def _of_counts(x: _Floats, there: npt.NDArray[np.bool_], few: bool) -> Proposal | None:
+def _of_counts(moments: Moments, few: bool) -> Proposal | None:
     """Counts, if the variance of features grows with their mean."""
-    # A feature without a value has sums of 0, divided by anything.
-    n = np.maximum(there.sum(axis=0), 1)
-    mean = np.where(there, x, 0.0).sum(axis=0) / n
-    variance = np.where(there, (x - mean) ** 2, 0.0).sum(axis=0) / n
+    mean, variance = moments.mean, moments.variance
     used = (mean > 0) & (variance > 0)
     if used.sum() < 3:
         return None
@@ -168,7 +171,7 @@ def _of_counts(x: _Floats, there: npt.NDArray[np.bool_], few: bool) -> Proposal 
         growth = f"whose variance grows with the mean (as its power {power:.1f}); it"
     # Of features that are alike in their means growth cannot be seen: many values with 0 among
     # them are counts all the same, if they vary as counts do.
-    elif few or ratio < 1.0 or x[there].min() > 0:
+    elif few or ratio < 1.0 or moments.least > 0:
         return None
     else:
         growth = "of many values, whose variance"
@@ -176,12 +179,10 @@ def _of_counts(x: _Floats, there: npt.NDArray[np.bool_], few: bool) -> Proposal 
     return Proposal("negative_binomial" if ratio > _OVERDISPERSED else "poisson", reason)
 
 
-def _too_rare(view: View) -> str | None:
+def _too_rare(features: Features) -> str | None:
     """Say so where features are known too seldom, or next to none is often enough 0 and 1."""
-    values = view.values[view.measured]
-    known = (~np.isnan(values)).sum(axis=0)
-    ones = np.nansum(values, axis=0)
-    carriers = np.minimum(ones, known - ones)
+    known, ones = features.known, features.total
+    carriers = np.minimum(ones, known - ones).round()
     varies = carriers > 0
     typical = float(np.median(known))
     if typical < _FEWEST_KNOWN:
@@ -200,10 +201,13 @@ def _too_rare(view: View) -> str | None:
 
 def _no_sizes(view: View) -> str | None:
     """Say so where samples cannot be compared at the same total."""
-    totals = np.nansum(view.values[view.measured], axis=1)
+    totals = totals_of(view)
     empty = int((totals == 0).sum())
     if empty:
-        return f"the counts of {count(empty, 'sample')} are all 0, so that nothing has a size there"
+        return (
+            f"the counts of {count(empty, 'sample')} are all 0, so that nothing has a size there "
+            "(size_factors='none', or a column of obs, does without)"
+        )
     if view.n_features < _FEWEST_FOR_TOTALS:
         return (
             f"the total of {count(view.n_features, 'feature')} is that of the largest, and says "
@@ -239,9 +243,11 @@ def _of_tails(x: _Floats, there: npt.NDArray[np.bool_]) -> Proposal | None:
 
 
 def likelihood_findings(
-    cohort: MultiOmics, views: Collection[str] | None = None
+    cohort: MultiOmics,
+    views: Collection[str] | None = None,
+    sized: Collection[str] | None = None,
 ) -> Iterator[Finding]:
-    """Say of each view in memory whose values call for a likelihood what a fit does with them.
+    """Say of each view whose values call for a likelihood what a fit does with them.
 
     Parameters
     ----------
@@ -249,11 +255,15 @@ def likelihood_findings(
         The cohort.
     views
         The views whose likelihood is to be chosen (``auto``); by default all.
+    sized
+        Those whose samples get their sizes from the counts; by default all.
     """
     for name, view in cohort.views.items():
-        if isinstance(view, BackedView) or (views is not None and name not in views):
+        if views is not None and name not in views:
             continue
         found = propose_likelihood(view)
+        if found is not None and found.of_sizes and sized is not None and name not in sized:
+            found = replace(found, doubt=None)
         if found is not None:
             yield _finding(name, found)
 
@@ -270,12 +280,10 @@ def depth_findings(cohort: MultiOmics) -> Iterator[Finding]:
     ['unequal-depth']
     """
     for name, view in cohort.views.items():
-        if isinstance(view, BackedView):
-            continue
         found = propose_likelihood(view)
         if found is None or found.likelihood not in COUNTS:
             continue
-        totals = np.nansum(view.values[view.measured], axis=1, dtype=np.float64)
+        totals = totals_of(view)
         low, high = float(totals.min()), float(totals.max())
         if high < _UNEQUAL * max(low, 1.0):
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from poems.data import MultiOmics
 from poems.data.likelihoods import chosen_likelihoods, likelihood_findings
 from poems.findings import Finding
+from poems.scaling.sizes import column_of
 from poems.settings.schema import Settings
 
 
@@ -13,7 +14,7 @@ def choose_likelihoods(
 ) -> tuple[Settings, tuple[Finding, ...]]:
     """Return settings in which each view has a likelihood, and why.
 
-    Views that are logged by ``log1p``, and those on disk, stay Gaussian.
+    Views that are logged by ``log1p`` stay Gaussian.
 
     Raises
     ------
@@ -34,7 +35,9 @@ def choose_likelihoods(
     if not undecided:
         return settings, ()
     looked_at = set(undecided) - set(settings.preprocessing.log1p)
-    found = tuple(likelihood_findings(cohort, looked_at))
+    rules = {name: settings.preprocessing.sizes_of(name) for name in views}
+    sized = {name for name, rule in rules.items() if rule != "none" and column_of(rule) is None}
+    found = tuple(likelihood_findings(cohort, looked_at, sized))
     names = dict(zip(views, settings.model.likelihoods_of(views), strict=True))
     names |= chosen_likelihoods(found)
     # All of them by name: a refit on some of the samples is of the same likelihoods.

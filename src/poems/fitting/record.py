@@ -11,7 +11,14 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from poems.clustering.tried import NumberTried
 from poems.diagnosis.check import Check, Diagnosis
@@ -19,6 +26,8 @@ from poems.errors import StorageError
 from poems.files.tensors import read_state
 from poems.findings import Finding
 from poems.scaling.own_scale import Kind
+from poems.scaling.sizes import column_of
+from poems.settings.parts import SIZES
 from poems.settings.schema import Settings
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -31,8 +40,27 @@ class OwnRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     kind: Kind
-    sized: bool
+    sizes: str = "none"
     ends: float
+    reference: float = Field(1.0, gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_before_there_were_rules(cls, raw: Any) -> Any:
+        """Files of before say whether samples have sizes, which were totals."""
+        match raw:
+            case {"sized": bool(sized), **rest}:
+                return {"sizes": "totals" if sized else "none", **rest}
+        return raw
+
+    @field_validator("sizes")
+    @classmethod
+    def _known(cls, sizes: str) -> str:
+        if not column_of(sizes) and not SIZES.has(sizes):
+            raise ValueError(
+                f"no size factor '{sizes}' (one of another package has to be registered first)"
+            )
+        return sizes
 
 
 class ViewRecord(BaseModel):

@@ -93,7 +93,10 @@ def save(
                 own=None
                 if scaling.own is None
                 else OwnRecord(
-                    kind=scaling.own.kind, sized=scaling.own.sized, ends=scaling.own.ends
+                    kind=scaling.own.kind,
+                    sizes=scaling.own.sizes,
+                    ends=scaling.own.ends,
+                    reference=scaling.own.reference,
                 ),
                 r2=features.r2[name],
                 total=features.total.get(name),
@@ -246,7 +249,13 @@ def _own_scale(record: OwnRecord, tensors: Arrays, view: int, width: tuple[int, 
         array: take(tensors, f"scaling.own.{array}.{view}", shape, np.float64)
         for array, shape in shapes.items()
     }
-    return OwnScale(kind=record.kind, sized=record.sized, ends=record.ends, **arrays)
+    return OwnScale(
+        kind=record.kind,
+        sizes=record.sizes,
+        ends=record.ends,
+        reference=record.reference,
+        **arrays,
+    )
 
 
 def _n_background(tensors: Arrays) -> int:

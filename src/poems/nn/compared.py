@@ -110,23 +110,60 @@ def shares_of_values(
     -------
     View name to R squared, at most 1; ``NaN`` where no measured value differs from its mean.
     """
-    shares = {}
-    for i, (name, eta) in enumerate(model.linear_predictors(z, background, measured).items()):
-        likelihood = model.likelihood(i)
-        if not isinstance(likelihood, OwnScaleLikelihood):
-            continue
-        x, observed = batch.targets[name], batch.observed[name]
-        there = batch.measured[:, i, None].expand_as(x)
-        there = there if observed is None else there & observed
-        left, about = (
-            (x - likelihood.mean(batch.shifted_view(name, at)))
-            .where(there, 0.0)
-            .double()
-            .square()
-            .sum(dim=0)
-            for at in (eta, likelihood.null.expand_as(eta))
-        )
-        n = there.sum(dim=0).where(about > 0, 0)
-        lost = (n * left / about.where(about > 0, 1.0)).sum()
-        shares[name] = float(1.0 - lost / n.sum()) if bool(n.any()) else float("nan")
-    return shares
+    sums = ValueSums()
+    sums.add(model, batch, z, background, measured)
+    return sums.shares()
+
+
+@dataclass(eq=False)
+class ValueSums:
+    """Sums over samples from which :func:`shares_of_values` follows, by view: (n_features,) each.
+
+    ``left``: squares that the model leaves of values; ``about``: those of a model without factors;
+    ``n``: measured entries.
+    """
+
+    left: dict[str, Tensor] = field(default_factory=dict)
+    about: dict[str, Tensor] = field(default_factory=dict)
+    n: dict[str, Tensor] = field(default_factory=dict)
+
+    @torch.no_grad()
+    def add(
+        self,
+        model: POEMS,
+        batch: Batch,
+        z: Tensor,
+        background: Tensor | None = None,
+        measured: Tensor | None = None,
+    ) -> None:
+        """Count some samples in, of views on their own scale."""
+        if not batch.targets:
+            return
+        for i, (name, eta) in enumerate(model.linear_predictors(z, background, measured).items()):
+            likelihood = model.likelihood(i)
+            if not isinstance(likelihood, OwnScaleLikelihood):
+                continue
+            x, observed = batch.targets[name], batch.observed[name]
+            there = batch.measured[:, i, None].expand_as(x)
+            there = there if observed is None else there & observed
+            left, about = (
+                (x - likelihood.mean(batch.shifted_view(name, at)))
+                .where(there, 0.0)
+                .double()
+                .square()
+                .sum(dim=0)
+                for at in (eta, likelihood.null.expand_as(eta))
+            )
+            none = torch.zeros_like(left)
+            self.left[name] = self.left.get(name, none) + left
+            self.about[name] = self.about.get(name, none) + about
+            self.n[name] = self.n.get(name, none.long()) + there.sum(dim=0)
+
+    def shares(self) -> dict[str, float]:
+        """View name to R squared."""
+        found = {}
+        for name, about in self.about.items():
+            n = self.n[name].where(about > 0, 0)
+            lost = (n * self.left[name] / about.where(about > 0, 1.0)).sum()
+            found[name] = float(1.0 - lost / n.sum()) if bool(n.any()) else float("nan")
+        return found

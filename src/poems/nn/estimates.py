@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from poems.nn.compared import compare_view, compared, shares_of_values
+from poems.nn.compared import ValueSums, compare_view, compared, shares_of_values
 from poems.nn.inference import infer
 from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
 from poems.nn.model import POEMS
@@ -175,7 +175,9 @@ def estimate_backed_features(
     for i, name in enumerate(model.views):
         slope[name], size[name], view_gram = model.decoder(i).jacobian(some)
         gram += view_gram * _in_common_units(model, i) / slope[name].shape[0]
-    return FeatureEstimates(slope, size, gram, backed_shares(model, data, loc))
+    values = ValueSums()
+    shares = backed_shares(model, data, loc, values=values)
+    return FeatureEstimates(slope, size, gram, shares, values=values.shares())
 
 
 def _in_common_units(model: POEMS, view: int) -> float:
@@ -219,20 +221,31 @@ def backed_shares(
     data: SampleSource,
     loc: Tensor,
     means: Mapping[str, Tensor] | None = None,
+    values: ValueSums | None = None,
 ) -> dict[str, float]:
-    """Compute R squared of each view in one pass; about ``means``, if given (n_features,) each."""
+    """Compute R squared of each view in one pass; about ``means``, if given (n_features,) each.
+
+    Of views on their own scale the share of deviance; ``values`` is told of them.
+    """
     sums = {name: _Sums.zero(width) for name, width in data.n_features.items()}
+    about = dict(means or {})
     first = 0
     for chunk in data.chunks():
         z = loc[first : first + len(chunk)]
         first += len(chunk)
+        if values is not None:
+            values.add(model, chunk, z)
         for i, name in enumerate(model.views):
             rows = chunk.measured[:, i]
             if rows.any():
                 observed = chunk.observed[name]
                 mask = None if observed is None else observed[rows]
-                sums[name].add(chunk.values[name][rows], model.predict_view(i, z[rows]), mask)
-    return {name: each.share(None if means is None else means[name]) for name, each in sums.items()}
+                eta = model.decoder(i)(z[rows])
+                x, predicted, zero = compare_view(model, i, chunk, rows, eta)
+                sums[name].add(x, predicted, mask)
+                if zero is not None:
+                    about[name] = zero
+    return {name: each.share(about.get(name)) for name, each in sums.items()}
 
 
 @dataclass(eq=False)

@@ -247,10 +247,6 @@ class POEMS(nn.Module):
             found[name] = self.likelihood(i).mean(eta)
         return found
 
-    def predict_view(self, view: int, z: Tensor) -> Tensor:
-        """Predict the values of one view, of shape (n_samples, n_features)."""
-        return self.likelihood(view).mean(self.decoder(view)(z))
-
     def decode_jointly(self, z: Tensor, turns: Turns = ALL) -> Tensor:
         """Predict the features of all views, one view's after the other's."""
         decoders = [self.decoder(i) for i in range(len(self.views))]

@@ -111,11 +111,16 @@ def _draw(
 
 
 def take_rows(
-    views: Mapping[str, View], samples: pd.Index, rows: npt.NDArray[np.intp]
+    views: Mapping[str, View], obs: pd.DataFrame, rows: npt.NDArray[np.intp]
 ) -> MultiOmics:
-    """Return the cohort of ``rows``, which may repeat: names carry the turn of their sample."""
+    """Return the cohort of ``rows``, which may repeat: names carry the turn of their sample.
+
+    ``obs`` is the table of all samples, by their names.
+    """
     turns = pd.Series(rows).groupby(rows).cumcount()
-    index = pd.Index([f"{samples[row]}#{turn}" for row, turn in zip(rows, turns, strict=True)])
+    index = pd.Index([f"{obs.index[row]}#{turn}" for row, turn in zip(rows, turns, strict=True)])
     return MultiOmics(
-        {name: view.take(rows) for name, view in views.items()}, index, pd.DataFrame(index=index)
+        {name: view.take(rows) for name, view in views.items()},
+        index,
+        obs.iloc[rows].set_axis(index),
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 
 from poems.data.container import MultiOmics, View
 from poems.fitting.result import FittedPoems
 from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
+from poems.scaling.sizes import size_columns
 from poems.settings.schema import Settings
 
 
@@ -62,7 +62,8 @@ def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> Mul
                 residual[~observed.numpy()] = np.nan
             values[rows] = eta[rows] + residual[rng.permutation(rows)]
         views[name] = View(values, model.features(name), measured)
-    obs = pd.DataFrame(index=cohort.samples)
+    rules = (model.settings.preprocessing.sizes_of(name) for name in model.view_names)
+    obs = size_columns(rules, cohort.obs)
     return MultiOmics(views, cohort.samples, obs)
 
 

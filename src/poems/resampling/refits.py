@@ -14,6 +14,7 @@ from poems.fitting.fit import fit
 from poems.fitting.result import FittedPoems
 from poems.resampling.draws import Draw, take_rows
 from poems.resampling.held_out import held_out_r2
+from poems.scaling.sizes import size_columns
 from poems.settings.schema import Settings
 
 
@@ -21,12 +22,13 @@ from poems.settings.schema import Settings
 class RefitData:
     """What all refits of a cohort share; plain dictionaries, so that it can be sent to processes.
 
+    ``obs``: the samples, with the columns that sizes are taken from;
     ``candidates``: numbers of clusters to form in each refit, none where the
     clusters are not needed.
     """
 
     views: dict[str, View]
-    samples: pd.Index
+    obs: pd.DataFrame
     settings: Settings
     candidates: tuple[int, ...] = ()
 
@@ -35,7 +37,9 @@ class RefitData:
         cls, cohort: MultiOmics, settings: Settings, candidates: tuple[int, ...] = ()
     ) -> RefitData:
         """Take what refits need from a cohort."""
-        return cls(dict(cohort.views), cohort.samples, settings, candidates)
+        rules = map(settings.preprocessing.sizes_of, cohort.views)
+        obs = size_columns(rules, cohort.obs)
+        return cls(dict(cohort.views), obs, settings, candidates)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +80,13 @@ def refit(data: RefitData, draw: Draw) -> Refit:
     KeyboardInterrupt
         If training was interrupted: a refit that ended early is none.
     """
-    part = take_rows(data.views, data.samples, draw.rows)
+    part = take_rows(data.views, data.obs, draw.rows)
     model = fit(part, seed=draw.seed, settings=data.settings, progress=False)
     if model.status.startswith("Interrupted"):
         raise KeyboardInterrupt
-    everyone = take_rows(data.views, data.samples, np.arange(len(data.samples)))
+    everyone = take_rows(data.views, data.obs, np.arange(len(data.obs)))
     latent = model.transform(everyone).latent.to_numpy(dtype=np.float32)
-    left_out = draw.left_out(len(data.samples))
+    left_out = draw.left_out(len(data.obs))
     r2: dict[str, float] = {}
     r2_pca: dict[str, float] = {}
     if len(left_out):

@@ -209,6 +209,11 @@ def _summary(model: FittedPoems, subtypes: Subtypes) -> dict[str, Any]:
                 strict=True,
             )
         ),
+        "size_factors": {
+            view: scaling.own.sizes
+            for view, scaling in model.preprocessing.views.items()
+            if scaling.own is not None and scaling.own.kind == "counts"
+        },
         "total_r2": {view: _number(value) for view, value in model.total_r2.items()},
         "n_background": len(model.background.columns),
         "mean_gate": {view: _number(value) for view, value in mean_weights(model.gates).items()},

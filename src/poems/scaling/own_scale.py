@@ -17,12 +17,26 @@ import pandas as pd
 
 from poems.data.container import Values
 from poems.errors import DataError
+from poems.scaling.sizes import column_of, sizes_in
+from poems.settings.parts import SIZES
 
 Array = npt.NDArray[np.float64]
 Kind = Literal["continuous", "binary", "counts", "fractions", "levels", "heavy"]
 
-# Dispersions of counts in the residuals, at the least and at most: moments may say anything.
-_DISPERSION = (1e-3, 20.0)
+
+# Entries in double precision at a time, some ten times over.
+_AT_ONCE = 1 << 22
+
+
+def row_blocks(shape: tuple[int, ...]) -> list[slice]:
+    """Cut rows of a table into blocks of a bounded number of entries.
+
+    >>> row_blocks((3, 1 << 21))
+    [slice(0, 2, None), slice(2, 4, None)]
+    """
+    step = max(1, _AT_ONCE // max(1, shape[1]))
+    # One block of no rows for a table of none.
+    return [slice(start, start + step) for start in range(0, max(1, shape[0]), step)]
 
 
 def own_scale_views(kinds: Mapping[str, Kind]) -> list[str]:
@@ -48,16 +62,24 @@ class OwnScale:
 
     Arrays are of shape (n_features,), but for ``levels`` (n_levels,), the values that ordered
     levels take. ``mean`` is that of each feature, of counts at a sample of size 1; ``dispersion``
-    is of counts: variance = mean + dispersion mean^2. ``sized`` says whether samples have sizes.
-    ``ends``: what stands for fractions of 0 and of 1 is this far from them.
+    is of counts: variance = mean + dispersion mean^2. ``sizes`` says where sizes of samples come
+    from (:mod:`poems.scaling.sizes`), ``none`` where they are alike; of a column of obs
+    ``reference`` stands for 1. ``ends``: what stands for fractions of 0 and of 1 is this far from
+    them.
     """
 
     kind: Kind
     mean: Array
     dispersion: Array
     levels: Array
-    sized: bool
-    ends: float
+    sizes: str = "none"
+    ends: float = 0.0
+    reference: float = 1.0
+
+    @property
+    def sized(self) -> bool:
+        """Whether samples have sizes."""
+        return self.sizes != "none"
 
     def targets(
         self,
@@ -74,53 +96,46 @@ class OwnScale:
             If the likelihood cannot take one of them.
         """
         x = values.astype(np.float64)
-        _require_allowed(self.kind, x, name, features, samples)
+        require_allowed(self.kind, x, name, features, samples)
+        if self.kind == "levels":
+            unknown = ~np.isnan(x) & ~np.isin(x, self.levels)
+            if unknown.any():
+                shown = ", ".join(f"{level:g}" for level in self.levels)
+                takes = f"the levels {shown}, which the model knows"
+                raise _refused(name, x, unknown, features, samples, takes)
+        return self.coded(x)
+
+    def coded(self, x: Array) -> Array:
+        """Return what the likelihood is given of values that it can take, ``NaN`` as it is."""
         if self.kind == "fractions":
             return np.where(x <= 0, self.ends, np.where(x >= 1, 1.0 - self.ends, x))
         if self.kind == "levels":
-            return self._codes(x, name, features, samples)
+            # Levels are numbered from 0 in their order.
+            return np.where(np.isnan(x), np.nan, np.searchsorted(self.levels, x))
         return x
 
-    def _codes(self, x: Array, name: str, features: pd.Index, samples: pd.Index) -> Array:
-        """Number the levels from 0 in their order."""
-        there = ~np.isnan(x)
-        codes = np.where(there, np.searchsorted(self.levels, x), np.nan)
-        at = np.where(there, codes, 0).astype(np.intp)
-        unknown = there & (self.levels[np.minimum(at, len(self.levels) - 1)] != x)
-        if unknown.any():
-            shown = ", ".join(f"{level:g}" for level in self.levels)
-            raise _refused(
-                name, x, unknown, features, samples, f"the levels {shown}, which the model knows"
-            )
-        return codes
-
-    def log_sizes(self, x: Array, name: str, samples: pd.Index) -> Array:
+    def log_sizes(self, x: Array, name: str, obs: pd.DataFrame) -> Array:
         """Return the logarithm of each sample's size, (n_samples,): 0 where they are alike.
 
-        The total of a sample's counts, divided by what a sample of size 1 has in the features
-        that were measured. A sample without any measured feature has size 1.
+        A sample without any measured feature has size 1. ``obs`` is the table of the samples.
 
         Raises
         ------
         DataError
-            If a sample's counts are all 0.
+            If a sample's counts are all 0, or the column that has the sizes lacks one.
         """
         if not self.sized:
             return np.zeros(len(x))
-        there = ~np.isnan(x)
-        expected = there @ self.mean
-        total = np.where(there, x, 0.0).sum(axis=1)
-        empty = there.any(axis=1) & (total == 0)
+        column = column_of(self.sizes)
+        there = np.any(~np.isnan(x), axis=1)
+        if column is not None:
+            size = sizes_in(obs, column, name, there) / self.reference
+            return np.where(there, np.log(size), 0.0)
+        size = SIZES.find(self.sizes)(x, self.mean)
+        empty = there & (size == 0)
         if empty.any():
-            first = str(samples[np.flatnonzero(empty)[0]])
-            raise DataError(
-                f"view '{name}': all counts of sample {first} are 0 "
-                f"({int(empty.sum())} such samples), so that it has no size. Leave the samples out "
-                "of the view, or set size_factors='none' (--size-factors none)."
-            )
-        # A sample without the view: of size 1, for nothing of it is read.
-        ratio = np.where(expected > 0, total, 1.0) / np.where(expected > 0, expected, 1.0)
-        return np.asarray(np.log(ratio), dtype=np.float64)
+            raise _empty(name, obs.index[empty][0])
+        return np.asarray(np.log(size), dtype=np.float64)
 
     def residuals(self, x: Array, log_size: Array) -> Array:
         """Return residuals of targets about a model without factors: (n_samples, n_features).
@@ -133,11 +148,16 @@ class OwnScale:
         from scipy import special
 
         mean = np.exp(log_size)[:, None] * self.mean
-        alpha = self.dispersion
-        apart = np.log1p(alpha * x) - np.log1p(alpha * mean)
+        of_mean = np.log1p(self.dispersion * mean)
+        found = -np.sqrt(2.0 * ((1.0 / self.dispersion) * of_mean))
+        # Of zeros, which most counts are, nothing else is left.
+        row, column = np.nonzero(x)
+        x, mean, alpha = x[row, column], mean[row, column], self.dispersion[column]
+        apart = np.log1p(alpha * x) - of_mean[row, column]
         deviance = special.xlogy(x, x / mean) - (x + 1.0 / alpha) * apart
         # Not below 0 but by rounding.
-        return np.asarray(np.sign(x - mean) * np.sqrt(2.0 * np.maximum(deviance, 0.0)))
+        found[row, column] = np.sign(x - mean) * np.sqrt(2.0 * np.maximum(deviance, 0.0))
+        return np.asarray(found)
 
     def invert(self, predicted: Array) -> Array:
         """Bring means of targets back to the units of the input."""
@@ -150,77 +170,21 @@ class OwnScale:
         return replace(self, mean=self.mean[columns], dispersion=self.dispersion[columns])
 
 
-def fit_own_scale(
-    kind: Kind,
-    values: Values,
-    name: str,
-    features: pd.Index,
-    samples: pd.Index,
-    *,
-    sized: bool,
-) -> OwnScale:
-    """Learn the own scale of a view from the rows that were measured.
+def _empty(name: str, sample: object) -> DataError:
+    return DataError(
+        f"view '{name}': all counts of sample {sample} are 0, so that it has no size. Leave such "
+        "samples out of the view, or set size_factors='none' (--size-factors none)."
+    )
 
-    Parameters
-    ----------
-    kind
-        What the values are.
-    values
-        Of shape (n_samples, n_features), ``NaN`` where missing.
-    name, features, samples
-        Names, for errors.
-    sized
-        Whether samples of counts have sizes.
+
+def require_allowed(kind: Kind, x: Array, name: str, features: pd.Index, samples: pd.Index) -> None:
+    """Refuse values that a likelihood of this kind cannot take, (n_samples, n_features).
 
     Raises
     ------
     DataError
-        If the likelihood cannot take one of the values.
+        If there is one; the text names the first by feature and sample.
     """
-    x = values.astype(np.float64)
-    _require_allowed(kind, x, name, features, samples)
-    width = x.shape[1]
-    found = OwnScale(
-        kind=kind,
-        mean=np.nanmean(x, axis=0),
-        dispersion=np.zeros(width),
-        levels=np.unique(x[~np.isnan(x)]) if kind == "levels" else np.zeros(0),
-        sized=sized and kind == "counts",
-        ends=_ends(x) if kind == "fractions" else 0.0,
-    )
-    return _of_counts(found, x, name, samples) if kind == "counts" else found
-
-
-def _of_counts(found: OwnScale, x: Array, name: str, samples: pd.Index) -> OwnScale:
-    """Learn rates at size 1, sizes having a geometric mean of 1, and dispersions by moments."""
-    there = ~np.isnan(x)
-    if found.sized:
-        log_size = found.log_sizes(x, name, samples)
-        # A common factor of all rates: sizes then have a geometric mean of 1.
-        centred = np.exp(log_size - log_size.mean())
-        rate = np.nansum(x, axis=0) / (centred @ there)
-        found = replace(found, mean=rate)
-        again = found.log_sizes(x, name, samples)
-        found = replace(found, mean=rate * np.exp(again.mean()))
-    mean = np.exp(found.log_sizes(x, name, samples))[:, None] * found.mean
-    excess = np.nansum((x - mean) ** 2 - mean, axis=0)
-    moments = excess / np.where(there, mean**2, 0.0).sum(axis=0)
-    # Moments of few values may be negative or without bound; this scales residuals, no more.
-    return replace(found, dispersion=np.clip(moments, *_DISPERSION))
-
-
-def _ends(x: Array) -> float:
-    """How far from 0 and 1 the fractions at the ends are put: half the least distance of others."""
-    inside = x[(x > 0) & (x < 1)]
-    if not len(inside):
-        return 1e-3
-    return float(0.5 * min(inside.min(), (1.0 - inside).min(), 0.02))
-
-
-def _require_allowed(
-    kind: Kind, x: Array, name: str, features: pd.Index, samples: pd.Index
-) -> None:
-    """Refuse values that a likelihood of this kind cannot take."""
     wrong = _wrong(kind, x)
     if wrong is not None and wrong.any():
         raise _refused(name, x, wrong, features, samples, *_TAKES[kind])
@@ -253,9 +217,8 @@ def _refused(
     remedy: str = "Leave the entries out",
 ) -> DataError:
     row, column = (int(at[0]) for at in np.nonzero(wrong))
-    n = int(wrong.sum())
     return DataError(
         f"view '{name}' holds {x[row, column]:g} in feature {features[column]} of sample "
-        f"{samples[row]}, and its likelihood takes {takes} ({n} values are none). "
+        f"{samples[row]}, and its likelihood takes {takes}. "
         f"{remedy}, or choose another likelihood for the view."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,9 @@ from poems.findings import Finding, count, name_some
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.learning import fit_backed_scaling
+from poems.scaling.disk.own import fit_backed_own_scaling, n_at_ends
 from poems.scaling.disk.scaled import ScaledView
-from poems.scaling.disk.survey import survey
+from poems.scaling.disk.survey import surveyed
 from poems.scaling.own_scale import Kind
 from poems.scaling.own_scaling import fit_own_scaling, own_findings
 from poems.scaling.screening import Screening
@@ -85,7 +87,7 @@ class Preprocessing:
             if scaling.own is None:
                 scaled, n_clipped = scaling.apply(aligned.values, name)
             else:
-                given = scaling.apply_own(aligned.values, name, cohort.samples)
+                given = scaling.apply_own(aligned.values, name, cohort.obs)
                 scaled, n_clipped = given.scaled, given.n_clipped
                 # Entries that are missing hold a 0, which no likelihood reads.
                 own = np.where(np.isnan(scaled), np.float32(0), given.targets)
@@ -115,9 +117,8 @@ class Preprocessing:
         Raises
         ------
         DataError
-            As :meth:`apply`, and if a view's likelihood is given values as they were measured.
+            As :meth:`apply`.
         """
-        _require_continuous({name: each.own is not None for name, each in self.views.items()})
         findings = self._unknown_views(cohort)
         known = cohort.backed_views()
         views: dict[str, ScaledView | None] = {}
@@ -132,8 +133,7 @@ class Preprocessing:
             view = known[name]
             column, some = _columns(view.features, name, scaling.features)
             findings += some
-            scaled = ScaledView(name, view, scaling, column)
-            noticed = survey(scaled)
+            scaled, noticed = surveyed(ScaledView(name, view, scaling, column), cohort.obs)
             if noticed.n_clipped:
                 findings.append(_winsorised(name, noticed.n_clipped, noticed.n_entries))
             findings += _unusable_rows(name, cohort.samples[view.measured & ~noticed.usable])
@@ -147,6 +147,7 @@ class Preprocessing:
             measured=torch.from_numpy(mask),
             rows=np.arange(cohort.n_samples, dtype=np.int64),
             gaps=gaps,
+            own=frozenset(name for name, each in self.views.items() if each.own is not None),
         )
         return batches, tuple(findings)
 
@@ -194,44 +195,58 @@ def fit_preprocessing(
         If a view has no usable feature, log1p meets values below zero, or a likelihood cannot take
         one of its values.
     SettingsError
-        If ``log1p`` names a view that does not exist, or one that is taken as it was measured.
+        If ``log1p`` names a view that does not exist, or one that is taken as it was measured, or
+        ``size_factors`` one that is not there or not of counts.
     """
     kinds = {} if kinds is None else kinds
-    unknown = [name for name in settings.log1p if name not in cohort.views]
-    if unknown:
-        raise SettingsError(
-            f"log1p names the view {name_some(unknown)}; there are {name_some(cohort.views, 20)}"
-        )
+    _require_known(settings, cohort, kinds)
+    views, findings = {}, []
+    for name, view in cohort.views.items():
+        kind = kinds.get(name, "continuous")
+        if isinstance(view, BackedView):
+            if kind == "continuous":
+                views[name], some = fit_backed_scaling(name, view, settings, screening)
+            else:
+                views[name], some = fit_backed_own_scaling(name, view, cohort.obs, kind, settings)
+        elif kind == "continuous":
+            views[name], some = fit_scaling(name, view, settings, screening)
+        else:
+            views[name], some = fit_own_scaling(name, view, cohort.obs, kind, settings)
+        findings += [*some, *own_findings(name, partial(_n_at_ends, view), views[name])]
+    return Preprocessing(views), tuple(findings)
+
+
+def _require_known(
+    settings: PreprocessingSettings, cohort: MultiOmics, kinds: Mapping[str, Kind]
+) -> None:
+    """Refuse settings of views that are not there, or for which they mean nothing."""
+    sized = [] if isinstance(settings.size_factors, str) else list(settings.size_factors)
+    for setting, names in (("log1p", settings.log1p), ("size_factors", sized)):
+        if unknown := [name for name in names if name not in cohort.views]:
+            raise SettingsError(
+                f"{setting} names the view {name_some(unknown)}; there are "
+                f"{name_some(cohort.views, 20)}"
+            )
     for name in settings.log1p:
         if kinds.get(name, "continuous") not in ("continuous", "heavy"):
             raise SettingsError(
                 f"log1p names the view {name}, whose likelihood is given values as they were "
                 "measured; leave it out of log1p (--log1p), or choose gaussian for the view"
             )
-    views, findings = {}, []
-    for name, view in cohort.views.items():
-        kind = kinds.get(name, "continuous")
-        if isinstance(view, BackedView):
-            _require_continuous({name: kind != "continuous"})
-            views[name], some = fit_backed_scaling(name, view, settings, screening)
-        elif kind == "continuous":
-            views[name], some = fit_scaling(name, view, settings, screening)
-        else:
-            views[name], some = fit_own_scaling(name, view, cohort.samples, kind, settings)
-            some += own_findings(name, view, views[name])
-        findings += some
-    return Preprocessing(views), tuple(findings)
+    for name in sized:
+        if settings.sizes_of(name) != "none" and kinds.get(name, "continuous") != "counts":
+            raise SettingsError(
+                f"size_factors names the view {name}, whose likelihood is not one of counts and "
+                "knows no sizes; leave it out of size_factors (--size-factors), or choose a "
+                f"likelihood of counts (--likelihood {name}=negative_binomial)"
+            )
 
 
-def _require_continuous(own_scale: Mapping[str, bool]) -> None:
-    """Refuse values on disk for likelihoods that are given them as they were measured."""
-    some = [name for name, own in own_scale.items() if own]
-    if some:
-        raise DataError(
-            f"the likelihood of view {name_some(some)} takes values as they were measured, which "
-            "is not done from disk yet; read the cohort into memory (without backed), or choose "
-            "gaussian for these views"
-        )
+def _n_at_ends(view: View) -> int:
+    """Count the fractions of a view that are 0 or 1."""
+    if isinstance(view, BackedView):
+        return n_at_ends(view)
+    return int(np.count_nonzero((view.values <= 0) | (view.values >= 1)))
 
 
 def prepare(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -122,14 +122,7 @@ def _values(
 ) -> tuple[Tensor, Tensor | None]:
     """A copy of some samples' values of a view, and which are there; ``None`` if all are."""
     if isinstance(data, BackedBatches):
-        alone = replace(
-            data,
-            views={name: data.views[name]},
-            n_features={name: data.n_features[name]},
-            measured=data.measured[:, [view]],
-            gaps={name: data.gaps[name]},
-        )
-        data = alone.take(rows).load()
+        data = data.alone(name).take(rows).load()
         rows = torch.arange(len(data))
     there = data.observed[name]
     there = None if there is None else there.index_select(0, rows)

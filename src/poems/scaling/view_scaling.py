@@ -14,7 +14,7 @@ from poems.data.container import Values, View
 from poems.data.winsorising import Clipped, Limits, winsorising_limits
 from poems.errors import DataError
 from poems.findings import Finding, name_some
-from poems.scaling.own_scale import OwnScale
+from poems.scaling.own_scale import OwnScale, row_blocks
 from poems.scaling.screening import Screening, screened_finding, tells, unscreened_finding
 from poems.settings.groups import PreprocessingSettings
 
@@ -60,25 +60,48 @@ class ViewScaling:
         n_clipped = int(np.count_nonzero(clipped != x) - np.count_nonzero(np.isnan(x)))
         return ((clipped - self.offset) / self.scale).astype(np.float32), n_clipped
 
-    def apply_own(self, values: Values, name: str, samples: pd.Index) -> OwnValues:
+    def apply_own(self, values: Values, name: str, obs: pd.DataFrame) -> OwnValues:
         """Scale the residuals of values that a likelihood is given as they are.
 
-        ``name`` is the view's, ``samples`` are their names, for errors.
+        ``name`` is the view's, for errors; ``obs`` is the table of the samples.
 
         Raises
         ------
         DataError
-            If the likelihood cannot take one of the values.
+            If the likelihood cannot take one of the values, or a sample has no size.
+        """
+        parts = [
+            self._own_block(values[rows], name, obs.iloc[rows]) for rows in row_blocks(values.shape)
+        ]
+        return OwnValues(
+            np.concatenate([part.scaled for part in parts]),
+            sum(part.n_clipped for part in parts),
+            np.concatenate([part.targets for part in parts]),
+            np.concatenate([part.log_sizes for part in parts]),
+        )
+
+    def _own_block(self, values: Values, name: str, obs: pd.DataFrame) -> OwnValues:
+        """Do so with some samples, whose values are then in double precision."""
+        assert self.own is not None
+        log_sizes = np.zeros(len(values))
+        if self.own.kind != "heavy":
+            targets = self.own.targets(values, name, self.features, obs.index)
+            log_sizes = self.own.log_sizes(targets, name, obs)
+        return self.own_values(values, log_sizes, name)
+
+    def own_values(self, values: Values, log_sizes: Array, name: str) -> OwnValues:
+        """Do so with values that the likelihood can take, of samples whose sizes are known.
+
+        ``log_sizes``: of shape (n_samples,).
         """
         assert self.own is not None
+        x = values.astype(np.float64)
         if self.own.kind == "heavy":
             scaled, n_clipped = self.apply(values, name)
-            x = values.astype(np.float64)
             x = _log1p(x, name) if self.log1p else x
             targets = (x - self.offset) / self.scale
-            return OwnValues(scaled, n_clipped, targets.astype(np.float32), np.zeros(len(x)))
-        targets = self.own.targets(values, name, self.features, samples)
-        log_sizes = self.own.log_sizes(targets, name, samples)
+            return OwnValues(scaled, n_clipped, targets.astype(np.float32), log_sizes)
+        targets = self.own.coded(x)
         residuals = (self.own.residuals(targets, log_sizes) - self.offset) / self.scale
         return OwnValues(residuals.astype(np.float32), 0, targets.astype(np.float32), log_sizes)
 

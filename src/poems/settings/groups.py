@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from poems.errors import SettingsError
 from poems.findings import name_some
 from poems.settings.one_of import OneOf
-from poems.settings.parts import DECODERS, FUSIONS, GATES, LIKELIHOODS, PRIORS, STARTS
+from poems.settings.parts import DECODERS, FUSIONS, GATES, LIKELIHOODS, PRIORS, SIZES, STARTS
 
 Precision = Literal["float32", "tf32", "bf16"]
 
@@ -56,11 +56,26 @@ class PreprocessingSettings(Group):
         description="Set the least variable features aside where samples are too few to tell a "
         "loading of so many (some 30), or none.",
     )
-    size_factors: Literal["total", "none"] = Field(
-        "total",
-        description="How much of a sample was counted, for likelihoods of counts: its total, or "
-        "alike for all (none).",
+    size_factors: Annotated[
+        str | dict[str, str],
+        OneOf(SIZES, otherwise=("obs:", "COLUMN"), formerly=(("total", "totals"),)),
+    ] = Field(
+        "totals",
+        description="How much of a sample was counted, for likelihoods of counts, for all views "
+        "or by view: its total, the median of ratios of pooled counts, alike (none), or a column "
+        "of the table of the samples.",
     )
+
+    def sizes_of(self, view: str) -> str:
+        """Return where the sizes of a view's samples come from.
+
+        >>> PreprocessingSettings(size_factors={"rna": "obs:depth"}).sizes_of("rna")
+        'obs:depth'
+        """
+        if isinstance(self.size_factors, str):
+            return self.size_factors
+        default: str = type(self).model_fields["size_factors"].default
+        return self.size_factors.get(view, default)
 
 
 class ModelSettings(Group):

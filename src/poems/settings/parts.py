@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from poems.nn.gate import GateFactory
     from poems.nn.likelihoods import LikelihoodFactory
     from poems.nn.prior import PriorFactory
+    from poems.scaling.sizes import SizeRule
     from poems.training.starts.kinds import Start
 
 LIKELIHOODS: Registry[LikelihoodFactory] = Registry(
@@ -27,6 +28,7 @@ LIKELIHOODS: Registry[LikelihoodFactory] = Registry(
         "bernoulli": "poems.nn.likelihoods.bernoulli:BernoulliLikelihood",
         "poisson": "poems.nn.likelihoods.poisson:PoissonLikelihood",
         "negative_binomial": "poems.nn.likelihoods.negative_binomial:NegativeBinomialLikelihood",
+        "zinb": "poems.nn.likelihoods.zero_inflated:ZeroInflatedLikelihood",
         "student_t": "poems.nn.likelihoods.student_t:StudentTLikelihood",
         "beta": "poems.nn.likelihoods.beta:BetaLikelihood",
         "ordinal": "poems.nn.likelihoods.ordinal:OrdinalLikelihood",
@@ -66,5 +68,14 @@ STARTS: Registry[Start] = Registry(
     {
         "sparse_linear": "poems.training.starts.kinds:sparse_linear",
         "random": "poems.training.starts.kinds:drawn",
+    },
+)
+
+SIZES: Registry[SizeRule] = Registry(
+    "size factor",
+    {
+        "totals": "poems.scaling.sizes:totals",
+        "pooled": "poems.scaling.sizes:pooled",
+        "none": "poems.scaling.sizes:alike",
     },
 )

@@ -165,8 +165,8 @@ def simulate(
     kinds
         What the values of views are, by view, where that is not ``"gaussian"``:
         ``"student_t"``, ``"bernoulli"`` (0 and 1), ``"ordinal"`` (-2 to 2),
-        ``"beta"`` (fractions), ``"poisson"`` or ``"negative_binomial"`` (counts
-        of samples of different size). The signal is then on the scale of
+        ``"beta"`` (fractions), ``"poisson"``, ``"negative_binomial"`` or ``"zinb"``
+        (counts of samples of different size). The signal is then on the scale of
         the link (log odds, logarithms), an effect of 1 being 1 there, 0.5 for
         counts and fractions; ``noise`` multiplies it, and features have
         intercepts of their own. The other views are as without.

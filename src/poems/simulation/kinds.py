@@ -13,7 +13,7 @@ from poems.findings import name_some
 
 _Floats = npt.NDArray[np.float64]
 Planted = Literal[
-    "gaussian", "student_t", "bernoulli", "ordinal", "beta", "poisson", "negative_binomial"
+    "gaussian", "student_t", "bernoulli", "ordinal", "beta", "poisson", "negative_binomial", "zinb"
 ]
 
 # What a signal of one noise standard deviation is on the scale of the link.
@@ -25,10 +25,11 @@ STRENGTHS: Mapping[str, float] = {
     "beta": 0.5,
     "poisson": 0.5,
     "negative_binomial": 0.5,
+    "zinb": 0.5,
 }
-# Standard deviation of the samples' log sizes, the counts' dispersion, the precision of fractions,
-# the degrees of freedom, and the cuts between levels.
-_LOG_SIZES, _DISPERSION, _PRECISION, _DF = 0.4, 0.3, 8.0, 3.0
+# Standard deviation of the samples' log sizes, the counts' dispersion and share of zeros of their
+# own, the precision of fractions, the degrees of freedom, and the cuts between levels.
+_LOG_SIZES, _DISPERSION, _ZEROS, _PRECISION, _DF = 0.4, 0.3, 0.3, 8.0, 3.0
 _CUTS = (-2.5, -1.0, 1.0, 2.5)
 
 
@@ -59,7 +60,7 @@ def draw_values(rng: np.random.Generator, kind: Planted, signal: _Floats) -> _Fl
     """Draw values about a signal (n_samples, n_features) on the scale of the link.
 
     Features have intercepts of their own: probabilities about a quarter, mean counts about three;
-    samples of counts have sizes. Levels are -2, -1, 0, 1, 2.
+    samples of counts have sizes, zeros of their own are three in ten. Levels are -2, -1, 0, 1, 2.
 
     Examples
     --------
@@ -78,11 +79,13 @@ def draw_values(rng: np.random.Generator, kind: Planted, signal: _Floats) -> _Fl
     if kind == "beta":
         mean = 1 / (1 + np.exp(-(signal + level)))
         return rng.beta(_PRECISION * mean, _PRECISION * (1 - mean))
-    if kind in ("poisson", "negative_binomial"):
+    if kind in ("poisson", "negative_binomial", "zinb"):
         sizes = rng.normal(0.0, _LOG_SIZES, (n_samples, 1))
         rate = np.exp(signal + level + sizes + 1.0)
-        if kind == "negative_binomial":
+        if kind != "poisson":
             rate = rate * rng.gamma(1 / _DISPERSION, _DISPERSION, signal.shape)
+        if kind == "zinb":
+            rate = np.where(rng.random(signal.shape) < _ZEROS, 0.0, rate)
         return rng.poisson(rate).astype(np.float64)
     return signal + _NOISES[kind](rng, signal.shape)
 

@@ -51,6 +51,32 @@ class Levels:
         return 0.0 if p < 0.5 else float(len(self.p) - 1)
 
 
+class Inflated:
+    """The same of counts of which a share is put to 0."""
+
+    dist = SimpleNamespace(pmf=True)
+
+    def __init__(self, own: Any, eta: np.ndarray) -> None:
+        self.share = special.expit(own["log_odds"])
+        mean = np.exp(eta) / (1 - self.share)
+        theta = np.exp(-own["log_dispersion"])
+        self.counts = stats.nbinom(theta, theta / (theta + mean))
+
+    def logpmf(self, x: np.ndarray) -> np.ndarray:
+        found: np.ndarray = np.log(self.share * (x == 0) + (1 - self.share) * self.counts.pmf(x))
+        return found
+
+    def mean(self) -> np.ndarray:
+        return np.asarray((1 - self.share) * self.counts.mean())
+
+    def var(self) -> np.ndarray:
+        squares = self.counts.var() + self.counts.mean() ** 2
+        return np.asarray((1 - self.share) * squares - self.mean() ** 2)
+
+    def ppf(self, p: float) -> float:
+        return 0.0 if p < 0.5 else float(np.ravel(self.counts.ppf(p))[0])
+
+
 # Each likelihood as scipy has it, given its parameters (n_features,) and eta.
 SCIPY: dict[str, Callable[[Any, Any], Any]] = {
     "gaussian": lambda own, eta: stats.norm(eta, np.exp(own["log_scale"])),
@@ -60,6 +86,7 @@ SCIPY: dict[str, Callable[[Any, Any], Any]] = {
     "negative_binomial": lambda own, eta: stats.nbinom(
         np.exp(-own["log_dispersion"]), 1 / (1 + np.exp(eta + own["log_dispersion"]))
     ),
+    "zinb": lambda own, eta: Inflated(own, eta),
     "student_t": lambda own, eta: stats.t(2 + np.exp(own["log_df"]), eta, np.exp(own["log_scale"])),
     "beta": lambda own, eta: stats.beta(
         np.exp(own["log_precision"]) * special.expit(eta),

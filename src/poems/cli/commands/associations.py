@@ -36,6 +36,7 @@ def associations(
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    obs: inputs.NewObs = None,
     layer: inputs.Layers = None,
     backed: inputs.Backed = False,
     feature: Annotated[
@@ -77,7 +78,7 @@ def associations(
     give them.
     """
     tables = cohort_tables.existing_tables(
-        files, view, features_in_rows, features_in_rows_of, run=path, layers=layer
+        files, view, features_in_rows, features_in_rows_of, run=path, obs=obs, layers=layer
     )
     checks.require_rate(fdr, one=True)
     checks.require_run_or_model(path)

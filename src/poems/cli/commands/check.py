@@ -34,6 +34,7 @@ def check(
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
     layer: inputs.Layers = None,
     samples: inputs.SamplesOption = "union",
+    backed: inputs.Backed = False,
 ) -> CommandResult:
     """Say what is in the tables of a cohort, and what is wrong with them."""
     tables = cohort_tables.named_tables(
@@ -53,6 +54,7 @@ def check(
         features_in_rows=tables.features_in_rows,
         samples=samples,
         layer=tables.layers,
+        backed=backed,
     )
     summary = _summary(report.ok, report.findings)
     if report.cohort is not None:

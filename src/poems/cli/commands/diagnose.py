@@ -31,6 +31,7 @@ def diagnose(
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    obs: inputs.NewObs = None,
     layer: inputs.Layers = None,
     backed: inputs.Backed = False,
     out: Annotated[
@@ -39,7 +40,7 @@ def diagnose(
 ) -> CommandResult:
     """Look for signs that a fit has failed; judge it on new samples, if tables are given."""
     tables = cohort_tables.existing_tables_if_any(
-        files, view, features_in_rows, features_in_rows_of, layers=layer
+        files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
     )
     checks.require_run_or_model(path)
 

@@ -310,12 +310,14 @@ def require_fitting(cohort: MultiOmics, request: FitRequest) -> None:
             f"--n-subtypes is {request.n_subtypes}, but there are only {cohort.n_samples} samples; "
             "ask for fewer subtypes"
         )
-    unknown = [name for name in request.settings.preprocessing.log1p if name not in cohort.views]
-    if unknown:
-        raise SettingsError(
-            f"--log1p names {name_some(unknown)}, which is no omic; there are "
-            f"{name_some(cohort.views, 20)}"
-        )
+    preprocessing = request.settings.preprocessing
+    sized = () if isinstance(preprocessing.size_factors, str) else preprocessing.size_factors
+    for flag, names in (("--log1p", preprocessing.log1p), ("--size-factors", sized)):
+        if unknown := [name for name in names if name not in cohort.views]:
+            raise SettingsError(
+                f"{flag} names {name_some(unknown)}, which is no omic; there are "
+                f"{name_some(cohort.views, 20)}"
+            )
     request.settings.model.likelihoods_of(tuple(cohort.views))
 
 

@@ -62,7 +62,7 @@ def simulate(
         typer.Option(
             metavar="OMIC=NAME",
             help="What an omic's values are, if not gaussian: student_t, bernoulli, ordinal, beta, "
-            "poisson or negative_binomial; once for each omic.",
+            "poisson, negative_binomial or zinb; once for each omic.",
         ),
     ] = None,
     seed: inputs.Seed = 0,

@@ -70,6 +70,7 @@ def subtypes(
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    obs: inputs.NewObs = None,
     layer: inputs.Layers = None,
     backed: inputs.Backed = False,
     stability: Annotated[
@@ -92,7 +93,7 @@ def subtypes(
     feature is tested against subtypes formed without it.
     """
     tables, unfound = cohort_tables.tables_of_run_if_any(
-        run, files, view, features_in_rows, features_in_rows_of, layers=layer
+        run, files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
     )
     checks.require_run(run)
     checks.require_stability(stability)

@@ -33,6 +33,7 @@ def transform(
     view: inputs.Views = None,
     features_in_rows: inputs.FeaturesInRows = False,
     features_in_rows_of: inputs.FeaturesInRowsOf = None,
+    obs: inputs.NewObs = None,
     layer: inputs.Layers = None,
     backed: inputs.Backed = False,
     match_features: inputs.MatchFeatures = "exact",
@@ -42,7 +43,7 @@ def transform(
 ) -> CommandResult:
     """Project new samples into the latent space of a run, and assign them to its subtypes."""
     tables = cohort_tables.existing_tables(
-        files, view, features_in_rows, features_in_rows_of, layers=layer
+        files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
     )
     checks.require_files([rename_features])
     checks.require_run(run)

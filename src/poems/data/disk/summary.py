@@ -74,6 +74,11 @@ class Values:
         middle = int(np.searchsorted(np.cumsum(self.counts), (self.n + 1) // 2))
         return float(_from_key(middle))
 
+    def share_below(self, value: float) -> float:
+        """Return the share of the values below one, to within those that share its bits."""
+        key = int(_keys(np.array([value], dtype=np.float32))[0])
+        return float(self.counts[:key].sum() / self.n) if self.n else 0.0
+
 
 @dataclass(frozen=True, eq=False)
 class Summaries:

@@ -45,6 +45,8 @@ class BackedBatches:
     gaps
         View name to the number of missing entries of each feature over the
         samples of the cohort on which it was measured, (n_features,).
+    own
+        Views whose likelihood is given values as they were measured.
     device
         Where batches are put.
     buffer_bytes
@@ -56,6 +58,7 @@ class BackedBatches:
     measured: Tensor
     rows: npt.NDArray[np.int64]
     gaps: Mapping[str, npt.NDArray[np.int64]]
+    own: frozenset[str] = frozenset()
     device: torch.device = field(default=torch.device("cpu"))
     buffer_bytes: int = BUFFER_BYTES
 
@@ -65,7 +68,8 @@ class BackedBatches:
     @property
     def sample_bytes(self) -> int:
         """Bytes of one sample in memory."""
-        return 4 * sum(self.n_features.values())
+        twice = sum(width for name, width in self.n_features.items() if name in self.own)
+        return 4 * (sum(self.n_features.values()) + twice)
 
     @property
     def block_rows(self) -> int:
@@ -85,6 +89,17 @@ class BackedBatches:
         """Return the samples at positions ``rows``, still on disk."""
         at = rows.cpu().numpy().astype(np.int64)
         return replace(self, measured=self.measured[rows.cpu()], rows=self.rows[at])
+
+    def alone(self, name: str) -> BackedBatches:
+        """Return the samples with one of the views alone."""
+        return replace(
+            self,
+            views={name: self.views[name]},
+            n_features={name: self.n_features[name]},
+            measured=self.measured[:, [list(self.n_features).index(name)]],
+            gaps={name: self.gaps[name]},
+            own=self.own & {name},
+        )
 
     def to(self, device: torch.device) -> BackedBatches:
         """Return samples whose batches are put on ``device``."""
@@ -171,13 +186,22 @@ class BackedBatches:
         """Read the samples at positions ``at``, in that order."""
         values: dict[str, Tensor] = {}
         observed: dict[str, Tensor | None] = {}
+        targets: dict[str, Tensor] = {}
+        log_sizes: dict[str, Tensor] = {}
         for i, (name, view) in enumerate(self.views.items()):
             if view is None:
                 values[name] = torch.zeros(len(at), self.n_features[name])
                 observed[name] = None
+                if name in self.own:
+                    targets[name] = torch.zeros(len(at), self.n_features[name])
+                    log_sizes[name] = torch.zeros(len(at))
                 continue
             found = view.rows(self.rows[at])
             values[name] = torch.from_numpy(found.values)
+            if found.targets is not None and view.log_sizes is not None:
+                targets[name] = torch.from_numpy(found.targets)
+                sizes = view.log_sizes[self.rows[at]].astype(np.float32)
+                log_sizes[name] = torch.from_numpy(sizes)
             # Where any entry of a view is missing, its mask is always there, as in memory.
             mask: Tensor | None = None
             if self.gaps[name].any():
@@ -186,7 +210,7 @@ class BackedBatches:
                 if found.missing is not None:
                     mask = mask & ~torch.from_numpy(found.missing)
             observed[name] = mask
-        return Batch(values, observed, self.measured[torch.from_numpy(at)])
+        return Batch(values, observed, self.measured[torch.from_numpy(at)], targets, log_sizes)
 
 
 def _sizes(n_samples: int, batch_size: int) -> list[int]:
@@ -201,4 +225,6 @@ def _slice(batch: Batch, start: int, stop: int) -> Batch:
         {name: x[start:stop] for name, x in batch.values.items()},
         {name: None if m is None else m[start:stop] for name, m in batch.observed.items()},
         batch.measured[start:stop],
+        {name: x[start:stop] for name, x in batch.targets.items()},
+        {name: x[start:stop] for name, x in batch.log_sizes.items()},
     )

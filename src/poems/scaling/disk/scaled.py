@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from poems.data.disk.view import BackedView
+from poems.scaling.disk.own import dense_rows
 from poems.scaling.view_scaling import ViewScaling, require_not_negative
 
 Floats = npt.NDArray[np.float32]
@@ -24,12 +25,15 @@ class ScaledRows:
 
     ``values``: (n, n_features), the feature's mean where an entry is missing;
     ``missing``: which entries of the measured samples are, of the same shape,
-    or ``None`` if none is; ``n_clipped``: entries beyond the limits.
+    or ``None`` if none is; ``n_clipped``: entries beyond the limits. Of a view whose likelihood
+    takes values as they were measured ``targets``, like ``values``, are these, 0 where there is
+    none.
     """
 
     values: Floats
     missing: Bools | None = None
     n_clipped: int = 0
+    targets: Floats | None = None
 
     def mark(self, rows: Any, columns: Any, missing: Any = True) -> None:
         """Note that entries are missing."""
@@ -52,12 +56,16 @@ class ScaledView:
         The model's scaling of the view.
     column
         For each feature of the model its column in the file, -1 if absent.
+    log_sizes
+        Of the cohort's samples, (n_samples,), where the likelihood takes values as they were
+        measured.
     """
 
     name: str
     view: BackedView
     scaling: ViewScaling
     column: npt.NDArray[np.intp]
+    log_sizes: npt.NDArray[np.float64] | None = None
 
     @property
     def n_features(self) -> int:
@@ -67,8 +75,10 @@ class ScaledView:
     def rows(self, which: npt.NDArray[np.int64]) -> ScaledRows:
         """Return the samples at positions ``which`` of the cohort.
 
-        Bit for bit what :meth:`ViewScaling.apply` makes of the same values.
+        Bit for bit what :meth:`ViewScaling.apply`, or ``apply_own``, makes of the same values.
         """
+        if self.log_sizes is not None:
+            return self._own_rows(which, self.log_sizes[which])
         where, stored = self.view.read(which)
         fill = self.scaling.fill.astype(np.float32)
         shape = (len(which), self.n_features)
@@ -89,6 +99,26 @@ class ScaledView:
             found.mark(where[:, None], absent[None, :])
         return found
 
+    def _own_rows(
+        self, which: npt.NDArray[np.int64], log_sizes: npt.NDArray[np.float64]
+    ) -> ScaledRows:
+        """Return samples whose likelihood is given values as they were measured."""
+        shape = (len(which), self.n_features)
+        fill = self.scaling.fill.astype(np.float32)
+        found = ScaledRows(np.tile(fill, (len(which), 1)), targets=np.zeros(shape, np.float32))
+        assert found.targets is not None
+        for at, x in dense_rows(self.view, self.column, which):
+            given = self.scaling.own_values(x, log_sizes[at], self.name)
+            found.n_clipped += given.n_clipped
+            missing = np.isnan(given.scaled)
+            if missing.any():
+                found.mark(at, slice(None), missing)
+                found.values[at] = np.where(missing, fill, given.scaled)
+                found.targets[at] = np.where(missing, np.float32(0), given.targets)
+            else:
+                found.values[at], found.targets[at] = given.scaled, given.targets
+        return found
+
     def columns(self, start: int, stop: int) -> tuple[Floats, Bools | None]:
         """Return some features of the model for all samples of the cohort.
 
@@ -104,7 +134,10 @@ class ScaledView:
         part = _part(self.scaling, start, stop)
         fill = part.fill.astype(np.float32)
         for rows in _few_rows(found.shape):
-            found[rows], _ = part.apply(found[rows], self.name)
+            if self.log_sizes is None:
+                found[rows], _ = part.apply(found[rows], self.name)
+            else:
+                found[rows] = part.own_values(found[rows], self.log_sizes[rows], self.name).scaled
         gaps = np.isnan(found)
         if not gaps.any():
             return found, None
@@ -177,4 +210,5 @@ def _part(scaling: ViewScaling, start: int, stop: int) -> ViewScaling:
         scale=scaling.scale[some],
         fill=scaling.fill[some],
         variance=scaling.variance[some],
+        own=None if scaling.own is None else scaling.own.take(np.arange(start, stop)),
     )

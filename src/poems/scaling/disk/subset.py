@@ -92,11 +92,16 @@ def load_features(data: BackedBatches, features: dict[str, Tensor] | None) -> Ba
         return data.load()
     values: dict[str, list[Tensor]] = {name: [] for name in features}
     observed: dict[str, list[Tensor | None]] = {name: [] for name in features}
+    targets: dict[str, list[Tensor]] = {name: [] for name in features if name in data.own}
+    log_sizes: dict[str, list[Tensor]] = {name: [] for name in targets}
     for chunk in data.chunks():
         for name, columns in features.items():
             mask = chunk.observed[name]
             values[name].append(chunk.values[name][:, columns])
             observed[name].append(None if mask is None else mask[:, columns])
+            if name in targets:
+                targets[name].append(chunk.targets[name][:, columns])
+                log_sizes[name].append(chunk.log_sizes[name])
     return Batch(
         {name: torch.cat(parts) for name, parts in values.items()},
         {
@@ -106,4 +111,6 @@ def load_features(data: BackedBatches, features: dict[str, Tensor] | None) -> Ba
             for name, parts in observed.items()
         },
         data.measured,
+        {name: torch.cat(parts) for name, parts in targets.items()},
+        {name: torch.cat(parts) for name, parts in log_sizes.items()},
     )

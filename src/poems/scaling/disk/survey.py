@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from poems.data.disk.matrix import pieces
+from poems.scaling.disk.own import passed
 from poems.scaling.disk.scaled import ScaledView
 
 
@@ -24,6 +26,38 @@ class Survey:
     gaps: npt.NDArray[np.int64]
     n_clipped: int
     n_entries: int
+
+
+def surveyed(view: ScaledView, obs: pd.DataFrame) -> tuple[ScaledView, Survey]:
+    """Pass over a view; of one whose likelihood takes values as they were measured, size samples.
+
+    ``obs`` is the table of the cohort's samples.
+
+    Raises
+    ------
+    DataError
+        If the likelihood cannot take one of the values, or a sample has no size.
+    """
+    own = view.scaling.own
+    if own is None:
+        return view, survey(view)
+    usable = view.view.measured.copy()
+    log_sizes, gaps = np.zeros(len(usable)), np.zeros(view.n_features, dtype=np.int64)
+    n_clipped = n_entries = 0
+    place = pd.Series(np.arange(len(obs)), index=obs.index)
+    for values, some in passed(view.view, view.column, obs):
+        at = place[some.index].to_numpy()
+        there = ~np.isnan(values)
+        usable[at] = there.any(axis=1)
+        gaps += np.count_nonzero(~there[usable[at]], axis=0)
+        n_entries += int(there.sum())
+        if own.kind == "heavy":
+            n_clipped += view.scaling.apply(values, view.name)[1]
+        else:
+            targets = own.targets(values, view.name, view.scaling.features, some.index)
+            log_sizes[at] = own.log_sizes(targets, view.name, some)
+    sized = replace(view, log_sizes=log_sizes)
+    return sized, Survey(usable, gaps, n_clipped, n_entries)
 
 
 def survey(view: ScaledView) -> Survey:
