@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from poems.data.files import existing_file
-from poems.data.stored.hdf5_look.serve import answer
+from poems.data.stored.parsed_apart.serve import answer
 from poems.data.stored.helper import HELPER, CrashError, NoHelperError
 from poems.errors import ReadError
 
