@@ -16,9 +16,11 @@ import pytest
 from hdf5_files import csr, dense, read, table
 from helper_programs import ABORT, CIRCLE, CRASH, GONE
 
+import poems
 from poems import DataError, ReadError
 from poems.data.stored import parsing
 from poems.data.stored.helper import Helper
+from poems.data.stored.parsed_apart.payload import Payload
 from poems.data.stored.parsed_apart import limits, parquet, serve, zarr_store
 
 KINDS = {"parquet": "a.parquet", "zarr_store": "a.zarr"}
@@ -100,15 +102,19 @@ def refuse(*_: Any, **__: Any) -> None:
     raise OSError("no more processes")
 
 
-def test_a_process_that_ended_meanwhile_is_started_again_and_finds_its_place(
-    path: Path, kind: str
-) -> None:
-    import poems
+def test_a_process_that_ended_meanwhile_is_started_again(path: Path, kind: str) -> None:
+    for _ in range(2):
+        np.testing.assert_array_equal(read({"a": path}, True)["a"], expected(kind))
+        parsing.HELPERS[kind].end()
 
+
+def test_values_that_were_read_once_to_the_end_are_read_here_afterwards(
+    path: Path, kind: str, use: Callable[[str], Helper]
+) -> None:
     with poems.read({"a": path}, backed=True) as cohort:
-        for _ in range(2):
-            np.testing.assert_array_equal(cohort.views["a"].rows(slice(None)), expected(kind))
-            parsing.HELPERS[kind].end()
+        use(CRASH)
+        np.testing.assert_array_equal(cohort.views["a"].rows(slice(None)), expected(kind))
+        np.testing.assert_array_equal(cohort.views["a"].columns(1, 3), expected(kind)[:, 1:3])
 
 
 def test_bytes_that_changed_are_read_or_refused_with_one_sentence(tmp_path: Path) -> None:
@@ -173,5 +179,5 @@ def test_the_memory_of_the_process_is_bounded_by_what_is_asked_for(
     asked = {"kind": "zarr_store", "path": "a", "where": "a", "seconds": 1.0}
     file = parsing.nameless_file()
     for memory in (10**6, 10**9):
-        serve.parse({**asked, "memory": memory}, file)
+        serve.parse({**asked, "memory": memory}, Payload(file))
     assert 0.9e9 < set_to[1] - set_to[0] < 1.1e9

@@ -50,6 +50,10 @@ class Matrix(Protocol):
         """Return the columns from ``start`` to ``stop`` of all rows, dense."""
         ...
 
+    def trust(self) -> None:
+        """Take note that all values were read once, and none was damaged."""
+        ...
+
 
 class DenseArray:
     """A two-dimensional array of HDF5 or zarr.
@@ -79,6 +83,10 @@ class DenseArray:
         chunks = getattr(array, "chunks", None)
         self.chunk_rows = int(chunks[0]) if chunks else 1
         self._array = array
+
+    def trust(self) -> None:
+        """Let the array be read in this process, if another one did so until now."""
+        _trust(self._array)
 
     def read(self, start: int, stop: int) -> Rows:
         """Return some rows."""
@@ -127,6 +135,11 @@ class CsrArrays:
         self.chunk_rows = 1
         self._indptr, self._indices, self._data = pointers, indices, data
 
+    def trust(self) -> None:
+        """Let the arrays be read in this process, if another one did so until now."""
+        for array in (self._data, self._indices):
+            _trust(array)
+
     def read(self, start: int, stop: int) -> Rows:
         """Return some rows."""
         first, last = int(self._indptr[start]), int(self._indptr[stop])
@@ -146,6 +159,11 @@ class CsrArrays:
             part = self.read(rows.start, rows.stop)[:, start:stop]
             found[rows] = part.toarray()
         return found
+
+
+def _trust(array: Any) -> None:
+    if hasattr(array, "trust"):
+        array.trust()
 
 
 def pieces(n_rows: int, n_columns: int, chunk_rows: int = 1) -> Iterator[slice]:

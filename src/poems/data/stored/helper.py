@@ -27,7 +27,13 @@ _PROGRAM = (
 
 
 # Allocators that reserve address space ahead would meet the limit of memory at once.
-_FRUGAL = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
+_FRUGAL = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "2",
+    # Blocks of one size are read over and over: their memory is not given back in between.
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+}
 
 
 class NoHelperError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,7 @@ from poems.data.stored.helper import (
     handed_over,
     nameless_file,
 )
+from poems.data.stored.parsed_apart.payload import Payload
 from poems.data.stored.parsed_apart.serve import parse as parse_here
 from poems.errors import ReadError
 
@@ -105,11 +107,9 @@ def parse(
 
 
 def _here(question: dict[str, Any]) -> tuple[dict[str, Any], Bytes]:
-    import json
-
     file = nameless_file()
     try:
-        answer = json.loads(parse_here({**question, "seconds": None}, file))
+        answer = json.loads(parse_here({**question, "seconds": None}, Payload(file)))
         return answer, handed_over(file, int(answer.get("n_bytes", 0)))
     finally:
         os.close(file)

@@ -103,8 +103,27 @@ class ZarrArray(ZarrNode):
         self.chunks: tuple[int, ...] = tuple(facts["chunks"])
         self.dtype: np.dtype[Any] = np.dtype(facts["dtype"])
         self._is_pickled = bool(facts["pickled"])
+        self._here: Any = None
+
+    def trust(self) -> None:
+        """Read in this process from now on: all values were read by the other one, and are sound.
+
+        Raises
+        ------
+        ReadError
+            If it is not there any more.
+        """
+        from poems.data.stored.parsed_apart.links import Refused
+        from poems.data.stored.parsed_apart.zarr_store import node_at
+
+        try:
+            self._here = node_at(str(self._place.path), self._place.token, self._place.name)
+        except (Refused, KeyError, OSError) as error:
+            raise ReadError(str(error)) from None
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
+        if self._here is not None:
+            return np.asarray(self._here[key])
         given = key if isinstance(key, tuple) else (key,)
         each = [*given, *[slice(None)] * (len(self.shape) - len(given))]
         part = [one.indices(n)[:2] for one, n in zip(each, self.shape, strict=True)]

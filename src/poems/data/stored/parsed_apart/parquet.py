@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from .links import Refused
@@ -13,6 +14,8 @@ _MOST_OPEN = 16
 _SMALL, _RATIO = 1 << 28, 10_000
 
 _open: dict[tuple[str, int, int], Any] = {}
+# Their columns, which the library makes anew each time that it is asked.
+_names: dict[tuple[str, int, int], list[str]] = {}
 
 
 def answer(question: dict[str, Any], payload: Payload) -> dict[str, Any]:
@@ -26,32 +29,54 @@ def answer(question: dict[str, Any], payload: Payload) -> dict[str, Any]:
     Refused
         If it claims more than it can hold, or a column is of another kind than asked for.
     """
+    if question["do"] == "block":
+        return payload.array(block(question, payload.empty))
     path = question["path"]
-    found = os.stat(path)
-    key = (path, found.st_mtime_ns, found.st_size)
-    if key not in _open:
-        _opened(key)
-    file = _open[key]
+    file, _ = _file(path)
     if question["do"] == "open":
-        return _facts(file, path, found.st_size, payload)
-    if question["do"] == "table":
-        return payload.table(file.read(columns=question["columns"]))
-    names = [name for name in file.schema_arrow.names if name not in question["index"]]
+        return _facts(file, path, os.stat(path).st_size, payload)
+    return payload.table(file.read(columns=question["columns"]))
+
+
+def block(question: dict[str, Any], empty: Callable[..., Any]) -> Any:
+    """Return some columns of numbers, of one row group or all, as an array that ``empty`` made.
+
+    Raises
+    ------
+    Refused
+        If a column holds no numbers.
+    """
+    file, names = _file(question["path"])
+    names = [name for name in names if name not in question["index"]]
     names = names[question["start"] : question["stop"]]
     group = question["group"]
     table = (
         file.read(columns=names) if group is None else file.read_row_group(group, columns=names)
     )
-    return payload.array(_numbers(table, names, question["dtype"], path))
+    found = empty((table.num_rows, len(names)), question["dtype"])
+    _write_numbers(table, names, found, question["path"])
+    return found
+
+
+def _file(path: str) -> tuple[Any, list[str]]:
+    """Return a file, opened, and the names of its columns."""
+    found = os.stat(path)
+    key = (path, found.st_mtime_ns, found.st_size)
+    if key not in _open:
+        _opened(key)
+    return _open[key], _names[key]
 
 
 def _opened(key: tuple[str, int, int]) -> None:
     import pyarrow.parquet
 
     while len(_open) >= _MOST_OPEN:
-        _open.pop(next(iter(_open))).close(force=True)
+        oldest = next(iter(_open))
+        _names.pop(oldest, None)
+        _open.pop(oldest).close(force=True)
     try:
         _open[key] = pyarrow.parquet.ParquetFile(key[0])
+        _names[key] = list(_open[key].schema_arrow.names)
     except MemoryError:
         raise
     except Exception as error:  # the library raises many kinds on damaged files
@@ -82,11 +107,10 @@ def _facts(file: Any, path: str, size: int, payload: Payload) -> dict[str, Any]:
     }
 
 
-def _numbers(table: Any, names: list[str], dtype: str, path: str) -> Any:
-    """Return columns as an array of shape (n_rows, n_columns), NaN where there is no value."""
+def _write_numbers(table: Any, names: list[str], found: Any, path: str) -> None:
+    """Write columns into an array of shape (n_rows, n_columns), NaN where there is no value."""
     import numpy as np
 
-    found = np.empty((table.num_rows, len(names)), dtype=dtype)
     # What is beyond single precision becomes infinite, which is refused later with its cell named;
     # and the NA of R is a NaN that signals, which is nothing to warn of.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -98,4 +122,3 @@ def _numbers(table: Any, names: list[str], dtype: str, path: str) -> Any:
             if values.dtype.kind not in "fiub":
                 raise Refused(f"{path}: column {name!r} holds values of type {values.dtype}")
             found[:, at] = values
-    return found

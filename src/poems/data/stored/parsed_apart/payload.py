@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,16 +24,37 @@ class Payload:
 
     def __init__(self, file: int) -> None:
         self._file = file
-        if os.fstat(file).st_size > _KEPT:
-            os.ftruncate(file, 0)
+        self._map: mmap.mmap | None = None
 
-    def array(self, values: Any) -> dict[str, Any]:
-        """Hand over a NumPy array of numbers; return what the other process needs to know."""
+    def begin(self) -> None:
+        """Give back what was large of the values that were handed over before."""
+        if os.fstat(self._file).st_size > _KEPT:
+            self._map = None  # where the arrays on it are gone, it is closed
+            os.ftruncate(self._file, 0)
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Return a NumPy array to write values into, which are thereby handed over."""
         import numpy as np
 
-        values = np.ascontiguousarray(values)
-        n_bytes = self.bytes(memoryview(values.reshape(-1).view(np.uint8)))
-        return {"n_bytes": n_bytes, "dtype": values.dtype.str, "shape": values.shape}
+        kind = np.dtype(dtype)
+        size = math.prod(shape) * kind.itemsize
+        if self._map is None or len(self._map) < size:
+            self._map = None
+            os.ftruncate(self._file, max(size, 1))
+            self._map = mmap.mmap(self._file, max(size, 1))
+        return np.frombuffer(self._map, kind, math.prod(shape)).reshape(shape)
+
+    def array(self, values: Any) -> dict[str, Any]:
+        """Hand over a NumPy array of numbers; return what the other process needs to know.
+
+        Nothing is copied of one that :meth:`empty` gave.
+        """
+        import numpy as np
+
+        if self._map is None or not np.may_share_memory(values, np.frombuffer(self._map, "u1")):
+            place = self.empty(values.shape, values.dtype)
+            place[...] = values
+        return {"n_bytes": values.nbytes, "dtype": values.dtype.str, "shape": values.shape}
 
     def bytes(self, data: memoryview | bytes) -> int:
         """Hand over bytes; return their number."""

@@ -32,8 +32,8 @@ def serve(library: str = "h5py", payload: str = "") -> None:
         The descriptor of the file in which values are handed over, if any are.
     """
     import_module(library)
-    file = int(payload) if payload else None
-    if file is None:
+    values = Payload(int(payload)) if payload else None
+    if values is None:
         limit_memory(_MEMORY + (1 << 28))
     while True:
         idle = threading.Timer(_IDLE, os._exit, (0,))
@@ -47,7 +47,7 @@ def serve(library: str = "h5py", payload: str = "") -> None:
         sys.stdout.buffer.flush()
         question = json.loads(line)
         os.chdir(question["folder"])
-        found = answer(question) if file is None else parse(question, file)
+        found = answer(question) if values is None else parse(question, values)
         sys.stdout.buffer.write(found + b"\n")
         sys.stdout.buffer.flush()
 
@@ -73,7 +73,7 @@ def answer(question: dict[str, Any]) -> bytes:
     return json.dumps(found).encode()
 
 
-def parse(question: dict[str, Any], file: int) -> bytes:
+def parse(question: dict[str, Any], payload: Payload) -> bytes:
     """Return what a module of this package answers, or why a file is refused, as JSON.
 
     Parameters
@@ -81,8 +81,8 @@ def parse(question: dict[str, Any], file: int) -> bytes:
     question
         ``kind`` names the module; ``seconds`` and ``memory`` limit it, ``None`` where this is
         the process that asks.
-    file
-        The descriptor of the file in which values are handed over.
+    payload
+        Where values are handed over.
     """
     path = question["path"]
     try:
@@ -90,7 +90,8 @@ def parse(question: dict[str, Any], file: int) -> bytes:
         if question["seconds"] is not None:
             limit_time(question["seconds"])
             limit_memory_beyond(question["memory"])
-        found = module.answer(question, Payload(file))
+        payload.begin()
+        found = module.answer(question, payload)
     except Refused as error:
         found = {"refused": str(error)}
     except MemoryError:

@@ -35,15 +35,31 @@ def answer(question: dict[str, Any], payload: Payload) -> dict[str, Any]:
     Refused
         If the folder holds links, is no zarr, or chunks are damaged or too large.
     """
-    node = _node(_nodes(question), question["place"])
+    node = node_at(question["path"], question["token"], question["place"])
     if question["do"] == "node":
         return _facts(node)
     if question["do"] == "chunks":
         expected, there = _chunks(node, question["where"])
         return {"expected": expected, "there": there}
     if question["do"] == "read":
-        return payload.array(node[tuple(slice(*each) for each in question["part"])])
+        return _values(node, question["part"], payload)
     return _frame(node, payload)
+
+
+def node_at(path: str, token: str, place: str) -> Any:
+    """Return the group or array at a place of a folder.
+
+    Raises
+    ------
+    Refused
+        If the folder holds links, or is no zarr.
+    """
+    key = (path, token)
+    if key not in _open:
+        while len(_open) >= _MOST_OPEN:
+            _open.pop(next(iter(_open)))
+        _open[key] = {"": _root(Path(path))}
+    return _node(_open[key], place)
 
 
 def _node(nodes: dict[str, Any], place: str) -> Any:
@@ -51,15 +67,6 @@ def _node(nodes: dict[str, Any], place: str) -> Any:
         parent, _, name = place.rpartition("/")
         nodes[place] = _node(nodes, parent)[name]
     return nodes[place]
-
-
-def _nodes(question: dict[str, Any]) -> dict[str, Any]:
-    key = (question["path"], question["token"])
-    if key not in _open:
-        while len(_open) >= _MOST_OPEN:
-            _open.pop(next(iter(_open)))
-        _open[key] = {"": _root(Path(question["path"]))}
-    return _open[key]
 
 
 def _root(path: Path) -> Any:
@@ -118,6 +125,19 @@ def _facts(node: Any) -> dict[str, Any]:
         "chunks": [int(n) for n in _chunk(node)],
         "pickled": _is_pickled(node.metadata),
     }
+
+
+def _values(array: Any, part: list[list[int]], payload: Payload) -> dict[str, Any]:
+    """Hand over a part of an array, unpacked straight into its place where the library can."""
+    from zarr.buffer import cpu
+
+    slices = tuple(slice(*each) for each in part)
+    shape = tuple(stop - start for start, stop in part)
+    if min(shape, default=0) < 1:
+        return payload.array(array[slices])
+    found = payload.empty(shape, array.dtype)
+    array.get_basic_selection(slices, out=cpu.NDBuffer.from_ndarray_like(found))
+    return payload.array(found)
 
 
 def _is_pickled(metadata: Any) -> bool:
