@@ -134,7 +134,7 @@ def _check_is_text(path: Path, data: bytes) -> None:
     if data.startswith(_ZIP_MAGIC):
         if b"xl/" in data:
             raise ReadError(
-                f"{path} is an Excel workbook (.xlsx), not text; export the sheet as CSV"
+                f"{path} is an Excel workbook, not text; name it .xlsx, or export the sheet as CSV"
             )
         raise ReadError(f"{path} is a zip archive or an Excel workbook; export the table as CSV")
     for magic, name in _PACKED.items():

@@ -17,9 +17,9 @@ from helper_programs import ABORT, CIRCLE, CRASH, GONE, HALF, STARTED
 
 from poems import ReadError
 from poems.data.stored import hdf5
+from poems.data.stored.helper import CrashError, Helper, NoHelperError
 from poems.data.stored.parsed_apart import serve
 from poems.data.stored.parsed_apart.values import look
-from poems.data.stored.helper import CrashError, Helper, NoHelperError
 from poems.errors import PoemsError
 
 ECHO = """

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from poems.data.files import existing_file
-from poems.data.stored.parsed_apart.serve import answer
 from poems.data.stored.helper import HELPER, CrashError, NoHelperError
+from poems.data.stored.parsed_apart.serve import answer
 from poems.errors import ReadError
 
 _MARK = b"\x89HDF\r\n\x1a\n"

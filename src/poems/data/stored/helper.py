@@ -202,7 +202,7 @@ def nameless_file() -> int:
 def handed_over(file: int, n_bytes: int) -> Bytes:
     """Return the first bytes of a file, of shape (n_bytes,)."""
     found = np.empty(n_bytes, dtype=np.uint8)
-    left, at = memoryview(found), 0
+    left, at = memoryview(found.data), 0
     while at < n_bytes:
         read = os.preadv(file, [left[at:]], at)
         if not read:

@@ -114,7 +114,7 @@ class ParquetFile:
             return np.asarray(_block_here(asked, str(self.path)))
         claimed = 8 * n_rows * (stop - start)
         answer, values = parse("parquet", self.path, question, claimed=claimed)
-        return values.view(answer["dtype"]).reshape(answer["shape"])
+        return np.asarray(values.view(answer["dtype"]).reshape(answer["shape"]))
 
 
 def _block_here(question: dict[str, Any], where: str) -> npt.NDArray[Any]:

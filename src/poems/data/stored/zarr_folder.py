@@ -130,7 +130,7 @@ class ZarrArray(ZarrNode):
         # Whole chunks are unpacked, of which there is at least one.
         n_values = max(math.prod(max(b - a, 0) for a, b in part), math.prod(self.chunks))
         answer, values = self._place.ask("read", n_values * self.dtype.itemsize, part=part)
-        return values.view(answer["dtype"]).reshape(answer["shape"])
+        return np.asarray(values.view(answer["dtype"]).reshape(answer["shape"]))
 
     def require_no_pickle(self, where: str) -> None:
         """Refuse an array whose values would have to be unpickled.

@@ -132,10 +132,37 @@ def read_text_table(path: Path) -> TextTable:
         If the file cannot be read as text, seems to use another delimiter,
         or has records of different lengths; the text names the line.
     """
-    lines = read_text(path).rstrip("\n").split("\n")
-    frame = find_table(path, lines, DELIMITERS[table_suffix(path)])
+    return table_of_lines(path, read_text(path).rstrip("\n").split("\n"))
+
+
+def table_of_lines(
+    path: Path, lines: list[str], delimiter: str = "", findings: tuple[Finding, ...] = ()
+) -> TextTable:
+    """Return the table in the lines of a file, as :func:`read_text_table` does.
+
+    Parameters
+    ----------
+    path
+        The file.
+    lines
+        Its lines; not empty.
+    delimiter
+        What separates the fields, if that is known; otherwise the extension and the lines tell.
+    findings
+        What was assumed before.
+
+    Raises
+    ------
+    ReadError
+        If they seem to be separated in another way, or records have different lengths.
+    """
+    frame = find_table(path, lines, delimiter or DELIMITERS[table_suffix(path)])
     lines, offset = frame.lines, frame.offset
-    delimiter, findings = _delimiter(path, lines, offset)
+    if delimiter:
+        _require_no_title(path, lines, delimiter, offset)
+    else:
+        delimiter, found = _delimiter(path, lines, offset)
+        findings += found
     quoted = any('"' in line for line in lines)
     header, body_start = _header(path, lines, delimiter, offset)
     read_records = _quoted_records if quoted else _plain_records

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from .links import Refused
@@ -34,7 +34,7 @@ def answer(question: dict[str, Any], payload: Payload) -> dict[str, Any]:
     path = question["path"]
     file, _ = _file(path)
     if question["do"] == "open":
-        return _facts(file, path, os.stat(path).st_size, payload)
+        return _facts(file, path, Path(path).stat().st_size, payload)
     return payload.table(file.read(columns=question["columns"]))
 
 
@@ -50,9 +50,7 @@ def block(question: dict[str, Any], empty: Callable[..., Any]) -> Any:
     names = [name for name in names if name not in question["index"]]
     names = names[question["start"] : question["stop"]]
     group = question["group"]
-    table = (
-        file.read(columns=names) if group is None else file.read_row_group(group, columns=names)
-    )
+    table = file.read(columns=names) if group is None else file.read_row_group(group, columns=names)
     found = empty((table.num_rows, len(names)), question["dtype"])
     _write_numbers(table, names, found, question["path"])
     return found
@@ -60,7 +58,7 @@ def block(question: dict[str, Any], empty: Callable[..., Any]) -> Any:
 
 def _file(path: str) -> tuple[Any, list[str]]:
     """Return a file, opened, and the names of its columns."""
-    found = os.stat(path)
+    found = Path(path).stat()
     key = (path, found.st_mtime_ns, found.st_size)
     if key not in _open:
         _opened(key)

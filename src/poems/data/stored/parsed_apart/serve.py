@@ -69,7 +69,9 @@ def answer(question: dict[str, Any]) -> bytes:
             f"{_MEMORY >> 30} GB of memory; copy it again, or write it again"
         )
     except Exception as error:  # the library raises many kinds on damaged files
-        found = f"{path} is a damaged HDF5 file ({_reason(error)}); copy it again, or write it again"
+        found = (
+            f"{path} is a damaged HDF5 file ({_reason(error)}); copy it again, or write it again"
+        )
     return json.dumps(found).encode()
 
 
