@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from poems.data.disk.matrix import Floats, Rows, guarded
+from poems.data.disk.matrix import Floats, Rows, guarded, is_wide
 from poems.data.stored.parquet_file import ParquetFile, open_file
 from poems.errors import DataError
 from poems.findings import Finding, name_some
@@ -25,6 +25,8 @@ class ParquetTable:
     def __init__(self, file: ParquetFile, columns: list[str], index: list[str]) -> None:
         self.where = where = str(file.path)
         self.shape: tuple[int, int] = (file.n_rows, len(columns))
+        self.dtype: type[np.floating[Any]] = np.float32
+        self.is_wide = False
         sizes = file.group_rows
         self.chunk_rows = max(sizes, default=1)
         if self.chunk_rows * len(columns) * 4 > _LARGEST_GROUP:
@@ -39,9 +41,10 @@ class ParquetTable:
                 raise DataError(
                     f"{where}: column '{name}' holds {kind}, not numbers; move it to the obs table"
                 )
+            self.is_wide = self.is_wide or is_wide(kind.to_pandas_dtype())
         self._file, self._index = file, index
         self._ends = np.cumsum(sizes, dtype=np.int64)
-        self._cached: tuple[int, Floats] | None = None
+        self._cached: tuple[tuple[int, type], Floats] | None = None
         self._trusted = False
 
     def trust(self) -> None:
@@ -58,7 +61,7 @@ class ParquetTable:
             parts.append(self._group(first)[start - begin : min(stop, end) - begin])
             start, first = end, first + 1
         if not parts:
-            return np.empty((0, self.shape[1]), dtype=np.float32)
+            return np.empty((0, self.shape[1]), dtype=self.dtype)
         return parts[0].copy() if len(parts) == 1 else np.concatenate(parts)
 
     def columns(self, start: int, stop: int) -> Floats:
@@ -66,13 +69,13 @@ class ParquetTable:
         return self._block(None, start, stop)
 
     def _group(self, number: int) -> Floats:
-        if self._cached is None or self._cached[0] != number:
+        if self._cached is None or self._cached[0] != (number, self.dtype):
             self._cached = None  # before the next is read: one at a time
-            self._cached = (number, self._block(number, 0, self.shape[1]))
+            self._cached = ((number, self.dtype), self._block(number, 0, self.shape[1]))
         return self._cached[1]
 
     def _block(self, group: int | None, start: int, stop: int) -> Floats:
-        return self._file.block(group, start, stop, self._index, np.float32, self._trusted)
+        return self._file.block(group, start, stop, self._index, self.dtype, self._trusted)
 
 
 def open_parquet(path: Path) -> tuple[ParquetTable, pd.Index, pd.Index, tuple[Finding, ...]]:

@@ -90,8 +90,8 @@ def _findings(path: Path, answer: dict[str, Any]) -> Iterator[Finding]:
         place, text = answer["first_dates"]
         said = (
             f"{where}: {count(n, 'cell is a date', 'cells are dates')}, the first {place} "
-            f"({text}). Where no date was meant, a spreadsheet made it of a number such as 3-1 or 1.3: take "
-            "the values from the table as it was before a spreadsheet opened it"
+            f"({text}). Where no date was meant, a spreadsheet made it of a number such as 3-1 or "
+            "1.3: take the values from the table as it was before a spreadsheet opened it"
         )
         yield Finding("warning", "dates-in-cells", said)
     n, others = answer["formulas"], answer["of_other_books"]
