@@ -159,7 +159,7 @@ def of_flags() -> Iterator[Case]:
     yield Case("a log of an omic that is none", f"{fit} --log1p rma", ("rma", "rna"), "", rna)
     yield Case("a setting that is none", f"{fit} --config c.toml", ("c.toml", "n_latnt"), "",
                {**rna, "c.toml": "[model]\nn_latnt = 3\n"})  # fmt: skip
-    yield Case("no TOML", f"{fit} --config c.toml", ("c.toml", "line"), "",
+    yield Case("no TOML", f"{fit} --config c.toml", ("c.toml",), "mend",
                {**rna, "c.toml": "model = [\n"})  # fmt: skip
     yield Case("a folder that is a file", "fit rna.csv --out rna.csv", ("rna.csv",), "", rna)
     yield Case("a run that is there", "fit rna.csv --out run --epochs 2", ("run",), "--overwrite",
@@ -180,18 +180,18 @@ def of_runs() -> Iterator[Case]:
     yield Case("times below zero", "survival run --obs bad.csv --time time --event dead",
                ("time", "s1"), "", obs)  # fmt: skip
     yield Case("words for times", f"{ask} --time grade --event dead", ("grade",), "", obs)
-    yield Case("labels that are none", "evaluate run --obs obs.csv --labels stage",
+    yield Case("labels that are none", "report run --obs obs.csv --labels stage",
                ("stage", "age", "grade"), "", obs)  # fmt: skip
-    yield Case("labels that are numbers", "evaluate run --obs obs.csv --labels time", ("time",),
-               "", obs)  # fmt: skip
+    yield Case("covariates that are none", f"{ask} --time time --event dead --covariates sex",
+               ("sex", "age"), "", obs)  # fmt: skip
     yield Case("gene sets that are none", "genesets run --gmt g.gmt", ("g.gmt",), "",
                {"g.gmt": "only a name\n"})  # fmt: skip
     yield Case("gene sets of other names", "genesets run --gmt g.gmt", ("gene",), "--map",
                {"g.gmt": "set\tx\tTP53\tKRAS\tMYC\n" * 1})  # fmt: skip
     yield Case("new samples without features", "transform run new.csv --out t", ("gene",), "",
                {"new.csv": renamed({f: f"x{f}" for f in FEATURES})})  # fmt: skip
-    yield Case("an omic that the run lacks", "transform run new.csv other.csv --out t", ("other",),
-               "", {"new.csv": text(table()), "other.csv": text(table())})  # fmt: skip
+    yield Case("no omic of the run", "transform run other.csv --out t", ("other", "new"), "",
+               {"other.csv": text(table())})  # fmt: skip
     yield Case("a model that was changed", "info cut.poems", ("cut.poems",), "", {})
 
 

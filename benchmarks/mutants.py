@@ -140,7 +140,9 @@ def main() -> None:
                 seconds = time.monotonic() - start
                 writer.writerow([each.file, each.old, each.new, result, f"{seconds:.0f}"])
                 file.flush()
-                print(f"{result:9}{seconds:5.0f} s  {each.file}: {each.old} -> {each.new}", flush=True)
+                print(
+                    f"{result:9}{seconds:5.0f} s  {each.file}: {each.old} -> {each.new}", flush=True
+                )
 
 
 if __name__ == "__main__":

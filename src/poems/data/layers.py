@@ -53,8 +53,8 @@ def layers_of(layer: Layer, sources: Mapping[str, Any]) -> dict[str, str]:
     tables = [name for name in layer if not _has_layers(sources[name])]
     if tables:
         raise SettingsError(
-            f"layer is given for view {name_some(map(repr, tables))}, which is no AnnData "
-            "and no workbook and has no layers"
+            f"layer is given for view {name_some(map(repr, tables))}, which is no AnnData and no "
+            "workbook and has no layers; leave it out for this view"
         )
     return dict(layer)
 

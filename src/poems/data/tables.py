@@ -147,7 +147,8 @@ def _from_file(path: Path, features_in_rows: bool, layer: str | None) -> Table:
         existing_file(path)
     if reader is None:
         suffix = table_suffix(path)
-        remedy = "; export the sheet as CSV" if suffix in (".xls", ".xlsb", ".ods") else ""
+        is_sheet = suffix in (".xls", ".xlsb", ".ods")
+        remedy = "; export the sheet as CSV" if is_sheet else "; name it by what it holds"
         raise ReadError(f"{path} has extension '{suffix}', expected {suffixes('table')}{remedy}")
     if reader.table is None:
         remedy = (

@@ -43,7 +43,10 @@ def inspect_hdf5(path: Path, *, whole: bool = False) -> int:
         If the file is missing, not HDF5, damaged, or takes values from others.
     """
     if not _is_hdf5(existing_file(path)):
-        raise ReadError(f"{path} is not an HDF5 file, as .h5ad and .h5mu must be")
+        raise ReadError(
+            f"{path} is not an HDF5 file, as .h5ad and .h5mu must be; name it by what it is, or "
+            "write it again"
+        )
     found = json.loads(_answer(path, whole))
     if isinstance(found, str):
         raise ReadError(found)

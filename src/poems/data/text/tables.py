@@ -168,12 +168,13 @@ def table_of_lines(
     read_records = _quoted_records if quoted else _plain_records
     records, body = read_records(path, lines[body_start:], delimiter, offset + body_start)
     if not records:
-        raise ReadError(f"{path} has a header but no rows")
+        raise ReadError(f"{path} has a header but no rows; copy it again, or write it again")
     shape = table_shape(path, header, records, delimiter)
     if not shape.columns:
         raise ReadError(
             f"{path} has a single column when split at {DELIMITER_NAMES[delimiter]}s; "
-            "expected sample names and at least one more column"
+            "expected sample names and at least one more column. If something else separates its "
+            "fields, save it as CSV"
         )
     n_texts = 0 if frame.gct is None else frame.gct[2]
     _require_sizes(path, frame.gct, shape, len(records))

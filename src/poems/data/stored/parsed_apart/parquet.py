@@ -79,7 +79,9 @@ def _opened(key: tuple[str, int, int]) -> None:
         raise
     except Exception as error:  # the library raises many kinds on damaged files
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise Refused(f"{key[0]} is not a readable Parquet file: {reason}") from None
+        raise Refused(
+            f"{key[0]} is not a readable Parquet file ({reason}); copy it again, or write it again"
+        ) from None
 
 
 def _facts(file: Any, path: str, size: int, payload: Payload) -> dict[str, Any]:
