@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from poems.data.disk.sorted_columns import SortedColumns
 from poems.data.disk.matrix import Floats
+from poems.data.disk.sorted_columns import SortedColumns
 from poems.data.disk.view import BackedView
 
 Array = npt.NDArray[np.float64]
