@@ -1,6 +1,6 @@
 """Faults put into the code one at a time, and whether the tests notice.
 
-    python benchmarks/mutants.py [--part 1/4] [--only networks] [--out mutants.csv]
+    python benchmarks/mutants.py [--part 1/4] [--only networks] [--again] [--out mutants.csv]
 
 Each place of mutants.toml is changed in a copy of the source, and the tests that are named for it
 run, with the examples of the changed module. "caught": one of them failed. "survived": all passed,
@@ -53,6 +53,12 @@ def places() -> list[Place]:
     if gone:
         raise SystemExit("\n".join(f"not in {each.file} any more: {each.old}" for each in gone))
     return found
+
+
+def results(path: Path) -> dict[tuple[str, str], str]:
+    """Return the last result of each place in a file that was written before."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return {(row[0], row[1]): row[3] for row in csv.reader(file)}
 
 
 def source(root: Path, place: Place) -> Path:
@@ -114,11 +120,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", default="1/1", help="which of how many parts of the list")
     parser.add_argument("--only", default="", help="places in files with this in their name")
+    parser.add_argument("--again", action="store_true", help="those that survived in --out")
     parser.add_argument("--unchanged", action="store_true", help="run the tests of all as they are")
     parser.add_argument("--out", type=Path, default=Path("mutants.csv"))
     given = parser.parse_args()
     part, parts = map(int, given.part.split("/"))
     chosen = [each for each in places() if given.only in each.file][part - 1 :: parts]
+    if given.again:
+        last = results(given.out)
+        chosen = [each for each in chosen if last.get((each.file, each.old)) == "survived"]
     sys.dont_write_bytecode = True
     for library in _LIBRARIES:
         import_module(library)
