@@ -84,7 +84,8 @@ def of_tables() -> Iterator[Case]:
          "before a spreadsheet"),
         ("a sample without a name", renamed({"s4": ""}), ("row",), "name"),
         ("a column without a name", renamed({"gene4": ""}), ("column",), "name"),
-        ("a short row", text(table()).replace("\ns9,", "\ns8b,1\ns9,"), ("s8b", "line"), "expected"),
+        ("a short row", text(table()).replace("\ns9,", "\ns8b,1\ns9,"), ("s8b", "line"),
+         "expected"),
         ("tabs in .csv", text(table(), "\t"), ("tabs",), ".tsv"),
         ("a title above", "Table S1 of the paper\n" + text(table()), ("line 1", "Table S1"),
          "delete"),
@@ -93,9 +94,10 @@ def of_tables() -> Iterator[Case]:
         ("a MAF", "Hugo_Symbol\tTumor_Sample_Barcode\tVariant_Classification\n"
          + "TP53\tT1\tSilent\n" * 5, ("MAF",), "crosstab"),
         ("UTF-16", text(table()).encode("utf-16"), ("UTF-16",), "UTF-8"),
-        ("an old encoding", renamed({"s4": "s\xe9"}).encode("latin-1"), ("0xe9", "line 5"), "UTF-8"),
-        ("nothing", "", ("empty",), ""),
-        ("a header alone", "sample,a,b\n", ("no rows",), ""),
+        ("an old encoding", renamed({"s4": "s\xe9"}).encode("latin-1"), ("0xe9", "line 5"),
+         "UTF-8"),
+        ("nothing", "", ("empty",), "copy it again"),
+        ("a header alone", "sample,a,b\n", ("no rows",), "copy it again"),
         ("one column", "sample\ns1\ns2\n", ("single column",), "expected"),
         ("an unclosed quote", text(table()).replace("s4,", '"s4,'), ("quotation mark",),
          "unbalanced"),
@@ -114,9 +116,9 @@ def of_tables() -> Iterator[Case]:
         ("an old workbook", "rna.xls", b"\xd0\xcf\x11\xe0", (".xls",), "CSV"),
         ("text named .xlsx", "rna.xlsx", text(table()), ("no Excel workbook",), "name it .csv"),
         ("a zip named .xlsx", "rna.xlsx", b"PK\x03\x04" + bytes(60), ("workbook",), "CSV"),
-        ("no HDF5", "rna.h5ad", b"nothing", ("not an HDF5 file",), ""),
+        ("no HDF5", "rna.h5ad", b"nothing", ("not an HDF5 file",), "write it again"),
         ("HDF5 cut", "rna.h5ad", b"\x89HDF\r\n\x1a\n" + bytes(90), ("damaged",), "copy it again"),
-        ("no Parquet", "rna.parquet", b"nothing", ("Parquet",), ""),
+        ("no Parquet", "rna.parquet", b"nothing", ("Parquet",), "copy it again"),
         ("an unknown ending", "rna.dat", text(table()), ("'.dat'",), "expected"),
     ]
     for what, name, content, names, remedy in other:
@@ -129,8 +131,9 @@ def of_cohorts() -> Iterator[Case]:
     yield Case("a file that is not there", "check nope.csv", ("nope.csv",), "check the path", {})
     yield Case("no sample in common", "check rna.csv mirna.csv", ("rna", "mirna"), "name",
                {"rna.csv": rna, "mirna.csv": renamed({n: f"q{n}" for n in NAMES})})  # fmt: skip
-    yield Case("names that differ in case", "check rna.csv mirna.csv", ("rna", "mirna", "S1"), "",
-               {"rna.csv": rna, "mirna.csv": renamed({n: n.upper() for n in NAMES[:9]})})  # fmt: skip
+    capitals = {name: name.upper() for name in NAMES[:9]}
+    yield Case("names that differ in case", "check rna.csv mirna.csv", ("rna", "mirna", "S1"),
+               "write the same", {"rna.csv": rna, "mirna.csv": renamed(capitals)})  # fmt: skip
     yield Case("one omic twice", "check rna.csv rna.csv", ("rna",), "name", {"rna.csv": rna})
     yield Case("features in rows, unsaid", "check rna.csv mirna.csv", ("features", "rows"),
                "--features-in-rows", {"rna.csv": text(table().T), "mirna.csv": mirna})  # fmt: skip
@@ -140,7 +143,8 @@ def of_cohorts() -> Iterator[Case]:
                {"rna.csv": rna, "obs.csv": text(OBS.rename(index=lambda n: f"p{n}"))})  # fmt: skip
     yield Case("no feature that varies", "fit rna.csv --out o --epochs 2", ("rna",), "leave",
                {"rna.csv": text(table() * 0 + 1)})  # fmt: skip
-    yield Case("layers of a table", "check rna.csv --layer rna=x", ("rna",), "", {"rna.csv": rna})
+    yield Case("layers of a table", "check rna.csv --layer rna=x", ("rna",), "leave it out",
+               {"rna.csv": rna})  # fmt: skip
     yield Case("csv left on disk", "fit rna.csv --backed --out o", ("rna.csv", ".csv"), "Convert",
                {"rna.csv": rna})  # fmt: skip
     yield Case("two samples", "fit rna.csv --out o --epochs 2", ("2 samples",), "",
@@ -178,7 +182,7 @@ def of_runs() -> Iterator[Case]:
     yield Case("events of three kinds", f"{ask} --time time --event status",
                ("status", "alive", "gone"), "--event-value", obs)  # fmt: skip
     yield Case("times below zero", "survival run --obs bad.csv --time time --event dead",
-               ("time", "s1"), "", obs)  # fmt: skip
+               ("time", "s1"), "give the time", obs)  # fmt: skip
     yield Case("words for times", f"{ask} --time grade --event dead", ("grade",), "", obs)
     yield Case("labels that are none", "report run --obs obs.csv --labels stage",
                ("stage", "age", "grade"), "", obs)  # fmt: skip
