@@ -57,6 +57,8 @@ def places() -> list[Place]:
 
 def results(path: Path) -> dict[tuple[str, str], str]:
     """Return the last result of each place in a file that was written before."""
+    if not path.exists():
+        return {}
     with path.open(newline="", encoding="utf-8") as file:
         return {(row[0], row[1]): row[3] for row in csv.reader(file)}
 
@@ -126,9 +128,9 @@ def main() -> None:
     given = parser.parse_args()
     part, parts = map(int, given.part.split("/"))
     chosen = [each for each in places() if given.only in each.file][part - 1 :: parts]
-    if given.again:
-        last = results(given.out)
-        chosen = [each for each in chosen if last.get((each.file, each.old)) == "survived"]
+    known = results(given.out)
+    wanted = "survived" if given.again else None  # else where it stopped, it goes on
+    chosen = [each for each in chosen if known.get((each.file, each.old)) == wanted]
     sys.dont_write_bytecode = True
     for library in _LIBRARIES:
         import_module(library)

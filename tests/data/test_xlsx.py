@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xlsxwriter
+from command_line import poems_here
 from helper_programs import CRASH
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,8 +21,11 @@ from openpyxl import Workbook
 
 import poems
 from poems import DataError, ReadError
+from poems.cli.cohort_tables import tables_as_then, tables_of_run
 from poems.data.stored import parsing
 from poems.data.stored.helper import Helper
+from poems.files.output_folder import read_marker
+from poems.runs.inputs import read_inputs
 
 Cells = Sequence[Sequence[Any]]
 PLAIN: Cells = [["sample", "g1", "g2"], ["s1", 1, 2.5], ["s2", None, -3]]
@@ -290,3 +294,21 @@ def test_without_the_library_the_extra_is_named(
     with pytest.raises(ReadError, match=r"pip install 'poems-omics\[excel\]'"):
         read(path)
     assert "openpyxl" in sys.modules  # of this test; POEMS imports it in the other process only
+
+
+def test_a_run_of_workbooks_is_read_again_as_it_was(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = [f"s{i}" for i in range(16)]
+    rna = [["id", *(f"g{j}" for j in range(5))], *([s, *rng.normal(size=5)] for s in names)]
+    clinical = [["id", "grade"], *([s, "ab"[i % 2]] for i, s in enumerate(names))]
+    path = write(tmp_path / "a.xlsx", {"rna": rna, "clinical": clinical})
+    layers = ["--layer", "rna=rna", "--layer", "obs=clinical"]
+    fit = ["fit", f"rna={path}", "--obs", path, *layers, "--epochs", 2, "--n-latent", 2]
+    assert poems_here(*fit, "--no-analysis", "--n-subtypes", 2, "-q", "--out", tmp_path / "run") == 0
+    run = tmp_path / "run"
+    inputs = read_inputs(read_marker(run, "run"), run)
+    assert inputs is not None
+    assert tables_as_then(inputs, run).read().obs["grade"].tolist() == ["a", "b"] * 8
+    others = tables_of_run(run)
+    assert others is not None
+    assert not len(others.read().obs.columns)
