@@ -216,7 +216,23 @@ def answer(case: Case, folder: Path, poems: list[str]) -> tuple[str, int, float]
     said = done.stderr if done.stderr.strip() else done.stdout
     for name in case.files:
         (folder / name).unlink()
-    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", said).split()), done.returncode, seconds
+    return sentence(said, folder), done.returncode, seconds
+
+
+def sentence(said: str, folder: Path) -> str:
+    """Return the errors alone, in one line: without usage, the table of omics and the folder."""
+    line = " ".join(re.sub(r"[│╭╮╰╯─]", " ", said).split())
+    _, found, after = line.partition("error")
+    if not found:
+        _, _, after = line.rpartition(" Error ")
+    return (
+        (after or line)
+        .replace(str(folder), "…")
+        .removeprefix(":")
+        .strip()
+        .removesuffix("not ready for a fit: mend the errors above")
+        .strip()
+    )
 
 
 def missing(case: Case, said: str, code: int) -> str:

@@ -291,3 +291,17 @@ def test_where_a_sample_lacks_a_view_its_network_takes_the_similarities_of_all_t
     np.testing.assert_allclose(lacks[lacking], ((first + flattened) / 2)[lacking])
     assert (lacks[lacking] > 0).any()
     np.testing.assert_allclose(whole, similarities(distances[0], neighbours(24)))
+
+
+def test_weights_count_over_the_features_that_both_samples_have() -> None:
+    rng = np.random.default_rng(1)
+    x, weights = rng.normal(size=(9, 6)), rng.uniform(0.2, 3.0, size=6)
+    there = rng.random((9, 6)) < 0.7
+    there[:, 0] = True
+    found = pairwise_distances(np.where(there, x, 1e6), there, weights)
+    for one in range(9):
+        for other in range(9):
+            both = there[one] & there[other]
+            squares = (weights * (x[one] - x[other]) ** 2)[both]
+            expected = np.sqrt(squares.sum() / weights[both].sum())
+            np.testing.assert_allclose(found[one, other], expected, atol=1e-7)

@@ -304,7 +304,9 @@ def test_a_run_of_workbooks_is_read_again_as_it_was(tmp_path: Path) -> None:
     path = write(tmp_path / "a.xlsx", {"rna": rna, "clinical": clinical})
     layers = ["--layer", "rna=rna", "--layer", "obs=clinical"]
     fit = ["fit", f"rna={path}", "--obs", path, *layers, "--epochs", 2, "--n-latent", 2]
-    assert poems_here(*fit, "--no-analysis", "--n-subtypes", 2, "-q", "--out", tmp_path / "run") == 0
+    assert (
+        poems_here(*fit, "--no-analysis", "--n-subtypes", 2, "-q", "--out", tmp_path / "run") == 0
+    )
     run = tmp_path / "run"
     inputs = read_inputs(read_marker(run, "run"), run)
     assert inputs is not None
