@@ -98,6 +98,7 @@ def _column_extremes(rows: Any, which: np.ufunc) -> npt.NDArray[np.float64]:
     found = np.zeros(rows.shape[1])
     full = np.bincount(rows.indices, minlength=rows.shape[1]) == rows.shape[0]
     found[full] = np.nan
+    # To look at the NA of R, which is a NaN that signals, is nothing to warn of.
     with np.errstate(invalid="ignore"):
         which.at(found, rows.indices, rows.data)
     return found
