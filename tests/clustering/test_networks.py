@@ -267,3 +267,41 @@ def test_samples_of_which_little_is_known_are_no_group_for_that(seed: int) -> No
 
     assert agreement(variances) < 0.2
     assert agreement(None) > 0.5
+
+
+def test_where_a_sample_lacks_a_view_its_network_takes_the_similarities_of_all_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    latents, _ = groups(rng, 12, np.array([[0.0, 0.0], [6.0, 0.0]]))
+    lacking = np.zeros((24, 24), dtype=bool)
+    lacking[[3, 20]] = lacking[:, [3, 20]] = True
+    np.fill_diagonal(lacking, False)
+    distances = [squareform(pdist(latents + rng.normal(size=latents.shape))) for _ in range(2)]
+    distances[1] = np.where(lacking, np.nan, distances[1])
+    fused: list[np.ndarray] = []
+
+    def keep(given: list[np.ndarray], *rest: int) -> np.ndarray:
+        fused.extend(given)
+        return fuse(given, *rest)
+
+    monkeypatch.setattr("poems.clustering.networks.fuse", keep)
+    coordinates_from_distances(latents, distances)
+    first, flattened, whole, lacks = fused
+    np.testing.assert_allclose(lacks[lacking], ((first + flattened) / 2)[lacking])
+    assert (lacks[lacking] > 0).any()
+    np.testing.assert_allclose(whole, similarities(distances[0], neighbours(24)))
+
+
+def test_weights_count_over_the_features_that_both_samples_have() -> None:
+    rng = np.random.default_rng(1)
+    x, weights = rng.normal(size=(9, 6)), rng.uniform(0.2, 3.0, size=6)
+    there = rng.random((9, 6)) < 0.7
+    there[:, 0] = True
+    found = pairwise_distances(np.where(there, x, 1e6), there, weights)
+    for one in range(9):
+        for other in range(9):
+            both = there[one] & there[other]
+            squares = (weights * (x[one] - x[other]) ** 2)[both]
+            expected = np.sqrt(squares.sum() / weights[both].sum())
+            np.testing.assert_allclose(found[one, other], expected, atol=1e-7)

@@ -67,6 +67,8 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], object]] = {
     ".txt": lambda table, path: table.to_csv(path, sep="\t"),
     ".gct": write_gct,
     ".parquet": lambda table, path: table.to_parquet(path),
+    ".xlsx": lambda table, path: table.to_excel(path, engine="openpyxl"),
+    ".xlsm": lambda table, path: table.to_excel(path, engine="openpyxl"),
     ".h5ad": write_h5ad,
     ".h5mu": write_h5mu,
     ".zarr": write_zarr,
@@ -153,7 +155,7 @@ def test_packed_files_are_read_or_refused_by_name(suffix: str, tmp_path: Path) -
 
 def test_errors_list_every_suffix_that_has_the_use(tmp_path: Path) -> None:
     listed = suffixes("table")
-    assert listed.startswith(".csv, .tsv, .txt, .gct (each also .gz), .parquet")
+    assert listed.startswith(".csv, .tsv, .txt, .gct (each also .gz), .xlsx, .xlsm, .parquet")
     assert listed.endswith(" or .toy")
     parts = suffixes("parts", "and").replace(" and ", ", ").split(", ")
     assert parts == [suffix for suffix in READERS if as_reader(READERS[suffix]).parts]

@@ -62,3 +62,20 @@ def test_columns_without_values_have_no_limits(columns: Columns) -> None:
     assert limits.upper[1] == np.inf
     assert limits.settled.tolist() == [True, False, False]
     assert limits.take(np.array([2, 0])).settled.tolist() == [False, True]
+
+
+def test_what_lies_below_is_treated_as_what_lies_above(columns: Columns) -> None:
+    above = winsorising_limits(columns, 5.0, 3, np.arange(3))
+    below = winsorising_limits(Columns(-columns.x), 5.0, 3, np.arange(3))
+    np.testing.assert_allclose(below.lower, -above.upper)
+    np.testing.assert_allclose(below.upper, -above.lower)
+    assert -6.0 < below.lower[1] < -3.0
+
+
+@pytest.mark.parametrize("n_ones", [2, 4, 7])
+def test_what_closes_in_on_the_commonest_value_has_not_settled(n_ones: int) -> None:
+    x = np.zeros((200, 1))
+    x[:n_ones] = 1.0
+    limits = winsorising_limits(Columns(x), 5.0, 1, np.arange(1))
+    assert not limits.settled[0]
+    assert limits.upper[0] < 1.0

@@ -229,3 +229,18 @@ def test_the_same_tensors_are_the_same_bytes_in_a_plain_container(tmp_path: Path
     for name, value in tensors.items():
         np.testing.assert_array_equal(found[name], value)
         assert found[name].shape == value.shape
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"[2,3]", b"[3,2]"), (b'"dtype":"F64"', b'"dtype":"I64"'), (b'"a"', b'"c"')],
+    ids=["shape", "type", "name"],
+)
+def test_the_same_bytes_of_another_shape_type_or_name_do_not_match_their_checksum(
+    saved: Path, before: bytes, after: bytes
+) -> None:
+    whole = saved.read_bytes()
+    assert whole.count(before) == 1
+    saved.write_bytes(whole.replace(before, after))
+    with pytest.raises(StorageError, match="do not match their checksum"):
+        read_state(saved)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from poems.nn.encoder import Encoder
+from poems.nn.encoder import Encoder, encode_views
 
 
 @pytest.mark.parametrize("layers", [(), (7,), (7, 5)])
@@ -36,3 +36,19 @@ def test_dropout_acts_in_training_alone() -> None:
     assert not torch.equal(encoder(x)[0], encoder(x)[0])
     encoder.eval()
     assert torch.equal(encoder(x)[0], encoder(x)[0])
+
+
+@pytest.mark.parametrize("layers", [(), (7,), (7, 5)])
+def test_experts_of_views_that_a_sample_lacks_are_zero(layers: tuple[int, ...]) -> None:
+    encoders = [Encoder(width, 3, layers, 0.0) for width in (4, 6)]
+    for encoder in encoders:
+        torch.nn.init.ones_(encoder.loc.bias)  # which alone would say something of any sample
+        torch.nn.init.ones_(encoder.log_precision.bias)
+    measured = torch.tensor([[True, True], [False, True], [True, False], [True, True]])
+    rows = [measured[:, at].nonzero()[:, 0] for at in range(2)]
+    inputs = [torch.randn(3, 4), torch.randn(3, 6)]
+    loc, log_precision = encode_views(encoders, inputs, rows, measured)
+    for found, own in ((loc, 0), (log_precision, 1)):
+        assert not found.transpose(1, 2)[~measured.T[:, None].expand(2, 3, 4)].any()
+        for view, encoder in enumerate(encoders):
+            torch.testing.assert_close(found[view, rows[view]], encoder(inputs[view])[own])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -100,3 +101,53 @@ def test_one_standard_component_has_the_closed_form_in_expectation(name: str) ->
     )
     kl = prior.kl(repeated, *repeated.rsample()).mean()
     torch.testing.assert_close(kl, posterior.kl_standard_normal()[0], atol=0.05, rtol=0.02)
+
+
+def two_components(distance: float, n_each: int = 40) -> tuple[MixturePrior, Tensor]:
+    """A prior at two groups, with their means and variances, and their samples."""
+    z = torch.randn(2 * n_each, 1)
+    z[:n_each] -= distance / 2
+    z[n_each:] += distance / 2
+    prior = MixturePrior(1, 2)
+    prior.placed.fill_(1.0)
+    for at, own in enumerate(z.split(n_each)):
+        prior.loc[at], prior.variance[at] = own.mean(dim=0), own.var(dim=0, correction=0)
+    return prior, z
+
+
+def test_the_gaussian_that_stands_for_the_mixture_has_its_slope() -> None:
+    prior = MixturePrior(2, 3)
+    prior.loc.copy_(torch.randn(3, 2))
+    prior.variance.copy_(torch.rand(3, 2) + 0.2)
+    prior.log_weights.copy_(torch.log_softmax(torch.randn(3), 0))
+    z = torch.randn(6, 2, requires_grad=True)
+    (slope,) = torch.autograd.grad(prior.log_prob(z).sum(), z)
+    loc, precision = prior.quadratic(z.detach())
+    torch.testing.assert_close(precision * (loc - z.detach()), slope, rtol=1e-4, atol=1e-5)
+
+
+def test_a_component_pays_for_its_parameters_with_its_weight() -> None:
+    prior, z = two_components(30.0)
+    z = z[: 40 + 10]
+    prior._step(z, torch.zeros_like(z), cost=6.0)
+    expected = torch.tensor([40.0 - 6.0, 10.0 - 6.0]) / 38.0
+    torch.testing.assert_close(prior.log_weights.exp(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_components_merge_where_the_distinction_is_worth_less_than_its_parameters() -> None:
+    torch.manual_seed(3)
+    merged, differences = [], []
+    for distance in torch.linspace(0.5, 4.5, 60).tolist():
+        prior, z = two_components(distance)
+        whole = Normal(z.mean(), z.std(correction=0))
+        # Of both together, means and variances are those of all samples.
+        spread = prior.variance.mean() + (prior.loc - prior.loc.mean()).square().mean()
+        torch.testing.assert_close(spread, whole.variance)
+        differences.append(float(prior.log_prob(z).sum() - whole.log_prob(z[:, 0]).sum()))
+        prior._merge(z, torch.zeros_like(z), n_driving=1)
+        merged.append(int(torch.isfinite(prior.log_weights).sum()) == 1)
+    least = 1.5 * math.log(80)
+    assert merged == [difference <= least for difference in differences]
+    # The half for the weight decides in some.
+    assert any(math.log(80) < difference <= least for difference in differences)
+    assert not all(merged)

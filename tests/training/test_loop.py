@@ -333,3 +333,20 @@ def test_an_interrupt_at_full_strength_is_no_early_one(data: Batch) -> None:
     model, settings = make(ramp_start=0.0, ramp_end=0.0, kl_warmup=0.0)
     training = train(model, data, settings, callbacks=(interrupt_at(2),))
     assert training.status is Status.INTERRUPTED
+
+
+def test_terms_of_an_epoch_are_means_over_samples_and_not_over_batches(
+    data: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def terms_of(model: POEMS, batch: Batch, *rest: object, **options: object) -> Terms:
+        sizes.append(len(batch))
+        found = elbo_terms(model, batch, *rest, **options)
+        return replace(found, kl=torch.tensor(float(len(batch))))
+
+    monkeypatch.setattr("poems.training.loop.elbo_terms", terms_of)
+    model, settings = make(epochs=1)
+    history = train(model, data, settings).history
+    assert len(set(sizes)) > 1
+    assert history[0].terms["kl"] == pytest.approx(sum(n * n for n in sizes) / 40, rel=1e-6)

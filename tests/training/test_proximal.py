@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
@@ -8,6 +9,13 @@ from poems.nn.decode import NONE, Turns
 from poems.training.proximal import ProximalAdam
 
 f64 = torch.float64
+
+
+@pytest.fixture(autouse=True, params=["compiled", "plain"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every property holds of the step for processors and of that for all other devices."""
+    if request.param == "plain":
+        monkeypatch.setattr("poems.training.proximal.compiled_for", lambda device: False)
 
 
 def stepped(n_steps: int = 5) -> tuple[Tensor, ProximalAdam]:

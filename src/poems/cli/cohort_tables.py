@@ -189,10 +189,21 @@ def _as_read(inputs: RunInputs, paths: dict[str, Path], obs: Path | None) -> Tab
         paths.get("", paths),
         obs,
         how.get("features_in_rows", False),
-        how.get("layer"),
+        _layers_as_read(how.get("layer"), inputs, obs),
         how.get("samples", "union"),
         how.get("backed", False),
     )
+
+
+def _layers_as_read(
+    layers: str | dict[str, str] | None, inputs: RunInputs, obs: Path | None
+) -> str | dict[str, str] | None:
+    """Leave out the sheet of the table of the samples where another table, or none, is read."""
+    if not isinstance(layers, dict) or "obs" in inputs.views:
+        return layers
+    own = inputs.obs is not None and obs is not None and obs.name == Path(inputs.obs.path).name
+    kept = {name: layer for name, layer in layers.items() if name != "obs" or own}
+    return kept or None
 
 
 def tables_of_run_if_any(

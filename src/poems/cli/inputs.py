@@ -24,8 +24,8 @@ Files = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NAME=]FILE",
-        help="Tables, one an omic (CSV, TSV, Parquet, h5ad), or one .h5mu file. An omic is named "
-        "after its file unless a name is given.",
+        help="Tables, one an omic (CSV, TSV, xlsx, Parquet, h5ad), or one .h5mu file. An omic is "
+        "named after its file unless a name is given.",
         show_default=False,
     ),
 ]
@@ -63,7 +63,8 @@ Layers = Annotated[
     typer.Option(
         "--layer",
         metavar="[OMIC=]NAME",
-        help="Take the values of this layer of an AnnData in place of its X; repeatable.",
+        help="Take the values of this layer of an AnnData in place of its X, or of this sheet of "
+        "a workbook (obs=NAME: of that of the samples); repeatable.",
         show_default=False,
     ),
 ]

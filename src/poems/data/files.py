@@ -122,7 +122,7 @@ def read_text(path: Path) -> str:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise ReadError(f"{path} is not text: there is a zero byte on line {line}")
     if not text.strip():
-        raise ReadError(f"{path} is empty")
+        raise ReadError(f"{path} is empty; copy it again, or write it again")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text
@@ -134,7 +134,7 @@ def _check_is_text(path: Path, data: bytes) -> None:
     if data.startswith(_ZIP_MAGIC):
         if b"xl/" in data:
             raise ReadError(
-                f"{path} is an Excel workbook (.xlsx), not text; export the sheet as CSV"
+                f"{path} is an Excel workbook, not text; name it .xlsx, or export the sheet as CSV"
             )
         raise ReadError(f"{path} is a zip archive or an Excel workbook; export the table as CSV")
     for magic, name in _PACKED.items():
@@ -158,7 +158,7 @@ def _bytes(path: Path) -> bytes:
 
 def _unpacked(path: Path, data: bytes) -> bytes:
     if not data:
-        raise ReadError(f"{path} is empty")
+        raise ReadError(f"{path} is empty; copy it again, or write it again")
     if not data.startswith(_GZIP_MAGIC):
         if path.suffix == ".gz":
             raise ReadError(

@@ -40,8 +40,8 @@ def layers_of(layer: Layer, sources: Mapping[str, Any]) -> dict[str, str]:
         found = {name: layer for name, source in sources.items() if _has_layers(source)}
         if not found:
             raise SettingsError(
-                f"layer {layer!r} was asked for, but none of the views is an AnnData, which alone "
-                "has layers"
+                f"layer {layer!r} was asked for, but none of the views is an AnnData or a "
+                "workbook, which alone have layers or sheets"
             )
         return found
     unknown = [name for name in layer if name not in sources]
@@ -53,8 +53,8 @@ def layers_of(layer: Layer, sources: Mapping[str, Any]) -> dict[str, str]:
     tables = [name for name in layer if not _has_layers(sources[name])]
     if tables:
         raise SettingsError(
-            f"layer is given for view {name_some(map(repr, tables))}, which is no AnnData and has "
-            "no layers"
+            f"layer is given for view {name_some(map(repr, tables))}, which is no AnnData and no "
+            "workbook and has no layers; leave it out for this view"
         )
     return dict(layer)
 

@@ -20,6 +20,9 @@ MISSING_TOKENS = (*SILENT_TOKENS, *NUMBER_TOKENS)
 
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*(\.\d{3})*,\d+")
+_DATE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9:.]+)?|[0-9]{1,2}-[A-Za-z]{3}(-[0-9]{2,4})?"
+)
 _LONGEST = 40
 _TOO_LARGE = (
     "No measurement is as large: if these are identifiers, move them to the obs table; otherwise "
@@ -219,6 +222,12 @@ def _bad_cells_text(frame: pd.DataFrame, names: CellNames, bad: list[tuple[int, 
     text = f"{names.where}: {cells}: {shown}{_more(len(bad))}. "
     if any(_DECIMAL_COMMA.fullmatch(str(frame.iat[cell]).strip()) for cell in bad):
         return text + "Write decimals with a point, and thousands without a comma"
+    if any(_DATE.fullmatch(str(frame.iat[cell]).strip()) for cell in bad):
+        return text + (
+            "Spreadsheets make dates of numbers such as 3-1 or 1.3: take the values from the table "
+            "as it was before a spreadsheet opened it; if dates are meant, move them to the obs "
+            "table"
+        )
     column = bad[0][1]
     if len(bad) == len(frame) and {position for _, position in bad} == {column}:
         return text + (

@@ -12,7 +12,7 @@ from poems.data.container import MultiOmics
 from poems.data.disk.reading import assemble_backed, clean_view, open_sources
 from poems.data.files import all_problems
 from poems.data.formats import reader_of, require_unpacked, suffixes, table_suffix
-from poems.data.layers import layers_of
+from poems.data.layers import Layer, layers_of
 from poems.data.mudata_io import split_mudata
 from poems.data.naming.names import view_name_problems
 from poems.data.naming.overlap import name_problems
@@ -47,7 +47,7 @@ def read(
     ----------
     views
         Mapping of view name to a path (``.csv``, ``.tsv``, ``.txt``, each
-        also ``.gz``; ``.parquet``; ``.h5ad``), DataFrame or AnnData; or one
+        also ``.gz``; ``.xlsx``; ``.parquet``; ``.h5ad``), DataFrame or AnnData; or one
         ``.h5mu`` or ``.h5ad`` path, a MuData or an AnnData. In a table the
         first row holds feature names and the first column sample names; empty
         cells, ``NA``, ``NaN``, ``N/A``, ``NULL`` and other words of
@@ -72,7 +72,8 @@ def read(
         registered (:mod:`poems.data.formats`).
     layer
         Of AnnData and MuData, the layer whose values are taken in place of ``X``: its
-        name, or view name to name.
+        name, or view name to name. Of a workbook, the sheet; that of ``obs`` by the name
+        ``"obs"``.
 
     Returns
     -------
@@ -132,6 +133,7 @@ def load(
     if samples not in get_args(SampleRule):
         raise SettingsError(f"samples must be 'union' or 'intersection', not {samples!r}")
     order, store = None, None
+    layer, sheet = _without_obs(layer, views, obs)
     try:
         if backed:
             store = open_sources(views, layer)
@@ -166,7 +168,7 @@ def load(
     obs_table = None
     try:
         if obs is not None or own_obs is not None:
-            obs_table, obs_findings = load_obs(obs if obs is not None else own_obs)
+            obs_table, obs_findings = load_obs(obs if obs is not None else own_obs, sheet)
             findings += obs_findings
         else:
             merged, obs_findings = merge_obs(tables)
@@ -192,6 +194,15 @@ def load(
     except DataError as error:
         return Loaded(tables, (*findings, _problem(error)))
     return Loaded(tables, cohort.findings, cohort)
+
+
+def _without_obs(layer: Layer, views: Any, obs: Any) -> tuple[Layer, str | None]:
+    """Return the layers of the views, and the sheet of the table of the samples if one is named."""
+    is_view = isinstance(views, Mapping) and "obs" in views
+    if layer is None or isinstance(layer, str) or "obs" not in layer or obs is None or is_view:
+        return layer, None
+    rest = {name: each for name, each in layer.items() if name != "obs"}
+    return rest or None, layer["obs"]
 
 
 def _is_path(source: Any) -> bool:

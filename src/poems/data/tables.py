@@ -83,11 +83,18 @@ def load_table(
     )
 
 
-def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+def load_obs(source: object, sheet: str | None = None) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     """Return the table of sample annotations in a file or DataFrame, its index as strings.
 
     What is missing in it, and which columns are numbers, goes by
     :func:`poems.data.obs.values.clean_obs`.
+
+    Parameters
+    ----------
+    source
+        The file or DataFrame.
+    sheet
+        The sheet of a workbook that holds several.
 
     Raises
     ------
@@ -104,7 +111,7 @@ def load_obs(source: object) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
         if reader is None or reader.annotations is None:
             raise ReadError(f"{path}: the obs table must be {suffixes('annotations')}")
         require_unpacked(path, reader)
-        found = reader.annotations(path)
+        found = reader.annotations(path, sheet) if reader.layers else reader.annotations(path)
     else:
         raise DataError(f"obs must be a path or a DataFrame, not {type(source).__name__}")
     frame = found.cells
@@ -140,7 +147,8 @@ def _from_file(path: Path, features_in_rows: bool, layer: str | None) -> Table:
         existing_file(path)
     if reader is None:
         suffix = table_suffix(path)
-        remedy = "; export the sheet as CSV" if suffix in (".xls", ".xlsx", ".ods") else ""
+        is_sheet = suffix in (".xls", ".xlsb", ".ods")
+        remedy = "; export the sheet as CSV" if is_sheet else "; name it by what it holds"
         raise ReadError(f"{path} has extension '{suffix}', expected {suffixes('table')}{remedy}")
     if reader.table is None:
         remedy = (

@@ -40,7 +40,7 @@ def prepare_fit(
     )
     fatal = [finding for finding in quality if finding.severity == "error"]
     if fatal:
-        raise DataError("the cohort cannot be fitted: " + "; ".join(f.message for f in fatal))
+        raise DataError("the cohort cannot be fitted: " + "; ".join(map(_named, fatal)))
     preprocessing, left_out = fit_preprocessing(
         cohort, settings.preprocessing, kinds, _screening(settings)
     )
@@ -54,6 +54,11 @@ def prepare_fit(
     if isinstance(data, BackedBatches):
         findings = (*findings, *approximations(data, settings))
     return Prepared(cohort, settings, seed, preprocessing, data, findings)
+
+
+def _named(finding: Finding) -> str:
+    of = "" if finding.view is None else f"view '{finding.view}': "
+    return of + finding.message
 
 
 def prepared_scaling(cohort: MultiOmics, settings: Settings) -> Preprocessing:

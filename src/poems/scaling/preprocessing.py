@@ -315,7 +315,7 @@ def _none_shared(given: pd.Index, name: str, features: pd.Index) -> str:
         return text + hint
     return text + (
         ". If its features are in rows, say features_in_rows (--features-in-rows); if they have "
-        "other names, give a table of names (rename_features, --rename-features)"
+        "other names, give a table of names as rename_features (--rename-features)"
     )
 
 

@@ -59,7 +59,10 @@ def read_settings(path: str | Path) -> dict[str, dict[str, Any]]:
             raise SettingsError(
                 f"{path} holds a whole number of thousands of digits; no setting takes such"
             ) from None
-        raise SettingsError(f"{path} is not a TOML file: {error}") from None
+        raise SettingsError(
+            f"{path} is not a TOML file: {error}; mend that line (text stands in quotation marks, "
+            "lists in square brackets)"
+        ) from None
     _check_names(path, found)
     return {
         group: {name: none_if_off(name, value) for name, value in values.items()}

@@ -126,3 +126,11 @@ def test_events_are_unknown_where_a_word_says_so(word: str) -> None:
     event["s2"] = word
     assert "s2" not in read_outcome(DAYS, event, NAMES, fewest=1).event.index
     assert "s2" not in read_outcome(DAYS, event, NAMES, event_value="dead", fewest=1).event.index
+
+
+def test_times_that_are_negative_are_named_and_not_the_events() -> None:
+    samples = pd.Index([f"s{at}" for at in range(20)])
+    time = pd.Series(-np.arange(1.0, 21.0), samples, name="days")
+    event = pd.Series([0, 1] * 10, samples, name="dead")
+    with pytest.raises(DataError, match=r"'days' is negative in 20 samples of 20 \(s0, s1"):
+        read_outcome(time, event, samples)

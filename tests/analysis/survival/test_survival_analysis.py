@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from poems.analysis import survival_analysis
-from poems.analysis.survival.concordance import Refit
+from poems.analysis.survival import concordance
+from poems.analysis.survival.concordance import Refit, fold_concordance
 from poems.analysis.survival.covariates import covariate_terms, group_terms
 from poems.analysis.survival.curves import survival_curves
 from poems.analysis.survival.logrank import logrank, stratified_logrank
@@ -325,3 +326,37 @@ def test_subtypes_that_survive_alike_are_said_to_and_times_have_their_unit() -> 
         assert ("does not differ" in said[code]) is (rate == 1.0)
         assert ("90 events" in said[code]) is (rate == 1.0)
         assert (" years it lasts " in said[code]) is (rate != 1.0)
+
+
+def test_folds_learn_scales_and_coefficients_of_the_training_samples_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    x, event = rng.normal(2.0, 3.0, size=(60, 2)), np.arange(60) % 2 == 0
+    time = np.exp(-x[:, 0] / 3) + rng.exponential(0.2, size=60)
+    learn, test = np.arange(40), np.arange(40, 60)
+    tables: list[pd.DataFrame] = []
+    real = concordance.checked_fit
+
+    def keep(table: pd.DataFrame, ridge: float) -> object:
+        tables.append(table)
+        return real(table, ridge)
+
+    monkeypatch.setattr(concordance, "checked_fit", keep)
+    before = fold_concordance(x, time, event, learn, test)
+    x[50] += 40.0  # of the test samples
+    fold_concordance(x, time, event, learn, test)
+    pd.testing.assert_frame_equal(*tables)
+    standard = tables[0][["x0", "x1"]].to_numpy()
+    np.testing.assert_allclose(standard.mean(axis=0), 0.0, atol=1e-12)
+    np.testing.assert_allclose(standard.std(axis=0), 1.0)
+    assert before is not None
+    assert before > 0.7
+
+
+def test_at_any_time_a_sample_is_at_risk_had_its_event_or_was_censored() -> None:
+    time = pd.Series([float(at) for at in range(13)])  # round times among them
+    event = pd.Series([at % 2 == 0 for at in range(13)])
+    table = survival_curves(time, event, pd.Series(["S1"] * 13)).at_risk
+    assert (table[["at_risk", "events", "censored"]].sum(axis=1) == 13).all()
+    assert table["time"].isin(time).any()

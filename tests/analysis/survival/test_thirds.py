@@ -31,3 +31,8 @@ def test_samples_without_follow_up_are_left_out() -> None:
     time = pd.Series(np.arange(1.0, 10.0))
     curves = curves_by_thirds(values, time, pd.Series(True, time.index))
     assert curves.summary["n_samples"].sum() == 9
+
+
+def test_a_value_on_a_border_belongs_to_the_third_below() -> None:
+    third = thirds_of(pd.Series(np.arange(7.0)))  # the borders are 2 and 4
+    assert third.tolist() == [*[NAMES[0]] * 3, *[NAMES[1]] * 2, *[NAMES[2]] * 2]

@@ -242,7 +242,7 @@ def test_what_the_file_claims_and_does_not_hold_is_refused(
 def test_more_values_than_compression_can_explain_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backed: bool, place: str
 ) -> None:
-    monkeypatch.setattr("poems.data.stored.hdf5_look.values._SMALL", 1 << 20)
+    monkeypatch.setattr("poems.data.stored.parsed_apart.values._SMALL", 1 << 20)
     # Looked at in this process, where the limit is another.
     monkeypatch.setattr("poems.data.stored.hdf5.HELPER", Helper("raise SystemExit"))
 
@@ -268,7 +268,7 @@ def test_one_string_in_the_place_of_many_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backed: bool
 ) -> None:
     """Strings are kept by their address, which compresses well: a few kB may claim gigabytes."""
-    monkeypatch.setattr("poems.data.stored.hdf5_look.values._SMALL", 1 << 20)
+    monkeypatch.setattr("poems.data.stored.parsed_apart.values._SMALL", 1 << 20)
     monkeypatch.setattr("poems.data.stored.hdf5.HELPER", Helper("raise SystemExit"))
     n = 2000
 

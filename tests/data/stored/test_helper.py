@@ -13,20 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 from hdf5_files import dense, read, write
+from helper_programs import ABORT, CIRCLE, CRASH, GONE, HALF, STARTED
 
 from poems import ReadError
 from poems.data.stored import hdf5
-from poems.data.stored.hdf5_look import serve
-from poems.data.stored.hdf5_look.values import look
 from poems.data.stored.helper import CrashError, Helper, NoHelperError
+from poems.data.stored.parsed_apart import serve
+from poems.data.stored.parsed_apart.values import look
 from poems.errors import PoemsError
 
-STARTED = "import sys, os, time, signal; sys.stdin.readline(); print('started', flush=True); "
-CRASH = STARTED + "import ctypes; ctypes.string_at(0)"
-ABORT = STARTED + "os.abort()"
-CIRCLE = STARTED + "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: pass"
-HALF = STARTED + "print('[1, 2', end='', flush=True)"
-GONE = "raise SystemExit"
 ECHO = """
 import sys
 for line in sys.stdin:

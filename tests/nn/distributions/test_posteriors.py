@@ -13,6 +13,7 @@ from poems.nn.distributions.posteriors import (
     MixturePosterior,
     gaussian_log_prob,
     kl_to_prior,
+    tempered,
 )
 
 f64 = torch.float64
@@ -135,3 +136,19 @@ def test_an_expert_of_weight_zero_neither_counts_nor_breaks_the_gradient() -> No
     q.log_prob(z).sum().backward()
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
+
+
+@given(share=st.floats(0.0, 1.0), loc=st.floats(-5.0, 5.0), log_precision=st.floats(-3.0, 3.0))
+def test_a_tempered_gaussian_is_its_power_times_that_of_the_standard_normal(
+    share: float, loc: float, log_precision: float
+) -> None:
+    one = torch.tensor([[1.0]], dtype=f64)
+    given_loc, given_log = loc * one, log_precision * one
+    found_loc, found_log = tempered(given_loc, given_log, share * one)
+    z = torch.linspace(-2, 2, 5, dtype=f64)[:, None]
+    own = gaussian_log_prob(z, given_loc, given_log)
+    standard = gaussian_log_prob(z, 0.0 * one, 0.0 * one)
+    found = gaussian_log_prob(z, found_loc, found_log)
+    away = found - share * own - (1.0 - share) * standard
+    # Equal but for the constant that makes its integral 1.
+    torch.testing.assert_close(away, away.mean().expand_as(away), rtol=0, atol=1e-8)

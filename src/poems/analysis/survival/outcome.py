@@ -138,6 +138,14 @@ def read_outcome(
         tuple(findings),
     )
     if outcome.n_events < fewest:
+        negative = samples[bad]
+        if len(negative) > len(outcome.time):
+            raise DataError(
+                f"the time column '{time.name}' is negative in {count(len(negative), 'sample')} of "
+                f"{len(samples)} ({name_some(negative)}), which leaves too few events; follow-up "
+                "counts from 0 upwards, so give the time from diagnosis or treatment to the event "
+                "or the last visit"
+            )
         raise DataError(
             f"there are too few events for a survival analysis: {outcome.n_events} among "
             f"{count(len(outcome.time), 'sample')} with a known time and event (of "

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from poems.data.stored.compressed import checked_pointers, require_indices, require_once
 from poems.errors import DataError, PoemsError, ReadError
 
-Floats: TypeAlias = npt.NDArray[np.float32]
-# Rows as they were read: a float32 array, or a sparse.csr_array of float32.
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+# Rows as they were read: an array of floats, or a sparse.csr_array of them.
 Rows: TypeAlias = Any
 
 # Bytes of dense rows that are read at once where a whole matrix is passed over.
@@ -34,19 +34,29 @@ class Matrix(Protocol):
         returns a ``scipy.sparse.csr_array``.
     chunk_rows
         Rows that the file can only read together; 1 if it can read any.
+    dtype
+        What values are read as: single precision, unless it is set to double.
+    is_wide
+        Whether values are stored with more digits than single precision has.
     """
 
     where: str
     shape: tuple[int, int]
     is_sparse: bool
     chunk_rows: int
+    dtype: type[np.floating[Any]]
+    is_wide: bool
 
     def read(self, start: int, stop: int) -> Rows:
-        """Return the rows from ``start`` to ``stop``, float32, dense or CSR."""
+        """Return the rows from ``start`` to ``stop``, dense or CSR."""
         ...
 
     def columns(self, start: int, stop: int) -> Floats:
         """Return the columns from ``start`` to ``stop`` of all rows, dense."""
+        ...
+
+    def trust(self) -> None:
+        """Take note that all values were read once, and none was damaged."""
         ...
 
 
@@ -74,21 +84,27 @@ class DenseArray:
         if len(array.shape) != 2:
             raise DataError(f"{where} has {len(array.shape)} dimensions; expected a table of 2")
         self.where = where
+        self.dtype: type[np.floating[Any]] = np.float32
+        self.is_wide = is_wide(array.dtype)
         self.shape: tuple[int, int] = (int(array.shape[0]), int(array.shape[1]))
         chunks = getattr(array, "chunks", None)
         self.chunk_rows = int(chunks[0]) if chunks else 1
         self._array = array
 
+    def trust(self) -> None:
+        """Let the array be read in this process, if another one did so until now."""
+        _trust(self._array)
+
     def read(self, start: int, stop: int) -> Rows:
         """Return some rows."""
-        return as_float32(guarded(self.where, lambda: self._array[start:stop]))
+        return as_floats(guarded(self.where, lambda: self._array[start:stop]), self.dtype)
 
     def columns(self, start: int, stop: int) -> Floats:
         """Return some columns."""
-        found = np.empty((self.shape[0], stop - start), dtype=np.float32)
+        found: Floats = np.empty((self.shape[0], stop - start), dtype=self.dtype)
         for rows in pieces(self.shape[0], stop - start, self.chunk_rows):
-            found[rows] = as_float32(
-                guarded(self.where, lambda rows=rows: self._array[rows, start:stop])
+            found[rows] = as_floats(
+                guarded(self.where, lambda rows=rows: self._array[rows, start:stop]), self.dtype
             )
         return found
 
@@ -124,15 +140,22 @@ class CsrArrays:
             guarded(where, lambda: indptr[:]), n_indices, n_stored, shape, where, "csr"
         )
         self.where, self.shape = where, shape
+        self.dtype: type[np.floating[Any]] = np.float32
+        self.is_wide = is_wide(data.dtype)
         self.chunk_rows = 1
         self._indptr, self._indices, self._data = pointers, indices, data
+
+    def trust(self) -> None:
+        """Let the arrays be read in this process, if another one did so until now."""
+        for array in (self._data, self._indices):
+            _trust(array)
 
     def read(self, start: int, stop: int) -> Rows:
         """Return some rows."""
         from scipy import sparse
 
         first, last = int(self._indptr[start]), int(self._indptr[stop])
-        data = as_float32(guarded(self.where, lambda: self._data[first:last]))
+        data = as_floats(guarded(self.where, lambda: self._data[first:last]), self.dtype)
         indices = np.asarray(guarded(self.where, lambda: self._indices[first:last]))
         require_indices(indices, self.shape[1], self.where, "csr")
         pointers = self._indptr[start : stop + 1] - first
@@ -143,11 +166,16 @@ class CsrArrays:
 
     def columns(self, start: int, stop: int) -> Floats:
         """Return some columns; the whole matrix is passed over."""
-        found = np.zeros((self.shape[0], stop - start), dtype=np.float32)
+        found: Floats = np.zeros((self.shape[0], stop - start), dtype=self.dtype)
         for rows in pieces(self.shape[0], self.shape[1]):
             part = self.read(rows.start, rows.stop)[:, start:stop]
             found[rows] = part.toarray()
         return found
+
+
+def _trust(array: Any) -> None:
+    if hasattr(array, "trust"):
+        array.trust()
 
 
 def pieces(n_rows: int, n_columns: int, chunk_rows: int = 1) -> Iterator[slice]:
@@ -163,12 +191,21 @@ def pieces(n_rows: int, n_columns: int, chunk_rows: int = 1) -> Iterator[slice]:
         yield slice(start, min(start + size, n_rows))
 
 
-def as_float32(values: Any) -> Floats:
-    """Return numbers as float32; what is beyond its range becomes infinite, to be refused later."""
+def is_wide(dtype: Any) -> bool:
+    """Say whether numbers of a type may have more digits than single precision keeps.
+
+    >>> is_wide(np.float64), is_wide(np.int16), is_wide(np.float32)
+    (True, False, False)
+    """
+    return not np.can_cast(dtype, np.float32)
+
+
+def as_floats(values: Any, dtype: type[np.floating[Any]]) -> Floats:
+    """Return numbers as floats; what is beyond their range becomes infinite, refused later."""
     # Infinite values that come of it are refused with their cell named. The NA of R is a NaN that
     # signals, which is nothing to warn of.
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(values).astype(np.float32, copy=False)
+        return np.asarray(values).astype(dtype, copy=False)
 
 
 def require_numbers(dtype: Any, where: str) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from poems.data.disk.matrix import Floats, Rows, as_float32, guarded, require_numbers
-from poems.data.stored.parquet_file import open_file
+from poems.data.disk.matrix import Floats, Rows, guarded, is_wide
+from poems.data.stored.parquet_file import ParquetFile, open_file
 from poems.errors import DataError
 from poems.findings import Finding, name_some
 
@@ -22,11 +22,12 @@ class ParquetTable:
 
     is_sparse = False
 
-    def __init__(self, file: Any, columns: list[str], where: str) -> None:
-        self.where = where
-        metadata = file.metadata
-        self.shape: tuple[int, int] = (int(metadata.num_rows), len(columns))
-        sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    def __init__(self, file: ParquetFile, columns: list[str], index: list[str]) -> None:
+        self.where = where = str(file.path)
+        self.shape: tuple[int, int] = (file.n_rows, len(columns))
+        self.dtype: type[np.floating[Any]] = np.float32
+        self.is_wide = False
+        sizes = file.group_rows
         self.chunk_rows = max(sizes, default=1)
         if self.chunk_rows * len(columns) * 4 > _LARGEST_GROUP:
             fitting = max(1, (_LARGEST_GROUP // 8) // (4 * max(1, len(columns))))
@@ -34,16 +35,21 @@ class ParquetTable:
                 f"{where} has row groups of {self.chunk_rows} rows, which are read as a whole; "
                 f"write it again with row_group_size={fitting} or less"
             )
-        schema = file.schema_arrow
         for name in columns:
-            kind = schema.field(name).type
+            kind = file.schema.field(name).type
             if not _is_number(kind):
                 raise DataError(
                     f"{where}: column '{name}' holds {kind}, not numbers; move it to the obs table"
                 )
-        self._file, self._columns = file, columns
+            self.is_wide = self.is_wide or is_wide(kind.to_pandas_dtype())
+        self._file, self._index = file, index
         self._ends = np.cumsum(sizes, dtype=np.int64)
-        self._cached: tuple[int, Floats] | None = None
+        self._cached: tuple[tuple[int, type], Floats] | None = None
+        self._trusted = False
+
+    def trust(self) -> None:
+        """Read in this process from now on: another one read all values, and they are sound."""
+        self._trusted = True
 
     def read(self, start: int, stop: int) -> Rows:
         """Return some rows."""
@@ -55,23 +61,21 @@ class ParquetTable:
             parts.append(self._group(first)[start - begin : min(stop, end) - begin])
             start, first = end, first + 1
         if not parts:
-            return np.empty((0, self.shape[1]), dtype=np.float32)
+            return np.empty((0, self.shape[1]), dtype=self.dtype)
         return parts[0].copy() if len(parts) == 1 else np.concatenate(parts)
 
     def columns(self, start: int, stop: int) -> Floats:
         """Return some columns."""
-        names = self._columns[start:stop]
-        table = guarded(self.where, lambda: self._file.read(columns=names))
-        return _numbers(table, names)
+        return self._block(None, start, stop)
 
     def _group(self, number: int) -> Floats:
-        if self._cached is None or self._cached[0] != number:
+        if self._cached is None or self._cached[0] != (number, self.dtype):
             self._cached = None  # before the next is read: one at a time
-            table = guarded(
-                self.where, lambda: self._file.read_row_group(number, columns=self._columns)
-            )
-            self._cached = (number, _numbers(table, self._columns))
+            self._cached = ((number, self.dtype), self._block(number, 0, self.shape[1]))
         return self._cached[1]
+
+    def _block(self, group: int | None, start: int, stop: int) -> Floats:
+        return self._file.block(group, start, stop, self._index, self.dtype, self._trusted)
 
 
 def open_parquet(path: Path) -> tuple[ParquetTable, pd.Index, pd.Index, tuple[Finding, ...]]:
@@ -85,43 +89,31 @@ def open_parquet(path: Path) -> tuple[ParquetTable, pd.Index, pd.Index, tuple[Fi
         If a column does not hold numbers, or the file cannot be read in parts.
     """
     file = open_file(path)
-    names = list(file.schema_arrow.names)
+    names = list(file.schema.names)
     if len(set(names)) < len(names):
         repeated = {name for name in names if names.count(name) > 1}
         raise DataError(f"{path} has columns of one name: {name_some(repeated)}; rename them")
     findings: tuple[Finding, ...] = ()
-    notes = guarded(str(path), lambda: file.schema_arrow.pandas_metadata) or {}
+    notes = guarded(str(path), lambda: file.schema.pandas_metadata) or {}
     index = [
         each for each in notes.get("index_columns", []) if isinstance(each, str) and each in names
     ]
     if len(index) > 1:
         raise DataError(f"{path} has {len(index)} levels of sample names; keep one")
-    if not index and len(names) > 1 and not _is_number(file.schema_arrow.field(names[0]).type):
+    if not index and len(names) > 1 and not _is_number(file.schema.field(names[0]).type):
         index = [names[0]]
         text = f"{path} was saved without an index; its first column '{names[0]}' names the rows"
         findings = (Finding("note", "first-column-index", text),)
     if index:
-        rows = guarded(str(path), lambda: file.read(columns=index).column(0).to_pandas())
+        rows = guarded(str(path), lambda: file.table(index).column(0).to_pandas())
         samples = pd.Index(rows.to_numpy(dtype=object))
     else:
-        samples = pd.RangeIndex(file.metadata.num_rows)
+        samples = pd.RangeIndex(file.n_rows)
     columns = [name for name in names if name not in index]
-    return ParquetTable(file, columns, str(path)), samples, pd.Index(columns), findings
+    return ParquetTable(file, columns, index), samples, pd.Index(columns), findings
 
 
 def _is_number(kind: Any) -> bool:
     import pyarrow.types as types
 
     return bool(types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind))
-
-
-def _numbers(table: Any, names: list[str]) -> Floats:
-    found = np.empty((table.num_rows, len(names)), dtype=np.float32)
-    for at, name in enumerate(names):
-        column = table.column(name)
-        values = column.to_pandas() if column.null_count else column.to_numpy()
-        if column.null_count:
-            values = values.to_numpy(dtype=np.float64, na_value=np.nan)
-        require_numbers(values.dtype, name)
-        found[:, at] = as_float32(values)
-    return found

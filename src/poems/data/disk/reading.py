@@ -118,6 +118,7 @@ def assemble_backed(
         position = table.samples.get_indexer(index).astype(np.int64)
         view = BackedView(store.views[name].matrix, table.features, position)
         placed[name], some = _present(name, view, index)
+        view.matrix.trust()
         notes += some
         notes += _scattered(name, view)
     views, index, further = chosen_samples(placed, index, samples)

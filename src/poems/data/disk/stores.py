@@ -16,7 +16,7 @@ from poems.data.disk.stamps import Stamp
 from poems.data.layers import Layer, layer_note
 from poems.data.stored.anndata_quiet import ORDER_KEY, quiet
 from poems.data.stored.hdf5 import inspect_hdf5
-from poems.data.stored.zarr_folder import inspect_folder, lacks_chunks, require_chunks
+from poems.data.stored.zarr_folder import ZarrArray, ZarrNode, open_folder
 from poems.errors import DataError, ReadError
 from poems.findings import Finding, name_some
 
@@ -59,7 +59,7 @@ def open_store(path: Path, *, whole: bool = False) -> tuple[Any, Any]:
         If nothing is there, or it is neither.
     """
     if path.is_dir():
-        return _open_zarr(path), None
+        return open_folder(path), None
     inspect_hdf5(path, whole=whole)
     import h5py
 
@@ -212,22 +212,6 @@ def shared_obs(group: Any, where: str) -> tuple[pd.DataFrame | None, pd.Index | 
     return obs, order
 
 
-def _open_zarr(path: Path) -> Any:
-    import zarr
-
-    inspect_folder(path)
-    try:
-        # A folder of this machine, and nothing that the library would fetch.
-        # What is said of it in one file for all may contradict what is there.
-        store = zarr.storage.LocalStore(path, read_only=True)
-        return zarr.open_group(store, mode="r", use_consolidated=False)
-    except Exception as error:  # zarr raises many kinds on damaged metadata
-        raise ReadError(
-            f"{path} is a folder, but not a zarr store that can be read ({error}); name a .zarr "
-            "folder, an .h5mu or an .h5ad file"
-        ) from None
-
-
 def require_parts(group: Any, where: str) -> None:
     """Refuse what has no obs or var.
 
@@ -318,21 +302,9 @@ def _require_readable(array: Any, where: str) -> None:
     """
     if getattr(array, "shape", None) is None:
         raise ReadError(f"{where} is an empty place without a shape; write the values again")
-    if not hasattr(array, "metadata"):
-        return
-    _require_no_pickle(array, where)
-    require_chunks(array, where)
-
-
-def _require_no_pickle(array: Any, where: str) -> None:
-    metadata = array.metadata
-    codecs = [
-        *(getattr(metadata, "filters", None) or ()),
-        *(getattr(metadata, "codecs", None) or ()),
-        getattr(metadata, "compressor", None),
-    ]
-    if any("pickle" in str(getattr(codec, "codec_id", type(codec))).lower() for codec in codecs):
-        raise ReadError(f"{where} is pickled, which is never loaded; write it again")
+    if isinstance(array, ZarrArray):
+        array.require_no_pickle(where)
+        array.require_chunks(where)
 
 
 def read_names(group: Any, where: str) -> pd.Index:
@@ -348,8 +320,8 @@ def read_names(group: Any, where: str) -> pd.Index:
         return read_frame(group, where).index
     array = _part(group, str(index), where)
     place = f"{where}/{index}"
-    if hasattr(array, "metadata"):
-        require_chunks(array, place)
+    if isinstance(array, ZarrArray):
+        array.require_chunks(place)
     found = np.asarray(_element(array, place), dtype=object)
     if found.ndim != 1:
         raise ReadError(f"{place} is not a list of names; write the file again")
@@ -371,12 +343,13 @@ def read_frame(group: Any, where: str) -> pd.DataFrame:
 
 
 def _element(group: Any, where: str) -> Any:
+    if isinstance(group, ZarrNode):
+        for place, array in _arrays(group, where):
+            array.require_no_pickle(place)
+            array.lacks_chunks()
+        return group.read()
     from anndata.io import read_elem
 
-    for place, array in _arrays(group, where):
-        if hasattr(array, "metadata"):
-            _require_no_pickle(array, place)
-            lacks_chunks(array, place)
     with quiet():
         return guarded(where, lambda: read_elem(group))
 
@@ -395,11 +368,11 @@ def _unwritten(group: Any, where: str) -> tuple[Finding, ...]:
     lacking = [
         place
         for place, array in _arrays(group, where)
-        if hasattr(array, "metadata") and lacks_chunks(array, place)
+        if isinstance(array, ZarrArray) and array.lacks_chunks()
     ]
     index = f"{where}/{_attribute(group, '_index', where, '_index')}"
     if index in lacking:
-        require_chunks(group[index.rpartition("/")[2]], index)
+        group[index.rpartition("/")[2]].require_chunks(index)
     if not lacking:
         return ()
     text = (

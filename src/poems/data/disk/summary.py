@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from poems.data.disk.matrix import Floats
 from poems.data.disk.sorted_columns import SortedColumns
 from poems.data.disk.view import BackedView
 
@@ -142,7 +143,7 @@ def _summarise(view: BackedView, log1p: bool, n_sd: float | None) -> Summaries:
 
 
 def _of_block(
-    raw: npt.NDArray[np.float32],
+    raw: Floats,
     ends: npt.NDArray[np.int64],
     n_zeros: npt.NDArray[np.int64],
     log1p: bool,
@@ -178,7 +179,7 @@ def _of_block(
 
 def _sorted_blocks(
     view: BackedView,
-) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+) -> Iterator[tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """Yield sorted stored values, where columns end, and their zeros, for some columns each."""
     gather = _gather_sparse if view.matrix.is_sparse else _gather_dense
     for values, sizes, n_zeros in gather(view):
@@ -200,7 +201,7 @@ def _sorted_blocks(
 
 def _gather_dense(
     view: BackedView,
-) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+) -> Iterator[tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     n_measured = int(view.measured.sum())
     width = max(1, _GATHERED // max(1, n_measured))
     for start in range(0, view.n_features, width):
@@ -216,7 +217,7 @@ def _gather_dense(
 
 def _gather_sparse(
     view: BackedView,
-) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+) -> Iterator[tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     n_measured = int(view.measured.sum())
     n_stored = np.zeros(view.n_features, dtype=np.int64)
     for _, rows in view.blocks():
@@ -227,7 +228,7 @@ def _gather_sparse(
         before = int(ends[start - 1]) if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, before + _GATHERED, side="right")))
         sizes = n_stored[start:stop]
-        values = np.empty(int(sizes.sum()), dtype=np.float32)
+        values: Floats = np.empty(int(sizes.sum()), dtype=view.matrix.dtype)
         free = np.cumsum(sizes) - sizes
         for _, rows in view.blocks():
             part = (rows if stop - start == view.n_features else rows[:, start:stop]).tocsc()
@@ -239,9 +240,9 @@ def _gather_sparse(
         start = stop
 
 
-def _keys(values: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+def _keys(values: Floats) -> npt.NDArray[np.int64]:
     """Number values by their leading 16 bits, so that larger ones have larger numbers."""
-    bits = (values + np.float32(0)).view(np.uint32)  # a negative zero is zero
+    bits = (values.astype(np.float32) + np.float32(0)).view(np.uint32)  # a negative zero is zero
     ordered = np.where(bits >> 31 == 1, ~bits, bits | np.uint32(1 << 31))
     return (ordered >> 16).astype(np.int64)
 

@@ -77,7 +77,7 @@ class BackedView(View):
     def rows(self, which: slice | Sequence[int] | npt.NDArray[np.integer[Any]]) -> Floats:
         """Return the values of some samples, of shape (n, n_features); NaN where unmeasured."""
         wanted = np.arange(len(self.position))[which]
-        found = np.full((len(wanted), self.n_features), np.nan, dtype=np.float32)
+        found: Floats = np.full((len(wanted), self.n_features), np.nan, dtype=self.matrix.dtype)
         where, rows = self.read(wanted)
         found[where] = rows.toarray() if self.matrix.is_sparse else rows
         return found
@@ -109,11 +109,11 @@ class BackedView(View):
 
             rows = parts[0] if len(parts) == 1 else None
             if rows is None:
-                empty = sparse.csr_array((0, self.n_features), dtype=np.float32)
+                empty = sparse.csr_array((0, self.n_features), dtype=self.matrix.dtype)
                 rows = sparse.vstack(parts, format="csr") if parts else empty
             return where, rows
         if not parts:
-            return where, np.empty((0, self.n_features), dtype=np.float32)
+            return where, np.empty((0, self.n_features), dtype=self.matrix.dtype)
         return where, parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _run(self, run: Positions) -> Rows:
@@ -140,7 +140,7 @@ class BackedView(View):
             and (self.position == np.arange(len(self.position))).all()
         ):
             return of_file
-        found = np.full((len(self.position), stop - start), np.nan, dtype=np.float32)
+        found: Floats = np.full((len(self.position), stop - start), np.nan, dtype=self.matrix.dtype)
         found[self.measured] = of_file[self.position[self.measured]]
         return found
 

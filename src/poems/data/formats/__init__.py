@@ -72,12 +72,13 @@ class Reader:
     folder
         Whether it is a folder.
     layers
-        Whether the file may hold several layers of values: ``table``, ``cohort`` and ``parts``
-        then take one more argument, the layer to read (``table``) or those of the views.
+        Whether the file may hold several layers of values, or sheets: ``table``, ``annotations``,
+        ``cohort`` and ``parts`` then take one more argument, the layer to read (``table``,
+        ``annotations``) or those of the views.
     """
 
     table: Callable[..., Contents] | None = None
-    annotations: Callable[[Path], Contents] | None = None
+    annotations: Callable[..., Contents] | None = None
     cohort: Callable[..., Split] | None = None
     parts: Callable[..., OpenStore] | None = None
     gzipped: bool = False
@@ -92,6 +93,8 @@ READERS: Registry[Reader | Callable[[Path], Contents]] = Registry(
         ".tsv": "poems.data.formats.delimited:READER",
         ".txt": "poems.data.formats.delimited:READER",
         ".gct": "poems.data.formats.delimited:MATRIX",
+        ".xlsx": "poems.data.formats.xlsx:READER",
+        ".xlsm": "poems.data.formats.xlsx:READER",
         ".parquet": "poems.data.formats.parquet:READER",
         ".h5ad": "poems.data.formats.h5ad:READER",
         ".h5mu": "poems.data.formats.h5mu:READER",
@@ -178,7 +181,7 @@ def suffixes(use: str, word: str = "or") -> str:
     Examples
     --------
     >>> suffixes("annotations")
-    '.csv, .tsv, .txt (each also .gz) or .parquet'
+    '.csv, .tsv, .txt (each also .gz), .xlsx, .xlsm or .parquet'
     """
     READERS.discover()
     texts = list(_with_gzipped(use))

@@ -20,11 +20,11 @@ def read_table(path: Path) -> Contents:
     import pandas as pd
 
     from poems.data.stored.memory import require_memory
-    from poems.data.stored.parquet_file import open_file, read_file
+    from poems.data.stored.parquet_file import open_file
 
     file = open_file(path)
-    require_memory((file.metadata.num_rows, file.metadata.num_columns), str(path))
-    frame = read_file(file, str(path))
+    require_memory((file.n_rows, len(file.schema.names)), str(path))
+    frame = file.frame()
     if isinstance(frame.index, pd.RangeIndex) and frame.shape[1] > 1:
         first = frame.columns[0]
         if not pd.api.types.is_numeric_dtype(frame[first].dtype):

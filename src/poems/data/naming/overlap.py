@@ -132,19 +132,24 @@ def _swapped_finding(
             # Genes have one name in all omics, so this may as well be said of features.
             text += (
                 "those of another view. If these are features, the views share no sample: rename "
-                "the samples. If they are samples: "
+                "the samples. If they are samples, do this. "
             )
         else:
             text += "the samples elsewhere. "
         text += _remedy(tables, first)
     else:
-        text = "samples and features look swapped in one of several ways. " + "; ".join(
-            f"if {name_some(tables[turned[0]].features, 2)} are samples: {_remedy(tables, turned)}"
+        text = "samples and features look swapped, in one of several ways: " + "; ".join(
+            f"if {name_some(tables[turned[0]].features, 2)} are samples, "
+            f"{_uncapitalised(_remedy(tables, turned))}"
             for turned in fits
         )
     return Finding(
         "error", "swapped", text, view=first[0] if len(fits) == len(first) == 1 else None
     )
+
+
+def _uncapitalised(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _remedy(tables: Mapping[str, Table], turned: Sequence[str]) -> str:

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from poems.data.files import existing_file
-from poems.data.stored.hdf5_look.serve import answer
 from poems.data.stored.helper import HELPER, CrashError, NoHelperError
+from poems.data.stored.parsed_apart.serve import answer
 from poems.errors import ReadError
 
 _MARK = b"\x89HDF\r\n\x1a\n"
@@ -43,7 +43,10 @@ def inspect_hdf5(path: Path, *, whole: bool = False) -> int:
         If the file is missing, not HDF5, damaged, or takes values from others.
     """
     if not _is_hdf5(existing_file(path)):
-        raise ReadError(f"{path} is not an HDF5 file, as .h5ad and .h5mu must be")
+        raise ReadError(
+            f"{path} is not an HDF5 file, as .h5ad and .h5mu must be; name it by what it is, or "
+            "write it again"
+        )
     found = json.loads(_answer(path, whole))
     if isinstance(found, str):
         raise ReadError(found)

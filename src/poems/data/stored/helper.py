@@ -8,13 +8,32 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from poems.data.stored.hdf5_look.serve import STARTED
+import numpy as np
+import numpy.typing as npt
 
-_PROGRAM = "import sys; sys.path.append(sys.argv[1]); from hdf5_look.serve import serve; serve()"
+from poems.data.stored.parsed_apart.serve import STARTED
+
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+
+_PROGRAM = (
+    "import sys; sys.path.append(sys.argv[1]); from parsed_apart.serve import serve; "
+    "serve(*sys.argv[2:])"
+)
+
+
+# Allocators that reserve address space ahead would meet the limit of memory at once.
+_FRUGAL = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "2",
+    # Blocks of one size are read over and over: their memory is not given back in between.
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+}
 
 
 class NoHelperError(Exception):
@@ -32,10 +51,18 @@ class Helper:
     ----------
     program
         The Python code that it runs.
+    library
+        What it imports at once.
+    payload
+        Whether it hands over values, too, in a file without a name.
     """
 
-    def __init__(self, program: str = _PROGRAM) -> None:
-        self._program = program
+    def __init__(
+        self, program: str = _PROGRAM, *, library: str = "h5py", payload: bool = False
+    ) -> None:
+        self._program, self._library = program, library
+        self._has_payload = payload
+        self._payload: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._lock = threading.Lock()
@@ -54,14 +81,21 @@ class Helper:
                 return
             self.end()
         command = [sys.executable, "-P", "-c", self._program, str(Path(__file__).parent)]
+        command.append(self._library)
+        shared: tuple[int, ...] = ()
         path = os.pathsep.join(each for each in sys.path if each)
         try:
+            if self._has_payload:
+                self._payload = nameless_file()
+                shared = (self._payload,)
+                command.append(str(self._payload))
             self._process = subprocess.Popen(
                 command,
+                pass_fds=shared,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": path},
+                env={**os.environ, **_FRUGAL, "PYTHONPATH": path},
                 start_new_session=True,  # an interrupt from the keyboard is for this process
             )
         except (OSError, ValueError) as error:
@@ -81,18 +115,34 @@ class Helper:
             If it does not answer in time; it is ended then.
         """
         with self._lock:
-            for _ in range(2):  # it may have ended itself just now
-                self.start()
-                lines = self._exchange(json.dumps(question).encode() + b"\n", seconds)
-                if lines[:1] == [STARTED]:
-                    break
-                self.end()
-            else:
-                raise NoHelperError
-            if len(lines) < 2 or not lines[1].endswith(b"\n"):
-                self.end()
-                raise CrashError
-            return lines[1]
+            return self._answer(question, seconds)
+
+    def fetch(self, question: dict[str, Any], seconds: float) -> tuple[Any, Bytes]:
+        """Return the answer of the process, and the values that it handed over.
+
+        Raises
+        ------
+        NoHelperError, CrashError, TimeoutError
+            As of :meth:`ask`.
+        """
+        with self._lock:
+            answer = json.loads(self._answer(question, seconds))
+            assert self._payload is not None
+            return answer, handed_over(self._payload, int(answer.get("n_bytes", 0)))
+
+    def _answer(self, question: dict[str, Any], seconds: float) -> bytes:
+        for _ in range(2):  # it may have ended itself just now
+            self.start()
+            lines = self._exchange(json.dumps(question).encode() + b"\n", seconds)
+            if lines[:1] == [STARTED]:
+                break
+            self.end()
+        else:
+            raise NoHelperError
+        if len(lines) < 2 or not lines[1].endswith(b"\n"):
+            self.end()
+            raise CrashError
+        return lines[1]
 
     def _exchange(self, question: bytes, seconds: float) -> list[bytes]:
         """Return the two lines that the process says, or as many as it did before it ended."""
@@ -128,6 +178,9 @@ class Helper:
     def end(self) -> None:
         """End the process."""
         process, self._process = self._process, None
+        payload, self._payload = self._payload, None
+        if payload is not None:
+            os.close(payload)
         if process is None or self._owner != os.getpid():
             return
         process.kill()
@@ -136,6 +189,26 @@ class Helper:
             with contextlib.suppress(OSError):
                 pipe.close() if pipe is not None else None
         process.wait()
+
+
+def nameless_file() -> int:
+    """Return the descriptor of a new file that has no name: in memory, where the system can."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("poems")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def handed_over(file: int, n_bytes: int) -> Bytes:
+    """Return the first bytes of a file, of shape (n_bytes,)."""
+    found = np.empty(n_bytes, dtype=np.uint8)
+    left, at = memoryview(found.data), 0
+    while at < n_bytes:
+        read = os.preadv(file, [left[at:]], at)
+        if not read:
+            raise CrashError  # it promised more than it wrote
+        at += read
+    return found
 
 
 HELPER = Helper()

@@ -3,60 +3,161 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from poems.data.files import existing_file
+from poems.data.stored.parsing import parse, start
 from poems.errors import ReadError
 
 
-def open_file(path: Path) -> Any:
-    """Return a ``pyarrow.parquet.ParquetFile`` whose notes of pandas fit its columns.
+@dataclass(frozen=True, eq=False)
+class ParquetFile:
+    """What a file says about itself; values are read by another process.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+    schema
+        Its columns, a ``pyarrow.Schema`` with the notes of pandas.
+    n_rows
+        Number of rows.
+    group_rows
+        Rows of each row group.
+    claimed
+        Bytes that its values take, as it says.
+    """
+
+    path: Path
+    schema: Any
+    n_rows: int
+    group_rows: list[int]
+    claimed: int
+
+    def table(self, columns: list[str] | None = None) -> Any:
+        """Return some columns, or all, as a ``pyarrow.Table``.
+
+        Raises
+        ------
+        ReadError
+            If the values are damaged.
+        """
+        import pyarrow as pa
+
+        question = {"do": "table", "columns": columns}
+        _, values = parse("parquet", self.path, question, claimed=self.claimed)
+        return pa.ipc.open_stream(pa.py_buffer(values)).read_all()
+
+    def frame(self) -> Any:
+        """Return the whole table as a DataFrame.
+
+        Raises
+        ------
+        ReadError
+            If the values are damaged.
+        """
+        table = self.table()
+        try:
+            return table.to_pandas()
+        except Exception as error:  # pyarrow raises many kinds on damaged values
+            raise ReadError(
+                f"{self.path} is not a readable Parquet file: {_first_line(error)}; copy it again, "
+                "or write it again"
+            ) from None
+
+    def block(
+        self,
+        group: int | None,
+        start: int,
+        stop: int,
+        index: list[str],
+        dtype: type[Any],
+        trusted: bool = False,
+    ) -> npt.NDArray[Any]:
+        """Return columns of numbers, ``NaN`` where there is no value.
+
+        Parameters
+        ----------
+        group
+            The row group; ``None`` for all rows.
+        start, stop
+            Which columns of those that are not in ``index``.
+        index
+            Columns that are passed over.
+        dtype
+            ``numpy.float32`` or ``numpy.float64``.
+        trusted
+            Whether all values were read before, and are sound: then this process reads them.
+
+        Returns
+        -------
+        array
+            Of shape (n_rows, stop - start).
+
+        Raises
+        ------
+        ReadError
+            If the values are damaged.
+        """
+        n_rows = self.n_rows if group is None else self.group_rows[group]
+        question = {
+            "do": "block", "group": group, "start": start, "stop": stop, "index": index,
+            "dtype": np.dtype(dtype).str,
+        }  # fmt: skip
+        if trusted:
+            asked = {**question, "path": str(self.path)}
+            return np.asarray(_block_here(asked, str(self.path)))
+        claimed = 8 * n_rows * (stop - start)
+        answer, values = parse("parquet", self.path, question, claimed=claimed)
+        return np.asarray(values.view(answer["dtype"]).reshape(answer["shape"]))
+
+
+def _block_here(question: dict[str, Any], where: str) -> npt.NDArray[Any]:
+    """Return columns of numbers, read in this process.
 
     Raises
     ------
     ReadError
-        If the file is missing, not Parquet, or the notes are damaged: how
-        columns are called, and which hold the names of the rows.
+        If the file is another by now.
     """
-    import pyarrow.parquet
+    from poems.data.stored.parsed_apart.parquet import block
 
-    existing_file(path)
     try:
-        file = pyarrow.parquet.ParquetFile(path)
-        names = list(file.schema_arrow.names)
-        # They stand in a file twice, and either may be used.
-        kept = (file.schema_arrow.metadata, file.metadata.metadata)
-        notes = {each[b"pandas"] for each in kept if each and b"pandas" in each}
-        n_rows = int(file.metadata.num_rows)
+        return np.asarray(block(question, np.empty))
     except Exception as error:  # pyarrow raises many kinds on damaged files
-        raise ReadError(f"{path} is not a readable Parquet file: {_first_line(error)}") from None
-    for each in sorted(notes):
-        wrong = _wrong_notes(each, names, n_rows)
+        raise ReadError(f"{where} cannot be read any more: {_first_line(error)}") from None
+
+
+def open_file(path: Path) -> ParquetFile:
+    """Open a Parquet file whose notes of pandas fit its columns.
+
+    Raises
+    ------
+    ReadError
+        If the file is missing, not Parquet, claims more than it can hold, or the notes are
+        damaged: how columns are called, and which hold the names of the rows.
+    """
+    existing_file(path)
+    start("parquet")
+    import pyarrow as pa
+
+    answer, values = parse("parquet", path, {"do": "open"})
+    schema = pa.ipc.read_schema(pa.py_buffer(values))
+    n_rows = int(answer["n_rows"])
+    for each in answer["notes"]:
+        wrong = _wrong_notes(each.encode("latin-1"), list(schema.names), n_rows)
         if wrong:
             raise ReadError(
                 f"{path}: the notes that pandas keeps in a Parquet file are damaged: {wrong}; "
                 "write the table again, or drop the notes (pyarrow: "
                 "table.replace_schema_metadata(None)) and set the index anew"
             )
-    return file
-
-
-def read_file(file: Any, where: str) -> Any:
-    """Return the table in an open file as a DataFrame.
-
-    Raises
-    ------
-    ReadError
-        If the values are damaged.
-    """
-    try:
-        return file.read().to_pandas()
-    except Exception as error:  # as above
-        raise ReadError(
-            f"{where} is not a readable Parquet file: {_first_line(error)}; copy it again, or "
-            "write it again"
-        ) from None
+    return ParquetFile(path, schema, n_rows, answer["group_rows"], int(answer["claimed"]))
 
 
 def _wrong_notes(notes: bytes, names: list[str], n_rows: int) -> str:

@@ -1,126 +1,195 @@
-"""Looking through a zarr folder before its values are read."""
+"""A zarr folder as its tree of groups and arrays, all of it read by another process."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 import os
-import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from poems.data.stored.helper import Bytes
+from poems.data.stored.parsing import parse, start
 from poems.errors import ReadError
 
-_MOST_FILES, _DEEPEST = 5_000_000, 32
-_LARGEST_CHUNK = 1 << 31
-# Version and flags; then bytes unpacked, a block, and packed.
-_BLOSC_HEAD = struct.Struct("<4x3I")
+# Arrays larger than this are no annotations: bytes that one is taken to need.
+_ANNOTATIONS = 1 << 30
+_TOKENS = itertools.count()
 
 
-def inspect_folder(path: Path) -> None:
-    """Refuse a folder that holds links, or is nested without end.
+@dataclass(frozen=True)
+class _Place:
+    """A place in a folder, and the question for it."""
 
-    Raises
-    ------
-    ReadError
-        If there is a symbolic link in it, or it is too deep or too large.
-    """
-    waiting, seen = [(path, 0)], 0
-    while waiting:
-        folder, depth = waiting.pop()
+    path: Path
+    # The process keeps what it opened by this: a folder written anew is opened anew.
+    token: str
+    name: str
+
+    def ask(self, do: str, claimed: int = 0, **question: Any) -> tuple[dict[str, Any], Bytes]:
+        asked = {"do": do, "place": self.name, "token": self.token, **question}
+        return parse("zarr_store", self.path, asked, where=self.where, claimed=claimed)
+
+    @property
+    def where(self) -> str:
+        return f"{self.path}, {self.name.lstrip('/')}" if self.name else str(self.path)
+
+
+class ZarrNode:
+    """What groups and arrays share: their attributes, and being read as annotations."""
+
+    def __init__(self, place: _Place, facts: dict[str, Any]) -> None:
+        self._place = place
+        self.attrs: dict[str, Any] = facts["attrs"]
+
+    def read(self) -> Any:
+        """Return a table of annotations as a DataFrame, or a list of names as an array.
+
+        Raises
+        ------
+        ReadError
+            If it is neither, or damaged.
+        """
+        import pyarrow as pa
+
+        answer, values = self._place.ask("frame", _ANNOTATIONS)
+        table = pa.ipc.open_stream(pa.py_buffer(values)).read_all().to_pandas()
+        names = table.pop("index").to_numpy(dtype=object)
+        if "shape" in answer:
+            return names.reshape(answer["shape"])
+        table.index, table.columns = pd.Index(names), pd.Index(answer["columns"], dtype=object)
+        return table
+
+
+class ZarrGroup(ZarrNode):
+    """A group, whose members are looked at when they are asked for."""
+
+    def __init__(self, place: _Place, facts: dict[str, Any]) -> None:
+        super().__init__(place, facts)
+        self._names: list[str] = facts["names"]
+
+    def keys(self) -> list[str]:
+        """Return the names of the members."""
+        return list(self._names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __getitem__(self, name: str) -> ZarrGroup | ZarrArray:
+        if name not in self._names:
+            raise KeyError(name)
+        return _node(self._place, name)
+
+    def get(self, name: str) -> ZarrGroup | ZarrArray | None:
+        """Return a member, ``None`` if there is none of that name."""
+        return self[name] if name in self._names else None
+
+
+class ZarrArray(ZarrNode):
+    """An array; slices of it are read when they are asked for."""
+
+    def __init__(self, place: _Place, facts: dict[str, Any]) -> None:
+        super().__init__(place, facts)
+        self.shape: tuple[int, ...] = tuple(facts["shape"])
+        self.chunks: tuple[int, ...] = tuple(facts["chunks"])
+        self.dtype: np.dtype[Any] = np.dtype(facts["dtype"])
+        self._is_pickled = bool(facts["pickled"])
+        self._here: Any = None
+
+    def trust(self) -> None:
+        """Read in this process from now on: all values were read by the other one, and are sound.
+
+        Raises
+        ------
+        ReadError
+            If it is not there any more.
+        """
+        from poems.data.stored.parsed_apart.links import Refused
+        from poems.data.stored.parsed_apart.zarr_store import node_at
+
         try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    seen += 1
-                    if entry.is_symlink():
-                        raise ReadError(
-                            f"{path}: {Path(entry.path).relative_to(path)} is a link that "
-                            "takes its values from other files; copy them into the folder"
-                        )
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append((Path(entry.path), depth + 1))
-        except OSError as error:
-            raise ReadError(f"{folder} cannot be listed: {error.strerror}") from None
-        if seen > _MOST_FILES or depth > _DEEPEST:
+            self._here = node_at(str(self._place.path), self._place.token, self._place.name)
+        except (Refused, KeyError, OSError) as error:
+            raise ReadError(str(error)) from None
+
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
+        if self._here is not None:
+            return np.asarray(self._here[key])
+        given = key if isinstance(key, tuple) else (key,)
+        each = [*given, *[slice(None)] * (len(self.shape) - len(given))]
+        part = [one.indices(n)[:2] for one, n in zip(each, self.shape, strict=True)]
+        # Whole chunks are unpacked, of which there is at least one.
+        n_values = max(math.prod(max(b - a, 0) for a, b in part), math.prod(self.chunks))
+        answer, values = self._place.ask("read", n_values * self.dtype.itemsize, part=part)
+        return np.asarray(values.view(answer["dtype"]).reshape(answer["shape"]))
+
+    def require_no_pickle(self, where: str) -> None:
+        """Refuse an array whose values would have to be unpickled.
+
+        Raises
+        ------
+        ReadError
+            If it is one.
+        """
+        if self._is_pickled:
+            raise ReadError(f"{where} is pickled, which is never loaded; write it again")
+
+    def require_chunks(self, where: str) -> None:
+        """Refuse an array of which chunks are missing: zarr would read them as zeros.
+
+        Raises
+        ------
+        ReadError
+            If there are fewer chunks than the shape asks for, or they are damaged.
+        """
+        expected, there = self._chunks()
+        if there < expected:
             raise ReadError(
-                f"{path} has more than {_MOST_FILES} files or {_DEEPEST} levels; write it again"
+                f"{where}: {expected - there} of {expected} chunks are missing, and would be "
+                "read as zeros; copy the folder again, or if these values are zeros, write it with "
+                "zarr.config.set({'array.write_empty_chunks': True}), or as a sparse matrix"
             )
 
+    def lacks_chunks(self) -> bool:
+        """Say whether chunks are missing; zarr does not write those that hold zeros alone.
 
-def require_chunks(array: Any, where: str) -> None:
-    """Refuse an array of which chunks are missing: zarr would read them as zeros.
+        Raises
+        ------
+        ReadError
+            If chunks are of no size, too large or damaged.
+        """
+        expected, there = self._chunks()
+        return there < expected
 
-    Raises
-    ------
-    ReadError
-        If there are fewer chunks than the shape asks for, or they are of no size.
-    """
-    expected, there = _chunks(array, where)
-    if there < expected:
-        raise ReadError(
-            f"{where}: {expected - there} of {expected} chunks are missing, and would be "
-            "read as zeros; copy the folder again, or if these values are zeros, write it with "
-            "zarr.config.set({'array.write_empty_chunks': True}), or as a sparse matrix"
-        )
+    def _chunks(self) -> tuple[int, int]:
+        answer, _ = self._place.ask("chunks")
+        return int(answer["expected"]), int(answer["there"])
 
 
-def lacks_chunks(array: Any, where: str) -> bool:
-    """Say whether chunks are missing; zarr does not write those that hold zeros alone.
+def open_folder(path: Path) -> ZarrGroup:
+    """Return the root of a zarr folder, which holds no links.
 
     Raises
     ------
     ReadError
-        If its chunks are of no size, or too large.
+        If there is a symbolic link in it, it is too deep or too large, or no zarr.
     """
-    expected, there = _chunks(array, where)
-    return there < expected
+    start("zarr_store")
+    place = _Place(path, f"{os.getpid()}-{next(_TOKENS)}", "")
+    answer, _ = place.ask("node")
+    return ZarrGroup(place, answer)
 
 
-def _chunks(array: Any, where: str) -> tuple[int, int]:
-    """Return how many chunk files there should be, and how many hold something."""
-    # Chunks of a shard share its file.
-    sizes = [int(n) for n in getattr(array, "shards", None) or array.chunks]
-    if min(sizes, default=1) < 1:
-        raise ReadError(f"{where} is damaged: it has chunks of no size; write it again")
-    bytes_each = math.prod(sizes) * array.dtype.itemsize
-    if bytes_each > _LARGEST_CHUNK:
-        raise ReadError(
-            f"{where} claims chunks of {bytes_each / 1e9:.1f} GB, which are read as a whole; write "
-            "it again in smaller chunks"
-        )
-    grid = [-(-n // each) for n, each in zip(array.shape, sizes, strict=True)]
-    expected = math.prod(grid)
-    if expected > _MOST_FILES:
-        return expected, 0
-    folder = Path(array.store_path.store.root) / array.path
-    is_blosc = not getattr(array, "shards", None) and _is_blosc(array.metadata)
-    found = 0
-    for at in itertools.product(*map(range, grid)):
-        file = folder / array.metadata.encode_chunk_key(at)
-        # A missing file, or a part of its path, is what is counted here.
-        with contextlib.suppress(OSError):
-            size = file.stat().st_size
-            found += size > 0
-            if is_blosc and size:
-                _require_whole(file, size, bytes_each, where)
-    return expected, found
-
-
-def _is_blosc(metadata: Any) -> bool:
-    """Say whether the bytes of a chunk file are those that blosc packed."""
-    codecs = getattr(metadata, "codecs", None) or (getattr(metadata, "compressor", None),)
-    return "blosc" in str(getattr(codecs[-1], "codec_id", type(codecs[-1]).__name__)).lower()
-
-
-def _require_whole(file: Path, size: int, claimed: int, where: str) -> None:
-    """Compare the size of a chunk file with what it claims: blosc reads beyond its end."""
-    with file.open("rb") as opened:
-        head = opened.read(_BLOSC_HEAD.size)
-    unpacked, _, packed = _BLOSC_HEAD.unpack(head) if len(head) == _BLOSC_HEAD.size else (0, 0, 0)
-    # A filter may change the size of numbers, but not to more than 8 bytes each.
-    if packed != size or unpacked > 8 * claimed:
-        raise ReadError(
-            f"{where}: the chunk {file.name} has {size} bytes and should have {packed}; the file "
-            "was cut or is damaged, so copy the folder again"
-        )
+def _node(parent: _Place, name: str) -> ZarrGroup | ZarrArray:
+    place = _Place(parent.path, parent.token, f"{parent.name}/{name}")
+    answer, _ = place.ask("node")
+    return ZarrGroup(place, answer) if "names" in answer else ZarrArray(place, answer)

@@ -132,21 +132,49 @@ def read_text_table(path: Path) -> TextTable:
         If the file cannot be read as text, seems to use another delimiter,
         or has records of different lengths; the text names the line.
     """
-    lines = read_text(path).rstrip("\n").split("\n")
-    frame = find_table(path, lines, DELIMITERS[table_suffix(path)])
+    return table_of_lines(path, read_text(path).rstrip("\n").split("\n"))
+
+
+def table_of_lines(
+    path: Path, lines: list[str], delimiter: str = "", findings: tuple[Finding, ...] = ()
+) -> TextTable:
+    """Return the table in the lines of a file, as :func:`read_text_table` does.
+
+    Parameters
+    ----------
+    path
+        The file.
+    lines
+        Its lines; not empty.
+    delimiter
+        What separates the fields, if that is known; otherwise the extension and the lines tell.
+    findings
+        What was assumed before.
+
+    Raises
+    ------
+    ReadError
+        If they seem to be separated in another way, or records have different lengths.
+    """
+    frame = find_table(path, lines, delimiter or DELIMITERS[table_suffix(path)])
     lines, offset = frame.lines, frame.offset
-    delimiter, findings = _delimiter(path, lines, offset)
+    if delimiter:
+        _require_no_title(path, lines, delimiter, offset)
+    else:
+        delimiter, found = _delimiter(path, lines, offset)
+        findings += found
     quoted = any('"' in line for line in lines)
     header, body_start = _header(path, lines, delimiter, offset)
     read_records = _quoted_records if quoted else _plain_records
     records, body = read_records(path, lines[body_start:], delimiter, offset + body_start)
     if not records:
-        raise ReadError(f"{path} has a header but no rows")
+        raise ReadError(f"{path} has a header but no rows; copy it again, or write it again")
     shape = table_shape(path, header, records, delimiter)
     if not shape.columns:
         raise ReadError(
             f"{path} has a single column when split at {DELIMITER_NAMES[delimiter]}s; "
-            "expected sample names and at least one more column"
+            "expected sample names and at least one more column. If something else separates its "
+            "fields, save it as CSV"
         )
     n_texts = 0 if frame.gct is None else frame.gct[2]
     _require_sizes(path, frame.gct, shape, len(records))

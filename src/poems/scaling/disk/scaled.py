@@ -127,17 +127,20 @@ class ScaledView:
         """
         columns = self.column[start:stop]
         known = columns >= 0
-        found = np.full((len(self.view.position), stop - start), np.nan, dtype=np.float32)
+        shape = (len(self.view.position), stop - start)
+        raw: Any = np.full(shape, np.nan, dtype=self.view.matrix.dtype)
         if known.any():
             first, last = int(columns[known].min()), int(columns[known].max()) + 1
-            found[:, known] = self.view.columns(first, last)[:, columns[known] - first]
+            raw[:, known] = self.view.columns(first, last)[:, columns[known] - first]
         part = _part(self.scaling, start, stop)
         fill = part.fill.astype(np.float32)
+        # In place where the digits are enough: half the memory.
+        found: Floats = raw if raw.dtype == np.float32 else np.empty(shape, dtype=np.float32)
         for rows in _few_rows(found.shape):
             if self.log_sizes is None:
-                found[rows], _ = part.apply(found[rows], self.name)
+                found[rows], _ = part.apply(raw[rows], self.name)
             else:
-                found[rows] = part.own_values(found[rows], self.log_sizes[rows], self.name).scaled
+                found[rows] = part.own_values(raw[rows], self.log_sizes[rows], self.name).scaled
         gaps = np.isnan(found)
         if not gaps.any():
             return found, None

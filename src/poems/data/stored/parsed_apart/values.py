@@ -42,7 +42,9 @@ def look(path: Path, *, whole: bool = False) -> int:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise Refused(f"{path} is a damaged HDF5 file: {error}") from None
+        raise Refused(
+            f"{path} is a damaged HDF5 file ({error}); copy it again, or write it again"
+        ) from None
     with file:
         Links(file, str(path)).check()
         total = 0

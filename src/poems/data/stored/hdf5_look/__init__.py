@@ -1,5 +1,0 @@
-"""Looking through HDF5 files; imports nothing else of POEMS, so that it starts fast by itself.
-
-The process that does it (:mod:`poems.data.stored.helper`) loads this folder as
-a package of its own, hence the relative imports.
-"""
