@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from poems._version import __version__
 from poems.report.blocks import Section
+from poems.report.wording import whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -90,6 +91,7 @@ def _environment() -> Environment:
     environment.filters["ticks"] = _ticks
     environment.filters["files"] = _files
     environment.filters["whole"] = _whole
+    environment.filters["thousands"] = whole
     return environment
 
 

@@ -191,10 +191,9 @@ def _assigner(model: FittedPoems, subtypes: Subtypes) -> _Made:
 
 def _patterns(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> _Made:
     own = subtypes.assignment
-    # Of those that are patterns themselves their own finding tells.
-    others = own.where(own.isin(subtypes.apart_from_patterns))
-    found = (*pattern_findings(others, model.gates), *batch_subtypes(own, cohort.obs))
-    return found, _nothing
+    # Where some are patterns themselves their own finding tells, and says more.
+    follow = () if subtypes.patterns else pattern_findings(own, model.gates)
+    return (*follow, *batch_subtypes(own, cohort.obs)), _nothing
 
 
 def _analyses(

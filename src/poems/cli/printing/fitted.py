@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from poems.nn.profiling import WallTimes
     from poems.runs.fitting import FittedRun
 
+_ASKED = "asked-number-does-not-hold"
 # Findings whose text is that of the summary.
 _SAID_OF_SUBTYPES = (
     "no-distinct-groups",
     "subtypes-of-failed-fit",
-    "asked-number-does-not-hold",
+    _ASKED,
 )
 
 
@@ -108,7 +109,11 @@ def _print_subtypes(console: Console, subtypes: Subtypes, signatures: Sequence[s
             "yellow",
         )
         return
-    say(console, subtypes.explanation)
+    doubts = [each.message for each in subtypes.findings if each.code == _ASKED]
+    for doubt in doubts:
+        say(console, f"{doubt[:1].upper()}{doubt[1:]}", "yellow")
+    if not doubts:
+        say(console, subtypes.explanation)
     if subtypes.n_subtypes > 1:
         table = pd.DataFrame({"samples": subtypes.sizes})
         again = subtypes.found_again

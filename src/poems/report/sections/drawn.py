@@ -247,8 +247,8 @@ def pair_circle(source: Source, drawn: pd.DataFrame, names: str) -> list[Block]:
         picture(
             "pair-circle",
             lambda: plot_pair_circle(drawn, views=views, top=_PAIRS),
-            alt=f"The same {count(len(drawn), 'pair')} as chords of a circle whose arcs are the "
-            f"omics; among them {names}.",
+            alt="The same pairs as chords of a circle whose arcs are the omics; among them "
+            f"{names}.",
             caption="The same pairs by omic. Red chords join what rises together, blue ones what "
             "moves against one another.",
             where=source.where("cross_omic"),

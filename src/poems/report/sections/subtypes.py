@@ -52,8 +52,8 @@ def subtypes_section(source: Source) -> Section:
         f"{count(len(sizes), 'subtype')}: groups of samples that lie together when all omics are "
         f"seen at once. S1 is the largest; the names have no other meaning.{_patterns(found)}"
         if several
-        else "All samples are in one group, S1: no distinct groups were found, or none were asked "
-        "for."
+        else "All samples are in one group, S1: "
+        + ("none other was asked for." if found.asked else "no distinct groups were found.")
     )
     return Section("subtypes", "Subtypes", blocks, lead)
 
