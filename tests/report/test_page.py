@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hostile_names import END, HOSTILE, SCRIPT
 from html_pages import Page
+from matplotlib.axes import Axes
 
 from poems.data.container import MultiOmics
 from poems.errors import DataError, SettingsError
 from poems.files.csv_tables import read_csv
+from poems.plots.style import new_axes
 from poems.report import Report, write_report
+from poems.report.pictures import picture
 from poems.report.sections import SECTIONS
 
 
@@ -200,3 +205,23 @@ def test_gene_sets_have_their_place_in_every_factor(
     captions = [each.text for each in page.all("p")]
     assert "Factor 1: gene sets that its features are enriched for." in captions
     assert not page.misplaced
+
+
+def test_pictures_of_many_points_stay_small_and_their_letters_sharp() -> None:
+    rng = np.random.default_rng(0)
+
+    def draw() -> Axes:
+        ax = new_axes(6.0, 4.0)
+        for at in range(4):
+            ax.scatter(*rng.normal(size=(2, 800)), s=9, label=f"group {at}")
+        ax.plot(rng.normal(size=2000).cumsum())
+        ax.set_title("A title")
+        return ax
+
+    made = picture("points", draw, "", "")
+    svg = base64.b64decode(made.source.partition(",")[2])
+    assert made.source.startswith("data:image/svg+xml")
+    assert len(svg) < 150_000
+    # One picture of dots under what is drawn of letters.
+    assert svg.count(b"<image") == 1
+    assert svg.count(b"<use") > 40

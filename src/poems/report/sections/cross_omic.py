@@ -18,6 +18,8 @@ from poems.settings.rates import FDR
 
 # Pairs in the picture, and pairs that its text names.
 _DRAWN = 40
+# Rows of the table: long names make each of them long.
+_ROWS = 100
 _NAMED = 3
 
 
@@ -61,6 +63,7 @@ def cross_omic_section(source: Source) -> Section:
             Column("alike", "Say the same", hint="Features nearly equal to those of the pair"),
         ],
         where=source.where("cross_omic"),
+        limit=_ROWS,
         note=f"One pair for all whose features say the same (correlated at {ALIKE} or more within "
         "their omic, as copy numbers of a chromosome arm are); all are in the file."
         if same

@@ -125,7 +125,7 @@ def _choice(source: Source) -> Picture | None:
     return picture(
         "overview-choice",
         lambda: plots.plot_subtype_choice(
-            table, found.n_subtypes, Figure((5.2, 3.2), layout="constrained")
+            table, found.n_subtypes, Figure((4.6, 3.1), layout="constrained")
         ),
         alt=f"What each number of subtypes has for it. {told}.",
         caption="Why no number of subtypes holds: it must be found again (left), and its subtypes "

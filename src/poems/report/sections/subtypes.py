@@ -138,6 +138,8 @@ def _choice(source: Source) -> list[Block]:
     table = choice_table(found.tried)
     if not len(table):
         return [Text(found.explanation)]
+    from matplotlib.figure import Figure
+
     named = table["along"].map(lambda along: listing(map(factor_title, str(along).split())))
     blocks: list[Block] = [Text(found.explanation)]
     several = table[table["n_subtypes"] > 1]
@@ -150,7 +152,9 @@ def _choice(source: Source) -> list[Block]:
         blocks.append(
             picture(
                 "subtype-choice",
-                lambda: plots.plot_subtype_choice(table, found.n_subtypes),
+                lambda: plots.plot_subtype_choice(
+                    table, found.n_subtypes, Figure((5.6, 2.9), layout="constrained")
+                ),
                 alt=f"What each number of subtypes has for it. {told}.",
                 caption="Left: how well the subtype that is found again least is, when samples are "
                 "drawn anew. Right: how many standard deviations the nearest two subtypes are "
