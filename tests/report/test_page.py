@@ -222,6 +222,6 @@ def test_pictures_of_many_points_stay_small_and_their_letters_sharp() -> None:
     svg = base64.b64decode(made.source.partition(",")[2])
     assert made.source.startswith("data:image/svg+xml")
     assert len(svg) < 150_000
-    # One picture of dots under what is drawn of letters.
-    assert svg.count(b"<image") == 1
-    assert svg.count(b"<use") > 40
+    # Pictures of dots under what is drawn of letters: what is drawn between parts them.
+    assert 1 <= svg.count(b"<image") <= 2
+    assert svg.count(b"<use") > 15

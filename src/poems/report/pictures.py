@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from poems.report.blocks import Picture
 
 if TYPE_CHECKING:
@@ -87,11 +89,13 @@ def _n_points(artist: Artist) -> int:
     from matplotlib.lines import Line2D
 
     if isinstance(artist, Line2D):
-        return len(artist.get_xdata(orig=False))
+        return int(np.size(artist.get_xdata(orig=False)))
     if not isinstance(artist, Collection):
         return 0
-    vertices = sum(len(path.vertices) for path in artist.get_paths())
-    return vertices if len(artist.get_offsets()) < 2 else len(artist.get_offsets())
+    # Each path once for every place where it stands.
+    n_places = len(np.atleast_2d(artist.get_offsets()))
+    vertices = sum(len(np.atleast_2d(path.vertices)) for path in artist.get_paths())
+    return n_places if n_places > 1 else vertices
 
 
 def _saved(figure: Figure, many_points: bool, fonttype: str) -> bytes:
