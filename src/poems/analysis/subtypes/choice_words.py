@@ -166,7 +166,7 @@ def explain_choice(tried: Sequence[NumberTried], chosen: int, *, asked: bool) ->
 
 def _for_it(own: NumberTried) -> str:
     again = "each is found again when samples are drawn anew (Jaccard index at least "
-    return f"{again}{own.least_jaccard:.2f}), and {_distance(own)}"
+    return f"{again}{min(own.jaccard):.2f}), and {_distance(own)}"
 
 
 def _distance(each: NumberTried) -> str:
@@ -208,7 +208,7 @@ def _none(several: Sequence[NumberTried]) -> str:
     k = most.n_clusters
     return (
         f"{head} {k} subtypes are found again when samples are drawn anew, as parts of a continuum "
-        f"may be (Jaccard index at least {most.least_jaccard:.2f}{also}), but there is no gap "
+        f"may be (Jaccard index at least {min(most.jaccard):.2f}{also}), but there is no gap "
         f"between them: {_distance(most)}{_how_often(most)}. To take them all the same: "
         f"--n-subtypes {k}, in Python n_subtypes={k}."
     )

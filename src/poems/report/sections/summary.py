@@ -36,6 +36,8 @@ from poems.report.wording import (
 from poems.runs.folder import run_subtypes
 from poems.settings.rates import FDR, FDR_OBS
 
+# Share of samples that change subtype below which no omic is said to decide.
+_SWITCHED = 0.03
 _MARKERS, _PAIRS, _COLUMNS, _SETS = 3, 3, 3, 3
 
 
@@ -245,8 +247,9 @@ def contribution_sentences(source: Source) -> Iterable[Sentence]:
         return
     shift = weight_text(table, by_effect, "mean_shift")
     told = f"By effect: samples move farthest when {by_effect} is withheld (shift {shift})"
-    if source.subtypes.nunique() > 1 and table.get("switched_share", pd.Series()).notna().any():
-        most = table.loc[table["switched_share"].idxmax()]
+    switched = table.get("switched_share", pd.Series(dtype=float)).astype(float)
+    if source.subtypes.nunique() > 1 and switched.max() >= _SWITCHED:
+        most = table.loc[switched.idxmax()]
         told += (
             f", and without {most['view']} {percent(most['switched_share'])} of them would be in "
             "another subtype, the most of any omic"
