@@ -47,8 +47,8 @@ def variance_picture(source: Source) -> list[Block]:
             "factor-variance",
             lambda: plot_variance(table),
             alt=f"Share of each omic's variance that each factor explains. The most: {told}.",
-            caption="Per cent of each omic's variance that is lost without a factor; the last row: "
-            "explained by all together.",
+            caption="Per cent of each omic's variance (deviance, where it is not Gaussian) that is "
+            "lost without a factor; the last row: explained by all together.",
             where=source.where("factor_variance"),
         )
     ]
