@@ -21,6 +21,7 @@ ROOMS = (
     "wording",
     "findings",
     "notebook",
+    "steps",
     "settings",
     "files",
     "data",

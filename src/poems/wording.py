@@ -38,6 +38,17 @@ def number(value: object, digits: int = 2) -> str:
     return text.replace("-", "−")
 
 
+def whole(value: int) -> str:
+    """Write a whole number, its thousands apart from five digits on.
+
+    Examples
+    --------
+    >>> whole(1740), whole(54457)
+    ('1740', '54,457')
+    """
+    return f"{value:,}" if abs(value) >= 10_000 else f"{value}"
+
+
 def general(value: object) -> str:
     """Write a number of any size with 3 significant digits, whole numbers from 100 on.
 
@@ -45,6 +56,8 @@ def general(value: object) -> str:
     --------
     >>> general(1234.5), general(0.00012), general(3.0), general(2.5e9)
     ('1234', '1.2 × 10⁻⁴', '3', '2.5 × 10⁹')
+    >>> general(-17041.2)
+    '−17,041'
     """
     found = _float(value)
     if found is None or math.isinf(found):
@@ -52,7 +65,7 @@ def general(value: object) -> str:
     if found and not 1e-3 <= abs(found) < 1e6:
         return _power(found)
     if abs(found) >= 100 or found == int(found):
-        return f"{found:.0f}".replace("-", "−")
+        return whole(round(found)).replace("-", "−")
     return f"{found:.3g}".replace("-", "−")
 
 

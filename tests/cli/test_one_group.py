@@ -84,6 +84,8 @@ def test_the_report_says_so_and_shows_the_numbers_tried(run: Path) -> None:
     assert "Which numbers of subtypes hold." in page
     assert "left out of the report" not in page
     assert "set apart" not in page
+    for of_subtypes in ("Subtype switched", "by subtype and by", "S1 (", "or none were asked for"):
+        assert of_subtypes not in page
 
 
 def test_a_number_that_does_not_hold_is_said_once(
@@ -97,3 +99,12 @@ def test_a_number_that_does_not_hold_is_said_once(
     assert "The number of subtypes that was asked for does not hold. 7 subtypes, " in said
     assert said.count("7 subtypes, as asked for") == 1
     assert "warning the number" not in said
+
+
+def test_contributions_speak_of_no_subtype(
+    run: Path, tables: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert poems_here("contributions", run, *tables) == 0
+    said = _said(capsys)
+    assert "switched" not in said
+    assert "by subtype" not in said

@@ -138,7 +138,9 @@ def test_groups_of_chance_hold_no_share_of_the_variance() -> None:
 def test_a_fit_says_so() -> None:
     only = table(RNG.poisson(np.exp(RNG.normal(4, 1, D)) * DEPTH[:, None]))
     model = poems.fit(cohort(only), log1p=("rna",), epochs=30, progress=False)
-    assert "depth-in-factor" in codes(list(model.findings))
+    said = [str(each) for each in model.findings if "depth" in each.code]
+    assert [text.count("log1p") > 0 for text in said] == [True, False], "the remedy is said once"
+    assert "is the depth of the samples" in said[1]
 
 
 def test_the_check_advises_before_the_fit() -> None:

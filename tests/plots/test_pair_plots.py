@@ -132,3 +132,16 @@ def test_views_keep_their_colours_also_where_one_has_no_pair(plot: Callable[...,
     legend = plot(table, views=views).get_legend()
     assert legend is not None
     assert "absent" not in [text.get_text() for text in legend.get_texts()]
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+def test_pairs_that_say_the_same_are_drawn_once(plot: Callable[..., Axes]) -> None:
+    table = pairs(12, n_views=2).assign(view_a="cnv", view_b="rna", feature_b="MYC")
+    table["feature_a"] = [f"g{at}" for at in range(len(table))]
+    best = table.loc[table["score"].abs().idxmax(), "feature_a"]
+    alone = table["feature_a"].isin(table["feature_a"].head(2)) & (table["feature_a"] != best)
+    table["group_a"] = table["feature_a"].where(alone, best)
+    table["group_b"] = table["feature_b"]
+    texts = {text.get_text() for text in plot(table).texts}
+    more = len(table) - alone.sum() - 1
+    assert texts == {"MYC", f"{best} +{more}", *table.loc[alone, "feature_a"]}

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hostile_names import END, HOSTILE, SCRIPT
 from html_pages import Page
+from matplotlib.axes import Axes
 from pictures import unrendered
 
 from poems.data.container import MultiOmics
 from poems.errors import DataError, SettingsError
 from poems.files.csv_tables import read_csv
+from poems.plots.style import new_axes
 from poems.report import Report, write_report
+from poems.report.pictures import picture
 from poems.report.sections import SECTIONS
 
 
@@ -214,3 +219,23 @@ def test_a_report_is_written_without_torch(full_run: Path, tmp_path: Path) -> No
     )
     command = [sys.executable, "-c", program, str(full_run), str(tmp_path / "page.html")]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == ""
+
+
+def test_pictures_of_many_points_stay_small_and_their_letters_sharp() -> None:
+    rng = np.random.default_rng(0)
+
+    def draw() -> Axes:
+        ax = new_axes(6.0, 4.0)
+        for at in range(4):
+            ax.scatter(*rng.normal(size=(2, 800)), s=9, label=f"group {at}")
+        ax.plot(rng.normal(size=2000).cumsum())
+        ax.set_title("A title")
+        return ax
+
+    made = picture("points", draw, "", "")
+    svg = base64.b64decode(made.source.partition(",")[2])
+    assert made.source.startswith("data:image/svg+xml")
+    assert len(svg) < 150_000
+    # Pictures of dots under what is drawn of letters: what is drawn between parts them.
+    assert 1 <= svg.count(b"<image") <= 2
+    assert svg.count(b"<use") > 15

@@ -58,7 +58,7 @@ def test_uncertain_samples(n_unsure: int, expected: str, source: Source, without
         (1, "1 pair of features from different omics is associated at a false discovery "
             "rate of 10%. It is "),
         (3, "3 pairs of features from different omics are associated at a false "
-            "discovery rate of 10%. The strongest: "),
+            "discovery rate of 10%. Highest scores: "),
     ],
 )  # fmt: skip
 def test_pairs(n: int, expected: str, source: Source, without: Changed) -> None:
@@ -120,7 +120,7 @@ def test_of_two_subtypes_one_sentence_says_both(source: Source, without: Changed
     ("columns", "expected"),
     [
         ([], "No factor goes with any of 1 column of the obs table"),
-        (["a"], "Of 1 column of the obs table, 1 goes with a factor. Closest: Factor 1 with a ("),
+        (["a"], "The one column of the obs table goes with a factor. Closest: Factor 1 with a ("),
         (["a", "b", "c", "d"], "; 1 more column goes with a factor."),
         (["a", "b", "c", "d", "e"], "; 2 more columns go with a factor."),
     ],

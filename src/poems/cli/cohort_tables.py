@@ -13,6 +13,7 @@ from poems.cli.inputs import Samples
 from poems.data.formats import READERS, reader_of
 from poems.errors import ReadError
 from poems.findings import Finding
+from poems.steps import step
 
 if TYPE_CHECKING:
     from poems.data import MultiOmics
@@ -37,7 +38,8 @@ class Tables:
         """Read them into a cohort; ``backed`` leaves the values on disk."""
         from poems.data import read
 
-        return read(self.views, obs=self.obs, **self.options(samples=samples, backed=backed))
+        with step("reading the tables"):
+            return read(self.views, obs=self.obs, **self.options(samples=samples, backed=backed))
 
     def options(self, *, samples: Samples = "union", backed: bool = False) -> dict[str, Any]:
         """Return what :func:`poems.read` is told beside the files.

@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import sys
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -58,7 +59,10 @@ def _driven(function: Callable[..., CommandResult]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(*, as_json: bool, help_all: bool = False, **given: Any) -> None:
-        with standard_output_kept_for_data() if as_json else nullcontext():
+        with (
+            standard_output_kept_for_data() if as_json else nullcontext(),
+            _steps_shown(function.__name__, quiet=bool(given.get("quiet"))),
+        ):
             result = function(**given)
             written = _write(result)
         if as_json:
@@ -85,6 +89,15 @@ def _driven(function: Callable[..., CommandResult]) -> Callable[..., None]:
     )
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
+
+
+def _steps_shown(command: str, *, quiet: bool) -> AbstractContextManager[None]:
+    """Show what the command is doing, unless it is to be quiet."""
+    if quiet or not sys.stderr.isatty():
+        return nullcontext()
+    from poems.cli.printing.steps import steps_shown
+
+    return steps_shown(command)
 
 
 def _write(result: CommandResult) -> list[str]:

@@ -17,7 +17,7 @@ from poems.data.likelihoods import chosen_likelihoods, depth_findings, likelihoo
 from poems.data.quality import quality_findings
 from poems.data.readers import Loaded, load
 from poems.data.tables import has_values
-from poems.findings import Finding
+from poems.findings import Finding, said_once
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ def check(
         likelihoods = tuple(likelihood_findings(loaded.cohort))
         chosen = chosen_likelihoods(likelihoods)
         quality = quality_findings(loaded.cohort, own_scale=chosen)
-        findings += (*quality, *depth_findings(loaded.cohort), *likelihoods)
+        findings += said_once((*quality, *depth_findings(loaded.cohort), *likelihoods))
     order = ("error", "warning", "note")
     return CheckReport(
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),

@@ -16,6 +16,7 @@ from poems.data.evidence import Features, Moments, Range, totals_of
 from poems.data.facts import FEWEST_CARRIERS, MOST_LEVELS
 from poems.findings import Finding, count
 from poems.settings.schema import Settings
+from poems.wording import general, whole
 
 _Floats = npt.NDArray[np.float64]
 
@@ -175,7 +176,9 @@ def _of_counts(moments: Moments, few: bool) -> Proposal | None:
         return None
     else:
         growth = "of many values, whose variance"
-    reason = f"whole numbers from 0 on {growth} is {ratio:.2g} times the mean in a typical feature"
+    reason = (
+        f"whole numbers from 0 on {growth} is {general(ratio)} times the mean in a typical feature"
+    )
     return Proposal("negative_binomial" if ratio > _OVERDISPERSED else "poisson", reason)
 
 
@@ -290,10 +293,11 @@ def depth_findings(cohort: MultiOmics) -> Iterator[Finding]:
         samples = cohort.samples[view.measured]
         least, most = samples[int(totals.argmin())], samples[int(totals.argmax())]
         text = (
-            f"samples were counted to very unequal depth: their totals run from {low:g} ({least}) "
-            f"to {high:g} ({most}). As continuous values, logged or not, the depth becomes a "
-            f"factor of all features. The likelihood {found.likelihood} compares samples at the "
-            f"same total (--likelihood {name}={found.likelihood}, or "
+            "samples were counted to very unequal depth: their totals run from "
+            f"{whole(round(low))} ({least}) to {whole(round(high))} ({most}). As continuous "
+            "values, logged or not, the depth becomes a factor of all features. The likelihood "
+            f"{found.likelihood} compares samples at the same total (--likelihood "
+            f"{name}={found.likelihood}, or "
             f"likelihood={{{name!r}: {found.likelihood!r}}}); or divide each sample by its total "
             "before taking logarithms, and leave out samples with next to no counts"
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from typing import Final
 
 from poems.data.container import MultiOmics
 from poems.data.disk.facts import backed_facts
 from poems.data.disk.view import BackedCohort, BackedView
 from poems.data.facts import EXTREME_Z, FEWEST_CARRIERS, Outliers, ViewFacts, view_facts
 from poems.findings import Finding, count, name_some
+from poems.wording import general
 
 _FEWEST_SAMPLES = 8  # fewer cannot be fitted
 _FEW_SAMPLES = 30
@@ -22,6 +24,8 @@ _DEPTH_RATIO = 3.0
 _FEW_FOR_MANY = 40
 _MANY_FEATURES = 2000
 _ADVISED = 1000
+# The code of the finding that samples differ in depth.
+DEPTH_DIFFERS: Final = "depth-differs"
 # More rows than this, and this many times as many as columns, may be features.
 _TALL = 1000
 _TALL_RATIO = 5
@@ -171,7 +175,7 @@ def _rare_findings(view: ViewFacts) -> Iterator[Finding]:
             f"{'differs from its' if len(rare) == 1 else 'differ from their'} most common value in "
             f"fewer than {FEWEST_CARRIERS} samples ({name_some(rare)}), {_what_is_rare(view)}; "
             f"{'it teaches' if len(rare) == 1 else 'they teach'} the model "
-            f"single patients. {remedy}"
+            f"single samples. {remedy}"
         )
         yield Finding("warning", "rare-features", text, view=view.name, items=rare)
 
@@ -212,16 +216,16 @@ def _depth_findings(view: ViewFacts) -> Iterator[Finding]:
     if high < _DEPTH_RATIO * max(low, 1.0):
         return
     text = (
-        f"samples differ much in depth: their totals are some {low:.3g} to {high:.3g}, by what a "
-        "typical feature has (5% lie below, 5% above). A factor would stand for it, and log1p "
-        "does not take it away: divide each sample by its total before log1p"
+        f"samples differ much in depth: their totals are some {general(low)} to {general(high)}, "
+        "by what a typical feature has (5% lie below, 5% above). A factor would stand for it, and "
+        "log1p does not take it away: divide each sample by its total before log1p"
     )
     if view.whole:
         text += (
             ", or choose a likelihood for counts, which does so (--likelihood "
             f"{view.name}=negative_binomial)"
         )
-    yield Finding("warning", "depth-differs", text, view=view.name)
+    yield Finding("warning", DEPTH_DIFFERS, text, view=view.name)
 
 
 def _missing_findings(view: ViewFacts) -> Iterator[Finding]:
@@ -257,9 +261,9 @@ def _value_findings(view: ViewFacts) -> Iterator[Finding]:
         kind = "raw counts" if raw.whole else "values that are not on a log scale"
         about = "about " if raw.about else ""
         text = (
-            f"looks like {kind}: none is negative, the largest is {raw.largest:.4g}, the median "
-            f"{about}{raw.median:.4g}; a few large values would dominate the fit. Transform the "
-            "view with log1p, or take a normalised table"
+            f"looks like {kind}: none is negative, the largest is {general(raw.largest)}, the "
+            f"median {about}{general(raw.median)}; a few large values would dominate the fit. "
+            "Transform the view with log1p, or take a normalised table"
         )
         yield Finding("warning", "unlogged-values", text, view=view.name)
     elif view.outliers is not None:
@@ -272,8 +276,8 @@ def _outlier_finding(view: ViewFacts, found: Outliers) -> Finding:
         f"{count(found.n, 'value')} in {count(len(found.features), 'feature')} "
         f"{'is an extreme outlier' if found.n == 1 else 'are extreme outliers'}, more than "
         f"{EXTREME_Z:g} robust standard deviations from the median of the feature; the furthest "
-        f"is {found.value:.4g} in feature {found.feature} of sample {found.sample} (median "
-        f"{found.median:.4g}{scale}). Check for errors of unit or measurement, and keep "
+        f"is {general(found.value)} in feature {found.feature} of sample {found.sample} (median "
+        f"{general(found.median)}{scale}). Check for errors of unit or measurement, and keep "
         "winsorising on"
     )
     return Finding("warning", "extreme-outliers", text, view=view.name, items=found.features)
@@ -287,7 +291,8 @@ def _scale_findings(views: Sequence[ViewFacts]) -> Iterator[Finding]:
     if scales[widest] > _SCALE_RATIO * scales[narrowest]:
         text = (
             f"views are on very different scales: a typical feature of '{widest}' has a standard "
-            f"deviation of {scales[widest]:.3g}, one of '{narrowest}' {scales[narrowest]:.3g}. "
+            f"deviation of {general(scales[widest])}, one of '{narrowest}' "
+            f"{general(scales[narrowest])}. "
             "Standardising (the default) takes care of it; with scale='none' the first would "
             "drown the second"
         )

@@ -65,7 +65,11 @@ class SampleMeasure:
 
 
 def nuisance_findings(
-    latent: pd.DataFrame, cohort: MultiOmics, *, sized: frozenset[str] = frozenset()
+    latent: pd.DataFrame,
+    cohort: MultiOmics,
+    *,
+    sized: frozenset[str] = frozenset(),
+    warned: frozenset[str] = frozenset(),
 ) -> list[Finding]:
     """Warn of factors that are the depth or mean of samples, or the batches that obs names.
 
@@ -77,6 +81,8 @@ def nuisance_findings(
         What was fitted.
     sized
         Views whose likelihood takes totals into account.
+    warned
+        Views of whose depth, and of what to do about it, was warned before the fit.
 
     Examples
     --------
@@ -95,7 +101,8 @@ def nuisance_findings(
     for name, view in cohort.views.items():
         found = _closest(latent, sample_measures(view))
         if found is not None:
-            findings.append(_measure_finding(name, *found, sized=name in sized))
+            remedy = _depth_remedy(name, sized=name in sized, warned=name in warned)
+            findings.append(_measure_finding(name, *found, remedy))
     return [*findings, *batch_findings(latent, cohort.obs)]
 
 
@@ -264,8 +271,23 @@ def _closest(
     return best
 
 
+def _depth_remedy(view: str, *, sized: bool, warned: bool) -> str:
+    if sized:
+        return (
+            "The likelihood takes totals into account already: look whether the quality of samples "
+            "differs, and leave poor ones out"
+        )
+    if warned:
+        return "What was said of it before the fit would take it away"
+    return (
+        "log1p does not take it away: divide each sample by its total (counts per million) before "
+        "log1p, or take a likelihood for counts, which does so (--likelihood "
+        f"{view}=negative_binomial), and fit again"
+    )
+
+
 def _measure_finding(
-    view: str, factor: str, measure: SampleMeasure, r: float, *, sized: bool
+    view: str, factor: str, measure: SampleMeasure, r: float, remedy: str
 ) -> Finding:
     what = {
         "depth": "how much of them was counted (library size)",
@@ -286,14 +308,7 @@ def _measure_finding(
             "leave samples out whose load is an error"
         )
     else:
-        text = f"{factor} is the depth of the samples: it goes with {what} (r {r:.2f}). " + (
-            "The likelihood takes totals into account already: look whether the quality of samples "
-            "differs, and leave poor ones out"
-            if sized
-            else "log1p does not take it away: divide each sample by its total (counts per "
-            "million) before log1p, or take a likelihood for counts, which does so "
-            f"(--likelihood {view}=negative_binomial), and fit again"
-        )
+        text = f"{factor} is the depth of the samples: it goes with {what} (r {r:.2f}). {remedy}"
     return Finding("warning", f"{measure.kind}-in-factor", text, view, (factor,))
 
 

@@ -19,6 +19,7 @@ from poems.data.obs.cells import clean_column
 from poems.errors import DataError
 from poems.evaluation.paper.protocol import kmeans_scores, knn_accuracy
 from poems.findings import Finding, count, name_some
+from poems.steps import steps_of
 
 _SCORES = tuple(
     f"{score}{ending}"
@@ -168,7 +169,7 @@ def compare_embeddings(
     rows: list[dict[str, object]] = []
     # Problems of this size only get slower with more threads.
     with threadpool_limits(limits=1):
-        for name, points in embeddings.items():
+        for name, points in steps_of("embeddings", embeddings.items()):
             if not points.shape[1]:
                 rows.append({"embedding": name, **dict.fromkeys(_SCORES, np.nan)})
                 continue

@@ -7,6 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from poems.data import MultiOmics
+from poems.data.quality import DEPTH_DIFFERS
 from poems.diagnosis.check import Diagnosis
 from poems.diagnosis.nuisance import nuisance_findings
 from poems.findings import Finding, name_some
@@ -104,8 +105,10 @@ def with_nuisances(fitted: FittedPoems, cohort: MultiOmics) -> FittedPoems:
     """Say which factors are depth, the mean of samples or batches; a fault costs that alone."""
     kinds = kinds_of(fitted.settings.model, tuple(cohort.views))
     sized = frozenset(name for name, kind in kinds.items() if kind == "counts")
+    told = [each.view for each in fitted.findings if each.code == DEPTH_DIFFERS]
+    warned = frozenset(view for view in told if view is not None)
     try:
-        found = nuisance_findings(fitted.latent, cohort, sized=sized)
+        found = nuisance_findings(fitted.latent, cohort, sized=sized, warned=warned)
     # Broad on purpose: any fault here, of any library, would throw away the training.
     except Exception as error:
         text = "whether factors go with depth or batches was not looked at"

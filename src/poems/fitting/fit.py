@@ -49,6 +49,7 @@ from poems.scaling.redundancy import redundancy, redundancy_findings
 from poems.settings.arguments import require_whole
 from poems.settings.parts import STARTS
 from poems.settings.schema import LARGEST_SEED, Settings, settings_from_mapping
+from poems.steps import step
 from poems.training.checkpoints import Checkpoints
 from poems.training.loop import FEWEST_FEATURES, Callback, Status, Training, train
 from poems.training.progress import progress_bar
@@ -146,14 +147,14 @@ def fit(
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
     chosen, likelihoods = choose_likelihoods(given, chosen)
     watched = None if validation is None else _watched(given, validation, chosen)
-    with profile.span("preprocessing"):
+    with profile.span("preprocessing"), step("scaling the omics"):
         prepared = prepare_fit(given, chosen, seed, likelihoods)
     state = None
     if resume is not None:
         state = state_of_same_fit(resume, prepared.preprocessing, given.samples, chosen, seed)
 
     with _reproducible(seed, threads):
-        with profile.span("start"):
+        with profile.span("start"), step("a start for the factors"):
             module, training_part, held_out, noted = _start(prepared, place, watched)
         prepared = replace(
             prepared,
@@ -184,9 +185,9 @@ def fit(
         if isinstance(given, BackedCohort):
             given.require_unchanged()
         host = torch.device("cpu")
-        with profile.span("estimates"):
+        with profile.span("estimates"), step("estimates of factors and background"):
             fitted = _finish(prepared, module, training)
-        with profile.span("diagnosis"):
+        with profile.span("diagnosis"), step("diagnosis"):
             fitted = with_diagnosis(
                 fitted,
                 training_part.to(host),
@@ -194,7 +195,7 @@ def fit(
             )
             fitted = with_nuisances(fitted, given)
 
-        with profile.span("network"):
+        with profile.span("network"), step("the network of samples"):
             fitted = with_network(fitted, prepared.data)
     logger.info("%r", fitted)
     return fitted

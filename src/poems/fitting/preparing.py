@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from poems.data import MultiOmics, quality_findings
 from poems.errors import DataError
-from poems.findings import Finding
+from poems.findings import Finding, said_once
 from poems.fitting.approximations import approximations
 from poems.fitting.memory import require_fit_memory
 from poems.nn.likelihoods import kinds_of
@@ -50,7 +50,7 @@ def prepare_fit(
     # Features left out are named by the checks, and unknown to the model because of that.
     told = ("features-left-out", "features-unknown")
     done = [finding for finding in (*left_out, *touched) if finding.code not in told]
-    findings = (*cohort.findings, *quality, *noted, *done)
+    findings = said_once((*cohort.findings, *quality, *noted, *done))
     if isinstance(data, BackedBatches):
         findings = (*findings, *approximations(data, settings))
     return Prepared(cohort, settings, seed, preprocessing, data, findings)

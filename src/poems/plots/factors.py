@@ -77,7 +77,7 @@ def plot_variance(found: VarianceExplained | pd.DataFrame, ax: Axes | None = Non
     if of_all.any():
         ax.axhline(float(np.flatnonzero(of_all)[0]) - 0.5, color="black", linewidth=0.8)
     ax.set_ylabel("Factor", fontsize=SMALL + 1)
-    colour_bar(ax, image, "Variance explained (%)")
+    colour_bar(ax, image, "Explained (%)")
     return ax
 
 

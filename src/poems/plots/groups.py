@@ -93,5 +93,6 @@ def _draw_group(ax: Axes, values: np.ndarray, at: int, colour: str) -> None:
     spread = (np.arange(len(drawn)) * 0.618034) % 1.0 - 0.5
     ax.scatter(drawn, at + 0.5 * spread, s=7, color=colour, alpha=0.55, linewidths=0, zorder=1)
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
-    ax.fill_between([low, high], at - 0.3, at + 0.3, color="none", edgecolor="0.15", lw=0.9)
+    edges = ([low, high], at - 0.3, at + 0.3)
+    ax.fill_between(*edges, color="none", edgecolor="0.15", lw=0.9, zorder=2)
     ax.plot([middle, middle], [at - 0.3, at + 0.3], color="black", linewidth=1.8, zorder=3)

@@ -113,6 +113,8 @@ def plot_latent(
     plane: FittedPoems | pd.DataFrame,
     subtypes: pd.Series | Subtypes | None = None,
     ax: Axes | None = None,
+    *,
+    without: str = "no subtype",
 ) -> Axes:
     """Draw samples as points in a plane, coloured and shaped by subtype.
 
@@ -126,6 +128,8 @@ def plot_latent(
         drawn grey.
     ax
         Axes to draw in; new ones by default.
+    without
+        What the samples without a subtype are called.
     """
     plane, subtypes = plane_of(plane), groups_of(subtypes)
     ax = new_axes(6.0, 4.6) if ax is None else ax
@@ -137,7 +141,7 @@ def plot_latent(
         ax.scatter(plane[x], plane[y], color="#0072B2", **style)
     else:
         groups = subtypes.reindex(plane.index)
-        _draw_groups(ax, plane, groups, style)
+        _draw_groups(ax, plane, groups, style, without)
     ax.set_xlabel(label(x, 40))
     ax.set_ylabel(label(y, 40))
     ax.set_aspect("equal", adjustable="datalim")
@@ -176,11 +180,13 @@ def points_of(given: FittedPoems | pd.DataFrame) -> pd.DataFrame:
     return given.embedding()
 
 
-def _draw_groups(ax: Axes, plane: pd.DataFrame, groups: pd.Series, style: dict[str, Any]) -> None:
+def _draw_groups(
+    ax: Axes, plane: pd.DataFrame, groups: pd.Series, style: dict[str, Any], without: str
+) -> None:
     x, y = plane.columns[:2]
     alone = plane.loc[groups.isna()]
     if len(alone):
-        ax.scatter(alone[x], alone[y], color="#BBBBBB", label=f"no subtype ({len(alone)})", **style)
+        ax.scatter(alone[x], alone[y], color="#BBBBBB", label=f"{without} ({len(alone)})", **style)
     palette = colours(sorted(groups.dropna().unique(), key=natural_order))
     for at, (name, colour) in enumerate(palette.items()):
         found = plane.loc[groups == name]

@@ -13,6 +13,7 @@ from poems.clustering.names import natural_order
 from poems.plots.given import groups_of
 from poems.plots.matrix import CHARACTER, ROW, SMALL, colour_bar, nothing
 from poems.plots.style import DIVERGING, PALETTE, colours, label, labels, new_axes
+from poems.wording import general
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -187,7 +188,7 @@ def _legend(ax: Axes, bars: Sequence[pd.Series]) -> None:
         name = label(str(column.name), 24)
         if pd.api.types.is_numeric_dtype(column) and column.nunique() > _MOST_GROUPS:
             low, high = column.min(), column.max()
-            entries.append((blank, f"{name}: {low:.4g} (white) to {high:.4g} (black)"))
+            entries.append((blank, f"{name}: {general(low)} (white) to {general(high)} (black)"))
             continue
         entries.append((blank, f"{name}:"))
         for group, colour in _palette(column).items():

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+# Levels of a lineage, as "g__Blautia".
+_BETWEEN_LEVELS: Final = re.compile(r" ?[;|] ?")
+_LEVEL: Final = re.compile(r"[a-z]{1,2}__")
 
 # Okabe & Ito (2008) without black, then Paul Tol's "muted" scheme; yellow last, for it is weak
 # on white paper.
@@ -49,7 +54,8 @@ def colours(names: Iterable[object]) -> dict[object, str]:
 def label(name: object, width: int = 24) -> str:
     """Return ``name`` as a label of at most ``width`` characters, its middle left out if longer.
 
-    The middle goes because names of features differ at either end. Dollar
+    The middle goes because names of features differ at either end; of a lineage, which tells by
+    its end, the last levels stay, and as many before them as there is room for. Dollar
     signs are escaped: matplotlib would read a formula between them. Control
     characters, which no font has, are shown as such.
 
@@ -57,15 +63,39 @@ def label(name: object, width: int = 24) -> str:
     --------
     >>> label("cg00000029_TSS1500_chr16:53434200_N_Shore")
     'cg00000029_T…200_N_Shore'
+    >>> label("d__Bacteria;p__Firmicutes_A;f__Lachnospiraceae;g__Roseburia")
+    '…g__Roseburia'
     >>> print(label("$x"))
     \\$x
     """
     text = " ".join(str(name).split())
     text = "".join(c if c.isprintable() else "\ufffd" for c in text)
+    end = _last_levels(text, width) if len(text) > width else ""
+    if end:
+        text = f"…{end}"
     if len(text) > width:
         head = width // 2
         text = text[:head] + "…" + text[len(text) - (width - head - 1) :]
     return text.replace("$", r"\$")
+
+
+def _last_levels(text: str, width: int) -> str:
+    """Return the last levels of a lineage such as "p__Firmicutes;g__Blautia"; empty if it is none.
+
+    >>> _last_levels("d__B;o__Clostridiales;f__Lachnospiraceae;g__", 24)
+    'f__Lachnospiraceae;g__'
+    """
+    levels = _BETWEEN_LEVELS.split(text)
+    if len(levels) < 3 or not all(map(_LEVEL.match, levels)):
+        return ""
+    # A level without a name says nothing by itself.
+    last = next((at for at in range(len(levels) - 1, 0, -1) if len(levels[at]) > 3), 0)
+    kept = levels[last:]
+    for level in reversed(levels[:last]):
+        if len(";".join([level, *kept])) >= width:
+            break
+        kept = [level, *kept]
+    return ";".join(kept)
 
 
 def labels(names: Iterable[object], width: int = 24) -> list[str]:

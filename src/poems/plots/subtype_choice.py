@@ -72,7 +72,7 @@ def plot_subtype_choice(
     _curve(again, numbers, shown["least_jaccard"].to_numpy(dtype=float), holds)
     needed = shown["needed_jaccard"].to_numpy(dtype=float)
     again.plot(numbers, needed, color=_GREY, linestyle="--", linewidth=1, zorder=1)
-    _name_line(again, "needed", np.nanmax(needed[-3:]))
+    _name_line(again, "needed", np.nanmax([*needed[-3:], *shown["least_jaccard"][-3:]]))
     again.set_ylim(0, 1.05)
     again.set_ylabel("Least Jaccard index", fontsize="small")
     again.set_title("Found again", loc="left", fontsize="medium")

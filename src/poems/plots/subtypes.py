@@ -150,8 +150,14 @@ def plot_markers(
     widest = max((len(text) for texts in ticks.values() for text in texts), default=0)
     width = 0.9 + _COLUMN * max(len(names), 3) + _CHARACTER * widest
     n_columns = max(1, min(len(rows), int(7 // width)))
-    height = 0.8 + _ROW * max(most, 6)
-    figure, axes = panels(max(len(rows), 1), width, height, figure=figure, columns=n_columns)
+    needed = [max(len(features), 2) for features in rows.values()] or [most]
+    # Panels side by side are as high as the highest of them needs.
+    heights = [max(needed[at : at + n_columns]) for at in range(0, len(needed), n_columns)]
+    mean = 0.8 + _ROW * float(np.mean(heights))
+    figure, axes = panels(max(len(rows), 1), width, mean, figure=figure, columns=n_columns)
+    grid = axes[0].get_gridspec()
+    assert grid is not None
+    grid.set_height_ratios(heights)
     if without:
         said = ", ".join(labels(without, 18))
         figure.supxlabel(f"No marker in {said}", fontsize="small")
@@ -167,11 +173,12 @@ def plot_markers(
         ax.set_xticks(range(len(names)), labels=[label(name, 8) for name in names])
         ax.xaxis.tick_top()
         ax.set_xlim(-0.6, len(names) - 0.4)
-        ax.set_ylim(max(most, 6) - 0.4, -0.6)
+        ax.set_ylim(heights[at // n_columns] - 0.4, -0.6)
         ax.tick_params(length=0, labelsize=8)
         ax.spines[["top", "right", "left", "bottom"]].set_visible(False)
         ax.hlines(range(len(features)), -0.5, len(names) - 0.5, color="0.92", lw=0.6, zorder=0)
-    bar = figure.colorbar(drawn, ax=axes, shrink=min(1.0, 2.2 / height), aspect=14)
+    shrink = min(1.0, 2.2 / (mean * len(heights)))
+    bar = figure.colorbar(drawn, ax=axes, shrink=shrink, aspect=14)
     bar.set_label("Effect (sd)", fontsize="small")
     bar.ax.tick_params(labelsize=8)
     return figure

@@ -119,7 +119,7 @@ def _name(
     found: np.ndarray,
     named: int,
 ) -> None:
-    """Name the surest markers, each beside its point, where no other name stands."""
+    """Name the surest markers, each beside its point, where neither name nor point stands."""
     low, high = ax.get_xlim()
     top = ax.get_ylim()[1]
     box = ax.get_window_extent()
@@ -129,16 +129,25 @@ def _name(
         SMALL * 1.25 / (72 * box.height / ax.figure.dpi),
     )
     taken: list[tuple[float, float, float, float]] = []
+    shares = np.column_stack([(effect - low) / (high - low), height / top])
     rows = np.flatnonzero(found)
     for row in rows[np.lexsort((-np.abs(effect[rows]), -height[rows]))]:
         text = label(own["feature"].iloc[row], 16)
         x, y = (effect[row] - low) / (high - low), height[row] / top
         width = wide * len(text)
-        right = x + 0.02 + width <= 1.0
-        left = x + 0.02 if right else x - 0.02 - width
-        place = (left, y - tall / 2, left + width, y + tall / 2)
-        if left < 0 or any(_meet(place, other) for other in taken):
+        sides = [(x + 0.02, True), (x - 0.02 - width, False)]
+        places = [((left, y - tall / 2, left + width, y + tall / 2), at) for left, at in sides]
+        free = [
+            (place, at)
+            for place, at in places
+            if place[0] >= 0
+            and place[2] <= 1
+            and not any(_meet(place, other) for other in taken)
+            and not _covered(place, shares)
+        ]
+        if not free:
             continue
+        place, right = free[0]
         taken.append(place)
         ax.annotate(
             text,
@@ -151,6 +160,12 @@ def _name(
         )
         if len(taken) == named:
             return
+
+
+def _covered(place: tuple[float, float, float, float], points: np.ndarray) -> bool:
+    """Say whether a name at a place would lie on a point; points are of shape (n_points, 2)."""
+    x, y = points.T
+    return bool(((x > place[0]) & (x < place[2]) & (y > place[1]) & (y < place[3])).any())
 
 
 def _meet(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:

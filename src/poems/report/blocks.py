@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Level = Literal["note", "warning", "error"]
 Align = Literal["text", "number"]
@@ -37,6 +37,10 @@ class Head:
     align: Align = "text"
     hint: str = ""
     signed: bool = False
+
+
+# Characters of a cell that is read rather than looked up.
+_LONG_SENTENCE: Final = 100
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,11 @@ class Table:
     sortable: bool = True
     faint: frozenset[int] = frozenset()
     kind: str = field(default="table", init=False)
+
+    @property
+    def prose(self) -> bool:
+        """Whether its last column holds sentences, which a phone shows beneath the others."""
+        return any(len(row[-1].text) > _LONG_SENTENCE for row in self.rows)
 
 
 @dataclass(frozen=True)

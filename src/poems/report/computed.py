@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Factors whose curves are drawn, at most.
 _FACTOR_CURVES: Final = 3
+# What the only group is called in pictures and tables.
+_ALL_SAMPLES: Final = "all samples"
 
 
 def factor_tables(source: Source) -> dict[str, pd.DataFrame]:
@@ -90,6 +92,11 @@ def label_tables(source: Source, column: str) -> dict[str, pd.DataFrame]:
     }
 
 
+def _groups(subtypes: pd.Series) -> pd.Series:
+    """Return the subtypes; one alone is none, and is called after what it holds."""
+    return subtypes if subtypes.nunique() > 1 else subtypes.where(subtypes.isna(), _ALL_SAMPLES)
+
+
 def survival_tables(
     source: Source,
     time: str,
@@ -122,7 +129,7 @@ def survival_tables(
     try:
         survival = survival_analysis(
             latent,
-            source.subtypes,
+            _groups(source.subtypes),
             _column(run, time, "--time"),
             _column(run, event, "--event"),
             covariates,

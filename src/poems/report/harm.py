@@ -68,8 +68,8 @@ HARMS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "too-few",
         ),
     ),
-    ("what goes with survival may be wrong", ("survival",)),
     ("what goes with a clinical column may be missing data", ("obs-follows",)),
+    ("what goes with survival may be wrong", ("survival",)),
     (
         "values may be on another scale",
         ("unlogged-values", "view-scales", "extreme-outliers", "winsorised", "many-missing"),

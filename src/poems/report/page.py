@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from poems._version import __version__
 from poems.report.blocks import Section
+from poems.report.wording import whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 GENERATOR: Final = "POEMS report"
 # How the place of files of a run ends, and what stands between several.
 _IN_RUN: Final = " in the run folder"
-_POWER: Final = re.compile(r"([=≤] )?[\d.]+ × 10[⁻⁰¹²³⁴-⁹]")
+_POWER: Final = re.compile(r"(\b[pqr] )?([=≤] )?[\d.]+ × 10[⁻⁰¹²³⁴-⁹]")
 _BETWEEN: Final = re.compile(r"(, | and )")
 
 
@@ -90,6 +91,8 @@ def _environment() -> Environment:
     environment.filters["ticks"] = _ticks
     environment.filters["files"] = _files
     environment.filters["whole"] = _whole
+    environment.filters["order"] = _order
+    environment.filters["thousands"] = whole
     return environment
 
 
@@ -117,9 +120,18 @@ def _whole(text: str) -> str:
     >>> _whole("a 2 × 10⁻⁸").split(" ")[0]
     'a'
     >>> _whole("by 2 × 10⁻⁸").split(" ")[0], len(_whole("q = 3.9 × 10⁻⁸ of").split(" "))
-    ('by', 3)
+    ('by', 2)
     """
     return _POWER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+
+
+def _order(value: float) -> str:
+    """Write what a cell is sorted by, to more digits than any cell shows.
+
+    >>> _order(0.8013317584991455), _order(1000.0)
+    ('0.801332', '1000')
+    """
+    return f"{value:.6g}"
 
 
 def _files(where: str) -> Markup:

@@ -12,7 +12,7 @@ from poems.plots.latent import centre_plane, principal_plane
 from poems.plots.style import PALETTE
 from poems.report.blocks import Map
 from poems.report.source import Source
-from poems.report.wording import column_title, general
+from poems.report.wording import column_title, general, whole
 
 # Dots at most; of more samples, a random subset.
 MOST_DOTS: Final = 3000
@@ -47,10 +47,14 @@ def sample_map(source: Source) -> Map:
     said = ""
     if len(rows) > MOST_DOTS:
         rows = np.sort(np.random.default_rng(model.seed).choice(rows, MOST_DOTS, replace=False))
-        said = f" {MOST_DOTS:,} of {len(points):,} samples, drawn at random."
-    columns = [{**_groups(subtypes.iloc[rows]), "name": "Subtype"}]
-    for at, name in enumerate(run.obs.columns[:MOST_COLUMNS]):
-        columns.append({**_column(run.obs.iloc[rows, at]), "name": column_title(name)})
+        said = f" {whole(MOST_DOTS)} of {whole(len(points))} samples, drawn at random."
+    columns = [
+        {**_column(run.obs.iloc[rows, at]), "name": column_title(run.obs.columns[at])}
+        for at in _shown_columns(run.obs, None if parted else source.labels)
+    ]
+    # One subtype is no colour, unless there is no other.
+    if parted or not columns:
+        columns.insert(0, {**_groups(subtypes.iloc[rows]), "name": "Subtype"})
     data = {
         "samples": [str(name) for name in points.index[rows]],
         "planes": [
@@ -76,10 +80,16 @@ def sample_map(source: Source) -> Map:
         "folder."
     )
     alt = (
-        f"Map of {len(rows)} samples in a plane of the {metric} embedding, coloured by subtype or "
-        "by a column of the obs table."
+        f"Map of {len(rows)} samples in a plane of the {metric} embedding, coloured by "
+        f"{columns[0]['name']}{' or another column' if len(columns) > 1 else ''}."
     )
     return Map("map", data, text, alt)
+
+
+def _shown_columns(obs: pd.DataFrame, labels: str | None) -> list[int]:
+    """Return which columns of the obs table may colour the map, labels first if given."""
+    order = sorted(range(obs.shape[1]), key=lambda at: str(obs.columns[at]) != labels)
+    return order[:MOST_COLUMNS]
 
 
 def _column(values: pd.Series) -> dict[str, Any]:

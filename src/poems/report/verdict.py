@@ -9,9 +9,12 @@ import pandas as pd
 from poems.analysis.subtypes.certainty import UNSTABLE
 from poems.findings import count
 from poems.report.blocks import Verdict
+from poems.report.sections.factors import closest_column
 from poems.report.source import Source
-from poems.report.wording import listing, number, p_text, verb
+from poems.report.standing import of_sound_factors
+from poems.report.wording import factor_title, listing, number, p_text, verb
 from poems.runs.folder import run_subtypes
+from poems.settings.rates import FDR_OBS
 
 # What the failure signatures mean for who reads the first line alone.
 _PLAIN: Final = {
@@ -51,7 +54,8 @@ def verdict_of(source: Source) -> Verdict:
         return Verdict("failed", "Fit failed", text, "diagnostics")
     n = source.subtypes.nunique()
     if n < 2:
-        text = f"No distinct groups: do not report subtypes.{_factors_and_survival(source)}"
+        told = f"{_factor_and_labels(source)}{_factors_and_survival(source)}"
+        text = f"No distinct groups: do not report subtypes.{told}"
         return Verdict("none", "No subtypes", text, "subtype-number")
     instead = [code for code in map(str, source.findings["code"]) if code.startswith(_FOLLOWS)]
     if instead:
@@ -144,15 +148,34 @@ def _survival(source: Source) -> str:
     return f" They {'differ' if differ else 'do not differ'} in survival ({', '.join(told)})."
 
 
+def _factor_and_labels(source: Source) -> str:
+    """Without subtypes: which factor goes with the labels, if any does."""
+    obs = source.get("factor_obs")
+    if source.labels is None or obs is None:
+        return ""
+    own = of_sound_factors(source, obs[obs["column"].astype(str) == source.labels])
+    own = own[own["q"] <= FDR_OBS]
+    if not len(own):
+        return ""
+    factor = str(own.loc[own["p"].idxmin(), "factor"])
+    return f" {factor_title(factor)} goes with {closest_column(own, factor)}."
+
+
 def _factors_and_survival(source: Source) -> str:
     """Without subtypes: whether any factor goes with survival."""
     tests = source.get("survival_tests")
     if source.survival is None or tests is None:
         return ""
     factors: pd.DataFrame = tests[tests["what"] != "subtype"]
-    n = int(factors["reported"].astype(bool).sum())
-    if n:
-        return f" {count(n, 'factor')} {verb(n, 'goes', 'go')} with survival."
+    own = factors[factors["reported"].astype(bool)].sort_values("q", kind="stable")
+    if len(own):
+        names = [factor_title(name).removeprefix("Factor ") for name in own["what"]]
+        told = f"{listing(names, 3)}, {'smallest ' if len(own) > 1 else ''}"
+        n = len(own)
+        return (
+            f" {count(n, 'factor')} {verb(n, 'goes', 'go')} with survival ({told}"
+            f"{p_text(own['q'].iloc[0], 'q')})."
+        )
     known = factors["p"].dropna()
     closest = f" (smallest {p_text(known.min())})" if len(known) else ""
     return f" No factor goes with survival{closest}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from poems.wording import NONE, general, number, p_text, p_value, percent, with_unit
+from poems.wording import NONE, general, number, p_text, p_value, percent, whole, with_unit
 
 __all__ = [
     "NONE",
@@ -18,6 +18,7 @@ __all__ = [
     "percent",
     "sentence",
     "verb",
+    "whole",
     "with_unit",
 ]
 

@@ -40,6 +40,7 @@ from poems.report.source import FINDING_COLUMNS, Source, read_source, with_obs
 from poems.report.standing import weak_factors
 from poems.report.wording import listing, sentence
 from poems.runs.folder import Run, read_run, run_obs
+from poems.steps import step, steps_of
 
 # In the run folder, unless another place is named.
 DEFAULT_NAME = "report.html"
@@ -183,18 +184,28 @@ def write_report(
     if obs is not None:
         table, notes = run_obs(read, obs)
         source, findings = with_obs(source, table), [*notes]
-    source = source.adding(factor_tables(source)).adding(subtype_tables(source, seed))
+    with step("tables of factors and subtypes"):
+        source = source.adding(factor_tables(source)).adding(subtype_tables(source, seed))
     if labels is not None:
-        source = source.adding(label_tables(source, labels))
+        with step("comparison with the labels"):
+            source = source.adding(label_tables(source, labels))
     if time is not None and event is not None:
-        tables, notes = survival_tables(
-            source, time, event, covariates, event_value=event_value, seed=seed, time_unit=time_unit
-        )
+        with step("survival"):
+            tables, notes = survival_tables(
+                source,
+                time,
+                event,
+                covariates,
+                event_value=event_value,
+                seed=seed,
+                time_unit=time_unit,
+            )
         source, findings = source.adding(tables), [*findings, *notes]
     if stability is not None:
         source = source.adding(stability_tables(source, stability))
     if gene_sets:
-        tables, notes = gene_set_tables(source, gene_sets, gene_map)
+        with step("gene sets"):
+            tables, notes = gene_set_tables(source, gene_sets, gene_map)
         source, findings = source.adding(tables), [*findings, *notes]
     noticed = pd.DataFrame(_rows(findings), columns=FINDING_COLUMNS)
     known = pd.concat([_run_findings(read), noticed], ignore_index=True)
@@ -237,7 +248,7 @@ def _about(source: Source, name: str) -> str:
 
 def _sections(source: Source) -> dict[str, Section]:
     """Build the sections that there are for this run, by name and in order."""
-    built = {name: _section(name, source) for name in in_order()}
+    built = {name: _section(name, source) for name in steps_of("pages", list(in_order()))}
     return {name: section for name, section in built.items() if section is not None}
 
 

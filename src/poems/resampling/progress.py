@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from poems.steps import alone
+
 Progress = Callable[[int, int], object]
 
 
@@ -51,6 +53,6 @@ def refit_counter(progress: bool | Progress, total: int) -> Iterator[Callable[[]
         yield counting(print_some)
         return
     columns = (TextColumn("fits"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
+    with alone(), Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=total)
         yield counting(lambda done, total: bar.update(task, completed=done))

@@ -22,6 +22,7 @@ from poems.findings import Finding, name_some, unsaid
 from poems.fitting.failures import failure
 from poems.runs.analysis import PARTS, analyse_part, left_out, samples_of_fit, write_tables
 from poems.runs.figures import run_figures
+from poems.steps import step, steps_of
 from poems.training.interrupts import interrupts_let_through
 
 if TYPE_CHECKING:
@@ -81,11 +82,11 @@ def add_to_run(
     """
     reported: list[Finding] = []
     unwritten: OSError | PoemsError | None = None
-    for at, addition in enumerate(additions):
+    for at, addition in enumerate(steps_of("analysis", additions)):
         missing = still_missing(folder, additions[at + 1 :])
         try:
             # What was made is written whole, whatever comes meanwhile.
-            with interrupts_let_through():
+            with interrupts_let_through(), step(addition.title):
                 noticed, write = addition.make()
             news = unsaid(noticed, (*known, *reported))
             with added_to_folder(folder) as fresh:
@@ -191,10 +192,9 @@ def _assigner(model: FittedPoems, subtypes: Subtypes) -> _Made:
 
 def _patterns(model: FittedPoems, cohort: MultiOmics, subtypes: Subtypes) -> _Made:
     own = subtypes.assignment
-    # Of those that are patterns themselves their own finding tells.
-    others = own.where(own.isin(subtypes.apart_from_patterns))
-    found = (*pattern_findings(others, model.gates), *batch_subtypes(own, cohort.obs))
-    return found, _nothing
+    # Where some are patterns themselves their own finding tells, and says more.
+    follow = () if subtypes.patterns else pattern_findings(own, model.gates)
+    return (*follow, *batch_subtypes(own, cohort.obs)), _nothing
 
 
 def _analyses(

@@ -43,6 +43,8 @@ NAME_COLUMNS: Final = (
     "feature",
     "feature_a",
     "feature_b",
+    "group_a",
+    "group_b",
     "factor",
     "factors",
     "other",

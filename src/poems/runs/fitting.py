@@ -16,6 +16,7 @@ from poems.findings import Finding, unsaid
 from poems.fitting.failures import failure
 from poems.nn.profiling import NO_PROFILE, Profile
 from poems.runs.inputs import KEY, RunInputs, read_inputs
+from poems.steps import step
 from poems.training.interrupts import hold_again, interrupts_held
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def _fit_and_write(cohort: MultiOmics, request: FitRequest, noticed: Noticed) ->
         noticed(cohort, known)
         with interrupts_held(_say_held):
             model = _fit(cohort, request)
-            with request.profile.span("subtypes"):
+            with request.profile.span("subtypes"), step("how many subtypes there are"):
                 subtypes, said = _find_subtypes(model, request)
             interrupted = model.status in (
                 Status.INTERRUPTED.value,

@@ -27,6 +27,7 @@ from poems.scaling.own_scaling import fit_own_scaling, own_findings
 from poems.scaling.screening import Screening
 from poems.scaling.view_scaling import ViewScaling, fit_scaling
 from poems.settings.groups import PreprocessingSettings
+from poems.wording import whole
 
 # Of one's own cohort, a few entries in a thousand lie beyond the limits.
 _MANY_CLIPPED = 0.05
@@ -347,8 +348,8 @@ def _winsorised(name: str, n_clipped: int, n_measured: int) -> Finding:
     """Report how many of the measured entries were clipped."""
     share = n_clipped / n_measured
     text = (
-        f"{n_clipped} of {n_measured} entries ({share:.2%}) lay beyond the limits of the training "
-        "samples and were clipped to them"
+        f"{whole(n_clipped)} of {whole(n_measured)} entries ({share:.2%}) lay beyond the limits of "
+        "the training samples and were clipped to them"
     )
     if share > _MANY_CLIPPED:
         text += "; that many suggest another unit, scale or platform: check that they match"

@@ -87,7 +87,7 @@ def redundancy_findings(found: Mapping[str, Redundancy]) -> Iterator[Finding]:
         n_features, says = len(each.weights), float(each.weights.double().sum())
         if says < _FEW * n_features:
             text = (
-                f"{n_features} features count as {says:.0f}, for many are correlated at |r| >= "
+                f"{n_features} features count as {says:.0f}, for many are correlated at |r| ≥ "
                 f"{ALIKE}: c that say the same count as the root of c, so that they do not drown "
                 "other views (redundancy='none' lets each count in full)"
             )
@@ -100,6 +100,43 @@ def redundancy_findings(found: Mapping[str, Redundancy]) -> Iterator[Finding]:
         if parts:
             text = f"which features say the same rests on a random part: {' and '.join(parts)}"
             yield Finding("note", "redundancy-subset", text, name)
+
+
+def stand_ins(values: Tensor, there: Tensor | None) -> Tensor:
+    """Return for each feature the first that says the same; itself where none before it does.
+
+    In their order each feature that nothing stands for stands for all later ones that are
+    alike to it, by the correlation from which the weights count two features as one.
+
+    Parameters
+    ----------
+    values
+        Of shape (n_samples, n_features); they are not changed.
+    there
+        Which entries are, or ``None`` for all.
+
+    Returns
+    -------
+    Positions of shape (n_features,).
+
+    Examples
+    --------
+    >>> x = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
+    >>> stand_ins(torch.cat([x, -x[:, 1:2]], dim=1), None).tolist()
+    [0, 1, 2, 1]
+    """
+    rows = random_rows(len(values), MOST_SAMPLES, seed=0)
+    columns = _Columns(
+        values.index_select(0, rows).clone(), None if there is None else there.index_select(0, rows)
+    )
+    found = torch.full((columns.n_features,), -1)
+    for some in columns.blocks(columns.n_features):
+        alike = columns.alike(some, slice(None)).cpu()
+        for feature, like in zip(range(some.start, some.stop), alike, strict=True):
+            if found[feature] < 0:
+                found[feature] = feature
+                found[like & (found < 0)] = feature
+    return found
 
 
 def _of_view(data: Batch | BackedBatches, view: int, name: str) -> Redundancy:

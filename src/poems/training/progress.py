@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from poems.steps import alone
 from poems.training.loop import Callback, Epoch
 
 # Plain lines in a whole training.
@@ -32,7 +33,7 @@ def progress_bar() -> Iterator[Callback]:
         TextColumn("{task.fields[state]}", markup=False),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with alone(), Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None, state="starting")
 
         def move_on(row: Epoch) -> None:

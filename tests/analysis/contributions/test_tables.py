@@ -302,3 +302,13 @@ def test_the_saved_assigner_is_used(
         fitted, simulation.cohort, subtypes.assignment, subtype_model=replace(model, limit=0.0)
     )
     pd.testing.assert_frame_equal(again.by_sample, found.by_sample)
+
+
+def test_of_one_subtype_nothing_is_said_to_switch(
+    fitted: FittedPoems, simulation: Simulation
+) -> None:
+    one = pd.Series("S1", index=fitted.samples)
+    found = view_contributions(fitted, simulation.cohort, one)
+    assert found.by_view[["mean_subtype_change", "switched_share", "ari_with"]].isna().all(None)
+    assert found.by_view["mean_shift"].notna().all()
+    assert "subtype" not in set(found.by_group["column"])

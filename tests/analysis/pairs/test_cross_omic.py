@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score
 
 import poems
 from poems.analysis import cross_omic
+from poems.analysis.pairs.alike import said_once
 from poems.analysis.pairs.scores import responses
 from poems.analysis.pairs.table import COLUMNS
 from poems.data.container import MultiOmics
@@ -313,3 +314,41 @@ def test_support_is_the_share_of_refits_with_both_on_one_factor(
     assert "cross-omic-support" in codes(unknown.findings)
     old.save(tmp_path / "kept")
     assert Stability.load(tmp_path / "kept").selected is None
+
+
+def test_features_that_say_the_same_make_one_pair(planted: Simulation) -> None:
+    """Copies of a feature, as copy numbers of an arm are, stand behind the best of them."""
+    rna, protein = (planted.cohort.views[name] for name in ("rna", "protein"))
+    driven = int(np.abs(planted.loadings["rna"].to_numpy()).max(axis=1).argmax())
+    noise = np.random.default_rng(0).normal(size=(120, 8))
+    copies = rna.values[:, [driven]] + 0.1 * rna.values[:, [driven]].std() * noise
+    frames = {
+        "rna": pd.DataFrame(rna.values, columns=rna.features),
+        "protein": pd.DataFrame(protein.values, columns=protein.features),
+    }
+    names = [f"copy{at}" for at in range(8)]
+    frames["rna"][names] = copies
+    frames = {name: frame.set_axis(planted.cohort.samples) for name, frame in frames.items()}
+    found = cross_omic(poems.fit(frames, seed=0, **QUICK), frames).table
+    same = {*names, str(rna.features[driven])}
+    own = found[found["feature_a"].isin(same)]
+    assert len(own) > 8
+    assert own["group_a"].nunique() == 1
+    assert own["group_a"].iloc[0] == own["feature_a"].iloc[0]
+    once = said_once(found)
+    assert once["feature_a"].isin(same).sum() == own["group_b"].nunique()
+    listed = once[once["feature_a"].isin(same)].iloc[0]
+    assert {listed["feature_a"], *listed["alike_a"]} <= same
+    assert len(listed["alike_a"]) > 4
+    # Features that are not alike stand for themselves.
+    rest = found[~found["feature_a"].isin(same)]
+    assert (rest["feature_a"] == rest["group_a"]).mean() > 0.8
+
+
+def test_pairs_without_groups_are_each_said() -> None:
+    columns = ["view_a", "feature_a", "view_b", "feature_b"]
+    old = pd.DataFrame([("a", "x", "b", "y"), ("a", "z", "b", "y")], columns=columns)
+    once = said_once(old)
+    assert once[columns].equals(old)
+    assert set(once["alike_a"]) == {()}
+    assert said_once(old.iloc[:0]).empty

@@ -52,7 +52,9 @@ def _leading(known: pd.DataFrame) -> list[Finding]:
 
 def _deciding(known: pd.DataFrame) -> list[Finding]:
     """Say if the view that decides about subtypes is not the one with the most weight."""
-    gates, switched = known["mean_gate"], known["switched_share"]
+    gates, switched = known["mean_gate"], known["switched_share"].dropna()
+    if not len(switched):
+        return []
     weighted, deciding = str(gates.idxmax()), str(switched.idxmax())
     if (
         gates[weighted] <= _CLEARLY * gates[deciding]

@@ -84,10 +84,10 @@ class ViewContributions:
         adjusted Rand index of the likeliest subtypes, without the view and with
         all, with the subtypes given; ``gate_rank`` and ``effect_rank``: 1 for
         the view with the largest mean gate and mean shift. ``NaN`` for a view
-        that was never withheld.
+        that was never withheld, and what is of subtypes where there is but one.
     by_group
-        One row per group and view, the subtypes first, then columns of the obs
-        table. For a column of numbers the group is ``"(numbers)"``: all samples
+        One row per group and view, the subtypes first (not where there is but one), then
+        columns of the obs table. For a column of numbers the group is ``"(numbers)"``: all samples
         with a value. ``test``, ``measure``, ``effect``, ``p`` and ``q`` are of
         the shift against the column (Spearman, Mann-Whitney or Kruskal-Wallis,
         as in :func:`poems.analysis.associate`), and the same on every row of a
@@ -174,8 +174,9 @@ def view_contributions(
         )
     columns = given.obs if obs is None else matched(obs, given.samples)
     withheld = withhold_views(model, samples, subtype_model, known)
-    by_view = _by_view(withheld, model.view_names)
-    by_group, left_out = _by_group(withheld.table, columns, model.view_names)
+    several = len(subtype_model.sizes) > 1
+    by_view = _by_view(withheld, model.view_names, several=several)
+    by_group, left_out = _by_group(withheld.table, columns, model.view_names, several=several)
     return ViewContributions(
         by_sample=withheld.table,
         by_view=by_view,
@@ -190,20 +191,23 @@ def view_contributions(
     )
 
 
-def _by_view(withheld: Withheld, views: tuple[str, ...]) -> pd.DataFrame:
+def _by_view(withheld: Withheld, views: tuple[str, ...], *, several: bool) -> pd.DataFrame:
     records = []
     for view in views:
         rows = withheld.table[withheld.table["view"] == view]
         record: dict[str, Any] = {"view": view, "n_samples": len(rows)}
         if len(rows):
-            found = rows["subtype"].astype(str)
             record |= {
                 "mean_gate": float(rows["gate"].mean()),
                 "mean_shift": float(rows["shift"].mean()),
+            }
+        # From the only subtype none can change to another.
+        if len(rows) and several:
+            record |= {
                 "mean_subtype_change": float(rows["subtype_change"].mean()),
                 "switched_share": float(rows["switched"].mean()),
-                "ari_with": ari(found, rows["nearest"]),
-                "ari_without": ari(found, rows["nearest_without"]),
+                "ari_with": ari(rows["subtype"].astype(str), rows["nearest"]),
+                "ari_without": ari(rows["subtype"].astype(str), rows["nearest_without"]),
             }
         records.append(record)
     table = pd.DataFrame(records, columns=BY_VIEW)
@@ -213,7 +217,7 @@ def _by_view(withheld: Withheld, views: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _by_group(
-    table: pd.DataFrame, obs: pd.DataFrame, views: tuple[str, ...]
+    table: pd.DataFrame, obs: pd.DataFrame, views: tuple[str, ...], *, several: bool
 ) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     """Compare gate and shift of each view between groups of the samples that have it."""
     if not len(table):
@@ -228,10 +232,10 @@ def _by_group(
             continue
         values = own[["shift", "gate"]].to_numpy(dtype=np.float64)
         columns, lacking = testable_columns(obs.reindex(own.index))
-        for column in (
-            ObsColumn(SUBTYPE, "groups", own["subtype"].astype(str)),
-            *map(_renamed, columns),
-        ):
+        compared = [_renamed(column) for column in columns]
+        if several:
+            compared.insert(0, ObsColumn(SUBTYPE, "groups", own["subtype"].astype(str)))
+        for column in compared:
             records += _records(column, view, values)
         for finding in lacking:
             # What is left out of every view is said once.

@@ -22,7 +22,7 @@ from poems.errors import DataError, SettingsError
 from poems.findings import Finding, count, name_some
 from poems.settings.arguments import require_whole
 from poems.settings.rates import FDR
-from poems.wording import p_text
+from poems.wording import p_text, whole
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
@@ -59,6 +59,10 @@ class CrossOmic:
         ``p``, ``q``
             The share of all pairs under permutation that correlate as much, and the
             false discovery rate of the pairs that do (see :func:`cross_omic`).
+        ``group_a``, ``group_b``
+            The feature that stands for each of the two: of those of its view that say the same
+            (correlated at 0.8 or more, as copy numbers along a chromosome arm are), the one of
+            the highest score. :func:`poems.analysis.pairs.alike.said_once` keeps one pair of each.
         ``support``
             With a stability result: the share of refits in which one factor drives both.
     n_tested
@@ -284,8 +288,8 @@ def _said(
         which = "the cis pairs" if chosen is None else "the cis pairs of the features asked for"
     p = p_text(null.overall_p(), floor=1 / (null.n_permutations + 1))
     text = (
-        f"{null.n_pairs} pairs were tested, {which}, by {null.n_permutations} permutations of the "
-        f"samples of each view (that the views have to do with one another: {p}); "
+        f"{whole(null.n_pairs)} pairs were tested, {which}, by {null.n_permutations} permutations "
+        f"of the samples of each view (that the views have to do with one another: {p}); "
         f"{count(n_significant, 'pair')} that {'shares' if n_significant == 1 else 'share'} "
         f"{'a factor' if factor is None else factor} reached a false discovery rate of {fdr:.0%}"
     )
@@ -297,6 +301,7 @@ def _said(
         )
         found.append(Finding("warning", "cross-omic-permutations", text))
     if n_shown < n_significant:
-        text = f"the table holds the {n_shown} pairs of the highest scores of {n_significant}"
+        some = f"{whole(n_shown)} pairs of the highest scores"
+        text = f"the table holds the {some} of {whole(n_significant)}"
         found.append(Finding("note", "cross-omic-cut", text))
     return found

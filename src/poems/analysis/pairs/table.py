@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.analysis.pairs.alike import GROUP_COLUMNS, with_groups
 from poems.analysis.pairs.data import PairData
 from poems.analysis.pairs.null import PairNull, levels_of
 from poems.analysis.pairs.scores import ViewResponses
@@ -30,6 +31,7 @@ COLUMNS: Final = [
     "n_samples",
     "p",
     "q",
+    *GROUP_COLUMNS,
 ]
 # Pairs that are scored, and sorted out, at once.
 _SCORED: Final = 20_000
@@ -194,7 +196,7 @@ def describe_pairs(
         names["view_b"][rows], names["feature_b"][rows] = b, model.features(b)[k]
         shared = one.driven[j] & other.driven[k]
         names["factors"][rows] = ["+".join(factors[each]) for each in shared]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             **names,
             "score": found.score,
@@ -203,6 +205,6 @@ def describe_pairs(
             "n_samples": n_samples,
             "p": null.p_values()[found.level],
             "q": null.q_values()[found.level],
-        },
-        columns=COLUMNS,
+        }
     )
+    return with_groups(table, model, data)[COLUMNS]

@@ -16,6 +16,7 @@ from poems.analysis.testing.obs_columns import ObsColumn, testable_columns
 from poems.clustering.names import natural_order
 from poems.errors import DataError
 from poems.findings import Finding
+from poems.wording import general
 
 # Shuffles where groups are too small for the chi-squared distribution; the smallest p is 1 in
 # as many and one.
@@ -120,7 +121,7 @@ def _quartiles(values: npt.NDArray[np.float64]) -> str:
     if not len(values):
         return "–"
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
-    return f"{middle:.4g} ({low:.4g}–{high:.4g})"
+    return f"{general(middle)} ({general(low)}–{general(high)})"
 
 
 def _share(n: int, of: int) -> str:

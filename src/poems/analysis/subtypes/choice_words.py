@@ -182,7 +182,7 @@ def explain_choice(tried: Sequence[NumberTried], chosen: int, *, asked: bool) ->
 
 def _for_it(own: NumberTried) -> str:
     again = "each is found again when samples are drawn anew (Jaccard index at least "
-    again += f"{own.least_jaccard:.2f})"
+    again += f"{min(own.jaccard):.2f})"
     if own.apart:
         return f"{again}, and {_distance(own)}"
     return (
@@ -237,7 +237,7 @@ def _none(several: Sequence[NumberTried]) -> str:
     often = f", on average {_on_average(most)}" if asked else ""
     return (
         f"{head} {k} subtypes are found again when samples are drawn anew, as parts of a continuum "
-        f"may be (Jaccard index at least {most.least_jaccard:.2f}{often}{also}), but there is no "
+        f"may be (Jaccard index at least {min(most.jaccard):.2f}{often}{also}), but there is no "
         f"gap between them: {_distance(most)}{_how_often(most)}. To take them all the same: "
         f"--n-subtypes {k}, in Python n_subtypes={k}."
     )

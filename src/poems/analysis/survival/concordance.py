@@ -13,6 +13,7 @@ import pandas as pd
 from poems.analysis.survival.checked_fit import NoMaximumError, checked_fit
 from poems.analysis.survival.cox import RIDGE
 from poems.clustering.kmeans import clusterings_of
+from poems.steps import steps_of
 
 _Floats = npt.NDArray[np.float64]
 _Bools = npt.NDArray[np.bool_]
@@ -161,7 +162,7 @@ def concordance_table(
     """
     scores: dict[str, list[list[float]]] = {name: [] for name in features}
     failed = dict.fromkeys(features, 0)
-    for repeat in range(n_repeats):
+    for repeat in steps_of("held-out samples, repeat", range(n_repeats)):
         for each in scores.values():
             each.append([])
         for learn, test in fold_rows(event, n_folds, seed + repeat):

@@ -168,7 +168,10 @@ def _show(console: Console, found: CrossOmic, top: int) -> None:
 
 def _print_pairs(console: Console, found: CrossOmic, top: int) -> None:
     """Print how many pairs there are, and the best."""
-    n, shown = len(found.table), found.table.head(top)
+    from poems.analysis.pairs.alike import said_once
+
+    once = said_once(found.table)
+    n, shown = len(once), once.head(top)
     pairs = count(found.n_significant, "cross-omic pair")
     say(console, f"{pairs} of {count(found.n_tested, 'tested pair')}.", "bold")
     if not n:
@@ -180,6 +183,10 @@ def _print_pairs(console: Console, found: CrossOmic, top: int) -> None:
 def _short(table: pd.DataFrame, floor: float) -> pd.DataFrame:
     """Return the columns that are printed, numbers short."""
     short = table[["feature_a", "feature_b", "score", "correlation", "q", "factors"]].copy()
+    more = [len(a) + len(b) for a, b in zip(table["alike_a"], table["alike_b"], strict=True)]
+    if any(more):
+        # Last, beside what says the most of a pair.
+        short["like it"] = ["" if n == 0 else f"+{n}" for n in more]
     short["feature_a"] = table["view_a"].astype(str) + " " + table["feature_a"].map(_named)
     short["feature_b"] = table["view_b"].astype(str) + " " + table["feature_b"].map(_named)
     for name in ("score", "correlation"):

@@ -31,8 +31,11 @@ _NAMES: Final = {
 }
 _KEY = (
     "weight: mean of the gate. Without the omic: shift, how far the latent moves (1: as far as a "
-    "sample lies from the mean, on average); probability, by how much that of the sample's subtype "
-    "changes; switched, samples that would be assigned to another subtype."
+    "sample lies from the mean, on average)"
+)
+_OF_SUBTYPES = (
+    "; probability, by how much that of the sample's subtype changes; switched, samples that would "
+    "be assigned to another subtype."
 )
 
 
@@ -112,11 +115,14 @@ def _print_contributions(console: Console, found: ViewContributions) -> None:
 
     heading(console, "How much each omic counted")
     table = found.by_view.set_index("view")[list(_NAMES)].rename(columns=_NAMES)
+    several = bool(table["switched"].notna().any())
+    table["switched"] = table["switched"].map(percent)
     for name in ("weight", "shift", "probability"):
         table[name] = table[name].map(decimal)
-    table["switched"] = [percent(share) for share in found.by_view["switched_share"]]
+    if not several:
+        table = table.drop(columns=["probability", "switched"])
     print_table(console, table, index="omic")
-    say(console, _KEY, "dim")
+    say(console, _KEY + (_OF_SUBTYPES if several else "."), "dim")
     groups = found.by_group[found.by_group["column"] == SUBTYPE]
     if not len(groups):
         return

@@ -25,7 +25,7 @@ from poems.cli.printing import (
 from poems.cli.result import CommandResult
 from poems.cli.settings_flags import SettingsCommand, flags_given, resolve_settings
 from poems.errors import SettingsError
-from poems.findings import name_some
+from poems.findings import name_some, said_once
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,7 +206,7 @@ def _refit_and_write(cohort: MultiOmics, request: _Request) -> tuple[Stability, 
             settings, likelihoods = choose_likelihoods(cohort, settings)
             own_scale = own_scale_views(kinds_of(settings.model, tuple(cohort.views)))
         quality = quality_findings(cohort, log1p=log1p, own_scale=own_scale)
-        known = (*cohort.findings, *quality, *likelihoods)
+        known = said_once((*cohort.findings, *quality, *likelihoods))
         log_findings(known)
         if not request.quiet:
             console = output()

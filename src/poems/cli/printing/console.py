@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -12,6 +12,7 @@ from rich.text import Text
 
 # Data is no markup: a feature named '[red]' is printed as that.
 _PLAIN: Final[dict[str, Any]] = {"markup": False, "highlight": False, "emoji": False}
+_before: ContextVar[Callable[[], object] | None] = ContextVar("before_printing", default=None)
 _for_data: ContextVar[bool] = ContextVar("standard_output_is_for_data", default=False)
 
 
@@ -20,7 +21,20 @@ def output() -> Console:
 
     It is standard output, unless that is kept for data.
     """
+    told = _before.get()
+    if told is not None:
+        told()
     return Console(stderr=_for_data.get(), **_PLAIN)
+
+
+@contextmanager
+def before_printing(told: Callable[[], object]) -> Iterator[None]:
+    """Have something done whenever a console is asked for within the block."""
+    token = _before.set(told)
+    try:
+        yield
+    finally:
+        _before.reset(token)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from rich.text import Text
 from poems.cli.printing.console import clean
 from poems.cli.printing.tables import print_grid
 from poems.cli.words import in_words
-from poems.findings import Finding
+from poems.findings import Finding, together
 
 _STYLES: Final = {"error": "bold red", "warning": "yellow", "note": "dim"}
 # Notes beyond these are counted; the run's findings.csv has them all.
@@ -24,7 +24,7 @@ def print_findings(console: Console, findings: Sequence[Finding], *, all_notes: 
     Abridge only what a ``findings.csv`` is written of: the text sends there.
     """
     order = ("error", "warning", "note")
-    ranked = sorted(findings, key=lambda finding: order.index(finding.severity))
+    ranked = sorted(together(findings), key=lambda finding: order.index(finding.severity))
     notes = [finding for finding in ranked if finding.severity == "note"]
     hidden = [] if all_notes or len(notes) <= _MAX_NOTES else notes[_MAX_NOTES - 1 :]
     rows = [

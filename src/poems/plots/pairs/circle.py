@@ -16,10 +16,12 @@ from poems.plots.pairs.parts import (
     SIZE,
     UP,
     axes_inches,
+    node_names,
     pair_axes,
     pair_features,
     pair_key,
     pair_views,
+    pairs_said_once,
     spread_pairs,
     view_colours,
 )
@@ -53,7 +55,8 @@ def plot_pair_circle(
     views
         The views, in the order of their arcs; by default those of the pairs.
     top
-        Pairs to draw, at most: the best of each factor in turn.
+        Pairs to draw, at most: the best of each factor in turn. Of pairs that say the same one
+        is drawn, of the features that stand for the others, which are counted.
     ax
         Axes to draw in; by default new ones, large enough for all names.
 
@@ -84,10 +87,11 @@ def plot_pair_circle(
 
     if top < 1:
         raise ValueError(f"top must be at least 1, not {top}")
-    shown = spread_pairs(pairs, top)
+    once = pairs_said_once(pairs)
+    shown = spread_pairs(once, top)
     order = list(dict.fromkeys(views if views is not None else pair_views(shown)))
     nodes = pair_features(shown, order)
-    names = [label(feature, 28) for feature in nodes["feature"]]
+    names = node_names(pairs, nodes)
     present = [view for view in order if (nodes["view"] == view).any()]
     slots = len(nodes) + _GAP * len(present)
     room = CHARACTER * max((len(name.replace("\\", "")) for name in names), default=0) + 0.15
@@ -137,7 +141,7 @@ def plot_pair_circle(
             ha="right" if left else "left",
             va="center",
         )
-    pair_key(ax, [colour[view] for view in present], present, len(shown), len(pairs))
+    pair_key(ax, [colour[view] for view in present], present, len(shown), len(once))
     return ax
 
 

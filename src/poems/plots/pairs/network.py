@@ -17,15 +17,16 @@ from poems.plots.pairs.parts import (
     SIZE,
     UP,
     axes_inches,
+    node_names,
     pair_axes,
     pair_features,
     pair_key,
     pair_views,
+    pairs_said_once,
     spread_pairs,
     view_colours,
 )
 from poems.plots.pairs.placing import components, path_lengths, placed_by_paths
-from poems.plots.style import label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +61,8 @@ def plot_pair_network(
     views
         The views in the order of their colours; by default those of the pairs.
     top
-        Pairs to draw, at most: the best of each factor in turn.
+        Pairs to draw, at most: the best of each factor in turn. Of pairs that say the same one
+        is drawn, of the features that stand for the others, which are counted.
     ax
         Axes to draw in, whose text is scaled to fit; by default new ones, large
         enough.
@@ -88,11 +90,12 @@ def plot_pair_network(
     pairs = table_of(pairs, "table")
     if top < 1:
         raise ValueError(f"top must be at least 1, not {top}")
-    shown = spread_pairs(pairs, top)
+    once = pairs_said_once(pairs)
+    shown = spread_pairs(once, top)
     order = list(dict.fromkeys(views if views is not None else pair_views(shown)))
     nodes = pair_features(shown, order)
     present = [view for view in order if (nodes["view"] == view).any()]
-    names = [label(feature, 28) for feature in nodes["feature"]]
+    names = node_names(pairs, nodes)
     lengths = np.array([len(name.replace("\\", "")) for name in names], dtype=float)
     boxes = np.column_stack([lengths * CHARACTER + 0.16, np.full(len(names), LINE + 0.07)])
     at = {key: i for i, key in enumerate(zip(nodes["view"], nodes["feature"], strict=True))}
@@ -136,7 +139,7 @@ def plot_pair_network(
                 "linewidth": 1.3 * scale,
             },
         )
-    pair_key(ax, [colour[view] for view in present], present, len(shown), len(pairs))
+    pair_key(ax, [colour[view] for view in present], present, len(shown), len(once))
     return ax
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from poems.plots.style import PALETTE, labels
+from poems.analysis.pairs.alike import GROUP_COLUMNS, said_once
+from poems.plots.style import PALETTE, label, labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +44,50 @@ def spread_pairs(pairs: pd.DataFrame, top: int) -> pd.DataFrame:
     turn = ordered.groupby("factors", sort=False).cumcount().to_numpy()
     chosen = ordered.iloc[np.argsort(turn, kind="stable")[:top]]
     return chosen.iloc[np.argsort(-chosen["score"].abs().to_numpy(), kind="stable")]
+
+
+def pairs_said_once(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return one pair for all that say the same, of the features that stand for the others.
+
+    Parameters
+    ----------
+    pairs
+        The table of :func:`poems.analysis.pairs.cross_omic`; without the columns ``group_a`` and
+        ``group_b`` each pair stands for itself.
+    """
+    size = pairs["score"].abs().to_numpy()
+    once = said_once(pairs.iloc[np.argsort(-size, kind="stable")])
+    named = {
+        f"feature_{side}": once[group]
+        for side, group in zip("ab", GROUP_COLUMNS, strict=True)
+        if group in once
+    }
+    return once.assign(**named)
+
+
+def node_names(pairs: pd.DataFrame, nodes: pd.DataFrame, width: int = 28) -> list[str]:
+    """Return labels of features, with the number of those that each stands for, as in "SOX2 +7".
+
+    Parameters
+    ----------
+    pairs
+        All pairs, with or without groups.
+    nodes
+        Features with ``view`` and ``feature``.
+    width
+        Characters of a name at most.
+    """
+    members: dict[tuple[str, str], set[str]] = {}
+    for side, group in zip("ab", GROUP_COLUMNS, strict=True):
+        if group in pairs:
+            keys = zip(pairs[f"view_{side}"], pairs[group], pairs[f"feature_{side}"], strict=True)
+            for view, leader, feature in keys:
+                members.setdefault((view, leader), set()).add(feature)
+    names = []
+    for view, feature in zip(nodes["view"], nodes["feature"], strict=True):
+        more = len(members.get((view, feature), set()) - {feature})
+        names.append(label(feature, width) + (f" +{more}" if more else ""))
+    return names
 
 
 def view_colours(views: Sequence[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Final
 import pandas as pd
 
 from poems.diagnosis.nuisance import batch_subtypes
-from poems.findings import Finding
+from poems.findings import Finding, together
 from poems.report.blocks import Cautions, Sentence
 from poems.report.harm import in_full, in_order_of_harm, in_short, most_harmful
 from poems.report.sections.labels import BASELINE
@@ -36,7 +36,7 @@ _SAID: Final = ("subtypes-of-failed-fit",)
 
 def cautions_block(source: Source) -> Cautions:
     """Return what to distrust: three in short, and all in full, the most harmful first."""
-    found = in_order_of_harm(list(_cautions(source)))
+    found = in_order_of_harm(together(_cautions(source)))
     return Cautions(
         tuple(_sentence(each, in_short(each)) for each in most_harmful(found)),
         tuple(_sentence(each, in_full(each)) for each in found),

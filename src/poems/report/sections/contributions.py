@@ -18,6 +18,7 @@ _MOST_DRAWN = 5000
 def contributions_section(source: Source) -> Section:
     """Return the section on the omics' contributions."""
     blocks: list[Block] = []
+    several = source.subtypes.nunique() > 1
     table = source.get("contributions_by_view")
     if table is None:
         weights = mean_weights(source.gates)
@@ -73,11 +74,11 @@ def contributions_section(source: Source) -> Section:
     groups = source.get("contributions_by_group")
     if groups is None:
         blocks.append(source.absent("contributions_by_group", "contributions by group"))
-    else:
+    elif len(groups):
         by_group = make_table(
             "contributions-by-group",
-            "Gate weight and effect by subtype and by column of the obs table: does an omic "
-            "count more in some groups?",
+            f"Gate weight and effect by {'subtype and by ' if several else ''}column of the obs "
+            "table: does an omic count more in some groups?",
             groups,
             [
                 Column("column", "Column"),
@@ -128,22 +129,24 @@ def disagreement(table: pd.DataFrame) -> str:
 def _gates(source: Source) -> Block:
     from poems import plots
 
-    gates, subtypes = source.gates, source.subtypes
+    gates: pd.DataFrame = source.gates
+    subtypes = source.subtypes if source.subtypes.nunique() > 1 else None
     n = len(gates)
     said = ""
     if n > _MOST_DRAWN:
         rows = pd.Series(range(n)).sample(_MOST_DRAWN, random_state=source.model.seed).sort_values()
-        gates, subtypes = gates.iloc[rows.to_numpy()], subtypes.iloc[rows.to_numpy()]
+        gates = gates.iloc[rows.to_numpy()]
         said = f" {_MOST_DRAWN} of {n} samples, drawn at random."
     weights = mean_weights(source.gates)
     means = listing(f"{name} {percent(value)}" for name, value in weights.items())
+    by = f"{'' if subtypes is None else 'subtype and by '}the weight of the leading omic"
     return picture(
         "gates",
         lambda: plots.plot_gates(gates, subtypes),
-        alt=f"Stacked bars of the weights of the omics for each sample, sorted by subtype. "
+        alt=f"Stacked bars of the weights of the omics for each sample, sorted by {by}. "
         f"Mean weights where measured: {means}.",
-        caption="The weight of each omic for each sample, sorted by subtype and by the weight of "
-        f"the leading omic. A missing colour: not measured.{said}",
+        caption=f"The weight of each omic for each sample, sorted by {by}. A missing colour: not "
+        f"measured.{said}",
         where="gates.csv in the run folder",
         many_points=n > 1000,
     )

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
+from poems.analysis.pairs.alike import group_numbers, said_once
 from poems.report.blocks import Block, Fold, Section
 from poems.report.pictures import picture
 from poems.report.sections.drawn import pair_circle
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
-from poems.report.wording import factor_title, listing, number, p_text
+from poems.report.wording import factor_title, listing, number, p_text, whole
+from poems.scaling.redundancy import ALIKE
 from poems.settings.rates import FDR
 
 # Pairs in the picture, and pairs that its text names.
 _DRAWN = 40
+# Rows of the table: long names make each of them long.
+_ROWS = 100
 _NAMED = 3
 
 
@@ -30,11 +36,12 @@ def cross_omic_section(source: Source) -> Section:
         if len(source.model.view_names) > 1 or "cross_omic" in source.tables:
             blocks.append(source.absent("cross_omic", "cross-omic associations"))
         return Section("cross-omic", "Cross-omic associations", blocks, lead)
-    order = table["score"].abs().sort_values(ascending=False, kind="stable").index
+    once = said_once(_strongest(table))
+    same = any(map(len, [*once["alike_a"], *once["alike_b"]]))
     shown = make_table(
         "cross-omic-pairs",
-        "Pairs of features, the strongest first.",
-        table.loc[order],
+        "Pairs of features, those of the highest scores first.",
+        once.assign(alike=[_alike_text(row) for row in once.itertuples()]),
         [
             Column("feature_a", "Feature"),
             Column("view_a", "Omic"),
@@ -53,8 +60,14 @@ def cross_omic_section(source: Source) -> Section:
             Column("p", "p", "p", "By permutation"),
             Column("q", "FDR q", "p", floor=pair_floor(source)),
             Column("support", "Support", "percent", "Share of refits that found the pair"),
+            Column("alike", "Say the same", hint="Features nearly equal to those of the pair"),
         ],
         where=source.where("cross_omic"),
+        limit=_ROWS,
+        note=f"One pair for all whose features say the same (correlated at {ALIKE} or more within "
+        "their omic, as copy numbers of a chromosome arm are); all are in the file."
+        if same
+        else "",
     )
     return Section("cross-omic", "Cross-omic associations", [*_network(source), shown], lead)
 
@@ -66,18 +79,23 @@ def _network(source: Source) -> list[Block]:
     own = table[table["q"] <= FDR]
     if not len(own):
         return []
-    order = own["score"].abs().sort_values(ascending=False, kind="stable").index
-    drawn = own.loc[order[:_DRAWN]]
+    own = _strongest(own)
+    group = group_numbers(own)
+    drawn = own[group < _DRAWN]
+    n_groups, n_drawn = len(set(group)), min(len(set(group)), _DRAWN)
     names = listing(
-        f"{row.feature_a} with {row.feature_b}" for row in drawn.head(_NAMED).itertuples()
+        f"{row.feature_a} with {row.feature_b}"
+        for row in said_once(drawn).head(_NAMED).itertuples()
     )
+    counted = "; +3: it stands for 3 more that say the same" if n_groups < len(own) else ""
     return [
         picture(
             "pair-network",
             lambda: plots.plot_pair_network(drawn, views=list(source.model.view_names), top=_DRAWN),
-            alt=f"Network of the {len(drawn)} strongest pairs of features; among them {names}.",
-            caption=f"The {len(drawn)} strongest of {len(own):,} pairs, boxes coloured by omic. "
-            "Red lines join what rises together, blue ones what moves against one another.",
+            alt=f"Network of the {n_drawn} pairs of features of the highest scores; among them "
+            f"{names}.",
+            caption=f"{_which(n_drawn, n_groups)}, boxes coloured by omic{counted}. Red lines join "
+            "what rises together, blue ones what moves against one another.",
             where=source.where("cross_omic"),
         ),
         Fold(
@@ -86,6 +104,22 @@ def _network(source: Source) -> list[Block]:
             tuple(pair_circle(source, drawn, names)),
         ),
     ]
+
+
+def _strongest(table: pd.DataFrame) -> pd.DataFrame:
+    order = table["score"].abs().sort_values(ascending=False, kind="stable").index
+    return table.loc[order]
+
+
+def _which(n_drawn: int, n: int) -> str:
+    if n_drawn == n:
+        return "The pair" if n == 1 else f"All {whole(n)} pairs"
+    return f"The {n_drawn} pairs of the highest scores of {whole(n)}"
+
+
+def _alike_text(row: Any) -> str:
+    """List the features that say the same as those of a pair."""
+    return "; ".join(listing(names, _NAMED) for names in (row.alike_a, row.alike_b) if names)
 
 
 def pair_floor(source: Source) -> float | None:
@@ -97,11 +131,19 @@ def pair_floor(source: Source) -> float | None:
 
 
 def pair_text(row: Any, floor: float | None = None) -> str:
-    """Write a pair with its numbers."""
+    """Write a pair of :func:`poems.analysis.pairs.alike.said_once` with its numbers."""
     names = [factor_title(part) for part in str(row.factors).split("+")]
     numbers = [name.removeprefix("Factor ") for name in names]
     factors = names[0] if len(names) == 1 else f"Factors {listing(numbers)}"
+    one, other = _with_others(row, "a"), _with_others(row, "b")
     return (
-        f"{row.feature_a} ({row.view_a}) with {row.feature_b} ({row.view_b}) through {factors} "
+        f"{one} ({row.view_a}) with {other} ({row.view_b}) through {factors} "
         f"(correlation {number(row.correlation)}, {p_text(row.q, 'q', floor)})"
     )
+
+
+def _with_others(row: Any, side: str) -> str:
+    """Name a feature, and how many more say the same."""
+    more = len(getattr(row, f"alike_{side}"))
+    name = getattr(row, f"feature_{side}")
+    return f"{name} and {more} like it" if more else str(name)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pandas as pd
 
+from poems.findings import Finding, Severity, together
 from poems.report.blocks import Block, Fold, Section
 from poems.report.harm import harm_of, spoken_text
 from poems.report.pictures import picture
@@ -15,14 +18,28 @@ _VERDICTS = {"warning": 0, "note": 1, "ok": 2, "not judged": 3}
 _SEVERITIES = {"error": 0, "warning": 1, "note": 2}
 
 
+def _told(source: Source) -> pd.DataFrame:
+    """Return the findings as sentences, the most harmful first, and what is alike once."""
+    cells = source.findings[["severity", "code", "message", "view"]].fillna("").astype(str)
+    found = together(
+        Finding(cast(Severity, severity), code, message, view or None)
+        for severity, code, message, view in cells.itertuples(index=False, name=None)
+    )
+    found.sort(key=lambda each: (_SEVERITIES[each.severity], harm_of(each.code)))
+    return pd.DataFrame(
+        {
+            "severity": [each.severity for each in found],
+            "view": [each.view or "" for each in found],
+            "message": [sentence(spoken_text(each.message)) for each in found],
+        }
+    )
+
+
 def diagnostics_section(source: Source) -> Section:
     """Return the section on failure signatures, findings and the course of training."""
     from poems import plots
 
-    findings = source.findings
-    ranks = findings["severity"].map(_SEVERITIES) * 100 + findings["code"].map(harm_of)
-    told = findings.loc[ranks.sort_values(kind="stable").index]
-    told = told.assign(message=told["message"].map(lambda text: sentence(spoken_text(text))))
+    told = _told(source)
     model = source.model
     checks = model.diagnose().table
     order = checks["verdict"].map(_VERDICTS).sort_values(kind="stable").index

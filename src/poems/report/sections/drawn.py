@@ -47,8 +47,8 @@ def variance_picture(source: Source) -> list[Block]:
             "factor-variance",
             lambda: plot_variance(table),
             alt=f"Share of each omic's variance that each factor explains. The most: {told}.",
-            caption="Per cent of each omic's variance that is lost without a factor; the last row: "
-            "explained by all together.",
+            caption="Per cent of each omic's variance (deviance, where it is not Gaussian) that is "
+            "lost without a factor; the last row: explained by all together.",
             where=source.where("factor_variance"),
         )
     ]
@@ -247,8 +247,8 @@ def pair_circle(source: Source, drawn: pd.DataFrame, names: str) -> list[Block]:
         picture(
             "pair-circle",
             lambda: plot_pair_circle(drawn, views=views, top=_PAIRS),
-            alt=f"The same {count(len(drawn), 'pair')} as chords of a circle whose arcs are the "
-            f"omics; among them {names}.",
+            alt="The same pairs as chords of a circle whose arcs are the omics; among them "
+            f"{names}.",
             caption="The same pairs by omic. Red chords join what rises together, blue ones what "
             "moves against one another.",
             where=source.where("cross_omic"),

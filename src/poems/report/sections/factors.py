@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _FEATURES = 12
 _SETS = 10
 _MEASURES = {"rho": "ρ", "rank-biserial": "r", "epsilon squared": "ε²"}
+# Of shares: what is no more than this above is so by rounding.
+_ROUNDING = 0.005
 _ALL = "all"
 # Reasons that are a verb already.
 _REASON = {reason: reason for reason in (NO_VARIANCE, NO_INFORMATION)}
@@ -112,7 +114,8 @@ def _overview(source: Source) -> Block:
         where=source.where("factor_variance") if variance is not None else "loadings/",
         note=""
         if variance is None
-        else "What two factors both tell is counted for neither, so shares need not add up.",
+        else "What two factors both tell is counted for neither, so shares need not add up."
+        + _above_all(variance),
         faint=[name in weak for name in table["factor"]],
     )
 
@@ -122,6 +125,18 @@ def _of_deviance(source: Source) -> str:
     share_of = source.model.share_of
     views = share_of.index[share_of == "deviance"]
     return f" (of {listing(views)} its deviance)" if len(views) else ""
+
+
+def _above_all(variance: pd.DataFrame) -> str:
+    """Say what it means that more is lost without a factor than all explain; empty if nowhere."""
+    total = variance[variance["factor"] == _ALL].set_index("view")["r2"]
+    each = variance[variance["factor"] != _ALL]
+    if not (each["r2"] > each["view"].map(total) + _ROUNDING).any():
+        return ""
+    return (
+        " A share may be above what all factors explain together: without that factor the others "
+        "fit the omic worse than no factor would."
+    )
 
 
 def closest_column(obs: pd.DataFrame, factor: str) -> str:
@@ -323,12 +338,16 @@ def _background(source: Source) -> list[Block]:
         return []
     table = pd.DataFrame({"factor": list(scores.columns)})
     columns = [Column("factor", "Background factor")]
+    top = max(
+        float((model.background_loadings[view].pow(2).mean() * scores.var(ddof=0)).max())
+        for view in model.view_names
+    )
     for at, view in enumerate(model.view_names):
         # Of an average feature, whose variance is 1 where features are standardised.
         carried = model.background_loadings[view].pow(2).mean() * scores.var(ddof=0)
         table[f"view{at}"] = carried.to_numpy()
         columns.append(
-            Column(f"view{at}", view, "number", "Variance that it gives an average feature")
+            Column(f"view{at}", view, "percent", "Variance that it gives an average feature", top)
         )
     obs = source.get("background_obs")
     if obs is not None:

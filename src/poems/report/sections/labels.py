@@ -21,7 +21,11 @@ def labels_section(source: Source) -> Section | None:
     if column is None:
         return None
     blocks: list[Block] = []
-    counts = source.get("label_counts")
+    several = source.subtypes.nunique() > 1
+    counts = source.get("label_counts") if several else None
+    if not several:
+        text = "There is one group, so there are no subtypes to set beside the labels."
+        blocks.append(Text(text))
     if counts is not None:
         names = [str(name) for name in counts.columns[1:]]
         table = counts.copy()
@@ -39,7 +43,7 @@ def labels_section(source: Source) -> Section | None:
                 sortable=False,
             )
         )
-    agreement = source.get("label_agreement")
+    agreement = source.get("label_agreement") if several else None
     if agreement is not None:
         blocks.append(
             make_table(

@@ -21,6 +21,8 @@ _WIDTH, _HEIGHT = 4.8, 3.2
 _MANY, _MOST = 1000, 3000
 # Markers of each subtype and omic in the picture; of many subtypes fewer, so that it stays low.
 _DOTS = 14
+# Labels that colours and shapes tell apart in a small picture.
+_MOST_LABELS = 9
 
 
 def overview(source: Source) -> SideBySide:
@@ -36,19 +38,41 @@ def _map(source: Source) -> Picture:
     parted = subtypes.nunique() > 1 and not source.model.diagnose().signatures
     plane = centre_plane(points, subtypes, metric) if parted else principal_plane(points, metric)
     shown = plane.sample(_MOST, random_state=source.model.seed) if len(plane) > _MOST else plane
-    groups = subtypes.loc[shown.index] if parted else None
-    sizes = subtypes.value_counts()
-    told = listing(f"{name} with {sizes[name]}" for name in sizes.index)
+    groups = subtypes if parted else known_labels(source)
+    what = "subtype" if parted else f"the labels in '{source.labels}'"
+    sizes = None if groups is None else groups.value_counts()
+    told = "" if sizes is None else listing(f"{name} with {sizes[name]}" for name in sizes.index)
     return picture(
         "overview-map",
-        lambda: plots.plot_latent(shown, groups, new_axes(_WIDTH, _HEIGHT)),
+        lambda: plots.plot_latent(
+            shown,
+            None if groups is None else groups.loc[shown.index],
+            new_axes(_WIDTH, _HEIGHT),
+            without="no subtype" if parted else "not known",
+        ),
         alt=f"Map of {len(shown)} samples"
-        + (f", coloured and shaped by subtype: {told}." if parted else "; they form one group."),
+        + ("" if parted else ", which form one group")
+        + (f", coloured and shaped by {what}: {told}." if told else "."),
         caption="Each dot is a sample; near dots are alike."
-        + (" The plane was chosen to part the subtypes." if parted else ""),
+        + (" The plane was chosen to part the subtypes." if parted else "")
+        + (f" Colours: {what}, which played no part in the fit." if told and not parted else ""),
         many_points=len(shown) > _MANY,
         where=f"{'network' if metric == 'network' else 'latent'}.csv in the run folder",
     )
+
+
+def known_labels(source: Source) -> pd.Series | None:
+    """Return the labels that the report was given, if they are few enough to be told apart.
+
+    Of shape (n_samples,), by the samples of the run, missing where a sample has none.
+    """
+    if source.labels is None or source.labels not in source.run.obs.columns:
+        return None
+    labels = source.run.obs[source.labels]
+    known = labels.dropna()
+    if not 2 <= known.nunique() <= _MOST_LABELS:
+        return None
+    return labels.map(str, na_action="ignore")
 
 
 def _second(source: Source) -> Picture | None:
@@ -101,7 +125,7 @@ def _choice(source: Source) -> Picture | None:
     return picture(
         "overview-choice",
         lambda: plots.plot_subtype_choice(
-            table, found.n_subtypes, Figure((5.2, 3.2), layout="constrained")
+            table, found.n_subtypes, Figure((4.6, 3.1), layout="constrained")
         ),
         alt=f"What each number of subtypes has for it. {told}.",
         caption="Why no number of subtypes holds: it must be found again (left), and its subtypes "

@@ -52,8 +52,8 @@ def subtypes_section(source: Source) -> Section:
         f"{count(len(sizes), 'subtype')}: groups of samples that lie together when all omics are "
         f"seen at once. S1 is the largest; the names have no other meaning.{_patterns(found)}"
         if several
-        else "All samples are in one group, S1: no distinct groups were found, or none were asked "
-        "for."
+        else "All samples are in one group, S1: "
+        + ("none other was asked for." if found.asked else "no distinct groups were found.")
     )
     return Section("subtypes", "Subtypes", blocks, lead)
 
@@ -138,6 +138,8 @@ def _choice(source: Source) -> list[Block]:
     table = choice_table(found.tried)
     if not len(table):
         return [Text(found.explanation)]
+    from matplotlib.figure import Figure
+
     named = table["along"].map(lambda along: listing(map(factor_title, str(along).split())))
     blocks: list[Block] = [Text(found.explanation)]
     several = table[table["n_subtypes"] > 1]
@@ -150,7 +152,9 @@ def _choice(source: Source) -> list[Block]:
         blocks.append(
             picture(
                 "subtype-choice",
-                lambda: plots.plot_subtype_choice(table, found.n_subtypes),
+                lambda: plots.plot_subtype_choice(
+                    table, found.n_subtypes, Figure((5.6, 2.9), layout="constrained")
+                ),
                 alt=f"What each number of subtypes has for it. {told}.",
                 caption="Left: how well the subtype that is found again least is, when samples are "
                 "drawn anew. Right: how many standard deviations the nearest two subtypes are "

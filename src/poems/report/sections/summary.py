@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from poems.analysis.pairs.alike import said_once
 from poems.analysis.subtypes.patterns import pattern_findings
 from poems.findings import Finding, count
 from poems.report.blocks import Block, Fold, Section, Sentence, Sentences
@@ -22,10 +23,21 @@ from poems.report.sections.survival import OF_SUBTYPES, RESULTS, spoken
 from poems.report.source import Source
 from poems.report.standing import of_sound_factors, weak_factors
 from poems.report.verdict import verdict_of
-from poems.report.wording import factor_title, listing, number, p_text, percent, sentence, verb
+from poems.report.wording import (
+    factor_title,
+    listing,
+    number,
+    p_text,
+    percent,
+    sentence,
+    verb,
+    whole,
+)
 from poems.runs.folder import run_subtypes
 from poems.settings.rates import FDR, FDR_OBS
 
+# Share of samples that change subtype below which no omic is said to decide.
+_SWITCHED = 0.03
 _MARKERS, _PAIRS, _COLUMNS, _SETS = 3, 3, 3, 3
 
 
@@ -235,8 +247,9 @@ def contribution_sentences(source: Source) -> Iterable[Sentence]:
         return
     shift = weight_text(table, by_effect, "mean_shift")
     told = f"By effect: samples move farthest when {by_effect} is withheld (shift {shift})"
-    if source.subtypes.nunique() > 1 and table.get("switched_share", pd.Series()).notna().any():
-        most = table.loc[table["switched_share"].idxmax()]
+    switched = table.get("switched_share", pd.Series(dtype=float)).astype(float)
+    if source.subtypes.nunique() > 1 and switched.max() >= _SWITCHED:
+        most = table.loc[switched.idxmax()]
         told += (
             f", and without {most['view']} {percent(most['switched_share'])} of them would be in "
             "another subtype, the most of any omic"
@@ -267,7 +280,8 @@ def pair_sentences(source: Source) -> Iterable[Sentence]:
             target=target,
         )
         return
-    top = own.loc[own["score"].abs().sort_values(ascending=False, kind="stable").index[:_PAIRS]]
+    order = own["score"].abs().sort_values(ascending=False, kind="stable").index
+    top = said_once(own.loc[order]).head(_PAIRS)
     numbers = source.get("cross_omic_numbers")
     floor = pair_floor(source)
     strongest = "; ".join(pair_text(row, floor) for row in top.itertuples())
@@ -276,9 +290,9 @@ def pair_sentences(source: Source) -> Iterable[Sentence]:
         n = int(numbers["n_significant"].iloc[0])
     yield Sentence(
         topic,
-        f"{n:,} {verb(n, 'pair', 'pairs')} of features from different omics "
+        f"{whole(n)} {verb(n, 'pair', 'pairs')} of features from different omics "
         f"{verb(n, 'is', 'are')} associated at a false discovery rate of "
-        f"{FDR:.0%}. {'It is' if n == 1 else 'The strongest:'} {strongest}.",
+        f"{FDR:.0%}. {'It is' if n == 1 else 'Highest scores:'} {strongest}.",
         target=target,
     )
 
@@ -313,10 +327,24 @@ def obs_sentences(source: Source) -> Iterable[Sentence]:
     )
     yield Sentence(
         topic,
-        f"Of {count(n_columns, 'column')} of the obs table, {len(best)} "
-        f"{verb(len(best), 'goes', 'go')} with a factor. Closest: {listing(shown)}{more}.",
+        f"{_how_many(len(best), n_columns)} with a factor. Closest: {listing(shown)}{more}.",
         target=target,
     )
+
+
+def _how_many(n: int, of: int) -> str:
+    """Say how many columns go with something, up to the verb.
+
+    >>> _how_many(1, 1), _how_many(1, 6)
+    ('The one column of the obs table goes', 'Of 6 columns of the obs table, 1 goes')
+    """
+    if n == of:
+        return (
+            "The one column of the obs table goes"
+            if n == 1
+            else f"All {count(of, 'column')} of the obs table go"
+        )
+    return f"Of {count(of, 'column')} of the obs table, {n} {verb(n, 'goes', 'go')}"
 
 
 def gene_set_sentences(source: Source) -> Iterable[Sentence]:
@@ -372,11 +400,17 @@ def label_sentences(source: Source, column: str) -> Iterable[Sentence]:
     words = "better than" if own["nmi"] > pca["nmi"] else "no better than"
     yield Sentence(
         "Known labels",
-        f"Clustered into as many groups as there are labels, the model's {own['embedding']} "
-        f"embedding finds them {words} plain principal components do (NMI {number(own['nmi'])} "
-        f"against {number(pca['nmi'])}).",
+        f"{'' if n_groups > 1 else 'Though the samples form no distinct groups: '}"
+        f"{'C' if n_groups > 1 else 'c'}lustered into as many groups as there are labels, the "
+        f"model's {own['embedding']} embedding finds them {words} plain principal components do "
+        f"(NMI {number(own['nmi'])} against {number(pca['nmi'])}).",
         target="labels",
     )
+
+
+def _held(n: int, of: int) -> str:
+    """Say in how many subtypes labelled samples are."""
+    return count(of, "subtype") if n == of else f"in {n} of {count(of, 'subtype')}"
 
 
 def _agreement(source: Source, column: str, row: pd.Series, n_groups: int) -> str:
@@ -390,8 +424,8 @@ def _agreement(source: Source, column: str, row: pd.Series, n_groups: int) -> st
     pure = table.max(axis=1).sum() / max(table.sum(), 1.0)
     text = (
         f"{percent(pure)} of {samples} have the commonest value of '{column}' in their subtype "
-        f"({count(n_groups, 'subtype')}, {count(table.shape[1], 'value')}; {rates})"
+        f"({_held(len(table), n_groups)}, {count(table.shape[1], 'value')}; {rates})"
     )
-    if n_groups == table.shape[1]:
+    if len(table) == n_groups == table.shape[1]:
         text += f"; matched one to one, {percent(row['accuracy'])} agree"
     return f"{text}."

@@ -102,7 +102,7 @@ def survival_curves(
     unit = source.time_unit or f"the units of the column '{source.time}'"
     ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
     n_groups = km["subtype"].nunique()
-    whose = "curves of the subtypes" if n_groups > 1 else "curve of all samples"
+    whose = "curves of the subtypes" if n_groups > 1 else "curve"
 
     def draw() -> Axes:
         rows = 0.17 * (n_groups + 1) if n_groups <= _MOST_AT_RISK else 0.0
@@ -188,14 +188,14 @@ _OPEN: Final = 2
 _SHOWN: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
     (
         "survival_summary",
-        "Follow-up and survival of each subtype.",
+        "Follow-up and survival.",
         (
             Column("subtype", "Subtype"),
             Column("n_samples", "Samples", "integer"),
             Column("n_events", "Events", "integer"),
             Column("median", "Median survival", "general"),
             Column("median_lower", "95% from", "general"),
-            Column("median_upper", "to", "general"),
+            Column("median_upper", "to", "general", "∞: not reached"),
             Column("restricted_mean", "Mean up to the common time", "general"),
             Column("until", "Common time", "general"),
             Column("last_time", "Longest follow-up", "general"),

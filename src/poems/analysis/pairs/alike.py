@@ -1,0 +1,112 @@
+"""Pairs that say the same: features of a view that are nearly copies count as one there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from poems.analysis.pairs.data import PairData
+from poems.fitting.result import FittedPoems
+from poems.scaling.redundancy import stand_ins
+
+# The columns that name the feature which stands for each of a pair.
+GROUP_COLUMNS: Final = ["group_a", "group_b"]
+
+
+def with_groups(table: pd.DataFrame, model: FittedPoems, data: PairData) -> pd.DataFrame:
+    """Add to pairs which feature stands for each of the two.
+
+    Of features of a view that say the same (:func:`poems.scaling.redundancy.stand_ins`), as
+    copy numbers along a chromosome arm do, the one of the highest score stands for all.
+
+    Parameters
+    ----------
+    table
+        Pairs by decreasing size of their scores, with ``view_a``, ``feature_a`` and so on.
+    model
+        The fitted model.
+    data
+        The values that the pairs were correlated on.
+    """
+    stands: dict[tuple[str, str], str] = {}
+    ends = [(table[f"view_{side}"], table[f"feature_{side}"]) for side in "ab"]
+    for view in dict.fromkeys(str(name) for views, _ in ends for name in views):
+        # In the order of the scores, whichever side of a pair a feature is on.
+        own = pd.concat([features[views == view] for views, features in ends]).sort_index()
+        names = list(dict.fromkeys(own))
+        at = model.features(view).get_indexer(pd.Index(names))
+        there = data.there[view][:, at]
+        rows = there.any(axis=1)
+        values = np.where(there, data.values[view][:, at], 0.0)[rows].astype(np.float32)
+        mask = None if there[rows].all() else torch.from_numpy(there[rows])
+        leaders = stand_ins(torch.from_numpy(values), mask).tolist()
+        stands |= {(view, name): names[k] for name, k in zip(names, leaders, strict=True)}
+    groups = {
+        column: [stands[str(view), name] for view, name in zip(views, features, strict=True)]
+        for column, (views, features) in zip(GROUP_COLUMNS, ends, strict=True)
+    }
+    return table.assign(**groups)
+
+
+def group_numbers(table: pd.DataFrame) -> npt.NDArray[np.intp]:
+    """Number the groups of pairs that say the same, from 0, in the order of their first pairs.
+
+    A table of an older version has no groups: each of its pairs is one.
+
+    Returns
+    -------
+    One number for each pair.
+    """
+    keys = []
+    for side, group in zip("ab", GROUP_COLUMNS, strict=True):
+        keys += [table[f"view_{side}"], table[group if group in table else f"feature_{side}"]]
+    first: dict[tuple[str, ...], int] = {}
+    numbers = [
+        first.setdefault(tuple(map(str, key)), len(first)) for key in zip(*keys, strict=True)
+    ]
+    return np.array(numbers, dtype=np.intp)
+
+
+def said_once(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the first of each pairs that say the same, and the features that are like its own.
+
+    Parameters
+    ----------
+    table
+        The table of :func:`poems.analysis.pairs.cross_omic`, by decreasing size of the score.
+
+    Returns
+    -------
+    The first pair of each group, in the order of the table, with the columns ``alike_a`` and
+    ``alike_b``: tuples of the names of the other features on that side in the pairs of the group.
+
+    Examples
+    --------
+    >>> pairs = pd.DataFrame(
+    ...     {
+    ...         "view_a": "cnv",
+    ...         "feature_a": ["SOX2", "THPO", "EGFR"],
+    ...         "view_b": "mutation",
+    ...         "feature_b": "HRAS",
+    ...         "group_a": ["SOX2", "SOX2", "EGFR"],
+    ...         "group_b": "HRAS",
+    ...     }
+    ... )
+    >>> said_once(pairs)[["feature_a", "alike_a", "alike_b"]].to_numpy().tolist()
+    [['SOX2', ('THPO',), ()], ['EGFR', (), ()]]
+    """
+    number = group_numbers(table)
+    first = ~pd.Series(number, index=table.index).duplicated()
+    alike = {}
+    for side in "ab":
+        names: list[dict[str, None]] = [{} for _ in range(int(first.sum()))]
+        for group, feature in zip(number, table[f"feature_{side}"], strict=True):
+            names[group][str(feature)] = None
+        alike[f"alike_{side}"] = [tuple(own)[1:] for own in names]
+    return table[first].assign(
+        **{name: pd.Series(own, table.index[first]) for name, own in alike.items()}
+    )
