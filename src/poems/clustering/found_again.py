@@ -154,7 +154,8 @@ def beyond_chance(redraws: Redraws, own: Mapping[int, float], rng: Rng) -> dict[
 
 def _angle(index: float | Floats) -> Floats:
     """Map shares so that they vary alike whether near the middle or near 0 or 1."""
-    angle: Floats = np.arcsin(np.sqrt(np.clip(index, 0.0, 1.0)))
+    # A mean of ones may exceed 1 by rounding.
+    angle: Floats = np.arcsin(np.sqrt(np.minimum(index, 1.0)))
     return angle
 
 
