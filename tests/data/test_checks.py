@@ -162,7 +162,7 @@ class TestValues:
             ("cnv", "unlogged-values"),
         ]
         assert findings[0].message.startswith("1 value in 1 feature is an extreme outlier, ")
-        assert "furthest is 20.72 in feature g3 of sample s5" in findings[0].message
+        assert "furthest is 20.7 in feature g3 of sample s5" in findings[0].message
         assert "after log1p" in findings[0].message
 
     def test_log1p_of_what_is_below_zero_is_left_to_the_fit(self):
@@ -194,7 +194,7 @@ class TestRareFeatures:
         assert (finding.severity, finding.items) == ("warning", ("g2", "g5"))
         assert finding.message == (
             "2 of 12 features differ from their most common value in fewer than 3 samples (g2, "
-            "g5), as mutations with a single carrier do; they teach the model single patients. "
+            "g5), as mutations with a single carrier do; they teach the model single samples. "
             "Leave out features seen in fewer than 3 samples"
         )
         all_rare = found({"mutation": mutation[["g2", "g5"]]})["rare-features"].message

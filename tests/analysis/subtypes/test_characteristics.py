@@ -8,6 +8,7 @@ import pytest
 
 from poems.analysis.subtypes.characteristics import characteristics
 from poems.errors import DataError
+from poems.wording import general
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_counts_are_those_of_each_subtype(subtypes: pd.Series, obs: pd.DataFrame
     low = table[(table["column"] == "grade") & (table["group"] == "low")].iloc[0]
     assert (low["S1"], low["S2"], low["all"]) == ("20 (100 %)", "0 (0 %)", "20 (33 %)")
     age = table[table["column"] == "age"].iloc[0]
-    assert age["S2"].startswith(f"{obs.loc[subtypes == 'S2', 'age'].median():.4g} (")
+    assert age["S2"].startswith(f"{general(obs.loc[subtypes == 'S2', 'age'].median())} (")
 
 
 def test_what_differs_is_told_from_what_does_not(subtypes: pd.Series, obs: pd.DataFrame) -> None:
