@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pandas as pd
@@ -56,3 +57,17 @@ def test_what_is_no_table_is_named(tmp_path: Path, content: bytes | None) -> Non
         path.write_bytes(content)
     with pytest.raises(StorageError, match=r"cannot read .*t\.csv"):
         read_typed_csv(path, names=())
+
+
+@pytest.mark.parametrize("place", ["cell", "column", "index"])
+def test_a_carriage_return_alone_ends_no_line(tmp_path: Path, place: str) -> None:
+    odd = "a\rb"
+    table = pd.DataFrame({"x": ["c", odd if place == "cell" else "d"], "y": [1, 2]}, ["s1", "s2"])
+    table = table.rename(columns={"x": odd if place == "column" else "x"})
+    table = table.rename(index={"s2": odd if place == "index" else "s2"})
+    path = tmp_path / "a.csv"
+    write_csv(path, table)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert [len(row) for row in rows] == [3, 3, 3]
+    assert any(odd in row for row in rows)

@@ -114,3 +114,11 @@ def test_what_passes_is_a_matrix_and_what_does_not_is_refused(
     else:
         found = checked_sparse(data, *whole, (n_rows, n_columns), "x", "csr")
         np.testing.assert_array_equal(found.toarray(), expected)
+
+
+@pytest.mark.parametrize("beyond", [-1, 3, 4])
+@pytest.mark.parametrize("kind", ["csr", "csc"])
+def test_an_index_just_beyond_a_matrix_is_damage(beyond: int, kind: str) -> None:
+    checked_sparse([1.0, 2.0], [0, 2], [0, 1, 2, 2], (3, 3), "m", kind)
+    with pytest.raises(ReadError, match="number is beyond its 3"):
+        checked_sparse([1.0, 2.0], [0, beyond], [0, 1, 2, 2], (3, 3), "m", kind)
