@@ -15,7 +15,7 @@ from poems.errors import DataError
 from poems.fitting.stored import StoredFit
 from poems.report.blocks import Picker, Table
 from poems.report.computed import stability_tables
-from poems.report.sections import summary
+from poems.report.sections import sentences
 from poems.report.sections.factors import factors_section
 from poems.report.sections.stability import stability_section
 from poems.report.source import Source
@@ -94,9 +94,9 @@ def test_a_weak_factor_is_grey_last_and_no_headline(shaky: Source) -> None:
     assert overview.faint == {0}
     (picker,) = (each for each in section.blocks if isinstance(each, Picker))
     assert picker.panels[-1].title == "Factor 1 (weak)"
-    said = " ".join(each.text for each in summary.factor_sentences(shaky))
+    said = " ".join(each.text for each in sentences.factor_sentences(shaky))
     assert "Not to be built on: Factor 1 (in 20% of refits)." in said
-    told = " ".join(each.text for each in summary.obs_sentences(shaky))
+    told = " ".join(each.text for each in sentences.obs_sentences(shaky))
     assert "Factor 1 with" not in told
 
 

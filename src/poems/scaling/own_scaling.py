@@ -13,14 +13,13 @@ import pandas as pd
 
 from poems.data.container import Values, View
 from poems.findings import Finding
+from poems.scaling.left_out import left_out_findings, most_variable_finding
 from poems.scaling.own_fitting import fit_own_scale, residual_moments
 from poems.scaling.own_scale import Kind, OwnScale, row_blocks
 from poems.scaling.sizes import POOLED, column_of
 from poems.scaling.view_scaling import (
     ViewScaling,
     fit_scaling,
-    left_out_findings,
-    most_variable_finding,
     varies,
 )
 from poems.settings.groups import PreprocessingSettings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +12,8 @@ import pandas as pd
 from poems.data.container import Values, View
 from poems.data.winsorising import Clipped, Limits, winsorising_limits
 from poems.errors import DataError
-from poems.findings import Finding, name_some
+from poems.findings import Finding
+from poems.scaling.left_out import left_out_findings, most_variable_finding
 from poems.scaling.own_scale import OwnScale, row_blocks
 from poems.scaling.screening import Screening, screened_finding, tells, unscreened_finding
 from poems.settings.groups import PreprocessingSettings
@@ -294,36 +294,6 @@ class _Values:
     def scaled(self, offset: Array, scale: Array) -> tuple[Array, Array]:
         scaled = (self.clipped - offset) / scale
         return np.nanmean(scaled, axis=0), np.nanvar(scaled, axis=0)
-
-
-def left_out_findings(
-    name: str, features: pd.Index, kept: npt.NDArray[np.intp]
-) -> Iterator[Finding]:
-    """Say which features are left out for want of two different values.
-
-    Raises
-    ------
-    DataError
-        If none is kept.
-    """
-    if not len(kept):
-        raise DataError(
-            f"view '{name}' has no usable feature: every one is constant or missing. "
-            "Leave the view out."
-        )
-    if len(kept) < len(features):
-        left_out = tuple(map(str, features.delete(kept)))
-        text = (
-            f"{len(left_out)} features are constant or missing throughout and were left out: "
-            f"{name_some(left_out)}"
-        )
-        yield Finding("warning", "features-left-out", text, name, left_out)
-
-
-def most_variable_finding(name: str, most: pd.Index, n_features: int) -> Finding:
-    """Say which features were kept as the most variable ones."""
-    text = f"the {len(most)} most variable of {n_features} features were kept"
-    return Finding("note", "most-variable", text, name, tuple(map(str, most)))
 
 
 def require_not_negative(name: str, n_below: int, least: float) -> None:

@@ -10,13 +10,13 @@ from poems.report.sections.cautions import cautions_block
 from poems.report.sections.cohort import view_table
 from poems.report.sections.factors import closest_column
 from poems.report.sections.overview import overview
-from poems.report.sections.subtypes import subtype_sizes, top_markers
-from poems.report.sections.summary import (
+from poems.report.sections.sentences import (
     cohort_sentences,
     label_sentences,
     survival_sentences,
-    told_of_survival,
 )
+from poems.report.sections.subtypes import subtype_sizes, top_markers
+from poems.report.sections.summary import told_of_survival
 from poems.report.source import Source
 from poems.report.standing import sound_factors
 from poems.report.tables import Column, make_table

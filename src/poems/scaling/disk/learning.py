@@ -11,11 +11,11 @@ from poems.data.disk.summary import Summary, summarise
 from poems.data.disk.view import BackedView
 from poems.data.winsorising import Limits
 from poems.findings import Finding
+from poems.scaling.left_out import left_out_findings
 from poems.scaling.screening import Screening
 from poems.scaling.view_scaling import (
     Array,
     ViewScaling,
-    left_out_findings,
     require_not_negative,
     scaling_from,
 )
