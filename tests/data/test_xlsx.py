@@ -24,7 +24,7 @@ from poems import DataError, ReadError
 from poems.cli.cohort_tables import tables_as_then, tables_of_run
 from poems.data.stored import parsing
 from poems.data.stored.helper import Helper
-from poems.files.output_folder import read_marker
+from poems.files.markers import read_marker
 from poems.runs.inputs import read_inputs
 
 Cells = Sequence[Sequence[Any]]

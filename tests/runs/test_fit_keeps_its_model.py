@@ -64,7 +64,7 @@ def test_an_analysis_that_fails_is_a_finding_and_the_rest_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("poems.runs.analysis.view_contributions", _fail(error))
+    monkeypatch.setattr("poems.analysis.contributions.tables.view_contributions", _fail(error))
     run = tmp_path / "run"
     assert poems_here("fit", *tables, "--out", run, *QUICK, "--quiet") == 0
     printed = capsys.readouterr().err
@@ -170,7 +170,7 @@ def test_an_interrupt_during_the_analyses_keeps_the_model_and_what_was_finished(
     number: int, tables: list[Path], tmp_path: Path, interrupted: Interrupted
 ) -> None:
     run = tmp_path / "run"
-    at = ["poems.runs.analysis.view_contributions"]
+    at = ["poems.analysis.contributions.tables.view_contributions"]
     code, said = interrupted(at, number, "fit", *tables, "--out", run, *QUICK, "-q")
     assert code == 128 + number
     titles = list(PARTS)

@@ -182,7 +182,7 @@ def spoken_text(message: str) -> str:
     >>> spoken_text("factor_2 is read from a view")
     'Factor 2 is read from an omic'
     >>> spoken_text("p = 5e-18, the furthest is 1.704e+04")
-    'p = 5 × 10⁻¹⁸, the furthest is 17040'
+    'p = 5 × 10⁻¹⁸, the furthest is 17,040'
     """
     named = _FACTOR.sub(lambda found: factor_title(found[0]), message)
     # Of runs of older versions, whose messages hold numbers as programs write them.

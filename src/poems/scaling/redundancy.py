@@ -24,9 +24,8 @@ from poems.findings import Finding
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.subset import random_rows
+from poems.settings.groups import ALIKE
 
-# From this correlation on two features say the same.
-ALIKE: Final = 0.8
 # A view in which features that say something new are a smaller share is pointed out.
 _FEW: Final = 1 / 3
 # Samples that correlations rest on, at most: at 0.8 they are then known to within 0.016.

@@ -20,6 +20,7 @@ import pandas as pd
 
 from poems.data.numeric import shorten
 from poems.errors import DataError
+from poems.files.text_numbers import to_numbers
 from poems.findings import name_some
 
 Array = npt.NDArray[np.float64]
@@ -145,7 +146,7 @@ def sizes_in(obs: pd.DataFrame, column: str, view: str, measured: npt.NDArray[np
             "the counts"
         )
     given = obs[column]
-    size = pd.to_numeric(given, errors="coerce").to_numpy(dtype=np.float64)
+    size = to_numbers(given).values
     wrong = np.flatnonzero(measured & ~((size > 0) & np.isfinite(size)))
     if len(wrong):
         raise DataError(

@@ -22,6 +22,9 @@ Precision = Literal["float32", "tf32", "bf16"]
 # In place of a likelihood's name: chosen by a view's values.
 AUTO: Final = "auto"
 
+# From this correlation on two features say the same, where `redundancy` is "correlation".
+ALIKE: Final = 0.8
+
 # Far beyond what helps a fit; more would be a slip of the finger, and take all memory or time.
 MOST_FACTORS, MOST_LAYERS, MOST_UNITS, MOST_EPOCHS = 1000, 16, 16_384, 1_000_000
 LARGEST_RATE = 1e6

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.analysis.pairs.alike import GROUP_COLUMNS, with_groups
+from poems.analysis.pairs.alike import GROUP_COLUMNS
 from poems.analysis.pairs.data import PairData
+from poems.analysis.pairs.grouping import with_groups
 from poems.analysis.pairs.null import PairNull, levels_of
 from poems.analysis.pairs.scores import ViewResponses
 from poems.analysis.pairs.universe import Part

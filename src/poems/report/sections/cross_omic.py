@@ -13,7 +13,7 @@ from poems.report.sections.drawn import pair_circle
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
 from poems.report.wording import factor_title, listing, number, p_text, whole
-from poems.scaling.redundancy import ALIKE
+from poems.settings.groups import ALIKE
 from poems.settings.rates import FDR
 
 # Pairs in the picture, and pairs that its text names.
