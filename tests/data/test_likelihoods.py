@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from poems.data import check
+from poems.data import check, read
 from poems.data.container import View
 from poems.data.disk.matrix import CsrArrays, DenseArray
 from poems.data.disk.view import BackedView
-from poems.data.likelihoods import LEFT_GAUSSIAN, propose_likelihood
+from poems.data.likelihoods import LEFT_GAUSSIAN, depth_findings, propose_likelihood
 from poems.settings.parts import LIKELIHOODS
 
 Draw = Callable[[np.random.Generator], npt.NDArray[np.float64]]
@@ -135,8 +135,18 @@ def test_very_unequal_depth_is_named_with_its_samples() -> None:
     said = codes(x)["unequal-depth"]
     assert "(s4)" in said
     assert "(s9)" in said
-    assert "--likelihood calls=" in said
+    assert "(--size-factors)" in said
     assert "unequal-depth" not in codes(np.delete(x, [4, 9], axis=0))
+
+
+def test_unequal_depth_is_a_warning_only_where_the_likelihood_does_not_count() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.poisson(np.exp(rng.normal(0, 1.5, 60))[:, None] * np.linspace(1, 60, 40))
+    cohort = read({"calls": pd.DataFrame(x).rename("s{}".format)})
+    (note,), (warning,) = depth_findings(cohort, ["calls"]), depth_findings(cohort)
+    assert (note.severity, warning.severity) == ("note", "warning")
+    assert "--likelihood calls=" in warning.message
+    assert "--likelihood" not in note.message
 
 
 @pytest.mark.parametrize("what", DRAWS)

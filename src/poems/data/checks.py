@@ -91,7 +91,7 @@ def check(
         likelihoods = tuple(likelihood_findings(loaded.cohort))
         chosen = chosen_likelihoods(likelihoods)
         quality = quality_findings(loaded.cohort, own_scale=chosen)
-        findings += said_once((*quality, *depth_findings(loaded.cohort), *likelihoods))
+        findings += said_once((*quality, *depth_findings(loaded.cohort, chosen), *likelihoods))
     order = ("error", "warning", "note")
     return CheckReport(
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),

@@ -271,8 +271,10 @@ def likelihood_findings(
             yield _finding(name, found)
 
 
-def depth_findings(cohort: MultiOmics) -> Iterator[Finding]:
+def depth_findings(cohort: MultiOmics, chosen: Collection[str] = ()) -> Iterator[Finding]:
     """Name the views of counts whose samples were counted to very unequal depth.
+
+    Of views whose likelihood of counts is ``chosen`` that is a note: it takes depth into account.
 
     Examples
     --------
@@ -294,14 +296,21 @@ def depth_findings(cohort: MultiOmics) -> Iterator[Finding]:
         least, most = samples[int(totals.argmin())], samples[int(totals.argmax())]
         text = (
             "samples were counted to very unequal depth: their totals run from "
-            f"{whole(round(low))} ({least}) to {whole(round(high))} ({most}). As continuous "
-            "values, logged or not, the depth becomes a factor of all features. The likelihood "
-            f"{found.likelihood} compares samples at the same total (--likelihood "
+            f"{whole(round(low))} ({least}) to {whole(round(high))} ({most}). "
+        )
+        items = (str(least), str(most))
+        if name in chosen:
+            text += f"The likelihood {found.likelihood} compares them at the same size"
+            yield Finding("note", "unequal-depth", f"{text} (--size-factors)", name, items)
+            continue
+        text += (
+            "As continuous values, logged or not, the depth becomes a factor of all features. The "
+            f"likelihood {found.likelihood} compares samples at the same total (--likelihood "
             f"{name}={found.likelihood}, or "
             f"likelihood={{{name!r}: {found.likelihood!r}}}); or divide each sample by its total "
             "before taking logarithms, and leave out samples with next to no counts"
         )
-        yield Finding("warning", "unequal-depth", text, name, (str(least), str(most)))
+        yield Finding("warning", "unequal-depth", text, name, items)
 
 
 def chosen_likelihoods(findings: Collection[Finding]) -> dict[str, str]:
