@@ -128,10 +128,10 @@ def test_counts_on_disk_are_checked_and_chosen_a_likelihood_as_in_memory(
     taxa = poems.read({"taxa": tables / "taxa.csv"})
     path = write_backed(taxa, tmp_path, "h5mu-csr")
     assert poems_here("check", path, "--backed") == 0
-    on_disk = " ".join(capsys.readouterr().out.split()).partition("warning")[2]
+    on_disk = " ".join(capsys.readouterr().out.split()).partition("note")[2]
     assert "its likelihood is negative_binomial" in on_disk
     assert poems_here("check", tables / "taxa.csv") == 0
-    assert on_disk == " ".join(capsys.readouterr().out.split()).partition("warning")[2]
+    assert on_disk == " ".join(capsys.readouterr().out.split()).partition("note")[2]
     calls = {"taxa": 0.5 * taxa.frame("taxa")}
     (tmp_path / "half").mkdir()
     path = write_backed(poems.read(calls), tmp_path / "half", "h5mu")
