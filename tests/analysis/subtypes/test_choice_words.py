@@ -70,6 +70,12 @@ def test_a_larger_number_without_a_gap_is_said_beside_the_one_that_holds() -> No
     assert "3 is found again, but without a gap, and 4 does not hold" in said
 
 
+def test_the_largest_number_tried_is_said_to_be_no_limit() -> None:
+    three = replace(HOLDS, n_clusters=3, sizes=(30, 20, 20), jaccard=(0.9, 0.9, 0.9))
+    assert "it is the largest number tried" in explain_choice([HOLDS, three], 3, asked=False)
+    assert "largest number tried" not in explain_choice([HOLDS, three], 2, asked=False)
+
+
 def test_subtypes_without_a_gap_are_said_to_pass_into_one_another() -> None:
     said = explain_choice([CLEAR, TOUCH], 4, asked=False)
     assert "better than parts of a continuum (on average 0.88, where up to 0.79 may be" in said

@@ -177,7 +177,9 @@ def explain_choice(tried: Sequence[NumberTried], chosen: int, *, asked: bool) ->
         return _none(several)
     if own is None:
         return f"{count(chosen, 'subtype')}; how well the number holds is not known."
-    return f"{count(chosen, 'subtype')}: {_for_it(own)}. {_others(several, chosen)}".strip()
+    last = own is max(several, key=lambda each: each.n_clusters) and len(several) > 1
+    most = " There may be more: it is the largest number tried." if last else ""
+    return f"{count(chosen, 'subtype')}: {_for_it(own)}.{most} {_others(several, chosen)}".strip()
 
 
 def _for_it(own: NumberTried) -> str:
