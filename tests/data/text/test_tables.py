@@ -309,6 +309,14 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
     assert table.rows
 
 
+@pytest.mark.parametrize("text", [";\r;;1", "a;\ns;1;2", ",\n,,1", "a;;\ns;1;2;3\nt;1;2;3"])
+def test_values_under_no_name_are_refused_below_a_header_that_is_short(tmp_path, text):
+    path = tmp_path / "rna.csv"
+    path.write_text(text, newline="")
+    with pytest.raises(DataError, match=r"name|header"):
+        read(path)
+
+
 @given(st.text('s1,;\t"\n\r .-eENAainf', max_size=60))
 def test_any_text_is_read_or_refused(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("t") / "rna.csv"

@@ -94,6 +94,8 @@ def table_shape(path: Path, header: list[str], records: list[Record], delimiter:
     if width == len(header):  # A header with empty names above values is refused with the names.
         has_corner, has_none = True, False
         names = names if n_valued <= len(names) else header
+    elif width == len(header) + 1 and n_valued > len(names) + 1:  # So is this one.
+        names, has_none = header, True
     elif has_corner and has_none:
         has_none = not _ABOVE_NAMES.fullmatch(names[0].strip())
         if has_none and len(names) > 1:
