@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from poems.data.container import MultiOmics
-from poems.data.disk.matrix import guarded
 from poems.data.disk.stores import not_by_samples, open_store, require_parts
 from poems.data.layers import Layer
 from poems.data.stored.anndata_quiet import ORDER_KEY, quiet
 from poems.data.stored.hdf5 import inspect_hdf5
 from poems.data.stored.in_memory import Split, read_anndata, read_mudata
+from poems.data.stored.parsing import guarded
 from poems.data.stored.storable import storable as storable
 from poems.errors import DataError, ReadError
 

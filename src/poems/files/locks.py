@@ -199,5 +199,5 @@ def _read(path: Path) -> Owner | None:
     try:
         found = json.loads((path / LOCK).read_text(encoding="utf-8"))
         return Owner(int(found["process"]), str(found["machine"]), str(found["since"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -147,6 +147,6 @@ def find_marker(folder: Path, kind: Kind) -> dict[str, Any] | None:
     """Return what the marker of a ``kind`` says, whole or not; ``None`` where there is none."""
     try:
         found = json.loads((folder / f"{kind}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and found.get("format") == f"poems-{kind}" else None

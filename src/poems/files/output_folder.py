@@ -87,13 +87,15 @@ def claim_folder(folder: str | Path, kind: Kind, *, overwrite: bool = False) -> 
 def release_folder(folder: Path) -> None:
     """End a claim; a folder that nothing was written into is as it was before it."""
     empty = False
-    # While it is held: whoever claims the folder next writes a marker of the same name.
-    if lock_depth(folder) == 1:
-        made = _made.pop(folder.resolve(), None)
-        if made is not None and _is_free(folder):
-            remove_markers(folder)
-            empty = made
-    release_lock(folder)
+    try:
+        # While it is held: whoever claims the folder next writes a marker of the same name.
+        if lock_depth(folder) == 1:
+            made = _made.pop(folder.resolve(), None)
+            if made is not None and folder.is_dir() and _is_free(folder):
+                remove_markers(folder)
+                empty = made
+    finally:
+        release_lock(folder)
     if empty:
         _remove_empty(folder)
 

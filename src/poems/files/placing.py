@@ -189,7 +189,7 @@ def read_manifest(folder: Path) -> dict[str, str] | None:
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         files = {str(name): str(value) for name, value in found["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     if found.get("format") != _FORMAT:
         return None

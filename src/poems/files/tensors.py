@@ -175,7 +175,7 @@ def read_state(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str,
         )
     try:
         record = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StorageError(f"{file} is damaged: its record is not JSON ({error})") from error
     if not isinstance(record, dict):
         raise StorageError(f"{file} is damaged: its record is not a JSON object")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from poems.data.disk.matrix import guarded
 from poems.data.layers import Layer, chosen
+from poems.data.stored.parsing import guarded
 
 
 def layer_of(view: str, layer: Layer) -> str | None:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from poems.data.stored.compressed import checked_pointers, require_indices, require_once
-from poems.errors import DataError, PoemsError, ReadError
+from poems.data.stored.parsing import guarded
+from poems.errors import DataError, ReadError
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 # Rows as they were read: an array of floats, or a sparse.csr_array of them.
@@ -218,17 +219,3 @@ def require_numbers(dtype: Any, where: str) -> None:
     """
     if np.dtype(dtype).kind not in _KINDS:
         raise DataError(f"{where} holds values of type {dtype}, not numbers")
-
-
-def guarded(where: str, read: Any) -> Any:
-    """Call ``read``; an error of the file's library becomes a ReadError that names the place."""
-    try:
-        return read()
-    except PoemsError:
-        raise
-    except Exception as error:  # h5py, zarr and pyarrow raise many kinds on damaged files
-        reason = str(error).strip().splitlines()
-        raise ReadError(
-            f"{where} cannot be read: {reason[0] if reason else type(error).__name__}; the file "
-            "may be damaged or incomplete, copy it again"
-        ) from error

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from poems.data.disk.matrix import Floats, Rows, guarded, is_wide
+from poems.data.disk.matrix import Floats, Rows, is_wide
 from poems.data.stored.parquet_file import ParquetFile, open_file
+from poems.data.stored.parsing import guarded
 from poems.errors import DataError
 from poems.findings import Finding, name_some
 

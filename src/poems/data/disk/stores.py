@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from poems.data.disk.layers import layer_names, layer_of, values_element
-from poems.data.disk.matrix import CsrArrays, DenseArray, Matrix, guarded
+from poems.data.disk.matrix import CsrArrays, DenseArray, Matrix
 from poems.data.disk.stamps import Stamp
 from poems.data.layers import Layer, layer_note
 from poems.data.stored.anndata_quiet import ORDER_KEY, quiet
 from poems.data.stored.hdf5 import inspect_hdf5
+from poems.data.stored.parsing import guarded
 from poems.data.stored.zarr_folder import ZarrArray, ZarrNode, open_folder
 from poems.errors import DataError, ReadError
 from poems.findings import Finding, name_some

@@ -65,7 +65,7 @@ class Helper:
         self._payload: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def start(self) -> None:
         """Start the process if it does not run, without waiting until it is ready.
@@ -75,11 +75,14 @@ class Helper:
         NoHelperError
             If it cannot be started.
         """
-        # A fork of this process must not talk through the same pipes.
-        if self._process is not None and self._owner == os.getpid():
-            if self._process.poll() is None:
-                return
-            self.end()
+        with self._lock:
+            # A fork of this process must not talk through the same pipes.
+            is_own = self._process is not None and self._owner == os.getpid()
+            if self._process is None or not is_own or self._process.poll() is not None:
+                self.end()
+                self._start()
+
+    def _start(self) -> None:
         command = [sys.executable, "-P", "-c", self._program, str(Path(__file__).parent)]
         command.append(self._library)
         shared: tuple[int, ...] = ()
@@ -99,6 +102,7 @@ class Helper:
                 start_new_session=True,  # an interrupt from the keyboard is for this process
             )
         except (OSError, ValueError) as error:
+            self.end()
             raise NoHelperError from error
         self._owner = os.getpid()
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from poems.data.disk.layers import layer_names, layer_of, values_element
-from poems.data.disk.matrix import guarded
 from poems.data.disk.stores import (
     modalities,
     read_frame,
@@ -22,6 +21,7 @@ from poems.data.layers import LAYERS_KEY, Layer
 from poems.data.stored.anndata_quiet import quiet
 from poems.data.stored.compressed import checked_sparse
 from poems.data.stored.memory import require_memory
+from poems.data.stored.parsing import guarded
 from poems.errors import ReadError
 
 # The views, the obs that they share (None without columns), the order of samples if it is told.

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from poems.data.files import existing_file
-from poems.data.stored.parsing import parse, start
+from poems.data.stored.parsed_apart.parquet import block
+from poems.data.stored.parsing import guarded, parse, start
 from poems.errors import ReadError
 
 
@@ -61,14 +62,7 @@ class ParquetFile:
         ReadError
             If the values are damaged.
         """
-        table = self.table()
-        try:
-            return table.to_pandas()
-        except Exception as error:  # pyarrow raises many kinds on damaged values
-            raise ReadError(
-                f"{self.path} is not a readable Parquet file: {_first_line(error)}; copy it again, "
-                "or write it again"
-            ) from None
+        return guarded(str(self.path), self.table().to_pandas)
 
     def block(
         self,
@@ -111,26 +105,10 @@ class ParquetFile:
         }  # fmt: skip
         if trusted:
             asked = {**question, "path": str(self.path)}
-            return np.asarray(_block_here(asked, str(self.path)))
+            return np.asarray(guarded(str(self.path), lambda: block(asked, np.empty)))
         claimed = 8 * n_rows * (stop - start)
         answer, values = parse("parquet", self.path, question, claimed=claimed)
         return np.asarray(values.view(answer["dtype"]).reshape(answer["shape"]))
-
-
-def _block_here(question: dict[str, Any], where: str) -> npt.NDArray[Any]:
-    """Return columns of numbers, read in this process.
-
-    Raises
-    ------
-    ReadError
-        If the file is another by now.
-    """
-    from poems.data.stored.parsed_apart.parquet import block
-
-    try:
-        return np.asarray(block(question, np.empty))
-    except Exception as error:  # pyarrow raises many kinds on damaged files
-        raise ReadError(f"{where} cannot be read any more: {_first_line(error)}") from None
 
 
 def open_file(path: Path) -> ParquetFile:
@@ -199,7 +177,3 @@ def _wrong_range(index: dict[str, Any], n_rows: int) -> str:
     except (KeyError, TypeError, ValueError, OverflowError):
         return f"the rows are numbered by {str(index)[:80]}"
     return "" if length == n_rows else f"they number {length} rows, and there are {n_rows}"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

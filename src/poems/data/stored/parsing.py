@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +17,11 @@ from poems.data.stored.helper import (
     handed_over,
     nameless_file,
 )
+from poems.data.stored.parsed_apart.links import Refused
 from poems.data.stored.parsed_apart.payload import Payload
+from poems.data.stored.parsed_apart.reasons import unread
 from poems.data.stored.parsed_apart.serve import parse as parse_here
-from poems.errors import ReadError
+from poems.errors import PoemsError, ReadError
 
 # The library of each kind, and what messages call it.
 _LIBRARIES: Final = {
@@ -113,6 +116,18 @@ def _here(question: dict[str, Any]) -> tuple[dict[str, Any], Bytes]:
         return answer, handed_over(file, int(answer.get("n_bytes", 0)))
     finally:
         os.close(file)
+
+
+def guarded(where: str, read: Callable[[], Any]) -> Any:
+    """Call ``read``; an error of the file's library becomes a ReadError that names the place."""
+    try:
+        return read()
+    except Refused as error:
+        raise ReadError(str(error)) from None
+    except (PoemsError, MemoryError):
+        raise
+    except Exception as error:  # h5py, zarr and pyarrow raise many kinds on damaged files
+        raise ReadError(unread(where, error)) from error
 
 
 for _helper in HELPERS.values():

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.data.stored.helper import Bytes
-from poems.data.stored.parsing import parse, start
+from poems.data.stored.parsed_apart.zarr_store import node_at
+from poems.data.stored.parsing import guarded, parse, start
 from poems.errors import ReadError
 
 # Arrays larger than this are no annotations: bytes that one is taken to need.
@@ -72,6 +74,7 @@ class ZarrGroup(ZarrNode):
 
     def __init__(self, place: _Place, facts: dict[str, Any]) -> None:
         super().__init__(place, facts)
+        self._members: dict[str, ZarrGroup | ZarrArray] = {}
         self._names: list[str] = facts["names"]
 
     def keys(self) -> list[str]:
@@ -87,7 +90,9 @@ class ZarrGroup(ZarrNode):
     def __getitem__(self, name: str) -> ZarrGroup | ZarrArray:
         if name not in self._names:
             raise KeyError(name)
-        return _node(self._place, name)
+        if name not in self._members:
+            self._members[name] = _node(self._place, name)
+        return self._members[name]
 
     def get(self, name: str) -> ZarrGroup | ZarrArray | None:
         """Return a member, ``None`` if there is none of that name."""
@@ -113,13 +118,8 @@ class ZarrArray(ZarrNode):
         ReadError
             If it is not there any more.
         """
-        from poems.data.stored.parsed_apart.links import Refused
-        from poems.data.stored.parsed_apart.zarr_store import node_at
-
-        try:
-            self._here = node_at(str(self._place.path), self._place.token, self._place.name)
-        except (Refused, KeyError, OSError) as error:
-            raise ReadError(str(error)) from None
+        at = str(self._place.path), self._place.token, self._place.name
+        self._here = guarded(self._place.where, lambda: node_at(*at))
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
         if self._here is not None:
@@ -151,7 +151,7 @@ class ZarrArray(ZarrNode):
         ReadError
             If there are fewer chunks than the shape asks for, or they are damaged.
         """
-        expected, there = self._chunks()
+        expected, there = self._chunks
         if there < expected:
             raise ReadError(
                 f"{where}: {expected - there} of {expected} chunks are missing, and would be "
@@ -167,9 +167,10 @@ class ZarrArray(ZarrNode):
         ReadError
             If chunks are of no size, too large or damaged.
         """
-        expected, there = self._chunks()
+        expected, there = self._chunks
         return there < expected
 
+    @cached_property
     def _chunks(self) -> tuple[int, int]:
         answer, _ = self._place.ask("chunks")
         return int(answer["expected"]), int(answer["there"])

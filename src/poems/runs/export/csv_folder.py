@@ -84,7 +84,7 @@ def _tables_of_older(out: Path) -> list[str]:
     try:
         tables = json.loads((out / "export.json").read_text(encoding="utf-8"))["tables"]
         names = [f"{each}.csv" for each in tables]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     return [glob.escape(name) for name in names if is_inside(name)]
 

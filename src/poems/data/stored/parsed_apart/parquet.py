@@ -8,6 +8,7 @@ from typing import Any
 
 from .links import Refused
 from .payload import Payload
+from .reasons import reason
 
 # Files that are kept open, and how many times its size one may claim to hold.
 _MOST_OPEN = 16
@@ -73,15 +74,16 @@ def _opened(key: tuple[str, int, int]) -> None:
         _names.pop(oldest, None)
         _open.pop(oldest).close(force=True)
     try:
-        _open[key] = pyarrow.parquet.ParquetFile(key[0])
-        _names[key] = list(_open[key].schema_arrow.names)
+        file = pyarrow.parquet.ParquetFile(key[0])
+        names = list(file.schema_arrow.names)
     except MemoryError:
         raise
     except Exception as error:  # the library raises many kinds on damaged files
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise Refused(
-            f"{key[0]} is not a readable Parquet file ({reason}); copy it again, or write it again"
+            f"{key[0]} is not a readable Parquet file ({reason(error)}); copy it again, or write "
+            "it again"
         ) from None
+    _open[key], _names[key] = file, names
 
 
 def _facts(file: Any, path: str, size: int, payload: Payload) -> dict[str, Any]:
@@ -120,5 +122,8 @@ def _write_numbers(table: Any, names: list[str], found: Any, path: str) -> None:
             if column.null_count:
                 values = values.to_numpy(dtype=np.float64, na_value=np.nan)
             if values.dtype.kind not in "fiub":
-                raise Refused(f"{path}: column {name!r} holds values of type {values.dtype}")
+                raise Refused(
+                    f"{path}: column {name!r} holds values of type {values.dtype}, not numbers; "
+                    "move it to the obs table"
+                )
             found[:, at] = values

@@ -13,6 +13,7 @@ from typing import Any
 from .limits import limit_memory, limit_memory_beyond, limit_time
 from .links import Refused
 from .payload import Payload
+from .reasons import fault, reason, unread
 from .values import look
 
 # Bytes of memory that the names and the index of chunks of an HDF5 file may take.
@@ -69,8 +70,8 @@ def answer(question: dict[str, Any]) -> bytes:
             f"{_MEMORY >> 30} GB of memory; copy it again, or write it again"
         )
     except Exception as error:  # the library raises many kinds on damaged files
-        found = (
-            f"{path} is a damaged HDF5 file ({_reason(error)}); copy it again, or write it again"
+        found = fault(str(path), error) or (
+            f"{path} is a damaged HDF5 file ({reason(error)}); copy it again, or write it again"
         )
     return json.dumps(found).encode()
 
@@ -102,13 +103,5 @@ def parse(question: dict[str, Any], payload: Payload) -> bytes:
             f"than {question['memory'] / 1e9:.1f} GB of memory; copy it again, or write it again"
         }
     except Exception as error:  # as above
-        text = f"{question['where']} cannot be read: {_reason(error)}"
-        found = {
-            "refused": f"{text}; the file may be damaged or incomplete, so copy it again, or "
-            "write it again"
-        }
+        found = {"refused": unread(question["where"], error)}
     return json.dumps(found).encode()
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -12,6 +12,7 @@ from typing import Any
 
 from .links import Refused
 from .payload import Payload
+from .reasons import reason
 
 _MOST_FILES, _DEEPEST, _MOST_OPEN = 5_000_000, 32, 16
 _LARGEST_CHUNK = 1 << 31
@@ -81,10 +82,9 @@ def _root(path: Path) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # zarr raises many kinds on damaged metadata
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise Refused(
-            f"{path} is a folder, but not a zarr store that can be read ({reason}); name a .zarr "
-            "folder, an .h5mu or an .h5ad file"
+            f"{path} is a folder, but not a zarr store that can be read ({reason(error)}); name a "
+            ".zarr folder, an .h5mu or an .h5ad file"
         ) from None
 
 
