@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 import poems
-from poems import DataError, ReadError
+from poems import DataError, ReadError, SettingsError
 from poems.cli.cohort_tables import tables_as_then, tables_of_run
 from poems.data.stored import parsing
 from poems.data.stored.helper import Helper
@@ -120,6 +120,10 @@ def test_the_table_of_samples_may_be_a_sheet(tmp_path: Path) -> None:
         poems.read(views, obs=path)
     again = poems.read(views, obs=path, layer={"obs": "clinical"})
     pd.testing.assert_frame_equal(one.obs, again.obs)
+    one.obs.to_csv(tmp_path / "o.csv")
+    for other in (tmp_path / "o.csv", one.obs):
+        with pytest.raises(SettingsError, match=r"sheet 'x' of the obs table, which is no work"):
+            poems.read(views, obs=other, layer={"obs": "x"})
 
 
 def test_names_that_excel_made_dates_of_are_named(tmp_path: Path) -> None:
@@ -146,6 +150,15 @@ def test_numbers_stored_as_text_are_read_and_named(tmp_path: Path) -> None:
         "2 cells hold numbers stored as text, the first B2 ('1.5')"
         in codes(cohort)["numbers-as-text"]
     )
+
+
+def test_names_are_no_numbers_stored_as_text_wherever_the_table_stands(tmp_path: Path) -> None:
+    table = [["id", "7157", "672"], ["1", 1, 2], ["2", 3, " 4"]]
+    path = write(tmp_path / "a.xlsx", [[None], [None], *([None, *row] for row in table)])
+    said = codes(poems.read({"rna": path}))["numbers-as-text"]
+    assert "1 cell holds a number stored as text, the first D5 (' 4')" in said
+    path = write(tmp_path / "b.xlsx", [[None], *([None, *row] for row in table[:2])])
+    assert "numbers-as-text" not in codes(poems.read({"rna": path}))
 
 
 def test_zeros_before_a_name_are_those_that_are_shown(tmp_path: Path) -> None:
@@ -195,9 +208,7 @@ def test_of_formulas_the_value_computed_last_is_read_and_said(tmp_path: Path) ->
 
 def test_formulas_that_nobody_computed_are_refused_and_no_gaps(tmp_path: Path) -> None:
     path = write(tmp_path / "a.xlsx", [["id", "g1", "g2"], ["s1", 1, "=B2*2"], ["s2", 1, 2]])
-    with pytest.raises(
-        ReadError, match=r"1 formulas were never computed.*, the first C2 \(=B2\*2\)"
-    ):
+    with pytest.raises(ReadError, match=r"1 formula was never computed.*, the first C2 \(=B2\*2\)"):
         read(path)
 
 

@@ -329,6 +329,19 @@ def test_a_list_that_is_none_is_not_there(out: Path) -> None:
     for files in ("ab", 3, None, ["a"], [[1, "x"]]):
         (out / MANIFEST).write_text(json.dumps({"format": "poems-manifest", "files": files}))
         assert read_manifest(out) is None
+    for name in (MANIFEST, "survival.json"):
+        (out / name).write_text("[" * 200_000)
+    assert read_manifest(out) is None
+    with pytest.raises(ReadError, match="is not a POEMS survival"):
+        read_marker(out, "survival")
+
+
+def test_a_claim_on_a_folder_that_is_gone_is_let_go_of(tmp_path: Path) -> None:
+    folder = claim_folder(tmp_path / "out", "run")
+    shutil.rmtree(folder)
+    release_folder(folder)
+    assert not lock_depth(folder)
+    release_folder(claim_folder(folder, "run"))
 
 
 def test_a_lock_that_a_full_disk_cut_short_is_let_go_of(

@@ -37,7 +37,7 @@ def layers_of(layer: Layer, sources: Mapping[str, Any]) -> dict[str, str]:
     if layer is None:
         return {}
     if isinstance(layer, str):
-        found = {name: layer for name, source in sources.items() if _has_layers(source)}
+        found = {name: layer for name, source in sources.items() if has_layers(source)}
         if not found:
             raise SettingsError(
                 f"layer {layer!r} was asked for, but none of the views is an AnnData or a "
@@ -50,7 +50,7 @@ def layers_of(layer: Layer, sources: Mapping[str, Any]) -> dict[str, str]:
             f"layer names the view {name_some(map(repr, unknown))}; there are "
             f"{name_some(map(repr, sources), 20)}"
         )
-    tables = [name for name in layer if not _has_layers(sources[name])]
+    tables = [name for name in layer if not has_layers(sources[name])]
     if tables:
         raise SettingsError(
             f"layer is given for view {name_some(map(repr, tables))}, which is no AnnData and no "
@@ -96,7 +96,8 @@ def layer_note(available: Collection[str], layer: str | None, where: str) -> tup
     return (Finding("note", "layers", text, items=tuple(map(str, available))),)
 
 
-def _has_layers(source: Any) -> bool:
+def has_layers(source: Any) -> bool:
+    """Say whether a view, or the table of the samples, may have layers or sheets."""
     if isinstance(source, str) or hasattr(source, "suffix"):
         from pathlib import Path
 

@@ -14,6 +14,7 @@ from poems.data.decimal_commas import with_decimal_points
 from poems.data.files import existing_file
 from poems.data.formats import Contents, reader_of, require_unpacked, suffixes, table_suffix
 from poems.data.formats.h5ad import anndata_contents
+from poems.data.layers import has_layers
 from poems.data.long_tables import require_wide
 from poems.data.naming.annotation import (
     annotation_columns,
@@ -25,7 +26,7 @@ from poems.data.naming.excel_dates import date_findings
 from poems.data.naming.names import clean_names
 from poems.data.numeric import CellNames, as_numbers, check_finite, plain_types
 from poems.data.obs.values import clean_obs
-from poems.errors import DataError, ReadError
+from poems.errors import DataError, ReadError, SettingsError
 from poems.findings import Finding, count
 
 
@@ -102,7 +103,14 @@ def load_obs(source: object, sheet: str | None = None) -> tuple[pd.DataFrame, tu
         If a file cannot be read.
     DataError
         If the source is of another kind, or names are missing.
+    SettingsError
+        If a sheet is named of what has none.
     """
+    if sheet is not None and not has_layers(source):
+        raise SettingsError(
+            f"layer names the sheet {sheet!r} of the obs table, which is no workbook and has no "
+            "sheets; leave obs out of it"
+        )
     if isinstance(source, pd.DataFrame):
         found, where = Contents(source), "the obs table"
     elif isinstance(source, str | Path):

@@ -113,6 +113,17 @@ def refuse(*_: Any, **__: Any) -> None:
     raise OSError("no more processes")
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files there")
+def test_what_cannot_be_started_leaves_no_file_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    helper = Helper(GONE, payload=True)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with pytest.raises(NoHelperError):
+            helper.start()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 @pytest.mark.parametrize("whole", [False, True])
 def test_the_answer_of_the_process_is_that_of_this_one(path: Path, whole: bool) -> None:
     assert hdf5.inspect_hdf5(path, whole=whole) == look(path, whole=whole) > dense().nbytes

@@ -20,7 +20,7 @@ import poems
 from poems import DataError, ReadError
 from poems.data.stored import parsing
 from poems.data.stored.helper import Helper
-from poems.data.stored.parsed_apart import limits, parquet, serve, zarr_store
+from poems.data.stored.parsed_apart import limits, parquet, reasons, serve, zarr_store
 from poems.data.stored.parsed_apart.payload import Payload
 
 KINDS = {"parquet": "a.parquet", "zarr_store": "a.zarr"}
@@ -173,6 +173,29 @@ def test_any_error_of_a_library_becomes_one_line(
     with pytest.raises(ReadError, match=text) as caught:
         parsing.parse("zarr_store", Path("a.zarr"), {"do": "node"}, where="a.zarr, X")
     assert "\n" not in str(caught.value)
+
+
+def test_a_fault_of_poems_is_not_called_damage(tmp_path: Path) -> None:
+    """Neither where another process parses, as here, nor where this one calls the library."""
+    path = tmp_path / "a.parquet"
+    frame().to_parquet(path)
+    with pytest.raises(ReadError, match=r"POEMS fails on it \(TypeError in parquet\.py, line"):
+        parsing.parse("parquet", path, {"do": "block", "index": 3})
+    ours: Any = reasons.fault
+    with pytest.raises(ReadError, match=r"AttributeError in reasons\.py, .*report") as caught:
+        parsing.guarded("a.h5ad, X", lambda: ours("a", 3))
+    assert "damaged" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ReadError("a says what to do")])
+def test_memory_and_what_was_said_already_are_passed_on(error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        parsing.guarded("a.h5ad, X", fail)
+    assert caught.value is error
 
 
 def test_the_memory_of_the_process_is_bounded_by_what_is_asked_for(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,7 +117,7 @@ def _here(question: dict[str, Any]) -> tuple[dict[str, Any], Bytes]:
         os.close(file)
 
 
-def guarded(where: str, read: Callable[[], Any]) -> Any:
+def guarded(where: str, read: Any) -> Any:
     """Call ``read``; an error of the file's library becomes a ReadError that names the place."""
     try:
         return read()

@@ -8,6 +8,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from .links import Refused
@@ -111,6 +112,15 @@ def _shown(names: list[str], book: dict[str, _Rows] | None = None) -> str:
     return ", ".join(texts) + more
 
 
+@dataclass
+class _Noticed:
+    """The first cell of a kind in a column, and how many there are."""
+
+    row: int
+    text: str
+    n: int = 0
+
+
 class _Sheet:
     """The cells of a sheet as text, and what is worth a word about them."""
 
@@ -118,14 +128,17 @@ class _Sheet:
         self._where = f"{path}, sheet {name!r}"
         self._rows: list[list[str]] = []
         self._n_cells = 0
+        self._header: int | None = None
         self.formulas: dict[tuple[int, int], str] = {}
-        self._noticed: dict[str, list[str]] = {"text_numbers": [], "dates": []}
-        self._counts = {"text_numbers": 0, "dates": 0}
+        # Of each kind and column how many cells there are, and the first of them.
+        self._noticed: dict[str, dict[int, _Noticed]] = {"text_numbers": {}, "dates": {}}
 
     def take(self, rows: Iterator[Any]) -> None:
         """Read the cells; formulas are noted, not computed."""
         for at, row in enumerate(rows):
             texts = [self._text(at, column, cell) for column, cell in enumerate(row)]
+            if self._header is None and any(texts):
+                self._header = at
             while texts and not texts[-1]:
                 texts.pop()
             self._n_cells += len(texts)
@@ -152,19 +165,16 @@ class _Sheet:
                 self._rows[at][column] = text
         if absent:
             first, formula = _place(*absent[0]), self.formulas[absent[0]][:40]
+            were = "1 formula was" if len(absent) == 1 else f"{len(absent)} formulas were"
             raise Refused(
-                f"{self._where}: {len(absent)} formulas were never computed, so that their values "
-                f"are not in the file, the first {first} ({formula}); open the file in "
-                " a spreadsheet and save it, or save the sheet as CSV"
+                f"{self._where}: {were} never computed, so that values are not in the file, the "
+                f"first {first} ({formula}); open the file in a spreadsheet and save it, or save "
+                "the sheet as CSV"
             )
 
     def text(self) -> bytes:
         """Return all rows as lines separated by tabs, of one width but for titles above them."""
-        width = max(map(len, self._rows), default=0)
-        first = min(
-            (next((i for i, x in enumerate(row) if x), width) for row in self._rows if row),
-            default=0,
-        )
+        width, first = max(map(len, self._rows), default=0), self._first_column
         out = io.StringIO()
         writer = csv.writer(out, delimiter="\t", lineterminator="\n")
         above = True
@@ -177,12 +187,21 @@ class _Sheet:
     def noticed(self) -> dict[str, Any]:
         """Return how many cells were of a kind that needs a word, and the first of them."""
         others = [text for text in self.formulas.values() if "[" in text]
-        return {
-            "formulas": len(self.formulas),
-            "of_other_books": len(others),
-            **self._counts,
-            **{f"first_{name}": shown for name, shown in self._noticed.items()},
-        }
+        found: dict[str, Any] = {"formulas": len(self.formulas), "of_other_books": len(others)}
+        for kind, columns in self._noticed.items():
+            # The names of rows are not among the values.
+            columns.pop(self._first_column, None)
+            found[kind] = sum(each.n for each in columns.values())
+            first = min(columns.items(), key=lambda item: (item[1].row, item[0]), default=None)
+            if first is not None:
+                found[f"first_{kind}"] = [_place(first[1].row, first[0]), first[1].text[:40]]
+        return found
+
+    @property
+    def _first_column(self) -> int:
+        """The first column with a filled cell."""
+        filled = (next((i for i, x in enumerate(row) if x), None) for row in self._rows)
+        return min((at for at in filled if at is not None), default=0)
 
     def _text(self, row: int, column: int, cell: Any) -> str:
         value = cell.value
@@ -197,22 +216,21 @@ class _Sheet:
             if cell.data_type == "f":
                 self.formulas[row, column] = value
                 return value
-            if row and column and _NUMBER.fullmatch(value):
+            if _NUMBER.fullmatch(value):
                 self._notice("text_numbers", row, column, value)
             return value
         if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
             text = _date(value)
-            if row and column:
-                self._notice("dates", row, column, text)
+            self._notice("dates", row, column, text)
             return text
         # What a formula for several cells, or a table of data, is kept as.
         self.formulas[row, column] = str(getattr(value, "text", "") or value)
         return "formula"
 
     def _notice(self, kind: str, row: int, column: int, text: str) -> None:
-        self._counts[kind] += 1
-        if not self._noticed[kind]:
-            self._noticed[kind] = [_place(row, column), text[:40]]
+        # The header is among the values no more than the names of rows.
+        if self._header is not None and row > self._header:
+            self._noticed[kind].setdefault(column, _Noticed(row, text)).n += 1
 
 
 def _is_filled(cell: Any) -> bool:
