@@ -147,7 +147,7 @@ def _on_disk(view: BackedView, n_samples: int) -> dict[str, float]:
         "features": view.n_features,
         "missing_samples": n_samples - n_measured,
     }
-    if found is None or not found.values.n:
+    if not found.values.n:
         return described
     return described | {
         "missing_share": 1 - found.values.n / (n_measured * view.n_features),

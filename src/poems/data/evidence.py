@@ -67,11 +67,9 @@ class Features:
 
     @classmethod
     def of(cls, view: View) -> Features:
-        """Look at all values; of those on disk at statistics that were computed before."""
+        """Look at all values; of those on disk at their statistics."""
         if isinstance(view, BackedView):
-            found = any_summary(view, log1p=False)
-            assert found is not None, "asked before"
-            each = found.features
+            each = any_summary(view, log1p=False).features
             # Of features without a value there is no mean.
             total: _Floats = np.where(each.n_present > 0, each.mean, 0.0) * each.n_present
             return cls(each.n_present, total, each.lowest, each.highest)

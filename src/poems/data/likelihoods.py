@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from poems.data.container import MultiOmics, View
-from poems.data.disk.summary import any_summary, summarise
+from poems.data.disk.summary import any_summary
 from poems.data.disk.view import BackedView
 from poems.data.evidence import Features, Moments, Range, totals_of
 from poems.data.facts import FEWEST_CARRIERS, MOST_LEVELS
 from poems.findings import Finding, count
-from poems.settings.schema import Settings
 from poems.wording import general, whole
 
 _Floats = npt.NDArray[np.float64]
@@ -111,9 +110,6 @@ def _propose_on_disk(view: BackedView) -> Proposal | None:
     Heavy tails, for which nothing is chosen by itself, are not looked for.
     """
     found = any_summary(view, log1p=False)
-    if found is None:
-        # What a fit with the default limits will ask for.
-        found = summarise(view, log1p=False, n_sd=Settings().preprocessing.winsorise)
     each, values = found.features, found.values
     if not each.varies.any():
         return None

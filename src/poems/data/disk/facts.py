@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.data.disk.summary import Summaries, any_summary, summarise
+from poems.data.disk.summary import Summaries, any_summary
 from poems.data.disk.view import BackedView
 from poems.data.facts import (
     EXTREME_Z,
@@ -18,7 +18,6 @@ from poems.data.facts import (
     ViewFacts,
     robust_spread,
 )
-from poems.settings.schema import Settings
 
 Array = npt.NDArray[np.float64]
 
@@ -29,9 +28,6 @@ def backed_facts(name: str, view: BackedView, samples: pd.Index, log1p: bool) ->
     The median of all values, which tells raw counts, is known to within 1 %.
     """
     found = any_summary(view, log1p=log1p)
-    if found is None:
-        # What a fit with the default limits will ask for.
-        found = summarise(view, log1p=log1p, n_sd=Settings().preprocessing.winsorise)
     summary, values = found.features, found.values
     n_measured = int(view.measured.sum())
     empty = summary.n_present == 0

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from poems.data.disk.matrix import Floats
 from poems.data.disk.sorted_columns import SortedColumns
 from poems.data.disk.view import BackedView
+from poems.settings.schema import Settings
 
 Array = npt.NDArray[np.float64]
 
@@ -110,12 +111,13 @@ def summarise(view: BackedView, *, log1p: bool, n_sd: float | None) -> Summaries
     return found
 
 
-def any_summary(view: BackedView, *, log1p: bool) -> Summaries | None:
-    """Return a summary that was computed already, whatever its limits."""
+def any_summary(view: BackedView, *, log1p: bool) -> Summaries:
+    """Return a summary that was computed already, whatever its limits, or compute one."""
     for key, found in view.cache.items():
         if key[:2] == ("summary", log1p) and isinstance(found, Summaries):
             return found
-    return None
+    # What a fit with the default limits will ask for.
+    return summarise(view, log1p=log1p, n_sd=Settings().preprocessing.winsorise)
 
 
 def _summarise(view: BackedView, log1p: bool, n_sd: float | None) -> Summaries:
