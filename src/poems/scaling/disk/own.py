@@ -34,8 +34,9 @@ def fit_backed_own_scaling(
     """Learn how residuals of a view on disk are scaled.
 
     The numbers are those of :func:`poems.scaling.own_scaling.fit_own_scaling` but for rounding;
-    nothing is approximated. The values are passed over once for each feature's statistics,
-    and once to four times more.
+    nothing is approximated. The values are passed over once for each feature's statistics, as often
+    as :func:`~poems.scaling.own_fitting.fit_own_scale` says, and once for the residuals'; the
+    latter two once more to keep the most variable features.
 
     Raises
     ------
