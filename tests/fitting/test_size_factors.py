@@ -74,6 +74,43 @@ def test_refits_and_permuted_cohorts_have_the_sizes(model: FittedPoems, cohort: 
         np.testing.assert_array_equal(batch.log_sizes["tags"], before.log_sizes["tags"])
 
 
+@pytest.fixture(scope="module")
+def rare() -> MultiOmics:
+    """Counts so rare that samples have few; those of the last one are of a feature of its own."""
+    rng = np.random.default_rng(0)
+    names = [f"s{i}" for i in range(40)]
+    tags = rng.poisson(0.15, (40, 12))
+    tags[:, -1] = 0
+    tags[tags.sum(axis=1) == 0, 0] = 1
+    tags[-1] = [0] * 11 + [2]
+    frames = {
+        "tags": pd.DataFrame(tags, names).add_prefix("tag"),
+        "rna": pd.DataFrame(rng.normal(size=(40, 12)), names).add_prefix("g"),
+    }
+    return poems.read(frames)
+
+
+@pytest.mark.parametrize("rule", ["totals", "pooled"])
+def test_every_sample_of_a_permuted_cohort_has_a_size(rare: MultiOmics, rule: str) -> None:
+    model = poems.fit(rare, likelihood={"tags": "poisson"}, size_factors=rule, **QUICK)
+    for seed in range(5):
+        moved = permuted_cohort(model, rare, seed=seed)
+        assert (moved["tags"].values.sum(axis=1) >= 1).all()
+        model.preprocessing.apply(moved)
+
+
+def test_a_refit_takes_samples_whose_counts_it_knows_nothing_of_by_their_other_views(
+    rare: MultiOmics,
+) -> None:
+    settings = poems.Settings().updated(likelihood={"tags": "poisson"}, n_latent=4, epochs=4)
+    found = refit(RefitData.of(rare, settings), Draw(np.arange(39), 1))
+    assert found.latent.shape[0] == 40
+    assert np.isfinite(found.latent).all()
+    alone = MultiOmics({"tags": rare["tags"]}, rare.samples, rare.obs)
+    with pytest.raises(DataError, match="s39"):
+        refit(RefitData.of(alone, settings), Draw(np.arange(39), 1))
+
+
 def test_auto_takes_counts_of_few_features_where_sizes_are_not_their_totals(
     cohort: MultiOmics,
 ) -> None:

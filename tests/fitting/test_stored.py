@@ -83,7 +83,7 @@ def _frame(cohort: MultiOmics, view: str) -> pd.DataFrame:
     return pd.DataFrame(table.values, index=cohort.samples, columns=table.features)
 
 
-@pytest.mark.parametrize("name", sorted(OF_LIKELIHOODS))
+@pytest.mark.parametrize("name", sorted(LIKELIHOODS))
 def test_effects_are_in_the_units_of_the_likelihood(name: str) -> None:
     assert LIKELIHOODS.find(name).effects == OF_LIKELIHOODS[name]
 

@@ -81,6 +81,18 @@ def test_a_value_that_the_likelihood_cannot_take_is_refused_by_name(
     assert all(part in said for part in named)
 
 
+@pytest.mark.parametrize(("nearest", "end"), [(0.004, 0.002), (0.3, 0.01), (None, 0.001)])
+def test_fractions_at_the_ends_stand_half_as_far_from_them_as_the_nearest_other(
+    nearest: float | None, end: float, make_cohort: Make
+) -> None:
+    x = np.random.default_rng(0).integers(0, 2, (12, 4)).astype(float)
+    if nearest is not None:
+        x[2, 1], x[5, 3] = 1 - nearest, 0.5
+    own = fitted(make_cohort(rna=x), "fractions").views["rna"].own
+    assert own is not None
+    np.testing.assert_allclose(own.ends, end, rtol=1e-4)
+
+
 def test_a_level_that_the_model_does_not_know_is_refused(make_cohort: Make) -> None:
     x = DRAWS["levels"](np.random.default_rng(0))
     wrong = np.where(x == 5, 3, x)

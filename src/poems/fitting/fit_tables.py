@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from poems.diagnosis.check import Diagnosis
 from poems.errors import DataError, SettingsError
 from poems.findings import Finding, name_some
+from poems.fitting.record import Record, require_distinct
 from poems.settings.effect_scale import EffectScale
 from poems.settings.schema import Metric, Settings
 
@@ -328,6 +330,32 @@ class FitTables(ABC):
                 "choose the metric latent, gram or decoded"
             )
         return numbered(points, self.samples, metric)
+
+
+def told_by(record: Record) -> dict[str, Any]:
+    """Return the fields of :class:`FitTables`, and ``diagnosis``, as a model file tells them.
+
+    Raises
+    ------
+    ValueError
+        If there is no view, sample or feature of a view, or one is named twice.
+    """
+    require_distinct("views", [view.name for view in record.views])
+    require_distinct("samples", record.samples)
+    for view in record.views:
+        require_distinct(f"features of view '{view.name}'", view.features)
+    history = pd.DataFrame(record.history)
+    history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
+    return {
+        "settings": record.settings,
+        "seed": record.seed,
+        "samples": pd.Index(record.samples),
+        "history": history,
+        "findings": tuple(record.findings),
+        "status": record.status,
+        "versions": record.versions,
+        "diagnosis": None if record.diagnosis is None else Diagnosis(tuple(record.diagnosis)),
+    }
 
 
 def numbered(values: npt.NDArray[Any], index: pd.Index, name: str) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from poems.data import MultiOmics
 from poems.data.likelihoods import chosen_likelihoods, likelihood_findings
 from poems.findings import Finding
-from poems.scaling.sizes import column_of
+from poems.scaling.sizes import from_counts
 from poems.settings.schema import Settings
 
 
@@ -35,8 +35,7 @@ def choose_likelihoods(
     if not undecided:
         return settings, ()
     looked_at = set(undecided) - set(settings.preprocessing.log1p)
-    rules = {name: settings.preprocessing.sizes_of(name) for name in views}
-    sized = {name for name, rule in rules.items() if rule != "none" and column_of(rule) is None}
+    sized = {name for name in views if from_counts(settings.preprocessing.sizes_of(name))}
     found = tuple(likelihood_findings(cohort, looked_at, sized))
     names = dict(zip(views, settings.model.likelihoods_of(views), strict=True))
     names |= chosen_likelihoods(found)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
@@ -25,7 +24,7 @@ from poems.fitting.fit_tables import FitArrays, FitTables
 from poems.fitting.projection import Projection, embedding, project, reconstruct
 from poems.fitting.record import ModelSummary, ViewSummary
 from poems.fitting.redraws import judged_numbers
-from poems.fitting.tables import factor_frame, standardised_frames
+from poems.fitting.tables import arrays_of, factor_frame, standardised_frames
 from poems.nn.estimates import FeatureEstimates, SampleEstimates
 from poems.nn.model import POEMS
 from poems.notebook import card
@@ -137,31 +136,7 @@ class FittedPoems(FitTables):
     @cached_property
     def arrays(self) -> FitArrays:
         """What the tables are made from: the model's tensors as they are, not copied."""
-        samples, features = self.sample_estimates, self.feature_estimates
-        background = self.module.background
-        parts = torch.split(background.loadings, list(background.sizes))
-        views = self.preprocessing.views
-        return FitArrays(
-            features={name: each.features for name, each in views.items()},
-            loc=samples.loc.numpy(),
-            variance=samples.variance.numpy(),
-            gates=samples.gates.numpy(),
-            components=_numpy(samples.components),
-            background=_numpy(samples.background),
-            shares=_numpy(samples.shares),
-            network=_numpy(self.network),
-            slope=_by_view(features.slope),
-            size=_by_view(features.size),
-            score=_by_view(features.score),
-            gram=features.gram.numpy(),
-            r2=features.r2,
-            total=features.total,
-            values=features.values,
-            background_loadings={
-                name: part.numpy() for name, part in zip(views, parts, strict=True)
-            },
-            own_scale=frozenset(name for name, each in views.items() if each.own is not None),
-        )
+        return arrays_of(self)
 
     @cached_property
     def orientation(self) -> Tensor:
@@ -396,14 +371,6 @@ def load(path: str | Path) -> FittedPoems:
     if Path(path).suffix == ".h5mu":
         return load_from_h5mu(Path(path))
     return load_fitted(path)
-
-
-def _numpy(values: Tensor | None) -> npt.NDArray[Any] | None:
-    return None if values is None else values.numpy()
-
-
-def _by_view(tensors: Mapping[str, Tensor]) -> dict[str, npt.NDArray[Any]]:
-    return {view: values.numpy() for view, values in tensors.items()}
 
 
 def _as_cohort(cohort: MultiOmics | Mapping[str, Any]) -> MultiOmics:

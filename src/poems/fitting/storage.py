@@ -13,8 +13,8 @@ import pandas as pd
 import torch
 
 from poems.clustering.tried import NumberTried
-from poems.diagnosis.check import Diagnosis
 from poems.files.tensors import write_state
+from poems.fitting.fit_tables import told_by
 from poems.fitting.record import (
     TRAINING,
     Arrays,
@@ -23,7 +23,6 @@ from poems.fitting.record import (
     TrainingRecord,
     ViewRecord,
     read_record,
-    require_distinct,
     take,
     unreadable,
 )
@@ -141,12 +140,10 @@ def load_fitted(path: str | Path) -> FittedPoems:
 
 def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
     """Build the result; shapes and types that do not agree raise one of torch's or our errors."""
+    told = told_by(record)
     names = [view.name for view in record.views]
-    require_distinct("views", names)
-    require_distinct("samples", record.samples)
     scalings = {}
     for i, view in enumerate(record.views):
-        require_distinct(f"features of view '{view.name}'", view.features)
         width = (len(view.features),)
         arrays = {
             array: take(tensors, f"scaling.{array}.{i}", width, np.float64)
@@ -221,22 +218,13 @@ def _assemble(record: Record, tensors: Arrays) -> FittedPoems:
             if f"features.score.{i}" in tensors
         },
     )
-    history = pd.DataFrame(record.history)
-    history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     return FittedPoems(
-        settings=record.settings,
-        seed=record.seed,
-        samples=pd.Index(record.samples),
-        history=history,
-        findings=tuple(record.findings),
-        status=record.status,
-        versions=record.versions,
+        **told,
         preprocessing=Preprocessing(scalings),
         module=module,
         sample_estimates=samples,
         feature_estimates=features,
         network=network,
-        diagnosis=None if record.diagnosis is None else Diagnosis(tuple(record.diagnosis)),
         principal_axes=_principal_axes(tensors, by_view),
         numbers_stored=None if record.cluster_numbers is None else tuple(record.cluster_numbers),
     )

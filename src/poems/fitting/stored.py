@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 
 from poems.diagnosis.check import Diagnosis
-from poems.fitting.fit_tables import FitArrays, FitTables, Singles
+from poems.fitting.fit_tables import FitArrays, FitTables, Singles, told_by
 from poems.fitting.record import (
     Arrays,
     Record,
     read_record,
-    require_distinct,
     take,
     unreadable,
 )
@@ -109,28 +108,9 @@ def read_fit(path: str | Path) -> StoredFit:
     record, arrays = read_record(path)
     try:
         require_sensible(record, arrays)
-        return _assembled(Path(path), record, arrays)
+        return StoredFit(**told_by(record), path=Path(path), stored=_arrays(record, arrays))
     except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise unreadable(path, error) from error
-
-
-def _assembled(path: Path, record: Record, arrays: Arrays) -> StoredFit:
-    require_distinct("views", [view.name for view in record.views])
-    require_distinct("samples", record.samples)
-    history = pd.DataFrame(record.history)
-    history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
-    return StoredFit(
-        settings=record.settings,
-        seed=record.seed,
-        samples=pd.Index(record.samples),
-        history=history,
-        findings=tuple(record.findings),
-        status=record.status,
-        versions=record.versions,
-        path=path,
-        stored=_arrays(record, arrays),
-        diagnosis=None if record.diagnosis is None else Diagnosis(tuple(record.diagnosis)),
-    )
 
 
 def _arrays(record: Record, arrays: Arrays) -> FitArrays:
@@ -156,8 +136,6 @@ def _arrays(record: Record, arrays: Arrays) -> FitArrays:
             if name != "score" or key in arrays
         }
 
-    for view in record.views:
-        require_distinct(f"features of view '{view.name}'", view.features)
     return FitArrays(
         features={view.name: pd.Index(view.features) for view in record.views},
         loc=of("samples.loc", n_samples, n_latent),

@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+import numpy.typing as npt
 import pandas as pd
+import torch
 from torch import Tensor
 
+from poems.fitting.fit_tables import FitArrays
 from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
+
+
+def arrays_of(fitted: FittedPoems) -> FitArrays:
+    """Return what a model's tables are made from: its tensors as they are, not copied."""
+    samples, features = fitted.sample_estimates, fitted.feature_estimates
+    background = fitted.module.background
+    parts = torch.split(background.loadings, list(background.sizes))
+    views = fitted.preprocessing.views
+    return FitArrays(
+        features={name: each.features for name, each in views.items()},
+        loc=samples.loc.numpy(),
+        variance=samples.variance.numpy(),
+        gates=samples.gates.numpy(),
+        components=_numpy(samples.components),
+        background=_numpy(samples.background),
+        shares=_numpy(samples.shares),
+        network=_numpy(fitted.network),
+        slope=_by_view(features.slope),
+        size=_by_view(features.size),
+        score=_by_view(features.score),
+        gram=features.gram.numpy(),
+        r2=features.r2,
+        total=features.total,
+        values=features.values,
+        background_loadings={name: part.numpy() for name, part in zip(views, parts, strict=True)},
+        own_scale=frozenset(name for name, each in views.items() if each.own is not None),
+    )
+
+
+def _numpy(values: Tensor | None) -> npt.NDArray[Any] | None:
+    return None if values is None else values.numpy()
+
+
+def _by_view(tensors: Mapping[str, Tensor]) -> dict[str, npt.NDArray[Any]]:
+    return {view: values.numpy() for view, values in tensors.items()}
 
 
 def factor_frame(fitted: FittedPoems, values: Tensor, index: pd.Index) -> pd.DataFrame:

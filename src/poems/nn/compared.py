@@ -111,7 +111,10 @@ def shares_of_values(
     View name to R squared, at most 1; ``NaN`` where no measured value differs from its mean.
     """
     sums = ValueSums()
-    sums.add(model, batch, z, background, measured)
+    if batch.targets:
+        for i, eta in enumerate(model.linear_predictors(z, background, measured).values()):
+            rows = batch.measured[:, i]
+            sums.add(model, i, batch, rows, eta[rows])
     return sums.shares()
 
 
@@ -128,36 +131,29 @@ class ValueSums:
     n: dict[str, Tensor] = field(default_factory=dict)
 
     @torch.no_grad()
-    def add(
-        self,
-        model: POEMS,
-        batch: Batch,
-        z: Tensor,
-        background: Tensor | None = None,
-        measured: Tensor | None = None,
-    ) -> None:
-        """Count some samples in, of views on their own scale."""
-        if not batch.targets:
+    def add(self, model: POEMS, view: int, batch: Batch, rows: Tensor, eta: Tensor) -> None:
+        """Count some samples of a view in, if it is on its own scale.
+
+        ``rows``: which samples, all of which have the view; ``eta`` is theirs, before sizes,
+        (n_rows, n_features).
+        """
+        name, likelihood = model.views[view], model.likelihood(view)
+        if not isinstance(likelihood, OwnScaleLikelihood):
             return
-        for i, (name, eta) in enumerate(model.linear_predictors(z, background, measured).items()):
-            likelihood = model.likelihood(i)
-            if not isinstance(likelihood, OwnScaleLikelihood):
-                continue
-            x, observed = batch.targets[name], batch.observed[name]
-            there = batch.measured[:, i, None].expand_as(x)
-            there = there if observed is None else there & observed
-            left, about = (
-                (x - likelihood.mean(batch.shifted_view(name, at)))
-                .where(there, 0.0)
-                .double()
-                .square()
-                .sum(dim=0)
-                for at in (eta, likelihood.null.expand_as(eta))
-            )
-            none = torch.zeros_like(left)
-            self.left[name] = self.left.get(name, none) + left
-            self.about[name] = self.about.get(name, none) + about
-            self.n[name] = self.n.get(name, none.long()) + there.sum(dim=0)
+        x, observed = batch.targets[name][rows], batch.observed[name]
+        there = torch.ones_like(x, dtype=torch.bool) if observed is None else observed[rows]
+        left, about = (
+            (x - likelihood.mean(batch.shifted_view(name, at, rows)))
+            .where(there, 0.0)
+            .double()
+            .square()
+            .sum(dim=0)
+            for at in (eta, likelihood.null.expand_as(eta))
+        )
+        none = torch.zeros_like(left)
+        self.left[name] = self.left.get(name, none) + left
+        self.about[name] = self.about.get(name, none) + about
+        self.n[name] = self.n.get(name, none.long()) + there.sum(dim=0)
 
     def shares(self) -> dict[str, float]:
         """View name to R squared."""

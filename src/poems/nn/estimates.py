@@ -233,14 +233,14 @@ def backed_shares(
     for chunk in data.chunks():
         z = loc[first : first + len(chunk)]
         first += len(chunk)
-        if values is not None:
-            values.add(model, chunk, z)
         for i, name in enumerate(model.views):
             rows = chunk.measured[:, i]
             if rows.any():
                 observed = chunk.observed[name]
                 mask = None if observed is None else observed[rows]
                 eta = model.decoder(i)(z[rows])
+                if values is not None:
+                    values.add(model, i, chunk, rows, eta)
                 x, predicted, zero = compare_view(model, i, chunk, rows, eta)
                 sums[name].add(x, predicted, mask)
                 if zero is not None:

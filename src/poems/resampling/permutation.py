@@ -9,7 +9,7 @@ import torch
 from poems.data.container import MultiOmics, View
 from poems.fitting.result import FittedPoems
 from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
-from poems.scaling.sizes import size_columns
+from poems.scaling.sizes import from_counts, size_columns
 from poems.settings.schema import Settings
 
 
@@ -24,7 +24,8 @@ def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> Mul
     no prediction and a residual added up, these are quantile residuals: u, drawn evenly between
     P(X < x) and P(X <= x) at eta_vj(z_m), and the value up to which the probability is u at
     eta_vj(z_n) (Dunn & Smyth 1996; a sample keeps its size). Residuals move as rows, so that
-    features whose noise is correlated stay so, and missing entries move with them.
+    features whose noise is correlated stay so, and missing entries move with them. A sample that
+    would have no count at all, where sizes follow from counts, has one where it nearly had.
 
     Parameters
     ----------
@@ -55,7 +56,9 @@ def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> Mul
             own = batch.shifted_view(name, linear[name][at], at)
             given = batch.targets[name][at].numpy()
             there = None if observed is None else observed[at].numpy()
-            values[rows] = _of_quantiles(likelihood, given, own, there, rng)
+            scale = model.preprocessing.views[name].own
+            counted = scale is not None and from_counts(scale.sizes)
+            values[rows] = _of_quantiles(likelihood, given, own, there, rng, counted=counted)
         else:
             residual = x - eta
             if observed is not None:
@@ -73,8 +76,13 @@ def _of_quantiles(
     eta: torch.Tensor,
     observed: npt.NDArray[np.bool_] | None,
     rng: np.random.Generator,
+    *,
+    counted: bool,
 ) -> npt.NDArray[np.float64]:
-    """Permute quantile residuals of values (n_rows, n_features), missing ones with them."""
+    """Permute quantile residuals of values (n_rows, n_features), missing ones with them.
+
+    ``counted``: each row has a count, for a sample of none has no size.
+    """
     distribution = likelihood.distribution(eta)
     assert distribution is not None, "asked of families that have one alone"
     there = np.ones(x.shape, dtype=bool) if observed is None else observed
@@ -86,7 +94,12 @@ def _of_quantiles(
     moved = rng.permutation(len(x))
     # Half a rounding error inside: no quantile is infinite.
     inside = np.clip(upto[moved], 1e-12, 1.0 - 1e-12)
-    return np.where(there[moved], distribution.ppf(inside), np.nan)
+    found: npt.NDArray[np.float64] = np.where(there[moved], distribution.ppf(inside), np.nan)
+    if counted:
+        empty = np.flatnonzero(there[moved].any(axis=1) & (np.nansum(found, axis=1) == 0))
+        short = np.where(there[moved], distribution.cdf(np.zeros(x.shape)) - inside, np.inf)
+        found[empty, short[empty].argmin(axis=1)] = 1.0
+    return found
 
 
 def permuted_settings(settings: Settings) -> Settings:

@@ -14,7 +14,7 @@ from poems.fitting.fit import fit
 from poems.fitting.result import FittedPoems
 from poems.resampling.draws import Draw, take_rows
 from poems.resampling.held_out import held_out_r2
-from poems.scaling.sizes import size_columns
+from poems.scaling.sizes import from_counts, size_columns
 from poems.settings.schema import Settings
 
 
@@ -84,7 +84,7 @@ def refit(data: RefitData, draw: Draw) -> Refit:
     model = fit(part, seed=draw.seed, settings=data.settings, progress=False)
     if model.status.startswith("Interrupted"):
         raise KeyboardInterrupt
-    everyone = take_rows(data.views, data.obs, np.arange(len(data.obs)))
+    everyone = _sizeable(take_rows(data.views, data.obs, np.arange(len(data.obs))), model)
     latent = model.transform(everyone).latent.to_numpy(dtype=np.float32)
     left_out = draw.left_out(len(data.obs))
     r2: dict[str, float] = {}
@@ -100,6 +100,22 @@ def refit(data: RefitData, draw: Draw) -> Refit:
         r2_pca=r2_pca,
         clusters={k: _cluster(latent, k, draw.seed) for k in data.candidates},
     )
+
+
+def _sizeable(cohort: MultiOmics, model: FittedPoems) -> MultiOmics:
+    """Return samples of which a view is unmeasured where the model cannot tell their size by it.
+
+    Those whose only counts are of rare features, which varied on none of the samples drawn.
+    """
+    views = dict(cohort.views)
+    for name, scaling in model.preprocessing.views.items():
+        if scaling.own is not None and from_counts(scaling.own.sizes):
+            view = views[name]
+            used = view.values[:, view.features.get_indexer(scaling.features)]
+            measured = view.measured & (used > 0).any(axis=1)
+            values = np.where(measured[:, None], view.values, np.float32(np.nan))
+            views[name] = View(values, view.features, measured)
+    return MultiOmics(views, cohort.samples, cohort.obs)
 
 
 def all_features(

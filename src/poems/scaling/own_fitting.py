@@ -12,7 +12,7 @@ import pandas as pd
 
 from poems.data.container import Values
 from poems.scaling.own_scale import Array, Kind, OwnScale, require_allowed
-from poems.scaling.sizes import column_of
+from poems.scaling.sizes import column_of, from_counts
 
 # A pass over the samples that have a view: values (n_some, n_features), ``NaN`` where missing,
 # and these samples in the table of the samples.
@@ -22,8 +22,8 @@ Blocks: TypeAlias = Callable[[], Iterable[tuple[Values, pd.DataFrame]]]
 _DISPERSION = (1e-3, 20.0)
 # How often sizes and what a sample of size 1 has are found from each other, by rule.
 _ROUNDS = {"pooled": 3}
-# How far from 0 and 1 fractions at the ends are put where there are no others.
-_END = 1e-3
+# How far from 0 and 1 fractions at the ends are put, at most, and where there are no others.
+_MOST_END, _ALONE = 0.01, 1e-3
 
 
 def fit_own_scale(
@@ -49,7 +49,7 @@ def fit_own_scale(
     """
     width = len(features)
     total, n = np.zeros(width), np.zeros(width, dtype=np.int64)
-    levels, inside = np.zeros(0), 0.02
+    levels, inside = np.zeros(0), np.inf
     for values, obs in blocks():
         x = values.astype(np.float64)
         require_allowed(kind, x, name, features, obs.index)
@@ -59,16 +59,21 @@ def fit_own_scale(
             levels = np.union1d(levels, x[~np.isnan(x)])
         if kind == "fractions":
             between = x[(x > 0) & (x < 1)]
-            inside = min(inside, between.min(initial=1.0), (1.0 - between).min(initial=1.0))
+            inside = min(inside, between.min(initial=np.inf), (1.0 - between).min(initial=np.inf))
     found = OwnScale(
         kind=kind,
         mean=total / n,
         dispersion=np.zeros(width),
         levels=levels,
         sizes=sizes if kind == "counts" else "none",
-        ends=0.5 * float(inside) if kind == "fractions" else 0.0,
+        ends=_ends(inside) if kind == "fractions" else 0.0,
     )
     return _of_counts(found, total, blocks, name) if kind == "counts" else found
+
+
+def _ends(nearest: float) -> float:
+    """How far fractions at the ends are put from them: half as far as the nearest other one is."""
+    return float(min(0.5 * nearest, _MOST_END)) if np.isfinite(nearest) else _ALONE
 
 
 def _of_counts(found: OwnScale, total: Array, blocks: Blocks, name: str) -> OwnScale:
@@ -84,7 +89,7 @@ def _of_counts(found: OwnScale, total: Array, blocks: Blocks, name: str) -> OwnS
         # A common factor of all rates: sizes then have a geometric mean of 1.
         rate = total / expected * np.exp(np.concatenate(log_sizes).mean())
         found = replace(found, mean=rate)
-    if found.sized and column_of(found.sizes) is None:
+    if from_counts(found.sizes):
         again = np.concatenate([log_size for log_size, _, _ in _sized(found, blocks, name)])
         found = replace(found, mean=found.mean * np.exp(again.mean()))
     excess, squares = np.zeros(len(total)), np.zeros(len(total))
@@ -110,20 +115,18 @@ def residual_moments(own: OwnScale, blocks: Blocks, name: str) -> tuple[Array, A
 
     Sums of squares of parts are put together as Chan, Golub & LeVeque (1983) do.
     """
-    n, mean, squares = np.zeros(3), np.zeros(3), np.zeros(3)
-    for at, (values, obs) in enumerate(blocks()):
+    n, mean, squares = np.zeros((3, len(own.mean)))
+    for values, obs in blocks():
         x = own.coded(values.astype(np.float64))
         residuals = own.residuals(x, own.log_sizes(x, name, obs))
         n_here = (~np.isnan(residuals)).sum(axis=0)
         # Of no value sums are 0, whatever they are divided by.
         mean_here = np.nansum(residuals, axis=0) / np.maximum(n_here, 1)
         squares_here = np.nansum(np.square(residuals - mean_here), axis=0)
-        if at == 0:
-            n, mean, squares = n_here, mean_here, squares_here
-            continue
         # As above.
         both = np.maximum(n + n_here, 1)
         shift = mean_here - mean
-        squares = squares + squares_here + shift**2 * n * n_here / both
-        mean, n = mean + shift * n_here / both, n + n_here
+        squares += squares_here + shift**2 * n * n_here / both
+        mean += shift * (n_here / both)
+        n += n_here
     return mean, np.sqrt(squares / n)

@@ -172,8 +172,9 @@ class OwnScale:
 
 def _empty(name: str, sample: object) -> DataError:
     return DataError(
-        f"view '{name}': all counts of sample {sample} are 0, so that it has no size. Leave such "
-        "samples out of the view, or set size_factors='none' (--size-factors none)."
+        f"view '{name}': of the features used, all counts of sample {sample} are 0, so that it has "
+        "no size. Leave such samples out of the view, or set size_factors='none' "
+        "(--size-factors none)."
     )
 
 

@@ -122,6 +122,15 @@ def column_of(rule: str) -> str | None:
     return rule.removeprefix(COLUMN) if rule.startswith(COLUMN) else None
 
 
+def from_counts(rule: str) -> bool:
+    """Return whether samples have sizes that follow from their counts.
+
+    >>> [from_counts(rule) for rule in ("totals", "none", "obs:depth")]
+    [True, False, False]
+    """
+    return rule != "none" and column_of(rule) is None
+
+
 def size_columns(rules: Iterable[str], obs: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of obs that rules take sizes from, of those that it has."""
     wanted = {column_of(rule) for rule in rules}

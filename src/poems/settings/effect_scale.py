@@ -82,4 +82,5 @@ OF_LIKELIHOODS: Final[Mapping[str, EffectScale]] = {
     "ordinal": LOG_ODDS_OF_LEVEL,
     "poisson": LOG_FOLD,
     "negative_binomial": LOG_FOLD,
+    "zinb": LOG_FOLD,
 }

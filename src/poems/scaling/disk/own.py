@@ -34,8 +34,9 @@ def fit_backed_own_scaling(
     """Learn how residuals of a view on disk are scaled.
 
     The numbers are those of :func:`poems.scaling.own_scaling.fit_own_scaling` but for rounding;
-    nothing is approximated. The values are passed over once for each feature's statistics,
-    and once to four times more.
+    nothing is approximated. The values are passed over once for each feature's statistics, as often
+    as :func:`~poems.scaling.own_fitting.fit_own_scale` says, and once for the residuals'; the
+    latter two once more to keep the most variable features.
 
     Raises
     ------
@@ -47,25 +48,33 @@ def fit_backed_own_scaling(
     found = summarise(view, log1p=False, n_sd=settings.winsorise).features
     kept = np.flatnonzero(found.varies)
     return own_scaling_from(
-        name, view.features, kept, lambda columns: passed(view, columns, obs), kind, settings
+        name,
+        view.features,
+        kept,
+        lambda columns: ((x, obs.iloc[at]) for at, x in passed(view, columns)),
+        kind,
+        settings,
     )
 
 
 def passed(
-    view: BackedView, columns: npt.NDArray[np.intp], obs: pd.DataFrame
-) -> Iterator[tuple[Values, pd.DataFrame]]:
-    """Pass over some features of the samples that have a view, as blocks of ``own_fitting`` are.
+    view: BackedView, columns: npt.NDArray[np.intp]
+) -> Iterator[tuple[npt.NDArray[np.int64], Values]]:
+    """Pass over some features of the samples that have a view, in the order of the file.
+
+    Yields positions of samples in the cohort, and their values, as :func:`dense_rows` does.
 
     Parameters
     ----------
     columns
         Positions of the features in the file, -1 for one that is not there.
-    obs
-        The table of the cohort's samples.
     """
-    for samples in _in_order_of_file(view):
-        for at, x in dense_rows(view, columns, samples):
-            yield x, obs.iloc[samples[at]]
+    samples = np.flatnonzero(view.measured)
+    samples = samples[np.argsort(view.position[samples], kind="stable")]
+    # As many at a time as are read together.
+    for piece in pieces(len(samples), view.n_features, view.matrix.chunk_rows):
+        for at, x in dense_rows(view, columns, samples[piece]):
+            yield samples[piece][at], x
 
 
 def dense_rows(
@@ -93,19 +102,7 @@ def _dense(rows: Any, columns: npt.NDArray[np.intp], *, straight: bool) -> Value
     return x
 
 
-def _in_order_of_file(view: BackedView) -> Iterator[Positions]:
-    """Positions of the samples that have the view, as many at a time as are read together."""
-    samples = np.flatnonzero(view.measured)
-    samples = samples[np.argsort(view.position[samples], kind="stable")]
-    for piece in pieces(len(samples), view.n_features, view.matrix.chunk_rows):
-        yield samples[piece]
-
-
 def n_at_ends(view: BackedView) -> int:
     """Count the fractions of a view that are 0 or 1."""
-    columns = np.arange(view.n_features)
-    return sum(
-        int(np.count_nonzero((x <= 0) | (x >= 1)))
-        for samples in _in_order_of_file(view)
-        for _, x in dense_rows(view, columns, samples)
-    )
+    everything = passed(view, np.arange(view.n_features))
+    return sum(int(np.count_nonzero((x <= 0) | (x >= 1))) for _, x in everything)

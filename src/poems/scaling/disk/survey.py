@@ -44,10 +44,8 @@ def surveyed(view: ScaledView, obs: pd.DataFrame) -> tuple[ScaledView, Survey]:
     usable = view.view.measured.copy()
     log_sizes, gaps = np.zeros(len(usable)), np.zeros(view.n_features, dtype=np.int64)
     n_clipped = n_entries = 0
-    place = pd.Series(np.arange(len(obs)), index=obs.index)
-    for values, some in passed(view.view, view.column, obs):
-        at = place[some.index].to_numpy()
-        there = ~np.isnan(values)
+    for at, values in passed(view.view, view.column):
+        some, there = obs.iloc[at], ~np.isnan(values)
         usable[at] = there.any(axis=1)
         gaps += np.count_nonzero(~there[usable[at]], axis=0)
         n_entries += int(there.sum())
