@@ -16,6 +16,7 @@ SOURCE = Path(poems.__file__).parent
 
 # The rooms of the house, from the ground up: each imports from those before it.
 ROOMS = (
+    "_lazy",
     "_version",
     "errors",
     "wording",

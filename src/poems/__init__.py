@@ -9,9 +9,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from poems._lazy import lazily
 from poems._version import __version__
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ _HOMES = {
     "find_subtypes": "poems.analysis.subtypes.finding",
     "fit": "poems.fitting.fit",
     "load": "poems.fitting.result",
+    "pl": "poems.pl",
     "read": "poems.data",
     "simulate": "poems.simulation.cohort",
     "stability": "poems.resampling.stability",
@@ -73,16 +74,4 @@ __all__ = [
     "stability",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "pl":
-        return importlib.import_module("poems.pl")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'poems' has no attribute '{name}'")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOMES)

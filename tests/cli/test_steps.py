@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +13,8 @@ import pytest
 from command_line import poems_here
 
 import poems
+from poems.cli.printing import aside, steps
+from poems.cli.printing.console import before_printing
 from poems.cli.printing.steps import StepLine
 from poems.steps import Step, alone, heard_by, step, steps_of
 
@@ -93,8 +99,43 @@ def test_a_fit_and_its_report_name_their_steps(tmp_path: Path) -> None:
     assert {"reading the tables", "how many subtypes there are", "analysis", "pages"} <= names
 
 
-def test_without_a_terminal_nothing_is_drawn(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_the_line_is_drawn_on_a_terminal_alone_and_not_if_quiet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert poems_here("simulate", "--out", tmp_path / "made", "--n-samples", 30) == 0
+    monkeypatch.setattr(steps, "_WORTH", 0.0)
+    monkeypatch.setattr(steps, "_TICK", 0.001)
+    made = tmp_path / "made"
+    assert poems_here("simulate", "--out", made, "--n-samples", 30) == 0
     assert "\x1b" not in capfd.readouterr().err
+    table = made / "view1.csv.gz"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert poems_here("check", table) == 0
+    assert "\x1b" in capfd.readouterr().err
+    assert poems_here("fit", table, "--out", tmp_path / "run", "--dry-run", "-q") == 0
+    assert "\x1b" not in capfd.readouterr().err
+
+
+def test_what_is_told_aside_has_a_line_of_its_own(
+    terminal: Terminal, line: StepLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.now = 2.0
+    line.draw()
+    with before_printing(line.hide):
+        aside("note: a lock")
+    assert terminal.line == ""
+    assert capsys.readouterr().err == "note: a lock\n"
+
+
+def test_a_terminal_that_is_closed_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def closed(file: int, _: bytes) -> None:
+        tried.append(file)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(steps, "_WORTH", 0.0)
+    monkeypatch.setattr(steps, "_TICK", 0.001)
+    monkeypatch.setattr(os, "write", closed)
+    with steps.steps_shown("report"):
+        time.sleep(0.1)
+    assert set(tried) == {2}

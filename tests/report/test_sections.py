@@ -15,6 +15,7 @@ from poems.errors import SettingsError
 from poems.report import write_report
 from poems.report.blocks import Section, Text
 from poems.report.sections import CLOSING, SECTIONS, in_order, register_section
+from poems.report.sections.subtypes import subtypes_section
 from poems.report.source import Source, read_source
 from poems.runs.folder import read_run
 
@@ -120,3 +121,19 @@ def test_columns_that_survival_is_read_from_are_in_its_section_alone(source: Sou
             *table["column"]
         ]
         assert replace(asked, tables={stem: table[:2]}).get(stem) is None
+
+
+@pytest.mark.parametrize("metric", ["network", "latent"])
+def test_networks_made_anew_are_spoken_of_where_there_is_a_network(
+    metric: str, source: Source
+) -> None:
+    summary = source.run.summary
+    summary = {**summary, "subtypes": {**summary["subtypes"], "metric": metric}}
+    asked = replace(source, run=replace(source.run, summary=summary))
+    (table,) = (
+        each
+        for each in subtypes_section(asked).blocks
+        if getattr(each, "id", "") == "subtype-sizes"
+    )
+    assert "of the embedding as it is." in table.note
+    assert ("a network is made anew" in table.note) is (metric == "network")

@@ -158,9 +158,9 @@ class _Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record."""
-        from poems.cli.printing.console import clean
+        from poems.cli.printing.console import aside
 
-        typer.echo(clean(f"note: {record.getMessage()}"), err=True)
+        aside(f"note: {record.getMessage()}")
 
 
 def _of_system(error: OSError) -> str:
@@ -176,8 +176,8 @@ def _of_system(error: OSError) -> str:
 
 
 def _fail(message: str) -> None:
-    from poems.cli.printing.console import clean
+    from poems.cli.printing.console import aside
     from poems.cli.words import in_words
 
-    typer.echo(clean(f"error: {in_words(message)}"), err=True)
+    aside(f"error: {in_words(message)}")
     sys.exit(1)

@@ -54,83 +54,106 @@ class Tables:
         }
 
 
-def named_tables(
-    files: Sequence[str] | None,
-    views: Sequence[str] | None,
-    in_rows: bool,
-    in_rows_of: Sequence[str] | None,
-    *,
-    obs: Path | None = None,
-    layers: Sequence[str] | None = None,
-) -> Tables:
-    """Return the tables that the flags name.
+@dataclass(frozen=True)
+class TableFlags:
+    """What the flags of a command say of the tables of a cohort."""
 
-    Raises
-    ------
-    typer.BadParameter
-        If none is named, two are of one name, or a flag names a view that is none.
-    """
-    tables = parse_views(files, views)
-    return Tables(tables, obs, views_in_rows(in_rows, in_rows_of, tables), _layers(layers))
+    files: Sequence[str] | None
+    views: Sequence[str] | None
+    in_rows: bool
+    in_rows_of: Sequence[str] | None
+    obs: Path | None
+    layers: Sequence[str] | None
 
+    @property
+    def name_none(self) -> bool:
+        """Whether no table is named."""
+        return not self.files and not self.views
 
-def existing_tables(
-    files: Sequence[str] | None,
-    views: Sequence[str] | None,
-    in_rows: bool,
-    in_rows_of: Sequence[str] | None,
-    *,
-    obs: Path | None = None,
-    run: Path | None = None,
-    layers: Sequence[str] | None = None,
-) -> Tables:
-    """Return the tables that the flags name, all of which are there.
+    def named(self) -> Tables:
+        """Return the tables that they name.
 
-    Where they name none, those of the fit of ``run`` are returned, if that is
-    given and remembers them.
+        Raises
+        ------
+        typer.BadParameter
+            If none is named, two are of one name, or a flag names a view that is none.
+        """
+        tables = parse_views(self.files, self.views)
+        in_rows = views_in_rows(self.in_rows, self.in_rows_of, tables)
+        return Tables(tables, self.obs, in_rows, _layers(self.layers))
 
-    Raises
-    ------
-    typer.BadParameter
-        As :func:`named_tables`.
-    ReadError
-        If a file does not exist, or one of the fit has moved or changed.
-    """
-    from poems.data.files import existing_file, require_tables
+    def existing(self, run: Path | None = None) -> Tables:
+        """Return the tables that they name, all of which are there.
 
-    if run is not None and not files and not views:
-        remembered = tables_of_run(run, obs=obs)
-        if remembered is not None:
-            _require_tables_for(in_rows, in_rows_of, layers)
-            return remembered
+        Where they name none, those of the fit of ``run`` are returned, if that is
+        given and remembers them.
 
-    named = named_tables(files, views, in_rows, in_rows_of, obs=obs, layers=layers)
-    require_tables(named.views)
-    if obs is not None:
-        existing_file(obs)
-    return named
+        Raises
+        ------
+        typer.BadParameter
+            As :meth:`named`.
+        ReadError
+            If a file does not exist, or one of the fit has moved or changed.
+        """
+        from poems.data.files import existing_file, require_tables
 
+        if run is not None and self.name_none:
+            remembered = tables_of_run(run, obs=self.obs)
+            if remembered is not None:
+                self._require_tables()
+                return remembered
 
-def existing_tables_if_any(
-    files: Sequence[str] | None,
-    views: Sequence[str] | None,
-    in_rows: bool,
-    in_rows_of: Sequence[str] | None,
-    *,
-    obs: Path | None = None,
-    layers: Sequence[str] | None = None,
-) -> Tables | None:
-    """Return the tables that the flags name, or ``None`` where they name none.
+        named = self.named()
+        require_tables(named.views)
+        if self.obs is not None:
+            existing_file(self.obs)
+        return named
 
-    Raises
-    ------
-    typer.BadParameter, ReadError
-        As :func:`existing_tables`.
-    """
-    if not files and not views:
-        _require_tables_for(in_rows, in_rows_of, layers)
-        return None
-    return existing_tables(files, views, in_rows, in_rows_of, obs=obs, layers=layers)
+    def existing_if_any(self) -> Tables | None:
+        """Return the tables that they name, or ``None`` where they name none.
+
+        Raises
+        ------
+        typer.BadParameter, ReadError
+            As :meth:`existing`.
+        """
+        if self.name_none:
+            self._require_tables()
+            return None
+        return self.existing()
+
+    def existing_or_of_run(self, run: Path) -> tuple[Tables | None, tuple[Finding, ...]]:
+        """Return the tables that they name, or else those of the fit of ``run``.
+
+        Where those have moved or changed, there are none, and a finding says so.
+
+        Raises
+        ------
+        typer.BadParameter, ReadError
+            As :meth:`existing`, of tables that are named.
+        """
+        if not self.name_none:
+            return self.existing(), ()
+        self._require_tables()
+        try:
+            return tables_of_run(run, obs=self.obs), ()
+        except ReadError as error:
+            text = f"{error}. What takes the tables is left out"
+            return None, (Finding("warning", "tables-of-fit", text),)
+
+    def _require_tables(self) -> None:
+        """Refuse flags that say how tables are read where none is given."""
+        given = {
+            "--features-in-rows": self.in_rows,
+            "--features-in-rows-of": self.in_rows_of,
+            "--layer": self.layers,
+        }
+        for flag, value in given.items():
+            if value:
+                raise typer.BadParameter(
+                    f"{flag} says how tables are read, and none is given: leave it out (a run "
+                    "reads its own tables as it did), or give the tables by --view NAME=FILE"
+                )
 
 
 def tables_of_run(run: Path, *, obs: Path | None = None) -> Tables | None:
@@ -208,35 +231,6 @@ def _layers_as_read(
     return kept or None
 
 
-def tables_of_run_if_any(
-    run: Path,
-    files: Sequence[str] | None,
-    views: Sequence[str] | None,
-    in_rows: bool,
-    in_rows_of: Sequence[str] | None,
-    *,
-    obs: Path | None = None,
-    layers: Sequence[str] | None = None,
-) -> tuple[Tables | None, tuple[Finding, ...]]:
-    """Return the tables that the flags name, or else those of the fit of ``run``.
-
-    Where those have moved or changed, there are none, and a finding says so.
-
-    Raises
-    ------
-    typer.BadParameter, ReadError
-        As :func:`existing_tables`, of tables that are named.
-    """
-    if files or views:
-        return existing_tables(files, views, in_rows, in_rows_of, obs=obs, layers=layers), ()
-    _require_tables_for(in_rows, in_rows_of, layers)
-    try:
-        return tables_of_run(run, obs=obs), ()
-    except ReadError as error:
-        text = f"{error}. What takes the tables is left out"
-        return None, (Finding("warning", "tables-of-fit", text),)
-
-
 def _amiss(run: Path, found: Mapping[str, FoundInput]) -> str:
     """Say which tables of a fit are not what they were, and how to give them."""
     flags = [
@@ -259,23 +253,6 @@ def _said_amiss(found: Mapping[str, FoundInput], what: str = "the table of view 
         elif each.problem == "changed":
             said.append(f"{called}, {each.path}, is not what it was at the fit")
     return said
-
-
-def _require_tables_for(
-    in_rows: bool, in_rows_of: Sequence[str] | None, layers: Sequence[str] | None
-) -> None:
-    """Refuse flags that say how tables are read where none is given."""
-    given = {
-        "--features-in-rows": in_rows,
-        "--features-in-rows-of": in_rows_of,
-        "--layer": layers,
-    }
-    for flag, value in given.items():
-        if value:
-            raise typer.BadParameter(
-                f"{flag} says how tables are read, and none is given: leave it out (a run reads "
-                "its own tables as it did), or give the tables by --view NAME=FILE"
-            )
 
 
 def parse_views(files: Sequence[str] | None, views: Sequence[str] | None) -> dict[str, Path] | Path:

@@ -131,9 +131,9 @@ class Stability:
 
     @cached_property
     def n_subtypes(self) -> int:
-        """Number of subtypes of the reference fit: the largest that holds, or 1.
+        """Number of subtypes of the reference fit: what has most to speak for it, or 1.
 
-        The same rule as everywhere (:func:`poems.clustering.how_many.try_numbers`).
+        The same rule as everywhere (:func:`poems.clustering.tried.number_to_report`).
         """
         return number_to_report(number_judgements(self.reference))
 

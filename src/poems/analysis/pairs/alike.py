@@ -31,6 +31,11 @@ def group_numbers(table: pd.DataFrame) -> npt.NDArray[np.intp]:
     return np.array(numbers, dtype=np.intp)
 
 
+def strongest_first(table: pd.DataFrame) -> pd.DataFrame:
+    """Return pairs by decreasing size of their scores; equals stay in their order."""
+    return table.sort_values("score", key=abs, ascending=False, kind="stable")
+
+
 def said_once(table: pd.DataFrame) -> pd.DataFrame:
     """Return the first of each pairs that say the same, and the features that are like its own.
 

@@ -60,8 +60,8 @@ def find_subtypes(
     model
         The fitted model.
     n_subtypes
-        Number of subtypes; ``None`` chooses the largest of ``candidates`` that holds when
-        samples are drawn anew, or 1 (:func:`poems.clustering.how_many.try_numbers`). With
+        Number of subtypes; ``None`` chooses the one of ``candidates`` that has most to speak
+        for it, or 1 (:func:`poems.clustering.tried.number_to_report`). With
         ``method="mixture"`` the prior fixes it and it must be ``None``.
     candidates
         Numbers of subtypes to try.

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from poems.cli import checks, cohort_tables, inputs
+from poems.cli import checks, inputs
+from poems.cli.cohort_tables import TableFlags
 from poems.cli.driver import add_command
 from poems.cli.printing import brief, heading, print_findings, print_table, say
 from poems.cli.result import CommandResult, claim
@@ -77,9 +78,8 @@ def associations(
     The tables of the fit are found again where they were; of a model, or where they have moved,
     give them.
     """
-    tables = cohort_tables.existing_tables(
-        files, view, features_in_rows, features_in_rows_of, run=path, obs=obs, layers=layer
-    )
+    flags = TableFlags(files, view, features_in_rows, features_in_rows_of, obs, layer)
+    tables = flags.existing(path)
     checks.require_rate(fdr, one=True)
     checks.require_run_or_model(path)
     checks.require_stability(stability)

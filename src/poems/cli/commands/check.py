@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from poems.cli import cohort_tables, inputs
+from poems.cli import inputs
+from poems.cli.cohort_tables import TableFlags, Tables
 from poems.cli.driver import add_command
 from poems.cli.printing import percent, print_findings, print_table, say
 from poems.cli.result import CommandResult
@@ -37,9 +38,8 @@ def check(
     backed: inputs.Backed = False,
 ) -> CommandResult:
     """Say what is in the tables of a cohort, and what is wrong with them."""
-    tables = cohort_tables.named_tables(
-        files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
-    )
+    flags = TableFlags(files, view, features_in_rows, features_in_rows_of, obs, layer)
+    tables = flags.named()
     absent = _nothing_to_read(tables)
     if absent:
         return CommandResult(
@@ -69,7 +69,7 @@ def check(
     )
 
 
-def _nothing_to_read(tables: cohort_tables.Tables) -> list[Finding]:
+def _nothing_to_read(tables: Tables) -> list[Finding]:
     """Return what there is to say if none of the tables is there, so that nothing can be read."""
     from poems.data.files import absent_tables
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from poems.cli import checks, cohort_tables, inputs
+from poems.cli import checks, inputs
+from poems.cli.cohort_tables import TableFlags
 from poems.cli.driver import add_command
 from poems.cli.printing import decimal, heading, percent, print_findings, print_table, say
 from poems.cli.result import CommandResult, claim
@@ -61,9 +62,8 @@ def contributions(
     Of the tables of the fit, where they are as they were; or give those of other samples that
     have at least two of its omics.
     """
-    tables = cohort_tables.existing_tables(
-        files, view, features_in_rows, features_in_rows_of, obs=obs, run=run, layers=layer
-    )
+    flags = TableFlags(files, view, features_in_rows, features_in_rows_of, obs, layer)
+    tables = flags.existing(run)
     checks.require_run(run)
     checks.require_output(out, "contribution-table", overwrite=overwrite)
 

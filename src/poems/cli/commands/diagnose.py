@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poems.cli import checks, cohort_tables, inputs
+from poems.cli import checks, inputs
+from poems.cli.cohort_tables import TableFlags
 from poems.cli.driver import add_command
 from poems.cli.printing import say
 from poems.cli.printing.diagnosis import print_checks, print_diagnosis
@@ -39,9 +40,8 @@ def diagnose(
     ] = None,
 ) -> CommandResult:
     """Look for signs that a fit has failed; judge it on new samples, if tables are given."""
-    tables = cohort_tables.existing_tables_if_any(
-        files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
-    )
+    flags = TableFlags(files, view, features_in_rows, features_in_rows_of, obs, layer)
+    tables = flags.existing_if_any()
     checks.require_run_or_model(path)
 
     from poems.files.csv_tables import write_csv

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from poems.cli import checks, cohort_tables, inputs
+from poems.cli import checks, inputs
+from poems.cli.cohort_tables import TableFlags
 from poems.cli.driver import add_command
 from poems.cli.printing import print_findings, say
 from poems.cli.result import CommandResult
@@ -74,9 +75,8 @@ def export(
     checks.require_run(run)
     tables = None
     if to == "h5mu":
-        tables = cohort_tables.existing_tables(
-            files, view, features_in_rows, features_in_rows_of, obs=obs, run=run, layers=layer
-        )
+        flags = TableFlags(files, view, features_in_rows, features_in_rows_of, obs, layer)
+        tables = flags.existing(run)
 
     from poems.runs.export.tables import new_file, run_tables
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from poems.cli import checks, cohort_tables, inputs
+from poems.cli import checks, inputs
+from poems.cli.cohort_tables import TableFlags
 from poems.cli.driver import add_command
 from poems.cli.printing import brief, clean, decimal, heading, print_findings, print_grid, say
 from poems.cli.result import CommandResult, claim
@@ -71,9 +72,8 @@ def factors(
     The tables of the fit are found again where they were. Give those of other samples, and
     variance explained and associations are of these.
     """
-    tables, unfound = cohort_tables.tables_of_run_if_any(
-        path, files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
-    )
+    flags = TableFlags(files, view, features_in_rows, features_in_rows_of, obs, layer)
+    tables, unfound = flags.existing_or_of_run(path)
     checks.require_run_or_model(path)
     checks.require_files([obs])
     checks.require_output(out, "factor-table", overwrite=overwrite)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from poems.cli import checks, cohort_tables, inputs
+from poems.cli import checks, inputs
+from poems.cli.cohort_tables import TableFlags, Tables, tables_as_then
 from poems.cli.driver import add_command
-from poems.cli.printing import clean, print_table, say
+from poems.cli.printing import aside, print_table, say
 from poems.cli.printing.fitted import print_profile, show_cohort, show_fit
 from poems.cli.result import CommandResult
 from poems.cli.settings_flags import SettingsCommand, flags_given, resolve_settings
@@ -143,13 +144,12 @@ def fit(
         checks.require_no_writer(resume)
         request = resumed(resume, progress=not quiet, profile=times or NO_PROFILE)
         assert request.inputs is not None
-        then = cohort_tables.tables_as_then(request.inputs, resume)
+        then = tables_as_then(request.inputs, resume)
         return _fitted(then, request, {}, start, times, quiet=quiet)
     if out is None:
         raise typer.BadParameter("Missing option '--out'.")
-    tables = cohort_tables.existing_tables(
-        files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
-    )
+    flags = TableFlags(files, view, features_in_rows, features_in_rows_of, obs, layer)
+    tables = flags.existing()
     checks.require_files([config])
     settings = resolve_settings(ctx, preset, config)
     _require_mixture(subtypes_by, settings, n_subtypes)
@@ -178,7 +178,7 @@ def fit(
 
 
 def _fitted(
-    tables: cohort_tables.Tables,
+    tables: Tables,
     request: FitRequest,
     how: Mapping[str, Any],
     start: float,
@@ -203,7 +203,7 @@ def _fitted(
     if quiet:
         _print_failures(fitted.late)
     if fitted.interrupted:
-        typer.echo(clean(f"interrupted: {_kept(fitted)}"), err=True)
+        aside(f"interrupted: {_kept(fitted)}")
     seconds = time.monotonic() - start
     return CommandResult(
         partial(_show, found=fitted, seconds=seconds, times=times),
@@ -336,7 +336,7 @@ def _print_failures(findings: Sequence[Finding]) -> None:
     """Print what failed, also where nothing else is: the exit code does not tell."""
     for each in findings:
         if each.code.endswith(("-failed", "-interrupted")):
-            typer.echo(clean(each), err=True)
+            aside(each)
 
 
 def _show(console: Console, found: FittedRun, seconds: float, times: WallTimes | None) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from poems.cli import checks, cohort_tables, inputs
+from poems.cli import checks, inputs
+from poems.cli.cohort_tables import TableFlags
 from poems.cli.commands.fit import Config, Preset
 from poems.cli.driver import add_command
 from poems.cli.printing import (
@@ -106,9 +107,8 @@ def stability(
 
     Takes about (n-runs + 1) x (n-permutations + 1) times as long as one fit, divided by the jobs.
     """
-    tables = cohort_tables.existing_tables(
-        files, view, features_in_rows, features_in_rows_of, obs=obs, run=run, layers=layer
-    )
+    flags = TableFlags(files, view, features_in_rows, features_in_rows_of, obs, layer)
+    tables = flags.existing(run)
     checks.require_rate(fdr)
     if run is not None:
         given = flags_given(ctx) + [

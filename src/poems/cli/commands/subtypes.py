@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from poems.cli import checks, cohort_tables, inputs
+from poems.cli import checks, inputs
+from poems.cli.cohort_tables import TableFlags
 from poems.cli.driver import add_command
 from poems.cli.printing import (
     brief,
@@ -92,9 +93,8 @@ def subtypes(
     The tables of the fit are found again where they were; give them if they have moved. Every
     feature is tested against subtypes formed without it.
     """
-    tables, unfound = cohort_tables.tables_of_run_if_any(
-        run, files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
-    )
+    flags = TableFlags(files, view, features_in_rows, features_in_rows_of, obs, layer)
+    tables, unfound = flags.existing_or_of_run(run)
     checks.require_run(run)
     checks.require_stability(stability)
     checks.require_output(out, "subtype-table", overwrite=overwrite)

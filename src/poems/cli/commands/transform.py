@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from poems.cli import checks, cohort_tables, inputs
+from poems.cli import checks, inputs
+from poems.cli.cohort_tables import TableFlags
 from poems.cli.driver import add_command
 from poems.cli.printing import decimal, print_findings, print_table, say
 from poems.cli.result import CommandResult, claim
@@ -42,9 +43,8 @@ def transform(
     quiet: inputs.Quiet = False,
 ) -> CommandResult:
     """Project new samples into the latent space of a run, and assign them to its subtypes."""
-    tables = cohort_tables.existing_tables(
-        files, view, features_in_rows, features_in_rows_of, obs=obs, layers=layer
-    )
+    flags = TableFlags(files, view, features_in_rows, features_in_rows_of, obs, layer)
+    tables = flags.existing()
     checks.require_files([rename_features])
     checks.require_run(run)
     checks.require_output(out, "projection", overwrite=overwrite)

@@ -1,6 +1,7 @@
 """What commands print with: sentences, tables, findings, numbers."""
 
 from poems.cli.printing.console import (
+    aside,
     brief,
     clean,
     heading,
@@ -13,6 +14,7 @@ from poems.cli.printing.numbers import decimal, number, percent
 from poems.cli.printing.tables import print_grid, print_table
 
 __all__ = [
+    "aside",
     "brief",
     "clean",
     "decimal",

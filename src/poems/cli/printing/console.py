@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -21,15 +22,25 @@ def output() -> Console:
 
     It is standard output, unless that is kept for data.
     """
+    _make_room()
+    return Console(stderr=_for_data.get(), **_PLAIN)
+
+
+def aside(text: object) -> None:
+    """Print a line on standard error, whatever else stands there."""
+    _make_room()
+    typer.echo(clean(text), err=True)
+
+
+def _make_room() -> None:
     told = _before.get()
     if told is not None:
         told()
-    return Console(stderr=_for_data.get(), **_PLAIN)
 
 
 @contextmanager
 def before_printing(told: Callable[[], object]) -> Iterator[None]:
-    """Have something done whenever a console is asked for within the block."""
+    """Have something done whenever something is to be printed within the block."""
     token = _before.set(told)
     try:
         yield

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from poems.cli.printing.console import before_printing, clean
@@ -22,20 +21,23 @@ _ERASE: Final = "\r\x1b[2K"
 
 @contextmanager
 def steps_shown(command: str) -> Iterator[None]:
-    """Show the steps within the block on standard error, if that is a terminal.
+    """Show the steps within the block on standard error, which is a terminal.
 
     Parameters
     ----------
     command
         What is said to be done where no step is under way.
     """
-    if not sys.stderr.isatty():
-        yield
-        return
-    # Not through Python's streams: another process may be started while they are held.
-    line = StepLine(command, lambda text: os.write(2, text.encode(errors="replace")))
+    line = StepLine(command, _to_terminal)
     with line, heard_by(line.hear), before_printing(line.hide):
         yield
+
+
+def _to_terminal(text: str) -> None:
+    # In a terminal that was closed nobody reads the line: no reason for what is under way to fail.
+    with suppress(OSError):
+        # Not through Python's streams: another process may be started while they are held.
+        os.write(2, text.encode(errors="replace"))
 
 
 class StepLine:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from poems.analysis.pairs.alike import GROUP_COLUMNS, said_once
+from poems.analysis.pairs.alike import GROUP_COLUMNS, said_once, strongest_first
 from poems.plots.style import PALETTE, label, labels
 
 if TYPE_CHECKING:
@@ -39,11 +39,10 @@ def spread_pairs(pairs: pd.DataFrame, top: int) -> pd.DataFrame:
     >>> spread_pairs(pairs, 2)["score"].tolist()
     [3, 1]
     """
-    size = pairs["score"].abs()
-    ordered = pairs.iloc[np.argsort(-size.to_numpy(), kind="stable")]
+    ordered = strongest_first(pairs)
     turn = ordered.groupby("factors", sort=False).cumcount().to_numpy()
     chosen = ordered.iloc[np.argsort(turn, kind="stable")[:top]]
-    return chosen.iloc[np.argsort(-chosen["score"].abs().to_numpy(), kind="stable")]
+    return strongest_first(chosen)
 
 
 def pairs_said_once(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -55,8 +54,7 @@ def pairs_said_once(pairs: pd.DataFrame) -> pd.DataFrame:
         The table of :func:`poems.analysis.pairs.cross_omic`; without the columns ``group_a`` and
         ``group_b`` each pair stands for itself.
     """
-    size = pairs["score"].abs().to_numpy()
-    once = said_once(pairs.iloc[np.argsort(-size, kind="stable")])
+    once = said_once(strongest_first(pairs))
     named = {
         f"feature_{side}": once[group]
         for side, group in zip("ab", GROUP_COLUMNS, strict=True)

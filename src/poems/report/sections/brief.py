@@ -117,8 +117,8 @@ def _factors(source: Source) -> list[Block]:
         row = {"factor": factor, "obs": "" if obs is None else closest_column(obs, factor)}
         for at, view in enumerate(source.model.view_names):
             there = own[own["view"] == view]
-            order = there["loading"].abs().sort_values(ascending=False, kind="stable").index
-            row[f"view{at}"] = listing(there.loc[order[:_TOP], "feature"]) or "–"
+            there = there.sort_values("loading", key=abs, ascending=False, kind="stable")
+            row[f"view{at}"] = listing(there["feature"].head(_TOP)) or "–"
         rows.append(row)
     views = [Column(f"view{at}", str(v)) for at, v in enumerate(source.model.view_names[:4])]
     return [

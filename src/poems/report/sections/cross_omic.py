@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
-from poems.analysis.pairs.alike import group_numbers, said_once
+from poems.analysis.pairs.alike import group_numbers, said_once, strongest_first
 from poems.report.blocks import Block, Fold, Section
 from poems.report.pictures import picture
 from poems.report.sections.drawn import pair_circle
@@ -36,7 +34,7 @@ def cross_omic_section(source: Source) -> Section:
         if len(source.model.view_names) > 1 or "cross_omic" in source.tables:
             blocks.append(source.absent("cross_omic", "cross-omic associations"))
         return Section("cross-omic", "Cross-omic associations", blocks, lead)
-    once = said_once(_strongest(table))
+    once = said_once(strongest_first(table))
     same = any(map(len, [*once["alike_a"], *once["alike_b"]]))
     shown = make_table(
         "cross-omic-pairs",
@@ -79,7 +77,7 @@ def _network(source: Source) -> list[Block]:
     own = table[table["q"] <= FDR]
     if not len(own):
         return []
-    own = _strongest(own)
+    own = strongest_first(own)
     group = group_numbers(own)
     drawn = own[group < _DRAWN]
     n_groups, n_drawn = len(set(group)), min(len(set(group)), _DRAWN)
@@ -104,11 +102,6 @@ def _network(source: Source) -> list[Block]:
             tuple(pair_circle(source, drawn, names)),
         ),
     ]
-
-
-def _strongest(table: pd.DataFrame) -> pd.DataFrame:
-    order = table["score"].abs().sort_values(ascending=False, kind="stable").index
-    return table.loc[order]
 
 
 def _which(n_drawn: int, n: int) -> str:

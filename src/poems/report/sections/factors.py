@@ -205,12 +205,11 @@ def _features(source: Source, own: pd.DataFrame, slug: str, title: str) -> list[
         if not len(there):
             blocks.append(Text(f"{title} drives no feature of {view}."))
             continue
-        order = there["loading"].abs().sort_values(ascending=False, kind="stable").index
         blocks.append(
             make_table(
                 f"{slug}-features-{at}",
                 f"{title}: the features of {view} that it moves most.",
-                there.loc[order],
+                there.sort_values("loading", key=abs, ascending=False, kind="stable"),
                 [
                     Column("feature", "Feature"),
                     Column(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from poems.analysis.pairs.alike import said_once
+from poems.analysis.pairs.alike import said_once, strongest_first
 from poems.analysis.subtypes.patterns import pattern_findings
 from poems.findings import Finding, count
 from poems.report.blocks import Sentence
@@ -237,8 +237,7 @@ def pair_sentences(source: Source) -> Iterable[Sentence]:
             target=target,
         )
         return
-    order = own["score"].abs().sort_values(ascending=False, kind="stable").index
-    top = said_once(own.loc[order]).head(_PAIRS)
+    top = said_once(strongest_first(own)).head(_PAIRS)
     numbers = source.get("cross_omic_numbers")
     floor = pair_floor(source)
     strongest = "; ".join(pair_text(row, floor) for row in top.itertuples())

@@ -28,6 +28,11 @@ _MARKERS = 15
 _CRITERIA = ("silhouette", "gap", "pac", "mixture_weight")
 # Markers of each subtype and view that are drawn, at most, and markers of all in the picture.
 _DRAWN, _ROWS = 5, 60
+# What is said of the Jaccard index beside that of the numbers tried, of a network.
+_STRICTER = (
+    " Where the number of subtypes is judged, a network is made anew for each subsample: that is "
+    "stricter."
+)
 
 
 def subtypes_section(source: Source) -> Section:
@@ -122,10 +127,10 @@ def _sizes(source: Source) -> Block:
             Column("probability", "Probability", "number", "Mean probability of assignment"),
         ],
         where=source.where("subtype_stability") if stability is not None else "subtypes.csv",
-        note="Consensus and Jaccard are of subsamples of the embedding as it is. Where the number "
-        "of subtypes is judged, a network is made anew for each subsample: that is stricter."
-        if stability is not None
-        else source.absent("subtype_stability", "the subtypes' stability").text,
+        note=source.absent("subtype_stability", "the subtypes' stability").text
+        if stability is None
+        else "Consensus and Jaccard are of subsamples of the embedding as it is."
+        + (_STRICTER if source.metric == "network" else ""),
         sortable=False,
     )
 
@@ -307,8 +312,7 @@ def top_markers(markers: pd.DataFrame, subtype: str, fdr: float = FDR) -> pd.Dat
     ['b', 'a']
     """
     own = markers[(markers["subtype"].astype(str) == subtype) & (markers["q"] <= fdr)]
-    order = own["effect"].abs().sort_values(ascending=False, kind="stable").index
-    return own.loc[order]
+    return own.sort_values("effect", key=abs, ascending=False, kind="stable")
 
 
 def _markers(source: Source, names: list[str]) -> list[Block]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from poems._lazy import lazily
 
 if TYPE_CHECKING:
     from poems.runs.export.csv_folder import export_csv
@@ -19,14 +20,4 @@ _HOMES = {
 
 __all__ = ["export_csv", "export_h5mu", "export_workbook"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'poems.runs.export' has no attribute '{name}'")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOMES)
