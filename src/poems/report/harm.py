@@ -88,6 +88,8 @@ _ENOUGH: Final = 45
 _LONGEST: Final = 130
 _POWER: Final = re.compile(r"(?<![\w.])\d+(?:\.\d+)?e[+-]\d{2,3}(?![\w.]\w)")
 _MINUS: Final = re.compile(r"(?<=[ (])-(?=\d)")
+# Messages that want the omic for their subject.
+_VERB: Final = re.compile(r"(?:has|holds|is|looks) ")
 _FACTOR: Final = re.compile(r"\bfactor_(\d+)\b")
 
 
@@ -151,6 +153,8 @@ def in_full(finding: Finding) -> str:
     --------
     >>> in_full(Finding("warning", "x", "factor_2 drives no feature of this view", "rna"))
     'In rna: Factor 2 drives no feature of this omic.'
+    >>> in_full(Finding("warning", "x", "looks like raw counts", "rna"))
+    'The omic rna looks like raw counts.'
     """
     return _placed(finding.view, spoken_text(finding.message))
 
@@ -190,4 +194,6 @@ def spoken_text(message: str) -> str:
 
 
 def _placed(view: str | None, text: str) -> str:
+    if view and _VERB.match(text):
+        return sentence(f"the omic {view} {text}")
     return sentence(f"In {view}: {text}" if view else text)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GENERATOR: Final = "POEMS report"
 # How the place of files of a run ends, and what stands between several.
 _IN_RUN: Final = " in the run folder"
-_POWER: Final = re.compile(r"(\b[pqr] )?([=≤] )?[\d.]+ × 10[⁻⁰¹²³⁴-⁹]")
+_POWER: Final = re.compile(r"(\b[pqr] )?([=≤] )?[\d.]+ × 10[⁻⁰¹²³⁴-⁹]|ε² (?=\d)")
 _BETWEEN: Final = re.compile(r"(, | and )")
 
 
@@ -115,12 +115,14 @@ def _ticks(text: str) -> Markup:
 
 
 def _whole(text: str) -> str:
-    """Keep a power of ten in one line.
+    """Keep a power of ten, and ε² with its number, in one line.
 
     >>> _whole("a 2 × 10⁻⁸").split(" ")[0]
     'a'
     >>> _whole("by 2 × 10⁻⁸").split(" ")[0], len(_whole("q = 3.9 × 10⁻⁸ of").split(" "))
     ('by', 2)
+    >>> len(_whole("(ε² 0.50").split(" "))
+    1
     """
     return _POWER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 

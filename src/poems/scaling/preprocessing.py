@@ -331,7 +331,7 @@ def _unusable_rows(name: str, samples: pd.Index) -> list[Finding]:
 
 
 def _absent(name: str) -> Finding:
-    return Finding("note", "view-absent", "not given; counts as unmeasured", name)
+    return Finding("note", "view-absent", "not given, so unmeasured", name)
 
 
 def _require_any(measured: npt.NDArray[np.bool_], samples: pd.Index) -> None:

@@ -49,7 +49,7 @@ def test_a_planted_effect_is_found() -> None:
     assert list(score.index) == ["subtypes", "factors"]
     text = " ".join(map(str, found.findings))
     assert "survival differs between subtypes" in text
-    assert "apart are S1 vs S2, S1 vs S3" in text
+    assert "pairs that differ are S1 vs S2, S1 vs S3" in text
 
 
 def test_nothing_is_found_where_nothing_is() -> None:

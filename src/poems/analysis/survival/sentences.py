@@ -161,10 +161,12 @@ def _subtypes_differ(
     order = curves.summary[curves.summary["subtype"].isin(tested)].sort_values("restricted_mean")
     worst, best = order.iloc[0], order.iloc[-1]
     pairs = logrank[(logrank["group_a"] != "") & (logrank["p_corrected"] <= fdr)]
-    apart = f"; apart are {name_some(pairs['comparison'], 6)}" if len(pairs) else ""
+    # Of two subtypes there is one pair, which has been told.
+    told = len(pairs) and len(tested - {""}) > 2
+    apart = f"; pairs that differ are {name_some(pairs['comparison'], 6)}" if told else ""
     text = (
-        f"survival differs between subtypes ({'; '.join(tests)}): up to time "
-        f"{with_unit(worst['until'], unit)} it lasts "
+        f"survival differs between subtypes ({'; '.join(tests)}): up to "
+        f"{'' if unit else 'time '}{with_unit(worst['until'], unit)} it lasts "
         f"{with_unit(worst['restricted_mean'], unit)} on average in {worst['subtype']} "
         f"and {with_unit(best['restricted_mean'], unit)} in "
         f"{best['subtype']}{apart}"

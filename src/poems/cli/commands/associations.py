@@ -16,7 +16,7 @@ from poems.cli.printing import brief, heading, print_findings, print_table, say
 from poems.cli.result import CommandResult, claim
 from poems.findings import count
 from poems.settings.rates import FDR
-from poems.wording import p_value
+from poems.wording import number, p_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,7 +190,7 @@ def _short(table: pd.DataFrame, floor: float) -> pd.DataFrame:
     short["feature_a"] = table["view_a"].astype(str) + " " + table["feature_a"].map(_named)
     short["feature_b"] = table["view_b"].astype(str) + " " + table["feature_b"].map(_named)
     for name in ("score", "correlation"):
-        short[name] = [f"{value:.2f}" for value in table[name]]
+        short[name] = list(map(number, table[name]))
     short["q"] = [p_value(value, floor) for value in table["q"]]
     short["factors"] = [str(each).replace("factor_", "") for each in table["factors"]]
     if "support" in table:

@@ -13,6 +13,7 @@ from poems.cli.driver import add_command
 from poems.cli.printing import heading, print_findings, print_table, say
 from poems.cli.result import CommandResult
 from poems.findings import count
+from poems.wording import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -149,7 +150,7 @@ def _show(console: Console, found: _Evaluation, noticed: Sequence[Finding]) -> N
     else:
         print_table(console, counts, index="subtype")
     known_scores = [name for name in _AGREEMENT if scores[name] == scores[name]]
-    listed = ", ".join(f"{_TITLES.get(name, name)} {scores[name]:.2f}" for name in known_scores)
+    listed = ", ".join(f"{_TITLES.get(name, name)} {number(scores[name])}" for name in known_scores)
     say(console, listed)
     if "accuracy" not in known_scores:
         say(
@@ -171,7 +172,7 @@ def _written(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             _TITLES.get(name, name): [
-                f"{mean:.2f} ± {sd:.2f}" if mean == mean else "–"
+                f"{number(mean)} ± {number(sd)}" if mean == mean else "–"
                 for mean, sd in zip(scores[name], scores[f"{name}_sd"], strict=True)
             ]
             for name in names

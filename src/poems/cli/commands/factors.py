@@ -17,7 +17,7 @@ from poems.cli.printing import brief, clean, decimal, heading, print_findings, p
 from poems.cli.result import CommandResult, claim
 from poems.findings import count
 from poems.settings.rates import FDR_OBS
-from poems.wording import p_text
+from poems.wording import number, p_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -265,7 +265,7 @@ def _association(associations: Associations, factor: str) -> str:
     name = " ".join(str(best["column"]).split())
     if best["q"] > FDR_OBS:
         return f"no column (closest {name}, {p_text(best['q'], 'q')})"
-    size = f"{_MEASURES[best['measure']]} {best['effect']:.2f}"
+    size = f"{_MEASURES[best['measure']]} {number(best['effect'])}"
     groups = "" if best["test"] == "Spearman" else f" {best['lowest']} < {best['highest']}"
     return f"{name}{groups} ({size}, {p_text(best['q'], 'q')})"
 
@@ -275,7 +275,7 @@ def _print_correlations(console: Console, correlations: pd.DataFrame) -> None:
     if not len(close):
         return
     shown = [
-        f"{row.factor} and {row.other} ({row.spearman:.2f})"
+        f"{row.factor} and {row.other} ({number(row.spearman)})"
         for row in close.head(_MOST_PAIRS).itertuples()
     ]
     rest = len(close) - _MOST_PAIRS

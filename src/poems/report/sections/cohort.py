@@ -72,10 +72,12 @@ def cohort_section(source: Source) -> Section:
             Notice("The fit was given no obs table, so nothing can be compared with the factors.")
         )
     n = len(model.samples)
-    lead = (
-        f"{count(n, 'sample')}, {count(len(model.view_names), 'omic')}. Samples that lack an omic "
-        "are used as they are: what was not measured on a sample says nothing about it."
-    )
+    lead = f"{count(n, 'sample')}, {count(len(model.view_names), 'omic')}."
+    if (source.gates == 0).any(axis=None):
+        lead += (
+            " Samples that lack an omic are used as they are: what was not measured on a sample "
+            "says nothing about it."
+        )
     return Section("cohort", "Cohort", blocks, lead)
 
 
