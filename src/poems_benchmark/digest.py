@@ -56,7 +56,7 @@ def imported_modules(*roots: str) -> tuple[str, ...]:
     """Return the modules that :func:`source_digest` looks at, sorted.
 
     >>> imported_modules("poems.errors")
-    ('poems', 'poems._version', 'poems.errors')
+    ('poems', 'poems._lazy', 'poems._version', 'poems.errors')
     """
     _find.cache_clear()  # files may have come or gone
     packages = {*_PACKAGES, *(_top(root) for root in roots)}
@@ -166,9 +166,8 @@ def _read(path: Path, changed: int, size: int) -> _Source:
     tree = ast.parse(content)
     whole, for_checkers = list[ast.AST](), list[ast.AST]()
     _sort_nodes(tree, whole, for_checkers)
-    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     on_demand = None
-    if "__getattr__" in defined:
+    if _loads_on_demand(tree):
         on_demand = {name: base for base, names in _imports(for_checkers) for name in names}
     texts = {node.value for node in whole if isinstance(node, ast.Constant)}
     matches = (_NAMED.fullmatch(text) for text in texts if isinstance(text, str))
@@ -176,6 +175,14 @@ def _read(path: Path, changed: int, size: int) -> _Source:
     imports = tuple(_imports(whole))
     code = hashlib.sha256(_code_only(tree).encode()).hexdigest()
     return _Source(code, imports, on_demand, () if on_demand else tuple(sorted(named)))
+
+
+def _loads_on_demand(tree: ast.Module) -> bool:
+    """Tell whether a module has a ``__getattr__``, as a function or assigned."""
+    made = [node for part in tree.body for node in ast.walk(part) if isinstance(node, ast.Name)]
+    assigned = {node.id for node in made if isinstance(node.ctx, ast.Store)}
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    return "__getattr__" in assigned | defined
 
 
 def _sort_nodes(tree: ast.AST, whole: list[ast.AST], for_checkers: list[ast.AST]) -> None:
