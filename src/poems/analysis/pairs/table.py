@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -65,10 +65,11 @@ class FoundPairs:
     def of(cls, pieces: Sequence[FoundPairs], views: tuple[tuple[str, str], ...]) -> FoundPairs:
         """Put some together, in the order given."""
         none = np.empty(0, dtype=np.intp)
-        each = [
-            np.concatenate([*(getattr(piece, name) for piece in pieces), none]) for name in _ARRAYS
-        ]
-        return cls(*each, views)
+        each: dict[str, Any] = {
+            name: np.concatenate([*(getattr(piece, name) for piece in pieces), none])
+            for name in _ARRAYS
+        }
+        return cls(**each, views=views)
 
     def best(self, most: int) -> FoundPairs:
         """Return the best pair of each group that says the same, then the best of the others."""
@@ -78,7 +79,7 @@ class FoundPairs:
         first[np.unique(group, return_index=True)[1]] = True
         kept = np.argsort(~first, kind="stable")[:most]
         order = order[np.sort(kept)]
-        return FoundPairs(*(getattr(self, name)[order] for name in _ARRAYS), self.views)
+        return replace(self, **{name: getattr(self, name)[order] for name in _ARRAYS})
 
 
 _ARRAYS: Final = ("part", "first", "second", "score", "level", "stands_a", "stands_b")
