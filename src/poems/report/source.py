@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, cast
 
 import pandas as pd
 
+from poems.analysis.survival.copies import outcome_columns
 from poems.findings import Finding
 from poems.report.blocks import Notice
 from poems.settings.schema import Metric
@@ -79,6 +81,11 @@ class Source:
         """Weights of the views, by the names that the run's tables have."""
         return self.model.gates.set_axis(self.run.obs.index)
 
+    @cached_property
+    def of_survival(self) -> list[str]:
+        """Columns of the obs table that tell of survival, if it was asked for."""
+        return outcome_columns(self.run.obs, self.time, self.event)
+
     @property
     def metric(self) -> Metric:
         """The embedding that the subtypes were found in."""
@@ -92,12 +99,12 @@ class Source:
     def get(self, stem: str) -> pd.DataFrame | None:
         """Return a table that is there and has rows, else ``None``.
 
-        Columns of the obs table that survival is read from have an analysis of their own, which
+        What columns of the obs table tell of survival has an analysis of its own, which
         knows what censoring is: tables of the obs table are shown without them.
         """
         table = self.tables.get(stem)
         if table is not None and stem in _OF_OBS:
-            table = table[~table["column"].astype(str).isin([self.time, self.event])]
+            table = table[~table["column"].astype(str).isin(self.of_survival)]
         return table if table is not None and len(table) else None
 
     def where(self, stem: str) -> str:

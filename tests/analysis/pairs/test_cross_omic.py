@@ -329,7 +329,8 @@ def test_features_that_say_the_same_make_one_pair(planted: Simulation) -> None:
     names = [f"copy{at}" for at in range(8)]
     frames["rna"][names] = copies
     frames = {name: frame.set_axis(planted.cohort.samples) for name, frame in frames.items()}
-    found = cross_omic(poems.fit(frames, seed=0, **QUICK), frames).table
+    model = poems.fit(frames, seed=0, **QUICK)
+    found = cross_omic(model, frames).table
     same = {*names, str(rna.features[driven])}
     own = found[found["feature_a"].isin(same)]
     assert len(own) > 8
@@ -340,6 +341,11 @@ def test_features_that_say_the_same_make_one_pair(planted: Simulation) -> None:
     listed = once[once["feature_a"].isin(same)].iloc[0]
     assert {listed["feature_a"], *listed["alike_a"]} <= same
     assert len(listed["alike_a"]) > 4
+    # However few pairs are kept, copies crowd out no other group.
+    few = cross_omic(model, frames, most=len(once)).table
+    pd.testing.assert_frame_equal(
+        few.reset_index(drop=True), once[few.columns].reset_index(drop=True)
+    )
     # Features that are not alike stand for themselves.
     rest = found[~found["feature_a"].isin(same)]
     assert (rest["feature_a"] == rest["group_a"]).mean() > 0.8

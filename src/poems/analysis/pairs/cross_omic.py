@@ -69,7 +69,7 @@ class CrossOmic:
         Pairs in the universe over which the multiple testing is.
     n_significant
         Pairs in it that share a factor and have q of at most ``fdr``; the
-        table holds the best of them.
+        table holds the best of them, of pairs that say the same one before any other.
     overall_p
         The p-value that any two views have anything to do with one another.
     views
@@ -143,7 +143,8 @@ def cross_omic(
     stability
         Refits of the cohort, for ``support``.
     most
-        Pairs in the table at most, those of the highest scores.
+        Pairs in the table at most: of pairs that say the same the one of the highest score,
+        then others, by their scores.
     work
         Pairs times samples (400 more counted for each) that are tested at most.
         Where there are more, each view keeps the features that its own leading
@@ -301,7 +302,9 @@ def _said(
         )
         found.append(Finding("warning", "cross-omic-permutations", text))
     if n_shown < n_significant:
-        some = f"{whole(n_shown)} pairs of the highest scores"
-        text = f"the table holds the {some} of {whole(n_significant)}"
+        text = (
+            f"the table holds {whole(n_shown)} of {whole(n_significant)} pairs: of those that say "
+            "the same the one of the highest score, then others by their scores"
+        )
         found.append(Finding("note", "cross-omic-cut", text))
     return found

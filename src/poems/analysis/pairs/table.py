@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import pandas as pd
 
 from poems.analysis.pairs.alike import GROUP_COLUMNS
 from poems.analysis.pairs.data import PairData
-from poems.analysis.pairs.grouping import with_groups
+from poems.analysis.pairs.grouping import stand_ins_by_view, with_groups
 from poems.analysis.pairs.null import PairNull, levels_of
 from poems.analysis.pairs.scores import ViewResponses
 from poems.analysis.pairs.universe import Part
@@ -48,7 +48,8 @@ class FoundPairs:
     """Pairs of features, by decreasing size of the score; all arrays of shape (n_pairs,).
 
     ``part`` tells whose views they are of; ``first`` and ``second`` are
-    positions of the features in these; ``score`` and ``level`` as in the table and the null.
+    positions of the features in these; ``score`` and ``level`` as in the table and the null;
+    ``stands_a`` and ``stands_b`` are numbers of the features that stand for the two.
     """
 
     part: _Positions
@@ -56,19 +57,32 @@ class FoundPairs:
     second: _Positions
     score: _Floats
     level: _Positions
+    stands_a: _Positions
+    stands_b: _Positions
     views: tuple[tuple[str, str], ...]
 
+    @classmethod
+    def of(cls, pieces: Sequence[FoundPairs], views: tuple[tuple[str, str], ...]) -> FoundPairs:
+        """Put some together, in the order given."""
+        none = np.empty(0, dtype=np.intp)
+        each: dict[str, Any] = {
+            name: np.concatenate([*(getattr(piece, name) for piece in pieces), none])
+            for name in _ARRAYS
+        }
+        return cls(**each, views=views)
+
     def best(self, most: int) -> FoundPairs:
-        """Return those of the highest scores."""
-        order = np.argsort(-np.abs(self.score), kind="stable")[:most]
-        return FoundPairs(
-            self.part[order],
-            self.first[order],
-            self.second[order],
-            self.score[order],
-            self.level[order],
-            self.views,
-        )
+        """Return the best pair of each group that says the same, then the best of the others."""
+        order = np.argsort(-np.abs(self.score), kind="stable")
+        group = (self.stands_a[order] << 32) + self.stands_b[order]
+        first = np.zeros(len(order), dtype=bool)
+        first[np.unique(group, return_index=True)[1]] = True
+        kept = np.argsort(~first, kind="stable")[:most]
+        order = order[np.sort(kept)]
+        return replace(self, **{name: getattr(self, name)[order] for name in _ARRAYS})
+
+
+_ARRAYS: Final = ("part", "first", "second", "score", "level", "stands_a", "stands_b")
 
 
 @dataclass(eq=False)
@@ -89,16 +103,7 @@ class _Best:
             self.pieces, self.waiting = [self.best()], self.most
 
     def best(self) -> FoundPairs:
-        whole = np.empty(0, dtype=np.intp)
-        pieces = self.pieces or [FoundPairs(whole, whole, whole, np.empty(0), whole, self.views)]
-        return FoundPairs(
-            np.concatenate([each.part for each in pieces]),
-            np.concatenate([each.first for each in pieces]),
-            np.concatenate([each.second for each in pieces]),
-            np.concatenate([each.score for each in pieces]),
-            np.concatenate([each.level for each in pieces]),
-            self.views,
-        ).best(self.most)
+        return FoundPairs.of(self.pieces, self.views).best(self.most)
 
 
 def significant_pairs(
@@ -126,9 +131,11 @@ def significant_pairs(
 
     Returns
     -------
-    The best by their scores, and how many there are in all.
+    The best by their scores, and how many there are in all. Where these are more, the best of
+    each group that says the same come before others.
     """
     best = _Best(most, tuple((part.view_a, part.view_b) for part in parts))
+    stands = stand_ins_by_view(data, responses_of)
     first = null.first_level(fdr)
     for at, part in enumerate(parts) if first is not None else ():
         one, other = responses_of[part.view_a], responses_of[part.view_b]
@@ -155,10 +162,9 @@ def significant_pairs(
             where = np.nonzero((common > 0) & (levels >= (first or 0)))
             j, k = where[0] + piece.start, where[-1] + (piece.start if part.paired else 0)
             score = _dots(one.curves, other.curves, rows[j], columns[k])
-            place = np.full(len(j), at)
-            best.add(
-                FoundPairs(place, own.rows[j], own.columns[k], score, levels[where], best.views)
-            )
+            place, a, b = np.full(len(j), at), own.rows[j], own.columns[k]
+            for_a, for_b = stands[part.view_a][a], stands[part.view_b][b]
+            best.add(FoundPairs(place, a, b, score, levels[where], for_a, for_b, best.views))
     return best.best(), best.n
 
 
@@ -208,4 +214,4 @@ def describe_pairs(
             "q": null.q_values()[found.level],
         }
     )
-    return with_groups(table, model, data)[COLUMNS]
+    return with_groups(table, (found.stands_a, found.stands_b))[COLUMNS]

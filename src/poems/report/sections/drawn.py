@@ -72,7 +72,7 @@ def associations_picture(source: Source) -> list[Block]:
             f"factor: {told}.",
             caption="Red and blue: the number rises or falls with the factor; groups have no "
             "direction and are red. The stronger the colour, the closer; a dot: at a false "
-            f"discovery rate of {FDR_OBS:.0%}.",
+            f"discovery rate of {FDR_OBS:.0%}.{_of_survival(source)}",
             where=source.where("factor_obs"),
         )
     ]
@@ -323,11 +323,18 @@ def obs_by_subtype(source: Source) -> list[Block]:
                 Column("q", "FDR q", "p", "By Benjamini and Hochberg, over all columns"),
             ],
             where=source.where("subtype_obs"),
-            note="The columns played no part in forming the subtypes."
-            + (" Those of survival have a section of their own." if source.time else ""),
+            note="The columns played no part in forming the subtypes." + _of_survival(source),
             sortable=False,
         )
     ]
+
+
+def _of_survival(source: Source) -> str:
+    left = source.of_survival
+    if not left:
+        return ""
+    has = "tells" if len(left) == 1 else "tell"
+    return f" {listing(left)} {has} of survival, which has a section of its own."
 
 
 def _subtype_columns(names: Iterable[tuple[str, str]]) -> list[Column]:
