@@ -8,9 +8,27 @@ import torch
 
 from poems.data.container import MultiOmics, View
 from poems.fitting.result import FittedPoems
+from poems.nn.estimates import SampleEstimates
 from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
 from poems.scaling.sizes import from_counts, size_columns
 from poems.settings.schema import Settings
+
+
+def drawn_latents(known: SampleEstimates, rng: np.random.Generator) -> torch.Tensor:
+    """Draw latents, (n_samples, n_latent), from what is known of each sample.
+
+    They vary as much as factors do; posterior means, the best guesses, vary less.
+
+    Examples
+    --------
+    >>> import poems
+    >>> cohort = poems.simulate(60, 40, seed=0).cohort
+    >>> model = poems.fit(cohort, epochs=5, n_latent=3, progress=False)
+    >>> drawn_latents(model.sample_estimates, np.random.default_rng(0)).shape
+    torch.Size([60, 3])
+    """
+    noise = torch.from_numpy(rng.standard_normal(known.loc.shape)).to(known.loc)
+    return known.loc + known.variance.sqrt() * noise
 
 
 @torch.no_grad()
@@ -18,8 +36,11 @@ def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> Mul
     """Give each sample's predictions the residuals of another one.
 
     x*_nvj = eta_vj(z_n) + (x_mvj - eta_vj(z_m)), m a permutation of the samples
-    on which the view was measured, drawn anew for each view. What the model
-    says of the cohort is the truth about this one: its factors drive the
+    on which the view was measured, drawn anew for each view, and z drawn from
+    the posterior of each sample: posterior means vary less than the factors do,
+    the less the values tell of them, and a cohort made of these would have
+    factors that are weaker than the real ones (plausible values: Mislevy 1991).
+    What the model says of the cohort is the truth about this one: its factors drive the
     features with non-zero loadings, and nothing else is related to them. Where values are
     no prediction and a residual added up, these are quantile residuals: u, drawn evenly between
     P(X < x) and P(X <= x) at eta_vj(z_m), and the value up to which the probability is u at
@@ -30,11 +51,11 @@ def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> Mul
     Parameters
     ----------
     model
-        The fit, whose latents and loadings become the truth.
+        The fit, whose loadings become the truth.
     cohort
         The cohort that it was fitted on.
     seed
-        Seed of the permutations.
+        Seed of the latents and permutations.
 
     Returns
     -------
@@ -43,8 +64,9 @@ def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> Mul
     """
     rng = np.random.default_rng(seed)
     batch, _ = model.preprocessing.apply(cohort)
-    predicted = model.module.predict(model.sample_estimates.loc)
-    linear = model.module.linear_predictors(model.sample_estimates.loc)
+    latents = drawn_latents(model.sample_estimates, rng)
+    predicted = model.module.predict(latents)
+    linear = model.module.linear_predictors(latents)
     views = {}
     for i, name in enumerate(model.view_names):
         x, eta = batch.values[name].numpy(), predicted[name].numpy()
