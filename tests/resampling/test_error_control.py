@@ -58,16 +58,18 @@ def test_rates_hold_where_wrong_pairs_come_with_true_ones_that_the_reference_mis
     for seed in range(200):
         rng = np.random.default_rng(seed)
         here, again = scores(rng, 40), scores(rng, 20)
-        q = q_values({"a": np.concatenate([here.right, here.wrong])[None]}, [again])["a"][0]
-        chosen = q <= 0.1
+        pairs = {"a": np.concatenate([here.right, here.wrong])[None]}
+        chosen = q_values(pairs, [again], by_share=True)["a"][0] <= 0.1
         outcomes.append((chosen[120:].sum() / max(chosen.sum(), 1), chosen[:120].mean()))
     outcomes = np.array(outcomes)
     assert outcomes[:, 0].mean() <= 0.1 + 4 * outcomes[:, 0].std() / 200**0.5
     assert outcomes[:, 1].mean() > 0.6
 
 
-@given(seed=st.integers(0, 1000), n_repetitions=st.integers(1, 3))
-def test_q_values_fall_with_the_score_and_equal_the_formula(seed: int, n_repetitions: int) -> None:
+@given(seed=st.integers(0, 1000), n_repetitions=st.integers(1, 3), by_share=st.booleans())
+def test_q_values_fall_with_the_score_and_equal_the_formula(
+    seed: int, n_repetitions: int, by_share: bool
+) -> None:
     rng = np.random.default_rng(seed)
     # Few levels, for ties.
     scores = rng.integers(0, 6, (8, 3)).astype(float)
@@ -75,7 +77,7 @@ def test_q_values_fall_with_the_score_and_equal_the_formula(seed: int, n_repetit
         JudgedScores(*(rng.integers(0, 6 - i, 10 + i).astype(float) for i in range(2)))
         for _ in range(n_repetitions)
     ]
-    q = q_values({"a": scores}, again)["a"]
+    q = q_values({"a": scores}, again, by_share=by_share)["a"]
     assert (q[scores == 0] == 1).all()
     for value, got in zip(scores.ravel(), q.ravel(), strict=True):
         if value > 0:
@@ -84,7 +86,8 @@ def test_q_values_fall_with_the_score_and_equal_the_formula(seed: int, n_repetit
                 n_wrong = sum((each.wrong >= t).sum() for each in again)
                 n_again = n_wrong + sum((each.right >= t).sum() for each in again)
                 n_here = n_repetitions * (scores >= t).sum()
-                rates += [(1 + n_wrong) / n for n in [min(n_here, n_again)] if n]
+                n = min(n_here, n_again) if by_share else n_here
+                rates += [(1 + n_wrong) / n] if n else []
             assert got == pytest.approx(min(rates))
     order = np.argsort(scores, axis=None)
     assert (np.diff(q.ravel()[order]) <= 1e-12).all()

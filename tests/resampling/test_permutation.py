@@ -6,15 +6,14 @@ import torch
 import poems
 from poems.data.container import MultiOmics
 from poems.fitting.result import FittedPoems
-from poems.resampling.permutation import drawn_latents, permuted_cohort, permuted_settings
+from poems.resampling.permutation import latents_of_truth, permuted_cohort, permuted_settings
 
 
-def parts(model: FittedPoems, cohort: MultiOmics, seed: int) -> tuple[dict, dict]:
-    """Predictions at the latents drawn first, and values of a cohort on the model's scale."""
+def parts(model: FittedPoems, cohort: MultiOmics) -> tuple[dict, dict]:
+    """Predictions and values of a cohort on the model's scale."""
     batch, _ = model.preprocessing.apply(cohort)
     with torch.no_grad():
-        z = drawn_latents(model.sample_estimates, np.random.default_rng(seed))
-        eta = model.module.decode(z)
+        eta = model.module.decode(model.sample_estimates.loc)
     return {v: e.numpy() for v, e in eta.items()}, {v: x.numpy() for v, x in batch.values.items()}
 
 
@@ -22,7 +21,7 @@ def test_effects_stay_and_residuals_move_as_rows(
     fitted: FittedPoems, simulation: poems.simulation.cohort.Simulation
 ) -> None:
     permuted = permuted_cohort(fitted, simulation.cohort, seed=1)
-    eta, x = parts(fitted, simulation.cohort, seed=1)
+    eta, x = parts(fitted, simulation.cohort)
     for view in simulation.cohort.views:
         before = x[view] - eta[view]
         after = permuted[view].values - eta[view]
@@ -35,13 +34,19 @@ def test_effects_stay_and_residuals_move_as_rows(
         np.testing.assert_allclose(np.cov(after.T), np.cov(before.T), atol=1e-5)
 
 
-def test_latents_are_drawn_as_widely_as_they_are_known(fitted: FittedPoems) -> None:
-    known = fitted.sample_estimates
-    rng = np.random.default_rng(0)
-    draws = torch.stack([drawn_latents(known, rng) for _ in range(400)])
+def test_factors_of_zeros_and_ones_are_as_strong_in_the_permuted_cohort() -> None:
+    """Latents are drawn as widely as they are known: means and variances are the posterior's."""
+    planted = poems.simulate(
+        60, 40, 2, density=0.3, n_views=2, effect=(1.5, 2.0), n_subtypes=1, seed=0,
+        kinds={"view1": "bernoulli"},
+    )  # fmt: skip
+    model = poems.fit(planted.cohort, seed=0, epochs=10, n_latent=3, progress=False)
+    known, rng = model.sample_estimates, np.random.default_rng(0)
+    draws = torch.stack([latents_of_truth(model, rng) for _ in range(400)])
     error = (known.variance / len(draws)).sqrt()
     assert ((draws.mean(dim=0) - known.loc).abs() < 5 * error).all()
     torch.testing.assert_close(draws.var(dim=0), known.variance, rtol=0.4, atol=0.0)
+    assert (known.variance > 0).all()
 
 
 def test_what_was_not_measured_stays_so(

@@ -9,11 +9,10 @@ permuted. What scores there outside that truth says how many wrong pairs to
 expect at each score: features of no factor that were selected by chance,
 features that belong to another factor, and factors that were mixed or made up.
 
-True pairs that the reference missed are none in the repetition, and many wrong
-pairs come with true ones: features of one factor that are taken for another's,
-the more easily the less is known of the latents, as from values of 0 and 1. A
-repetition in which fewer pairs score as high is thus no count of the wrong ones
-among those of the cohort; their share is what it tells.
+True pairs that the reference missed are none in the repetition, and where little
+is known of the latents, as from values of 0 and 1, many wrong pairs come with
+true ones: features of one factor that are taken for another's. A repetition of
+fewer true pairs has then too few wrong ones, but their share is right.
 """
 
 from __future__ import annotations
@@ -87,17 +86,15 @@ def judged_scores(
 
 
 def q_values(
-    scores: Mapping[str, _Floats], repetitions: Sequence[JudgedScores]
+    scores: Mapping[str, _Floats], repetitions: Sequence[JudgedScores], *, by_share: bool = False
 ) -> dict[str, _Floats]:
     r"""Estimate, for each pair, the false discovery rate of all pairs that score as high.
 
     .. math::
-        q(s) = \min_{t \le s} \frac{1 + \sum_b V_b(t)}{\min(B R(t), \sum_b R_b(t))},
+        q(s) = \min_{t \le s} \frac{(1 + \sum_b V_b(t)) / B}{R(t)},
 
-    R(t) the number of pairs that score t or more, R_b(t) that of the b-th of B
-    repetitions, V_b(t) the number of wrong ones among these. The rate is so the
-    larger of two estimates: as many wrong pairs as in a repetition, and as large
-    a share. The one added (as in the target-decoy
+    R(t) the number of pairs that score t or more, V_b(t) the number of wrong
+    ones among those of repetition b. The one added (as in the target-decoy
     competition of proteomics, and in knockoffs) keeps the estimate from
     promising no errors on the ground of a few scores: with one repetition, a
     rate of 10 % is not reached by fewer than 10 pairs.
@@ -108,6 +105,10 @@ def q_values(
         View to scores of shape (n_features, n_factors), from 0.
     repetitions
         Scores of the right and the wrong pairs of each.
+    by_share
+        Whether the rate is the larger of two estimates: as many wrong pairs as
+        in the repetitions, and as large a share. Their mean number of pairs that score t
+        or more then stands for R(t) where it is smaller.
 
     Returns
     -------
@@ -115,19 +116,26 @@ def q_values(
 
     Examples
     --------
-    >>> again = JudgedScores(right=np.array([2.5, 2.0, 0.0]), wrong=np.array([1.5]))
-    >>> q_values({"a": np.array([[3.0, 2.0], [1.0, 0.0]])}, [again])
+    >>> scores = {"a": np.array([[3.0, 2.0], [1.0, 0.0]])}
+    >>> again = JudgedScores(right=np.array([2.5, 0.0]), wrong=np.array([1.5]))
+    >>> q_values(scores, [again])
     {'a': array([[0.5       , 0.5       ],
            [0.66666667, 1.        ]])}
+    >>> q_values(scores, [again], by_share=True)
+    {'a': array([[1., 1.],
+           [1., 1.]])}
     """
     pooled = np.concatenate([each.ravel() for each in scores.values()])
     levels = np.unique(pooled[pooled > 0])
     false = np.concatenate([each.wrong for each in repetitions])
-    again = np.concatenate([false, *(each.right for each in repetitions)])
-    n_false = 1 + _reaching(levels, false)
-    n_selected = np.minimum(len(repetitions) * _reaching(levels, pooled), _reaching(levels, again))
-    # Where nothing scores as high in a repetition it tells nothing: a rate of more than 1.
-    rate = n_false / np.maximum(n_selected, 1)
+    n_false = (1 + _reaching(levels, false)) / len(repetitions)
+    n_selected = _reaching(levels, pooled)
+    if by_share:
+        again = np.concatenate([false, *(each.right for each in repetitions)])
+        n_again = _reaching(levels, again) / len(repetitions)
+        # Where no pair of a repetition scores as high it tells nothing: a rate of 1.
+        n_selected = np.maximum(np.minimum(n_selected, n_again), n_false)
+    rate = n_false / n_selected
     # From the lowest level up: a pair has the best rate of all selections that it is part of.
     rate = np.minimum.accumulate(rate)
     q = {}

@@ -8,25 +8,36 @@ import torch
 
 from poems.data.container import MultiOmics, View
 from poems.fitting.result import FittedPoems
-from poems.nn.estimates import SampleEstimates
 from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
 from poems.scaling.sizes import from_counts, size_columns
 from poems.settings.schema import Settings
 
 
-def drawn_latents(known: SampleEstimates, rng: np.random.Generator) -> torch.Tensor:
-    """Draw latents, (n_samples, n_latent), from what is known of each sample.
+def has_own_scale(model: FittedPoems) -> bool:
+    """Whether values of any view are on their own scale: 0 and 1, counts, levels, fractions."""
+    views = range(len(model.view_names))
+    return any(isinstance(model.module.likelihood(i), OwnScaleLikelihood) for i in views)
 
-    They vary as much as factors do; posterior means, the best guesses, vary less.
+
+def latents_of_truth(model: FittedPoems, rng: np.random.Generator) -> torch.Tensor:
+    """Return what the samples' latents are to be in the new cohort: (n_samples, n_latent).
+
+    Posterior means where all views are Gaussian. They vary less than factors do, the less the
+    values tell of them: where values are 0 and 1, the factors of a cohort made of them had half
+    of the real ones' size. So where a view is on its own scale, latents are drawn from the
+    posterior (plausible values: Mislevy 1991).
 
     Examples
     --------
     >>> import poems
-    >>> cohort = poems.simulate(60, 40, seed=0).cohort
-    >>> model = poems.fit(cohort, epochs=5, n_latent=3, progress=False)
-    >>> drawn_latents(model.sample_estimates, np.random.default_rng(0)).shape
-    torch.Size([60, 3])
+    >>> model = poems.fit(poems.simulate(60, 40, seed=0).cohort, epochs=5, progress=False)
+    >>> latents = latents_of_truth(model, np.random.default_rng(0))
+    >>> torch.equal(latents, model.sample_estimates.loc)
+    True
     """
+    known = model.sample_estimates
+    if not has_own_scale(model):
+        return known.loc
     noise = torch.from_numpy(rng.standard_normal(known.loc.shape)).to(known.loc)
     return known.loc + known.variance.sqrt() * noise
 
@@ -36,10 +47,8 @@ def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> Mul
     """Give each sample's predictions the residuals of another one.
 
     x*_nvj = eta_vj(z_n) + (x_mvj - eta_vj(z_m)), m a permutation of the samples
-    on which the view was measured, drawn anew for each view, and z drawn from
-    the posterior of each sample: posterior means vary less than the factors do,
-    the less the values tell of them, and a cohort made of these would have
-    factors that are weaker than the real ones (plausible values: Mislevy 1991).
+    on which the view was measured, drawn anew for each view; z are the posterior
+    means, or drawn (:func:`latents_of_truth`).
     What the model says of the cohort is the truth about this one: its factors drive the
     features with non-zero loadings, and nothing else is related to them. Where values are
     no prediction and a residual added up, these are quantile residuals: u, drawn evenly between
@@ -64,7 +73,7 @@ def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> Mul
     """
     rng = np.random.default_rng(seed)
     batch, _ = model.preprocessing.apply(cohort)
-    latents = drawn_latents(model.sample_estimates, rng)
+    latents = latents_of_truth(model, rng)
     predicted = model.module.predict(latents)
     linear = model.module.linear_predictors(latents)
     views = {}

@@ -14,6 +14,7 @@ from poems.resampling.alignment import Alignment, align, aligned_loadings, chanc
 from poems.resampling.consensus import consensus_latent, ensemble
 from poems.resampling.draws import Draw, Resample
 from poems.resampling.error_control import JudgedScores, judged_scores, pair_scores, q_values
+from poems.resampling.permutation import has_own_scale
 from poems.resampling.refits import Refit, all_features
 from poems.resampling.result import Stability
 
@@ -56,7 +57,8 @@ def summarise(
     frequency = {name: np.mean([each[name] != 0 for each in aligned], axis=0) for name in loadings}
     if repetitions:
         truth = {name: table.to_numpy() for name, table in reference.loadings.items()}
-        q = q_values(scores, [_judged(truth, each) for each in repetitions])
+        judged = [_judged(truth, each) for each in repetitions]
+        q = q_values(scores, judged, by_share=has_own_scale(reference))
     else:
         q = {name: np.full(table.shape, np.nan) for name, table in scores.items()}
 
