@@ -2,6 +2,7 @@
 
     python benchmarks/fdr.py [--seeds 1] [--runs 10] [--jobs 1] [--out fdr.csv]
     python benchmarks/fdr.py --family counts --samples 300 --effects medium --seeds 5
+    python benchmarks/fdr.py --effects weak --noise correlated --first-seed 10 --seeds 3
 
 Simulated cohorts of three views of 100 features and 5 factors, each driving 10 % of
 the features; n samples, effects in units of the noise's standard deviation, linear or
@@ -38,6 +39,7 @@ from poems.simulation.cohort import Simulation
 EFFECTS = {"weak": (0.3, 0.6), "medium": (0.5, 1.0)}
 NOMINAL = (0.05, 0.1, 0.2)
 AR = 0.5
+NOISES = ("independent", "correlated")
 CELL = ["family", "n", "effect", "truth", "noise"]
 #: What the values of each family are.
 FAMILIES = {"gaussian": None, "counts": "negative_binomial", "binary": "bernoulli"}
@@ -124,6 +126,8 @@ def main() -> None:
     parser.add_argument("--family", choices=FAMILIES, default="gaussian")
     parser.add_argument("--effects", nargs="+", choices=EFFECTS, default=list(EFFECTS))
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--noise", nargs="+", choices=NOISES, default=list(NOISES))
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--permutations", type=int, default=1)
     parser.add_argument("--resample", default="subsample", help="subsample, bootstrap or none")
@@ -131,10 +135,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="table of single cohorts, continued if there")
     args = parser.parse_args()
     plain = args.family != "gaussian"
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
     cells = product(
-        range(args.seeds), (args.family,), args.samples, args.effects,
+        seeds, (args.family,), args.samples, args.effects,
         ("linear",) if plain else ("linear", "saturating"),
-        ("independent",) if plain else ("independent", "correlated"),
+        ("independent",) if plain else args.noise,
     )  # fmt: skip
     how = {
         "n_runs": args.runs, "resample": args.resample, "n_jobs": args.jobs,

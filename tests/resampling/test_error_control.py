@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poems.resampling.error_control import pair_scores, q_values, wrong_scores
+from poems.resampling.error_control import JudgedScores, judged_scores, pair_scores, q_values
 
 
 def test_a_loading_that_comes_and_goes_or_changes_sign_scores_less() -> None:
@@ -24,8 +24,11 @@ def realised(seed: int, shift: float, n_repetitions: int = 1) -> tuple[float, fl
     true = np.zeros(scores.shape, dtype=bool)
     true.flat[:60] = True
     scores[true] += shift
-    wrong = [np.maximum(rng.standard_normal(940), 0.0) for _ in range(n_repetitions)]
-    selected = q_values({"a": scores[:50], "b": scores[50:]}, wrong)
+    again = [np.maximum(rng.standard_normal(1000), 0.0) for _ in range(n_repetitions)]
+    selected = q_values(
+        {"a": scores[:50], "b": scores[50:]},
+        [JudgedScores(right=each[:60] + shift, wrong=each[60:]) for each in again],
+    )
     chosen = np.concatenate([selected["a"], selected["b"]]) <= 0.1
     return (chosen & ~true).sum() / max(chosen.sum(), 1), (chosen & true).sum() / 60
 
@@ -45,28 +48,53 @@ def test_the_false_discovery_rate_is_controlled(shift: float, n_repetitions: int
         assert power < 0.05
 
 
-@given(seed=st.integers(0, 1000), n_repetitions=st.integers(1, 3))
-def test_q_values_fall_with_the_score_and_equal_the_formula(seed: int, n_repetitions: int) -> None:
+def test_rates_hold_where_wrong_pairs_come_with_true_ones_that_the_reference_missed() -> None:
+    """Of each 4 pairs of a factor one is another's; the repetition has half of the factors."""
+
+    def scores(rng: np.random.Generator, n: int) -> JudgedScores:
+        return JudgedScores(right=rng.uniform(0, 3, 3 * n), wrong=rng.uniform(0, 1, n))
+
+    outcomes = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        here, again = scores(rng, 40), scores(rng, 20)
+        pairs = {"a": np.concatenate([here.right, here.wrong])[None]}
+        chosen = q_values(pairs, [again], by_share=True)["a"][0] <= 0.1
+        outcomes.append((chosen[120:].sum() / max(chosen.sum(), 1), chosen[:120].mean()))
+    outcomes = np.array(outcomes)
+    assert outcomes[:, 0].mean() <= 0.1 + 4 * outcomes[:, 0].std() / 200**0.5
+    assert outcomes[:, 1].mean() > 0.6
+
+
+@given(seed=st.integers(0, 1000), n_repetitions=st.integers(1, 3), by_share=st.booleans())
+def test_q_values_fall_with_the_score_and_equal_the_formula(
+    seed: int, n_repetitions: int, by_share: bool
+) -> None:
     rng = np.random.default_rng(seed)
     # Few levels, for ties.
     scores = rng.integers(0, 6, (8, 3)).astype(float)
-    wrong = [rng.integers(0, 5, 10).astype(float) for _ in range(n_repetitions)]
-    q = q_values({"a": scores}, wrong)["a"]
+    again = [
+        JudgedScores(*(rng.integers(0, 6 - i, 10 + i).astype(float) for i in range(2)))
+        for _ in range(n_repetitions)
+    ]
+    q = q_values({"a": scores}, again, by_share=by_share)["a"]
     assert (q[scores == 0] == 1).all()
     for value, got in zip(scores.ravel(), q.ravel(), strict=True):
         if value > 0:
-            rates = [
-                (1 + sum((w >= t).sum() for w in wrong)) / n_repetitions / (scores >= t).sum()
-                for t in np.unique(scores)
-                if 0 < t <= value
-            ]
-            assert got == pytest.approx(min(1.0, *rates))
+            rates = [1.0]
+            for t in np.unique(scores[(scores > 0) & (scores <= value)]):
+                n_wrong = sum((each.wrong >= t).sum() for each in again)
+                n_again = n_wrong + sum((each.right >= t).sum() for each in again)
+                n_here = n_repetitions * (scores >= t).sum()
+                n = min(n_here, n_again) if by_share else n_here
+                rates += [(1 + n_wrong) / n] if n else []
+            assert got == pytest.approx(min(rates))
     order = np.argsort(scores, axis=None)
     assert (np.diff(q.ravel()[order]) <= 1e-12).all()
 
 
 def test_ten_pairs_are_needed_for_ten_percent() -> None:
-    nothing_wrong = [np.zeros(100)]
+    nothing_wrong = [JudgedScores(right=np.ones(20), wrong=np.zeros(100))]
     for n_pairs, q in ((9, 1 / 9), (10, 0.1)):
         scores = np.zeros((30, 1))
         scores[:n_pairs] = 1.0
@@ -82,7 +110,8 @@ def test_pairs_are_wrong_off_the_truth_and_on_made_up_factors() -> None:
     found["a"][9, 1] = 0.5
     found["b"][:, 2] = 1.0
     scores = {view: np.abs(w) for view, w in found.items()}
-    wrong = wrong_scores(truth, found, scores)
+    judged = judged_scores(truth, found, scores)
     # All pairs but the eight true ones, zeros included.
-    assert len(wrong) == 16 * 3 - 8
-    assert sorted(wrong[wrong > 0]) == [0.5, 1.0, 1.0, 1.0, 1.0]
+    assert len(judged.wrong) == 16 * 3 - 8
+    assert sorted(judged.wrong[judged.wrong > 0]) == [0.5, 1.0, 1.0, 1.0, 1.0]
+    assert judged.right.tolist() == [1.0] * 8

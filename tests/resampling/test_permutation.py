@@ -6,7 +6,7 @@ import torch
 import poems
 from poems.data.container import MultiOmics
 from poems.fitting.result import FittedPoems
-from poems.resampling.permutation import permuted_cohort, permuted_settings
+from poems.resampling.permutation import latents_of_truth, permuted_cohort, permuted_settings
 
 
 def parts(model: FittedPoems, cohort: MultiOmics) -> tuple[dict, dict]:
@@ -32,6 +32,21 @@ def test_effects_stay_and_residuals_move_as_rows(
         assert sorted(source) == list(range(len(source)))
         assert (source == np.arange(len(source))).mean() < 0.2
         np.testing.assert_allclose(np.cov(after.T), np.cov(before.T), atol=1e-5)
+
+
+def test_factors_of_zeros_and_ones_are_as_strong_in_the_permuted_cohort() -> None:
+    """Latents are drawn as widely as they are known: means and variances are the posterior's."""
+    planted = poems.simulate(
+        60, 40, 2, density=0.3, n_views=2, effect=(1.5, 2.0), n_subtypes=1, seed=0,
+        kinds={"view1": "bernoulli"},
+    )  # fmt: skip
+    model = poems.fit(planted.cohort, seed=0, epochs=10, n_latent=3, progress=False)
+    known, rng = model.sample_estimates, np.random.default_rng(0)
+    draws = torch.stack([latents_of_truth(model, rng) for _ in range(400)])
+    error = (known.variance / len(draws)).sqrt()
+    assert ((draws.mean(dim=0) - known.loc).abs() < 5 * error).all()
+    torch.testing.assert_close(draws.var(dim=0), known.variance, rtol=0.4, atol=0.0)
+    assert (known.variance > 0).all()
 
 
 def test_what_was_not_measured_stays_so(

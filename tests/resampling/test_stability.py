@@ -93,16 +93,6 @@ def test_biomarkers_are_the_planted_features(planted: Simulation, found: Stabili
     assert len(found.biomarkers(fdr=0.3)) >= len(table) >= len(found.biomarkers(fdr=0.03))
 
 
-def test_rates_of_zeros_and_ones_are_said_to_be_optimistic(found: Stability) -> None:
-    assert found.findings == ()
-    settings = found.reference.settings.updated(likelihood={"protein": "bernoulli"})
-    of_calls = replace(found, reference=replace(found.reference, settings=settings))
-    (said,) = of_calls.findings
-    assert said.items == ("protein",)
-    assert "--fdr 0.05" in said.message
-    assert replace(of_calls, n_permutations=0).findings == ()
-
-
 def test_the_number_of_subtypes_is_that_of_the_fit(found: Stability) -> None:
     assert found.n_subtypes == find_subtypes(found.reference).n_subtypes
     alone = replace(found.reference, numbers_stored=())

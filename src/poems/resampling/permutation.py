@@ -13,13 +13,43 @@ from poems.scaling.sizes import from_counts, size_columns
 from poems.settings.schema import Settings
 
 
+def has_own_scale(model: FittedPoems) -> bool:
+    """Whether values of any view are on their own scale: 0 and 1, counts, levels, fractions."""
+    views = range(len(model.view_names))
+    return any(isinstance(model.module.likelihood(i), OwnScaleLikelihood) for i in views)
+
+
+def latents_of_truth(model: FittedPoems, rng: np.random.Generator) -> torch.Tensor:
+    """Return what the samples' latents are to be in the new cohort: (n_samples, n_latent).
+
+    Posterior means where all views are Gaussian. They vary less than factors do, the less the
+    values tell of them: where values are 0 and 1, the factors of a cohort made of them had half
+    of the real ones' size. So where a view is on its own scale, latents are drawn from the
+    posterior (plausible values: Mislevy 1991).
+
+    Examples
+    --------
+    >>> import poems
+    >>> model = poems.fit(poems.simulate(60, 40, seed=0).cohort, epochs=5, progress=False)
+    >>> latents = latents_of_truth(model, np.random.default_rng(0))
+    >>> torch.equal(latents, model.sample_estimates.loc)
+    True
+    """
+    known = model.sample_estimates
+    if not has_own_scale(model):
+        return known.loc
+    noise = torch.from_numpy(rng.standard_normal(known.loc.shape)).to(known.loc)
+    return known.loc + known.variance.sqrt() * noise
+
+
 @torch.no_grad()
 def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> MultiOmics:
     """Give each sample's predictions the residuals of another one.
 
     x*_nvj = eta_vj(z_n) + (x_mvj - eta_vj(z_m)), m a permutation of the samples
-    on which the view was measured, drawn anew for each view. What the model
-    says of the cohort is the truth about this one: its factors drive the
+    on which the view was measured, drawn anew for each view; z are the posterior
+    means, or drawn (:func:`latents_of_truth`).
+    What the model says of the cohort is the truth about this one: its factors drive the
     features with non-zero loadings, and nothing else is related to them. Where values are
     no prediction and a residual added up, these are quantile residuals: u, drawn evenly between
     P(X < x) and P(X <= x) at eta_vj(z_m), and the value up to which the probability is u at
@@ -30,11 +60,11 @@ def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> Mul
     Parameters
     ----------
     model
-        The fit, whose latents and loadings become the truth.
+        The fit, whose loadings become the truth.
     cohort
         The cohort that it was fitted on.
     seed
-        Seed of the permutations.
+        Seed of the latents and permutations.
 
     Returns
     -------
@@ -43,8 +73,9 @@ def permuted_cohort(model: FittedPoems, cohort: MultiOmics, *, seed: int) -> Mul
     """
     rng = np.random.default_rng(seed)
     batch, _ = model.preprocessing.apply(cohort)
-    predicted = model.module.predict(model.sample_estimates.loc)
-    linear = model.module.linear_predictors(model.sample_estimates.loc)
+    latents = latents_of_truth(model, rng)
+    predicted = model.module.predict(latents)
+    linear = model.module.linear_predictors(latents)
     views = {}
     for i, name in enumerate(model.view_names):
         x, eta = batch.values[name].numpy(), predicted[name].numpy()

@@ -13,10 +13,9 @@ import pandas as pd
 
 from poems.clustering.tried import number_to_report
 from poems.errors import SettingsError
-from poems.findings import Finding, name_some
+from poems.findings import name_some
 from poems.fitting.numbers import number_judgements
 from poems.fitting.result import FittedPoems
-from poems.nn.likelihoods import kinds_of
 from poems.notebook import card
 from poems.resampling.consensus import ConsensusSubtypes, co_association, subtypes_of
 from poems.resampling.draws import Resample
@@ -105,24 +104,6 @@ class Stability:
         ]
         heads = ("factor", "found in refits", "similarity", "by chance at most")
         return card(first, lines, heads, rows)
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What is to be known of the error rates.
-
-        In simulated cohorts of 0 and 1 the realised rates lay above the nominal ones
-        (``benchmarks/fdr.py --family binary``).
-        """
-        kinds = kinds_of(self.reference.settings.model, self.reference.view_names)
-        binary = [view for view, kind in kinds.items() if kind == "binary"]
-        if not binary or not self.n_permutations:
-            return ()
-        text = (
-            f"false discovery rates of {name_some(binary, 8)}, whose values are 0 and 1, are "
-            "optimistic: in simulations 14% of the biomarkers were wrong at a nominal rate of 10%. "
-            "Ask for half of the rate that would do (--fdr 0.05, in Python biomarkers(0.05))"
-        )
-        return (Finding("warning", "rates-of-binary-values", text, items=tuple(binary)),)
 
     @property
     def samples(self) -> pd.Index:

@@ -13,7 +13,8 @@ from poems.fitting.result import FittedPoems
 from poems.resampling.alignment import Alignment, align, aligned_loadings, chance_similarity
 from poems.resampling.consensus import consensus_latent, ensemble
 from poems.resampling.draws import Draw, Resample
-from poems.resampling.error_control import pair_scores, q_values, wrong_scores
+from poems.resampling.error_control import JudgedScores, judged_scores, pair_scores, q_values
+from poems.resampling.permutation import has_own_scale
 from poems.resampling.refits import Refit, all_features
 from poems.resampling.result import Stability
 
@@ -56,7 +57,8 @@ def summarise(
     frequency = {name: np.mean([each[name] != 0 for each in aligned], axis=0) for name in loadings}
     if repetitions:
         truth = {name: table.to_numpy() for name, table in reference.loadings.items()}
-        q = q_values(scores, [_wrong_in(truth, each) for each in repetitions])
+        judged = [_judged(truth, each) for each in repetitions]
+        q = q_values(scores, judged, by_share=has_own_scale(reference))
     else:
         q = {name: np.full(table.shape, np.nan) for name, table in scores.items()}
 
@@ -96,14 +98,14 @@ def summarise(
     )
 
 
-def _wrong_in(truth: Mapping[str, Any], repetition: Sequence[Refit]) -> Any:
-    """Return the scores of a repetition's wrong pairs; its first fit is its reference."""
+def _judged(truth: Mapping[str, Any], repetition: Sequence[Refit]) -> JudgedScores:
+    """Return the scores of a repetition's pairs; its first fit is its reference."""
     own, *refits = repetition
     aligned = [
         aligned_loadings(each.loadings, align(own.loadings, own.latent, each.loadings, each.latent))
         for each in refits
     ]
-    return wrong_scores(truth, own.loadings, pair_scores(aligned))
+    return judged_scores(truth, own.loadings, pair_scores(aligned))
 
 
 def _factor_stability(

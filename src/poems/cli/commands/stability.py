@@ -225,7 +225,6 @@ def _refit_and_write(cohort: MultiOmics, request: _Request) -> tuple[Stability, 
             n_jobs=request.jobs,
             progress=not request.quiet,
         )
-        log_findings(found.findings)
         subtypes = found.consensus_subtypes(request.n_subtypes)
         _write(folder, found, subtypes, request.fdr)
     return found, subtypes
@@ -268,7 +267,6 @@ def _show(
     seconds: float,
 ) -> None:
     heading(console, f"{len(found.runs)} refits ({request.resample}), {seconds:.0f} s in all.")
-    print_findings(console, found.findings, all_notes=True)
     _print_factors(console, found, request.fdr)
     if len(found.held_out_r2):
         of_deviance = found.reference.share_of == "deviance"
