@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     answer_interrupts()
     # Loading libraries makes a million objects that stay: looking through them again and again
     # takes a tenth of a short command's time.
-    gc.set_threshold(400_000, 50, 50)
+    gc.set_threshold(1_000_000, 50, 50)
     for stream in (sys.stdout, sys.stderr):
         # A terminal without, say, '²' gets a question mark rather than a crash.
         if hasattr(stream, "reconfigure"):
