@@ -221,6 +221,15 @@ def test_a_report_is_written_without_torch(full_run: Path, tmp_path: Path) -> No
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == ""
 
 
+def test_nor_does_survival_take_the_networks(
+    full_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Asked for, it would fail.
+    monkeypatch.setattr("poems.fitting.stored.StoredFit.model", property(lambda _: 1 / 0))
+    write_report(full_run, tmp_path / "page.html", time="time", event="event")
+    assert (tmp_path / "page_tables" / "survival_cox.csv").exists()
+
+
 def test_pictures_of_many_points_stay_small_and_their_letters_sharp() -> None:
     rng = np.random.default_rng(0)
 

@@ -125,7 +125,7 @@ def survival_tables(
     for flag, names in (("--time", [time]), ("--event", [event]), ("--covariates", covariates)):
         for name in names:
             _column(run, name, flag)
-    latent = run.model.latent.set_axis(run.obs.index)
+    latent = run.fit.latent.set_axis(run.obs.index)
     try:
         survival = survival_analysis(
             latent,
