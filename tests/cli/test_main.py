@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -393,6 +394,13 @@ def test_what_is_wrong_is_said_without_a_traceback(
     assert captured.err.startswith("error: ") == (code == 1)
     assert "Traceback" not in captured.err
     assert not Path("o").exists()
+
+
+def test_garbage_is_not_searched_for_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_exit: list[object] = []
+    monkeypatch.setattr("atexit.register", at_exit.append)
+    assert poems_here("--version") == 0
+    assert gc.freeze in at_exit
 
 
 def test_help_is_complete_and_imports_nothing_heavy(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ What a command needs is imported when it runs, so that ``poems --help`` is quick
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import sys
@@ -126,6 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Loading libraries makes a million objects that stay: looking through them again and again
     # takes a tenth of a short command's time.
     gc.set_threshold(1_000_000, 50, 50)
+    # Nor once more when all is done, when the system takes everything back anyway.
+    atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
         # A terminal without, say, '²' gets a question mark rather than a crash.
         if hasattr(stream, "reconfigure"):
