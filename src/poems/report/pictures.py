@@ -138,7 +138,7 @@ def _fewer_colours(found: re.Match[bytes]) -> bytes:
     target = io.BytesIO()
     # The one method that keeps what is transparent so.
     reduced = picture.convert("RGBA").quantize(_COLOURS, method=Image.Quantize.FASTOCTREE)
-    reduced.save(target, "PNG", optimize=True)
+    reduced.save(target, "PNG")
     return base64.b64encode(target.getvalue())
 
 
