@@ -22,9 +22,13 @@ Rng = np.random.Generator
 
 # Of fewer samples nothing can be drawn that would tell: no number above 1 holds.
 FEWEST_JUDGED: Final = 10
-# Of more samples, that many are drawn from.
-MOST_SAMPLES: Final = 250
+# Of more samples, that many are drawn from: of a subtype of 5 % are 25.
+MOST_SAMPLES: Final = 500
 _SUBSAMPLES: Final = 12
+# Starts of k-means in each of them, as many as the fit's own clusters have.
+_STARTS_AGAIN: Final = 20
+# Cohorts without groups have that many samples at most.
+_MOST_GROUPLESS: Final = 250
 # Cohorts without groups of each shape.
 _GROUPLESS: Final = 8
 # Where the chance of a number is in between, so many more of the shape that decides.
@@ -50,7 +54,7 @@ def try_numbers(
     Parameters
     ----------
     redraws
-        What embeds samples anew; more than 250 samples are too many, see :func:`drawn_rows`.
+        What embeds samples anew; more than 500 samples are too many, see :func:`drawn_rows`.
     partitions
         Number of clusters to the cluster of each of these samples, from 0.
     seed
@@ -79,11 +83,13 @@ def try_numbers(
     points = embedded(redraws, rows) if several else np.empty(0)
     sizes = {k: tuple(map(int, np.bincount(labels, minlength=k))) for k, labels in possible.items()}
     jaccard = {
-        k: tuple(map(float, jaccard_indices(labels, k, rows, kmeans_of_each(points, k, rng))))
+        k: tuple(map(float, _found_again(points, labels, k, rows, rng)))
         for k, labels in drawn.items()
     }
     again = [k for k in several if NumberTried(k, sizes[k], jaccard[k], None, None).found_again]
-    apart = _separated(redraws, drawn, again, rng)
+    fewer = _fewer_rows(n_samples, rng)
+    few, of_few = redraws.some(fewer), {k: labels[fewer] for k, labels in drawn.items()}
+    apart = _separated(few, of_few, again, rng)
     found = []
     for k, labels in possible.items():
         if k == 1:
@@ -96,17 +102,31 @@ def try_numbers(
             )
         else:
             found.append(NumberTried(k, sizes[k], (0.0,) * k, 0.0, 0.0))
-    return _clearest_named(redraws, found, rng)
+    return _clearest_named(few, of_few, found, rng)
+
+
+def _found_again(points: Floats, labels: Codes, k: int, rows: Codes, rng: Rng) -> Floats:
+    clusters = kmeans_of_each(points, k, rng, n_starts=_STARTS_AGAIN)
+    return jaccard_indices(labels, k, rows, clusters)
+
+
+def _fewer_rows(n_samples: int, rng: Rng) -> Codes:
+    """Rows of those samples that cohorts without groups are made of."""
+    return np.sort(rng.permutation(n_samples)[:_MOST_GROUPLESS])
 
 
 def _clearest_named(
-    redraws: Redraws, tried: Sequence[NumberTried], rng: Rng
+    redraws: Redraws, partitions: Mapping[int, Codes], tried: Sequence[NumberTried], rng: Rng
 ) -> tuple[NumberTried, ...]:
     """Where no number has a gap, name that which is found again farthest beyond chance."""
-    sound = [each for each in tried if each.n_clusters > 1 and each.sound]
-    if not sound or any(each.apart for each in sound):
+    sound = [each.n_clusters for each in tried if each.n_clusters > 1 and each.sound]
+    if not sound or any(each.apart and each.sound for each in tried):
         return tuple(tried)
-    found = beyond_chance(redraws, {each.n_clusters: each.mean_jaccard for each in sound}, rng)
+    # Of as many samples as cohorts without groups have, for more are found again better.
+    rows = subsamples(len(redraws.latents), _SUBSAMPLES, rng)
+    points = embedded(redraws, rows)
+    own = {k: float(_found_again(points, partitions[k], k, rows, rng).mean()) for k in sound}
+    found = beyond_chance(redraws, own, rng)
     best = max(found, key=lambda k: found[k].surplus)
     clearest = best if found[best].beyond else None
     return tuple(
@@ -118,12 +138,12 @@ def _clearest_named(
 
 
 def drawn_rows(n_samples: int, seed: int) -> Codes:
-    """Return the rows of the samples that are drawn from: all, or a random 250.
+    """Return the rows of the samples that are drawn from: all, or a random 500.
 
     Examples
     --------
     >>> drawn_rows(3, seed=0).tolist(), len(drawn_rows(5000, seed=0))
-    ([0, 1, 2], 250)
+    ([0, 1, 2], 500)
     """
     if n_samples <= MOST_SAMPLES:
         return np.arange(n_samples, dtype=np.intp)

@@ -98,6 +98,7 @@ def coordinates_from_distances(
     variances: Floats | None = None,
     n_coordinates: int = 11,
     rounds: int = FUSION_ROUNDS,
+    cohort_size: int | None = None,
 ) -> Floats:
     """Compute what :func:`network_coordinates` does from the views' :func:`pairwise_distances`.
 
@@ -107,9 +108,11 @@ def coordinates_from_distances(
         As there.
     views
         Distances of shape (n_samples, n_samples), one per view.
+    cohort_size
+        Of how many samples these stand for a network, see :func:`neighbours`.
     """
     distances = list(views)
-    n_neighbours = neighbours(len(distances[0] if latents is None else latents))
+    n_neighbours = neighbours(len(distances[0] if latents is None else latents), cohort_size)
     points = []
     if latents is not None:
         points.append((latents, np.zeros_like(latents) if variances is None else variances))
@@ -128,14 +131,19 @@ def coordinates_from_distances(
     return diffusion_coordinates(fused, n_coordinates)
 
 
-def neighbours(n_samples: int) -> int:
+def neighbours(n_samples: int, cohort_size: int | None = None) -> int:
     """Return how many neighbours a network of so many samples has: a tenth, from 5 to 20.
 
-    >>> neighbours(40), neighbours(100), neighbours(1000)
-    (5, 10, 20)
+    Where they were drawn from a cohort, it is the share of them that are neighbours among all of
+    it, and 5 at least: with as many neighbours as all have, those of a small group would be others.
+
+    >>> neighbours(40), neighbours(100), neighbours(1000), neighbours(200, 1000), neighbours(400, 500)
+    (5, 10, 20, 5, 16)
     """
     # Neighbours in a network, at most; small cohorts have fewer.
-    return max(1, min(20, max(5, n_samples // 10), n_samples - 1))
+    own = min(20, (cohort_size or n_samples) // 10)
+    drawn = own if cohort_size is None else round(own * n_samples / cohort_size)
+    return max(1, min(max(5, drawn), n_samples - 1))
 
 
 def pairwise_distances(values: Floats, there: Bools, weights: Floats | None = None) -> Floats:
