@@ -20,6 +20,8 @@ Separations = Mapping[Shape, Mapping[int, Floats]]
 # Halves of an even spread are the square root of 12 standard deviations apart, those of one that
 # has a peak are less: without a gap between them two clusters are no farther.
 EVEN_HALVES: Final = float(np.sqrt(12.0))
+# Standard errors from what is asked beyond which a chance counts as known.
+_SURE: Final = 1.5
 # By so much halves vary in cohorts of a hundred samples.
 _VARIES: Final = 1.1
 
@@ -53,15 +55,30 @@ class Apart:
         In what share of cohorts without groups they are as far or farther.
     shape
         The shape of those in which they are so most often.
+    n_draws
+        Cohorts of that shape.
+    settled
+        Whether more draws would hardly change what follows: the chance is more than
+        1.5 standard errors from :data:`MOST_CHANCE`, and from its share for one of the numbers
+        tried, or the separation is less than :func:`needed_separation` anyway.
     """
 
     separation: float
     limit: float
     chance: float
     shape: Shape
+    n_draws: int
+    settled: bool
+
+    @property
+    def apart(self) -> bool:
+        """Whether they are farther apart than the limit."""
+        return self.separation > self.limit
 
 
-def against_chance(own: Floats, none: Separations, n_clusters: int, smallest: int) -> Apart:
+def against_chance(
+    own: Floats, none: Separations, n_clusters: int, smallest: int, n_tried: int = 1
+) -> Apart:
     """Compare separations with those in cohorts without groups.
 
     Separations without groups are taken as normal, with the mean of each shape and space. Their
@@ -79,6 +96,8 @@ def against_chance(own: Floats, none: Separations, n_clusters: int, smallest: in
         The number.
     smallest
         Samples of the smallest cluster.
+    n_tried
+        How many numbers are tried.
 
     Examples
     --------
@@ -97,14 +116,34 @@ def against_chance(own: Floats, none: Separations, n_clusters: int, smallest: in
     limits = np.maximum(limits, needed_separation(smallest))
     # A space in which clusters are far enough, if there is one; then by how sure that is.
     best = max(range(len(own)), key=lambda at: (own[at] > limits[at], beyond[at]))
-    chance = float(ndtr(-beyond[best]))
     shape = shapes[int(by_shape[:, best].argmin())]
-    return Apart(float(own[best]), float(limits[best]), chance, shape)
+    settled = _settled(float(beyond[best]), none[shape], n_clusters, n_tried)
+    return Apart(
+        float(own[best]),
+        float(limits[best]),
+        float(ndtr(-beyond[best])),
+        shape,
+        len(none[shape][n_clusters]),
+        settled or float(own[best]) <= needed_separation(smallest),
+    )
+
+
+def _settled(beyond: float, draws: Mapping[int, Floats], n_clusters: int, n_tried: int) -> bool:
+    """Whether so many standard deviations beyond the mean are clearly enough, or clearly not."""
+    n_free = sum(len(each) - 1 for each in _near(draws, n_clusters))
+    # Of a mean, and of a quantile with its standard deviation estimated.
+    error = np.sqrt(1.0 / len(draws[n_clusters]) + beyond**2 / (2.0 * n_free))
+    asked = -ndtri([MOST_CHANCE, MOST_CHANCE / n_tried])
+    return bool((np.abs(beyond - asked) > _SURE * error).all())
+
+
+def _near(draws: Mapping[int, Floats], n_clusters: int) -> list[Floats]:
+    return [draws[k] for k in (n_clusters - 1, n_clusters, n_clusters + 1) if k in draws]
 
 
 def _spread(draws: Mapping[int, Floats], n_clusters: int) -> Floats:
     """Standard deviation of separations in shares of their mean, in each space."""
-    near = [draws[k] for k in (n_clusters - 1, n_clusters, n_clusters + 1) if k in draws]
+    near = _near(draws, n_clusters)
     means = [each.mean(axis=0) for each in near]
     # Separations of clusters that were empty in every draw are 0, and so is their spread.
     shares = [

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from poems.clustering.groupless import ORDER, GrouplessCohorts
 from poems.clustering.lloyd import kmeans_of_each
-from poems.clustering.redraws import SHAPES, Groupless, Redraws, Shape
+from poems.clustering.redraws import Groupless, Shape
 from poems.clustering.tried import MOST_CHANCE
 
 Floats = npt.NDArray[np.float64]
@@ -25,8 +26,6 @@ _SUBSAMPLES: Final = 3
 _STARTS: Final = 3
 # Angles of mean indices vary by so much at least, however little they do in a few cohorts.
 _LEAST_SPREAD: Final = 0.03
-# Bent continua are found again best in most numbers: what is so in them need not be tried further.
-_ORDER: Final[tuple[Shape, ...]] = tuple(reversed(SHAPES))
 
 
 class OfSome(Protocol):
@@ -60,6 +59,11 @@ class Again:
     def beyond(self) -> bool:
         """Whether it exceeds the limit."""
         return self.jaccard > self.limit
+
+    def limit_of(self, jaccard: float) -> float:
+        """Return the limit beside the index of more samples, which is as far beyond it by angle."""
+        angle = _angle(jaccard) - _angle(self.jaccard) + _angle(self.limit)
+        return float(np.sin(np.clip(angle, 0.0, np.pi / 2)) ** 2)
 
 
 def subsamples(n_samples: int, n_draws: int, rng: Rng) -> Codes:
@@ -108,7 +112,7 @@ def jaccard_indices(labels: Codes, n_clusters: int, rows: Codes, clusters: Codes
     return mean
 
 
-def beyond_chance(redraws: Redraws, own: Mapping[int, float], rng: Rng) -> dict[int, Again]:
+def beyond_chance(cohorts: GrouplessCohorts, own: Mapping[int, float], rng: Rng) -> dict[int, Again]:
     """Compare how well clusters are found again with cohorts that have no groups.
 
     Parts of a continuum are found again as well, two or three of them nearly always. Indices
@@ -120,8 +124,8 @@ def beyond_chance(redraws: Redraws, own: Mapping[int, float], rng: Rng) -> dict[
 
     Parameters
     ----------
-    redraws
-        What draws cohorts without groups.
+    cohorts
+        Cohorts without groups.
     own
         Mean Jaccard index by number of clusters.
     rng
@@ -133,13 +137,13 @@ def beyond_chance(redraws: Redraws, own: Mapping[int, float], rng: Rng) -> dict[
     """
     found: dict[int, Again] = {}
     least = -float(ndtri(MOST_CHANCE / max(1, len(own))))
-    for shape in _ORDER:
+    for shape in ORDER:
         left = [k for k in own if k not in found or found[k].beyond]
         if not left:
             break
         tried = sorted({each for k in left for each in (k - 1, k, k + 1) if each > 1})
         angles = {
-            k: _angle(each) for k, each in _without_groups(redraws, shape, tried, rng).items()
+            k: _angle(each) for k, each in _without_groups(cohorts, shape, tried, rng).items()
         }
         for k in left:
             near = [angles[each].var(ddof=1) for each in (k - 1, k, k + 1) if each in angles]
@@ -160,10 +164,10 @@ def _angle(index: float | Floats) -> Floats:
 
 
 def _without_groups(
-    redraws: Redraws, shape: Shape, numbers: Iterable[int], rng: Rng
+    cohorts: GrouplessCohorts, shape: Shape, numbers: Iterable[int], rng: Rng
 ) -> dict[int, Floats]:
     """Mean Jaccard index in each of some cohorts without groups, by number of clusters."""
-    none = [redraws.without_groups(rng, shape) for _ in range(_GROUPLESS)]
+    none = cohorts.of(shape, 0, _GROUPLESS)
     drawn = [_drawn(each, rng) for each in none]
     found = {}
     for k in numbers:

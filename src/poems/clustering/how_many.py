@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from poems.clustering.chance import Apart, Separations, against_chance
 from poems.clustering.found_again import beyond_chance, embedded, jaccard_indices, subsamples
+from poems.clustering.groupless import GrouplessCohorts, separated
 from poems.clustering.lloyd import kmeans_of_each
-from poems.clustering.redraws import SHAPES, Groupless, Redraws, Shape
-from poems.clustering.separation import least_separation, told_apart_by
+from poems.clustering.redraws import Redraws
+from poems.clustering.separation import told_apart_by
 from poems.clustering.tried import NumberTried
 
 Floats = npt.NDArray[np.float64]
@@ -29,13 +29,6 @@ _SUBSAMPLES: Final = 12
 _STARTS_AGAIN: Final = 20
 # Cohorts without groups have that many samples at most.
 _MOST_GROUPLESS: Final = 250
-# Cohorts without groups of each shape.
-_GROUPLESS: Final = 8
-# Where the chance of a number is in between, so many more of the shape that decides.
-_MORE: Final = 16
-_UNSURE: Final = (0.005, 0.2)
-# Starts of k-means in each of them.
-_STARTS: Final = 3
 # Of how many factors it is said that clusters differ by them, and from which share of the first.
 _FACTORS_NAMED: Final = 2
 _AS_MUCH: Final = 0.5
@@ -89,7 +82,8 @@ def try_numbers(
     again = [k for k in several if NumberTried(k, sizes[k], jaccard[k], None, None).found_again]
     fewer = _fewer_rows(n_samples, rng)
     few, of_few = redraws.some(fewer), {k: labels[fewer] for k, labels in drawn.items()}
-    apart = _separated(few, of_few, again, rng)
+    cohorts = GrouplessCohorts(few, rng)
+    apart = separated(few, of_few, again, cohorts, rng)
     found = []
     for k, labels in possible.items():
         if k == 1:
@@ -102,7 +96,7 @@ def try_numbers(
             )
         else:
             found.append(NumberTried(k, sizes[k], (0.0,) * k, 0.0, 0.0))
-    return _clearest_named(few, of_few, found, rng)
+    return _clearest_named(found, cohorts, few if len(fewer) < n_samples else None, of_few, rng)
 
 
 def _found_again(points: Floats, labels: Codes, k: int, rows: Codes, rng: Rng) -> Floats:
@@ -116,21 +110,34 @@ def _fewer_rows(n_samples: int, rng: Rng) -> Codes:
 
 
 def _clearest_named(
-    redraws: Redraws, partitions: Mapping[int, Codes], tried: Sequence[NumberTried], rng: Rng
+    tried: Sequence[NumberTried],
+    cohorts: GrouplessCohorts,
+    fewer: Redraws | None,
+    partitions: Mapping[int, Codes],
+    rng: Rng,
 ) -> tuple[NumberTried, ...]:
-    """Where no number has a gap, name that which is found again farthest beyond chance."""
-    sound = [each.n_clusters for each in tried if each.n_clusters > 1 and each.sound]
-    if not sound or any(each.apart and each.sound for each in tried):
+    """Where no number has a gap, name that which is found again farthest beyond chance.
+
+    ``fewer``: those of the samples that cohorts without groups are made of, and their clusters;
+    more are found again better. ``None`` if they are all.
+    """
+    sound = {each.n_clusters: each for each in tried if each.n_clusters > 1 and each.sound}
+    if not sound or any(each.apart for each in sound.values()):
         return tuple(tried)
-    # Of as many samples as cohorts without groups have, for more are found again better.
-    rows = subsamples(len(redraws.latents), _SUBSAMPLES, rng)
-    points = embedded(redraws, rows)
-    own = {k: float(_found_again(points, partitions[k], k, rows, rng).mean()) for k in sound}
-    found = beyond_chance(redraws, own, rng)
+    own = {k: each.mean_jaccard for k, each in sound.items()}
+    if fewer is not None:
+        rows = subsamples(len(fewer.latents), _SUBSAMPLES, rng)
+        points = embedded(fewer, rows)
+        own = {k: float(_found_again(points, partitions[k], k, rows, rng).mean()) for k in sound}
+    found = beyond_chance(cohorts, own, rng)
     best = max(found, key=lambda k: found[k].surplus)
     clearest = best if found[best].beyond else None
     return tuple(
-        replace(each, again_without_groups=beside.limit, clearest=each.n_clusters == clearest)
+        replace(
+            each,
+            again_without_groups=beside.limit_of(each.mean_jaccard),
+            clearest=each.n_clusters == clearest,
+        )
         if (beside := found.get(each.n_clusters))
         else each
         for each in tried
@@ -155,51 +162,3 @@ def _factors(shares: Floats) -> tuple[int, ...]:
     """Which factors tell clusters apart, from 1: one, or two of which the second does it, too."""
     most = np.argsort(-shares, kind="stable")[:_FACTORS_NAMED]
     return tuple(int(at) + 1 for at in most if 0 < shares[at] >= _AS_MUCH * shares[most[0]])
-
-
-def _separated(
-    redraws: Redraws, partitions: Mapping[int, Codes], again: Sequence[int], rng: Rng
-) -> dict[int, Apart]:
-    """How far clusters are apart, beside cohorts without groups; more of these where it is close.
-
-    ``again``: numbers that are found again; only of these may one hold.
-    """
-    if not partitions:
-        return {}
-    none = {shape: _without_groups(redraws, shape, partitions, _GROUPLESS, rng) for shape in SHAPES}
-    found = _compared(redraws, partitions, none)
-    close = [k for k in again if _UNSURE[0] < found[k].chance < _UNSURE[1]]
-    near = [k for k in partitions if any(abs(k - each) <= 1 for each in close)]
-    for shape in sorted({found[k].shape for k in close}):
-        more = _without_groups(redraws, shape, near, _MORE, rng)
-        none[shape] |= {k: np.concatenate([none[shape][k], more[k]]) for k in near}
-    return _compared(redraws, partitions, none) if close else found
-
-
-def _compared(
-    redraws: Redraws, partitions: Mapping[int, Codes], none: Separations
-) -> dict[int, Apart]:
-    found = {}
-    for k, labels in partitions.items():
-        own = np.array([least_separation(space, labels, k) for space in redraws.spaces])
-        smallest = int(np.bincount(labels, minlength=k).min())
-        found[k] = against_chance(own, none, k, smallest)
-    return found
-
-
-def _without_groups(
-    redraws: Redraws, shape: Shape, numbers: Iterable[int], n_draws: int, rng: Rng
-) -> dict[int, Floats]:
-    """Separations in cohorts without groups, (n_draws, n_spaces), by number of clusters."""
-    none = [redraws.without_groups(rng, shape) for _ in range(n_draws)]
-    points = np.stack([each.points for each in none])
-    found = {}
-    for k in numbers:
-        labels = kmeans_of_each(points, k, rng, n_starts=_STARTS)
-        apart = [_separations(each, own, k) for each, own in zip(none, labels, strict=True)]
-        found[k] = np.array(apart)
-    return found
-
-
-def _separations(cohort: Groupless, labels: Codes, k: int) -> list[float]:
-    return [least_separation(space, labels, k) for space in cohort.spaces]
