@@ -20,6 +20,9 @@ Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 _Numbers = TypeVar("_Numbers", Floats, Singles)
+# A sparse array: where rows start, columns and values, or scipy's own.
+_Rows = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Singles]
+_Near = _Rows | Any
 
 # The kernel's width as a share of the local distance, and the rounds of diffusion: the values
 # that similarity network fusion is used with.
@@ -27,7 +30,8 @@ _WIDTH = 0.5
 FUSION_ROUNDS = 20
 # A round that changes less than this share of the similarities is the last one.
 _SETTLED = 1e-4
-# Share of neighbours from which on ordinary arrays are multiplied sooner than sparse ones.
+# Share of neighbours from which on a network of so few samples is diffused sooner without the
+# sparse arrays of scipy, which take longer to make than all else does.
 _CROWDED = 0.05
 # Standard deviations at which the second network of the latents flattens each factor.
 _FLATTENED_AT = 1.5
@@ -364,11 +368,8 @@ def _rows_sum_to_one(network: _Numbers) -> _Numbers:
     return scaled
 
 
-def _nearest(network: Floats, n_neighbours: int) -> Any:
-    """Keep each sample's most similar samples, itself among them, rows summing to 1.
-
-    A sparse array, or an ordinary one where that is multiplied sooner.
-    """
+def _nearest(network: Floats, n_neighbours: int) -> _Near:
+    """Keep each sample's most similar samples, itself among them, rows summing to 1."""
     n_samples = len(network)
     kept = np.argpartition(-network, min(n_neighbours, n_samples) - 1, axis=1)[:, :n_neighbours]
     if kept.shape[1] > _CROWDED * n_samples:
@@ -377,22 +378,28 @@ def _nearest(network: Floats, n_neighbours: int) -> Any:
     flat = kept.ravel()
     near = sparse.csr_array((network[rows, flat], (rows, flat)), shape=network.shape)
     near = (near + near.T) / 2.0
-    near = (sparse.diags_array(1.0 / near.sum(axis=1)).tocsr() @ near).astype(np.float32)
-    return near.toarray() if near.nnz > _CROWDED * n_samples**2 else near
+    return (sparse.diags_array(1.0 / near.sum(axis=1)).tocsr() @ near).astype(np.float32)
 
 
-def _nearest_of_few(network: Floats, kept: npt.NDArray[np.intp]) -> Singles:
-    """Do the same without sparse arrays, which take longer to make than all else does."""
+def _nearest_of_few(network: Floats, kept: npt.NDArray[np.intp]) -> _Rows:
     near = np.zeros_like(network)
     np.put_along_axis(near, kept, np.take_along_axis(network, kept, axis=1), axis=1)
     near = (near + near.T) / 2.0
     # It is symmetric: sums of columns, one row after another as a sparse array would add them.
-    scaled: Singles = ((1.0 / near.sum(axis=0))[:, None] * near).astype(np.float32)
-    return scaled
+    near *= (1.0 / near.sum(axis=0))[:, None]
+    rows, columns = np.nonzero(near)
+    starts = np.concatenate([[0], np.bincount(rows, minlength=len(near)).cumsum()])
+    return starts, columns, near[rows, columns].astype(np.float32)
 
 
-def _diffused(near: Any, state: Singles) -> Singles:
+def _diffused(near: _Near, state: Singles) -> Singles:
     """One round for one network."""
+    if isinstance(near, tuple):
+        # Compiled when it is first called, not when it is imported.
+        from poems.clustering.diffusion_kernel import diffused
+
+        found: Singles = diffused(*near, state)
+        return found
     spread = near @ (near @ state.T).T
     spread = spread + spread.T
     # The diagonal, as a view: looking up its indices would take as long as a product.
