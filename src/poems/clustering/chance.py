@@ -57,10 +57,10 @@ class Apart:
         The shape of those in which they are so most often.
     n_draws
         Cohorts of that shape.
-    settled
-        Whether more draws would hardly change what follows: the chance is more than
-        1.5 standard errors from :data:`MOST_CHANCE`, and from its share for one of the numbers
-        tried, or the separation is less than :func:`needed_separation` anyway.
+    beyond, error
+        How many of their standard deviations above their mean, and its standard error.
+    possible
+        Whether the separation exceeds :func:`needed_separation`.
     """
 
     separation: float
@@ -68,17 +68,24 @@ class Apart:
     chance: float
     shape: Shape
     n_draws: int
-    settled: bool
+    beyond: float
+    error: float
+    possible: bool
 
     @property
     def apart(self) -> bool:
         """Whether they are farther apart than the limit."""
         return self.separation > self.limit
 
+    def settled(self, chance: float) -> bool:
+        """Whether the chance is that or less, or is not, whatever more draws would bring.
 
-def against_chance(
-    own: Floats, none: Separations, n_clusters: int, smallest: int, n_tried: int = 1
-) -> Apart:
+        That is, by more than 1.5 standard errors, or since the clusters are too near anyway.
+        """
+        return not self.possible or abs(self.beyond + float(ndtri(chance))) > _SURE * self.error
+
+
+def against_chance(own: Floats, none: Separations, n_clusters: int, smallest: int) -> Apart:
     """Compare separations with those in cohorts without groups.
 
     Separations without groups are taken as normal, with the mean of each shape and space. Their
@@ -96,8 +103,6 @@ def against_chance(
         The number.
     smallest
         Samples of the smallest cluster.
-    n_tried
-        How many numbers are tried.
 
     Examples
     --------
@@ -117,24 +122,19 @@ def against_chance(
     # A space in which clusters are far enough, if there is one; then by how sure that is.
     best = max(range(len(own)), key=lambda at: (own[at] > limits[at], beyond[at]))
     shape = shapes[int(by_shape[:, best].argmin())]
-    settled = _settled(float(beyond[best]), none[shape], n_clusters, n_tried)
+    n_draws = len(none[shape][n_clusters])
+    n_free = sum(len(each) - 1 for each in _near(none[shape], n_clusters))
     return Apart(
         float(own[best]),
         float(limits[best]),
         float(ndtr(-beyond[best])),
         shape,
-        len(none[shape][n_clusters]),
-        settled or float(own[best]) <= needed_separation(smallest),
+        n_draws,
+        float(beyond[best]),
+        # Of a mean, and of a quantile with its standard deviation estimated.
+        float(np.sqrt(1.0 / n_draws + beyond[best] ** 2 / (2.0 * n_free))),
+        bool(own[best] > needed_separation(smallest)),
     )
-
-
-def _settled(beyond: float, draws: Mapping[int, Floats], n_clusters: int, n_tried: int) -> bool:
-    """Whether so many standard deviations beyond the mean are clearly enough, or clearly not."""
-    n_free = sum(len(each) - 1 for each in _near(draws, n_clusters))
-    # Of a mean, and of a quantile with its standard deviation estimated.
-    error = np.sqrt(1.0 / len(draws[n_clusters]) + beyond**2 / (2.0 * n_free))
-    asked = -ndtri([MOST_CHANCE, MOST_CHANCE / n_tried])
-    return bool((np.abs(beyond - asked) > _SURE * error).all())
 
 
 def _near(draws: Mapping[int, Floats], n_clusters: int) -> list[Floats]:

@@ -1,4 +1,4 @@
-"""Cohorts without groups that are drawn when they are needed, and how far apart their clusters are."""
+"""Cohorts without groups, drawn when they are needed, and how far apart their clusters are."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def separated(
 
     As many of these are drawn as it takes for each answer not to hang on the draws: four of
     each shape, and as long as the chance is within 1.5 standard errors of what is asked
-    (:attr:`poems.clustering.chance.Apart.settled`) twice as many of the shape that decides, up to
+    (:meth:`poems.clustering.chance.Apart.settled`) twice as many of the shape that decides, up to
     128. What is not apart for sure beside one shape is not tried with the others.
 
     Parameters
@@ -101,12 +101,12 @@ def separated(
     none: dict[Shape, dict[int, Floats]] = {}
 
     def compared() -> dict[int, Apart]:
-        return {k: against_chance(own[k], none, k, smallest[k], len(own)) for k in own}
+        return {k: against_chance(own[k], none, k, smallest[k]) for k in own}
 
     for shape in ORDER:
         none[shape] = _separations(cohorts.of(shape, 0, _FIRST), partitions, rng)
         found = compared()
-        if not any(found[k].apart or not found[k].settled for k in again):
+        if not _maybe(found, again):
             return found
     near = [k for k in partitions if any(abs(k - each) <= 1 for each in again)]
     while doubtful := _doubtful(found, again, MOST_CHANCE / len(own)):
@@ -121,16 +121,24 @@ def _doubtful(
     found: Mapping[int, Apart], again: Sequence[int], least_chance: float
 ) -> dict[Shape, int]:
     """Shapes of which more cohorts are drawn, and how many there are."""
+    maybe = _maybe(found, again)
+    # What is least chance is asked only where there is another to choose.
+    borders = [MOST_CHANCE, least_chance] if len(maybe) > 1 else [MOST_CHANCE]
+
+    def settled(each: Apart) -> bool:
+        return all(map(each.settled, borders))
+
     # Of numbers whose gap is sure the largest is taken, whatever smaller ones have.
-    sure = [
-        k
-        for k in again
-        if found[k].settled and found[k].apart and found[k].chance < least_chance
-    ]
-    asked = [found[k] for k in again if k > max(sure, default=0)]
+    sure = [k for k in maybe if settled(found[k]) and found[k].chance < least_chance]
+    asked = [found[k] for k in maybe if k > max(sure, default=0)]
     return {
-        each.shape: each.n_draws for each in asked if not each.settled and each.n_draws < _MOST
+        each.shape: each.n_draws for each in asked if not settled(each) and each.n_draws < _MOST
     }
+
+
+def _maybe(found: Mapping[int, Apart], again: Sequence[int]) -> list[int]:
+    """Numbers that have a gap, or may have one."""
+    return [k for k in again if found[k].apart or not found[k].settled(MOST_CHANCE)]
 
 
 def _separations(none: list[Groupless], numbers: Iterable[int], rng: Rng) -> dict[int, Floats]:

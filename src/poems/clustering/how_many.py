@@ -9,7 +9,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from poems.clustering.found_again import beyond_chance, embedded, jaccard_indices, subsamples
+from poems.clustering.found_again import (
+    STARTS,
+    beyond_chance,
+    embedded,
+    jaccard_indices,
+    subsamples,
+)
 from poems.clustering.groupless import GrouplessCohorts, separated
 from poems.clustering.lloyd import kmeans_of_each
 from poems.clustering.redraws import Redraws
@@ -25,8 +31,6 @@ FEWEST_JUDGED: Final = 10
 # Of more samples, that many are drawn from: of a subtype of 5 % are 25.
 MOST_SAMPLES: Final = 500
 _SUBSAMPLES: Final = 12
-# Starts of k-means in each of them, as many as the fit's own clusters have.
-_STARTS_AGAIN: Final = 20
 # Cohorts without groups have that many samples at most.
 _MOST_GROUPLESS: Final = 250
 # Of how many factors it is said that clusters differ by them, and from which share of the first.
@@ -100,7 +104,7 @@ def try_numbers(
 
 
 def _found_again(points: Floats, labels: Codes, k: int, rows: Codes, rng: Rng) -> Floats:
-    clusters = kmeans_of_each(points, k, rng, n_starts=_STARTS_AGAIN)
+    clusters = kmeans_of_each(points, k, rng, n_starts=STARTS)
     return jaccard_indices(labels, k, rows, clusters)
 
 

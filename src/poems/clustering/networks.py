@@ -22,7 +22,6 @@ Bools = npt.NDArray[np.bool_]
 _Numbers = TypeVar("_Numbers", Floats, Singles)
 # A sparse array: where rows start, columns and values, or scipy's own.
 _Rows = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Singles]
-_Near = _Rows | Any
 
 # The kernel's width as a share of the local distance, and the rounds of diffusion: the values
 # that similarity network fusion is used with.
@@ -141,8 +140,10 @@ def neighbours(n_samples: int, cohort_size: int | None = None) -> int:
     Where they were drawn from a cohort, it is the share of them that are neighbours among all of
     it, and 5 at least: with as many neighbours as all have, those of a small group would be others.
 
-    >>> neighbours(40), neighbours(100), neighbours(1000), neighbours(200, 1000), neighbours(400, 500)
-    (5, 10, 20, 5, 16)
+    >>> neighbours(40), neighbours(100), neighbours(1000)
+    (5, 10, 20)
+    >>> neighbours(200, 1000), neighbours(400, 500)
+    (5, 16)
     """
     # Neighbours in a network, at most; small cohorts have fewer.
     own = min(20, (cohort_size or n_samples) // 10)
@@ -368,7 +369,7 @@ def _rows_sum_to_one(network: _Numbers) -> _Numbers:
     return scaled
 
 
-def _nearest(network: Floats, n_neighbours: int) -> _Near:
+def _nearest(network: Floats, n_neighbours: int) -> _Rows | Any:
     """Keep each sample's most similar samples, itself among them, rows summing to 1."""
     n_samples = len(network)
     kept = np.argpartition(-network, min(n_neighbours, n_samples) - 1, axis=1)[:, :n_neighbours]
@@ -392,13 +393,14 @@ def _nearest_of_few(network: Floats, kept: npt.NDArray[np.intp]) -> _Rows:
     return starts, columns, near[rows, columns].astype(np.float32)
 
 
-def _diffused(near: _Near, state: Singles) -> Singles:
+def _diffused(near: _Rows | Any, state: Singles) -> Singles:
     """One round for one network."""
     if isinstance(near, tuple):
         # Compiled when it is first called, not when it is imported.
         from poems.clustering.diffusion_kernel import diffused
 
-        found: Singles = diffused(*near, state)
+        starts, columns, weights = near
+        found: Singles = diffused(starts, columns, weights, state)
         return found
     spread = near @ (near @ state.T).T
     spread = spread + spread.T
