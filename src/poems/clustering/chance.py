@@ -78,11 +78,12 @@ class Apart:
         return self.separation > self.limit
 
     def settled(self, chance: float) -> bool:
-        """Whether the chance is that or less, or is not, whatever more draws would bring.
+        """Whether it is known that clusters are apart at that chance, or too near anyway."""
+        return not self.possible or self.known(chance)
 
-        That is, by more than 1.5 standard errors, or since the clusters are too near anyway.
-        """
-        return not self.possible or abs(self.beyond + float(ndtri(chance))) > _SURE * self.error
+    def known(self, chance: float) -> bool:
+        """Whether the chance is more than 1.5 standard errors from that one."""
+        return abs(self.beyond + float(ndtri(chance))) > _SURE * self.error
 
 
 def against_chance(own: Floats, none: Separations, n_clusters: int, smallest: int) -> Apart:

@@ -12,7 +12,7 @@ from poems.clustering.chance import Apart, against_chance
 from poems.clustering.lloyd import kmeans_of_each
 from poems.clustering.redraws import SHAPES, Groupless, Redraws, Shape
 from poems.clustering.separation import least_separation
-from poems.clustering.tried import MOST_CHANCE
+from poems.clustering.tried import MOST_CHANCE, NEARLY
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
@@ -25,6 +25,8 @@ ORDER: Final[tuple[Shape, ...]] = tuple(reversed(SHAPES))
 # what is asked; each step doubles them.
 _FIRST: Final = 4
 _MOST: Final = 128
+# Most of one where it is only about the words: whether clusters are nearly apart.
+_MOST_FOR_WORDS: Final = 16
 # Starts of k-means in each of them.
 _STARTS: Final = 5
 
@@ -106,7 +108,7 @@ def separated(
     for shape in ORDER:
         none[shape] = _separations(cohorts.of(shape, 0, _FIRST), partitions, rng)
         found = compared()
-        if not _maybe(found, again):
+        if not _maybe(found, again) and not _nearly(found, again):
             return found
     near = [k for k in partitions if any(abs(k - each) <= 1 for each in again)]
     while doubtful := _doubtful(found, again, MOST_CHANCE / len(own)):
@@ -122,6 +124,9 @@ def _doubtful(
 ) -> dict[Shape, int]:
     """Shapes of which more cohorts are drawn, and how many there are."""
     maybe = _maybe(found, again)
+    if not maybe:
+        unsure = [found[k] for k in _nearly(found, again) if not found[k].known(NEARLY)]
+        return {each.shape: each.n_draws for each in unsure if each.n_draws < _MOST_FOR_WORDS}
     # What is least chance is asked only where there is another to choose.
     borders = [MOST_CHANCE, least_chance] if len(maybe) > 1 else [MOST_CHANCE]
 
@@ -139,6 +144,11 @@ def _doubtful(
 def _maybe(found: Mapping[int, Apart], again: Sequence[int]) -> list[int]:
     """Numbers that have a gap, or may have one."""
     return [k for k in again if found[k].apart or not found[k].settled(MOST_CHANCE)]
+
+
+def _nearly(found: Mapping[int, Apart], again: Sequence[int]) -> list[int]:
+    """Numbers that are nearly apart, or may be."""
+    return [k for k in again if found[k].chance < NEARLY or not found[k].known(NEARLY)]
 
 
 def _separations(none: list[Groupless], numbers: Iterable[int], rng: Rng) -> dict[int, Floats]:
