@@ -107,6 +107,17 @@ def test_networks_are_fused_by_the_formula(n_neighbours: int) -> None:
     np.testing.assert_allclose(fused, (mean + mean.T) / 2.0, rtol=1e-5, atol=1e-8)
 
 
+def test_networks_are_fused_alike_with_sparse_arrays_and_compiled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(4)
+    networks = [similarities(pairwise_distances(*complete(rng.random((70, 4)))), 7) for _ in "ab"]
+    compiled = fuse(networks, 7)
+    monkeypatch.setattr("poems.clustering.networks._CROWDED", 1.0)
+    sparse = fuse(networks, 7)
+    np.testing.assert_allclose(compiled, sparse, rtol=2e-5)
+
+
 def test_more_rounds_than_it_takes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
     networks = [

@@ -20,6 +20,8 @@ Separations = Mapping[Shape, Mapping[int, Floats]]
 # Halves of an even spread are the square root of 12 standard deviations apart, those of one that
 # has a peak are less: without a gap between them two clusters are no farther.
 EVEN_HALVES: Final = float(np.sqrt(12.0))
+# Standard errors from what is asked beyond which a chance counts as known.
+_SURE: Final = 1.5
 # By so much halves vary in cohorts of a hundred samples.
 _VARIES: Final = 1.1
 
@@ -53,12 +55,35 @@ class Apart:
         In what share of cohorts without groups they are as far or farther.
     shape
         The shape of those in which they are so most often.
+    n_draws
+        Cohorts of that shape.
+    beyond, error
+        How many of their standard deviations above their mean, and its standard error.
+    possible
+        Whether the separation exceeds :func:`needed_separation`.
     """
 
     separation: float
     limit: float
     chance: float
     shape: Shape
+    n_draws: int
+    beyond: float
+    error: float
+    possible: bool
+
+    @property
+    def apart(self) -> bool:
+        """Whether they are farther apart than the limit."""
+        return self.separation > self.limit
+
+    def settled(self, chance: float) -> bool:
+        """Whether it is known that clusters are apart at that chance, or too near anyway."""
+        return not self.possible or self.known(chance)
+
+    def known(self, chance: float) -> bool:
+        """Whether the chance is more than 1.5 standard errors from that one."""
+        return abs(self.beyond + float(ndtri(chance))) > _SURE * self.error
 
 
 def against_chance(own: Floats, none: Separations, n_clusters: int, smallest: int) -> Apart:
@@ -97,14 +122,29 @@ def against_chance(own: Floats, none: Separations, n_clusters: int, smallest: in
     limits = np.maximum(limits, needed_separation(smallest))
     # A space in which clusters are far enough, if there is one; then by how sure that is.
     best = max(range(len(own)), key=lambda at: (own[at] > limits[at], beyond[at]))
-    chance = float(ndtr(-beyond[best]))
     shape = shapes[int(by_shape[:, best].argmin())]
-    return Apart(float(own[best]), float(limits[best]), chance, shape)
+    n_draws = len(none[shape][n_clusters])
+    n_free = sum(len(each) - 1 for each in _near(none[shape], n_clusters))
+    return Apart(
+        float(own[best]),
+        float(limits[best]),
+        float(ndtr(-beyond[best])),
+        shape,
+        n_draws,
+        float(beyond[best]),
+        # Of a mean, and of a quantile with its standard deviation estimated.
+        float(np.sqrt(1.0 / n_draws + beyond[best] ** 2 / (2.0 * n_free))),
+        bool(own[best] > needed_separation(smallest)),
+    )
+
+
+def _near(draws: Mapping[int, Floats], n_clusters: int) -> list[Floats]:
+    return [draws[k] for k in (n_clusters - 1, n_clusters, n_clusters + 1) if k in draws]
 
 
 def _spread(draws: Mapping[int, Floats], n_clusters: int) -> Floats:
     """Standard deviation of separations in shares of their mean, in each space."""
-    near = [draws[k] for k in (n_clusters - 1, n_clusters, n_clusters + 1) if k in draws]
+    near = _near(draws, n_clusters)
     means = [each.mean(axis=0) for each in near]
     # Separations of clusters that were empty in every draw are 0, and so is their spread.
     shares = [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -10,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from poems.clustering.groupless import ORDER, GrouplessCohorts
 from poems.clustering.lloyd import kmeans_of_each
-from poems.clustering.redraws import SHAPES, Groupless, Redraws, Shape
+from poems.clustering.redraws import Groupless
 from poems.clustering.tried import MOST_CHANCE
 
 Floats = npt.NDArray[np.float64]
@@ -19,14 +21,16 @@ Codes = npt.NDArray[np.intp]
 Rng = np.random.Generator
 
 _SHARE: Final = 0.8
-# Cohorts without groups of each shape, subsamples of each of them, and starts of k-means.
-_GROUPLESS: Final = 8
+# Starts of k-means in subsamples: as many as the fit's own clusters have, or small ones are missed.
+STARTS: Final = 20
+# Cohorts without groups of each shape: so many first, and as many again of numbers that are not
+# below the limit by more standard errors.
+_GROUPLESS: Final = (0, 4, 8)
+_SURE: Final = 1.5
+# Subsamples of each of them.
 _SUBSAMPLES: Final = 3
-_STARTS: Final = 3
 # Angles of mean indices vary by so much at least, however little they do in a few cohorts.
 _LEAST_SPREAD: Final = 0.03
-# Bent continua are found again best in most numbers: what is so in them need not be tried further.
-_ORDER: Final[tuple[Shape, ...]] = tuple(reversed(SHAPES))
 
 
 class OfSome(Protocol):
@@ -60,6 +64,11 @@ class Again:
     def beyond(self) -> bool:
         """Whether it exceeds the limit."""
         return self.jaccard > self.limit
+
+    def limit_of(self, jaccard: float) -> float:
+        """Return the limit beside the index of more samples, which is as far beyond it by angle."""
+        angle = _angle(jaccard) - _angle(self.jaccard) + _angle(self.limit)
+        return float(np.sin(np.clip(angle, 0.0, np.pi / 2)) ** 2)
 
 
 def subsamples(n_samples: int, n_draws: int, rng: Rng) -> Codes:
@@ -108,7 +117,9 @@ def jaccard_indices(labels: Codes, n_clusters: int, rows: Codes, clusters: Codes
     return mean
 
 
-def beyond_chance(redraws: Redraws, own: Mapping[int, float], rng: Rng) -> dict[int, Again]:
+def beyond_chance(
+    cohorts: GrouplessCohorts, own: Mapping[int, float], rng: Rng
+) -> dict[int, Again]:
     """Compare how well clusters are found again with cohorts that have no groups.
 
     Parts of a continuum are found again as well, two or three of them nearly always. Indices
@@ -120,8 +131,8 @@ def beyond_chance(redraws: Redraws, own: Mapping[int, float], rng: Rng) -> dict[
 
     Parameters
     ----------
-    redraws
-        What draws cohorts without groups.
+    cohorts
+        Cohorts without groups.
     own
         Mean Jaccard index by number of clusters.
     rng
@@ -133,23 +144,38 @@ def beyond_chance(redraws: Redraws, own: Mapping[int, float], rng: Rng) -> dict[
     """
     found: dict[int, Again] = {}
     least = -float(ndtri(MOST_CHANCE / max(1, len(own))))
-    for shape in _ORDER:
+    for shape in ORDER:
         left = [k for k in own if k not in found or found[k].beyond]
-        if not left:
-            break
-        tried = sorted({each for k in left for each in (k - 1, k, k + 1) if each > 1})
-        angles = {
-            k: _angle(each) for k, each in _without_groups(redraws, shape, tried, rng).items()
+        beside: dict[int, Again] = {}
+        angles: dict[int, Floats] = {}
+        for start, stop in itertools.pairwise(_GROUPLESS):
+            if not left:
+                break
+            tried = sorted({each for k in left for each in (k - 1, k, k + 1) if each > 1})
+            more = _without_groups(cohorts.of(shape, start, stop), tried, rng)
+            angles = {k: np.append(angles.get(k, ()), _angle(more[k])) for k in tried}
+            beside |= {k: _beside(own[k], k, angles, least) for k in left}
+            left = [k for k in left if beside[k].surplus > least - _SURE * _error(least, stop)]
+        found |= {
+            k: each
+            for k, each in beside.items()
+            if k not in found or each.surplus < found[k].surplus
         }
-        for k in left:
-            near = [angles[each].var(ddof=1) for each in (k - 1, k, k + 1) if each in angles]
-            spread = max(float(np.sqrt(np.mean(near))), _LEAST_SPREAD)
-            mean = float(angles[k].mean())
-            limit = float(np.sin(min(mean + least * spread, np.pi / 2)) ** 2)
-            beside = Again(own[k], limit, (float(_angle(own[k])) - mean) / spread)
-            if k not in found or beside.surplus < found[k].surplus:
-                found[k] = beside
     return found
+
+
+def _beside(own: float, k: int, angles: Mapping[int, Floats], least: float) -> Again:
+    near = [angles[each].var(ddof=1) for each in (k - 1, k, k + 1) if each in angles]
+    spread = max(float(np.sqrt(np.mean(near))), _LEAST_SPREAD)
+    mean = float(angles[k].mean())
+    limit = float(np.sin(min(mean + least * spread, np.pi / 2)) ** 2)
+    return Again(own, limit, (float(_angle(own)) - mean) / spread)
+
+
+def _error(least: float, n_cohorts: int) -> float:
+    """Standard error of a surplus that is about what is asked."""
+    # Spreads are pooled over three numbers.
+    return float(np.sqrt(1.0 / n_cohorts + least**2 / (6.0 * (n_cohorts - 1))))
 
 
 def _angle(index: float | Floats) -> Floats:
@@ -160,18 +186,17 @@ def _angle(index: float | Floats) -> Floats:
 
 
 def _without_groups(
-    redraws: Redraws, shape: Shape, numbers: Iterable[int], rng: Rng
+    none: Sequence[Groupless], numbers: Iterable[int], rng: Rng
 ) -> dict[int, Floats]:
     """Mean Jaccard index in each of some cohorts without groups, by number of clusters."""
-    none = [redraws.without_groups(rng, shape) for _ in range(_GROUPLESS)]
     drawn = [_drawn(each, rng) for each in none]
     found = {}
     for k in numbers:
-        labels = kmeans_of_each(np.stack([each.points for each in none]), k, rng, n_starts=_STARTS)
+        labels = kmeans_of_each(np.stack([each.points for each in none]), k, rng, n_starts=STARTS)
         found[k] = np.array(
             [
                 jaccard_indices(
-                    own, k, rows, kmeans_of_each(points, k, rng, n_starts=_STARTS)
+                    own, k, rows, kmeans_of_each(points, k, rng, n_starts=STARTS)
                 ).mean()
                 for own, (rows, points) in zip(labels, drawn, strict=True)
             ]

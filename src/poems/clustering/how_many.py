@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from poems.clustering.chance import Apart, Separations, against_chance
-from poems.clustering.found_again import beyond_chance, embedded, jaccard_indices, subsamples
+from poems.clustering.found_again import (
+    STARTS,
+    beyond_chance,
+    embedded,
+    jaccard_indices,
+    subsamples,
+)
+from poems.clustering.groupless import GrouplessCohorts, separated
 from poems.clustering.lloyd import kmeans_of_each
-from poems.clustering.redraws import SHAPES, Groupless, Redraws, Shape
-from poems.clustering.separation import least_separation, told_apart_by
+from poems.clustering.redraws import Redraws
+from poems.clustering.separation import told_apart_by
 from poems.clustering.tried import NumberTried
 
 Floats = npt.NDArray[np.float64]
@@ -22,16 +28,11 @@ Rng = np.random.Generator
 
 # Of fewer samples nothing can be drawn that would tell: no number above 1 holds.
 FEWEST_JUDGED: Final = 10
-# Of more samples, that many are drawn from.
-MOST_SAMPLES: Final = 250
+# Of more samples, that many are drawn from: of a subtype of 5 % are 25.
+MOST_SAMPLES: Final = 500
 _SUBSAMPLES: Final = 12
-# Cohorts without groups of each shape.
-_GROUPLESS: Final = 8
-# Where the chance of a number is in between, so many more of the shape that decides.
-_MORE: Final = 16
-_UNSURE: Final = (0.005, 0.2)
-# Starts of k-means in each of them.
-_STARTS: Final = 3
+# Cohorts without groups have that many samples at most.
+_MOST_GROUPLESS: Final = 250
 # Of how many factors it is said that clusters differ by them, and from which share of the first.
 _FACTORS_NAMED: Final = 2
 _AS_MUCH: Final = 0.5
@@ -50,7 +51,7 @@ def try_numbers(
     Parameters
     ----------
     redraws
-        What embeds samples anew; more than 250 samples are too many, see :func:`drawn_rows`.
+        What embeds samples anew; more than 500 samples are too many, see :func:`drawn_rows`.
     partitions
         Number of clusters to the cluster of each of these samples, from 0.
     seed
@@ -79,11 +80,14 @@ def try_numbers(
     points = embedded(redraws, rows) if several else np.empty(0)
     sizes = {k: tuple(map(int, np.bincount(labels, minlength=k))) for k, labels in possible.items()}
     jaccard = {
-        k: tuple(map(float, jaccard_indices(labels, k, rows, kmeans_of_each(points, k, rng))))
+        k: tuple(map(float, _found_again(points, labels, k, rows, rng)))
         for k, labels in drawn.items()
     }
     again = [k for k in several if NumberTried(k, sizes[k], jaccard[k], None, None).found_again]
-    apart = _separated(redraws, drawn, again, rng)
+    fewer = _fewer_rows(n_samples, rng)
+    few, of_few = redraws.some(fewer), {k: labels[fewer] for k, labels in drawn.items()}
+    cohorts = GrouplessCohorts(few, rng)
+    apart = separated(few, of_few, again, cohorts, rng)
     found = []
     for k, labels in possible.items():
         if k == 1:
@@ -96,21 +100,48 @@ def try_numbers(
             )
         else:
             found.append(NumberTried(k, sizes[k], (0.0,) * k, 0.0, 0.0))
-    return _clearest_named(redraws, found, rng)
+    return _clearest_named(found, cohorts, few if len(fewer) < n_samples else None, of_few, rng)
+
+
+def _found_again(points: Floats, labels: Codes, k: int, rows: Codes, rng: Rng) -> Floats:
+    clusters = kmeans_of_each(points, k, rng, n_starts=STARTS)
+    return jaccard_indices(labels, k, rows, clusters)
+
+
+def _fewer_rows(n_samples: int, rng: Rng) -> Codes:
+    """Rows of those samples that cohorts without groups are made of."""
+    return np.sort(rng.permutation(n_samples)[:_MOST_GROUPLESS])
 
 
 def _clearest_named(
-    redraws: Redraws, tried: Sequence[NumberTried], rng: Rng
+    tried: Sequence[NumberTried],
+    cohorts: GrouplessCohorts,
+    fewer: Redraws | None,
+    partitions: Mapping[int, Codes],
+    rng: Rng,
 ) -> tuple[NumberTried, ...]:
-    """Where no number has a gap, name that which is found again farthest beyond chance."""
-    sound = [each for each in tried if each.n_clusters > 1 and each.sound]
-    if not sound or any(each.apart for each in sound):
+    """Where no number has a gap, name that which is found again farthest beyond chance.
+
+    ``fewer``: those of the samples that cohorts without groups are made of, and their clusters;
+    more are found again better. ``None`` if they are all.
+    """
+    sound = {each.n_clusters: each for each in tried if each.n_clusters > 1 and each.sound}
+    if not sound or any(each.apart for each in sound.values()):
         return tuple(tried)
-    found = beyond_chance(redraws, {each.n_clusters: each.mean_jaccard for each in sound}, rng)
+    own = {k: each.mean_jaccard for k, each in sound.items()}
+    if fewer is not None:
+        rows = subsamples(len(fewer.latents), _SUBSAMPLES, rng)
+        points = embedded(fewer, rows)
+        own = {k: float(_found_again(points, partitions[k], k, rows, rng).mean()) for k in sound}
+    found = beyond_chance(cohorts, own, rng)
     best = max(found, key=lambda k: found[k].surplus)
     clearest = best if found[best].beyond else None
     return tuple(
-        replace(each, again_without_groups=beside.limit, clearest=each.n_clusters == clearest)
+        replace(
+            each,
+            again_without_groups=beside.limit_of(each.mean_jaccard),
+            clearest=each.n_clusters == clearest,
+        )
         if (beside := found.get(each.n_clusters))
         else each
         for each in tried
@@ -118,12 +149,12 @@ def _clearest_named(
 
 
 def drawn_rows(n_samples: int, seed: int) -> Codes:
-    """Return the rows of the samples that are drawn from: all, or a random 250.
+    """Return the rows of the samples that are drawn from: all, or a random 500.
 
     Examples
     --------
     >>> drawn_rows(3, seed=0).tolist(), len(drawn_rows(5000, seed=0))
-    ([0, 1, 2], 250)
+    ([0, 1, 2], 500)
     """
     if n_samples <= MOST_SAMPLES:
         return np.arange(n_samples, dtype=np.intp)
@@ -135,51 +166,3 @@ def _factors(shares: Floats) -> tuple[int, ...]:
     """Which factors tell clusters apart, from 1: one, or two of which the second does it, too."""
     most = np.argsort(-shares, kind="stable")[:_FACTORS_NAMED]
     return tuple(int(at) + 1 for at in most if 0 < shares[at] >= _AS_MUCH * shares[most[0]])
-
-
-def _separated(
-    redraws: Redraws, partitions: Mapping[int, Codes], again: Sequence[int], rng: Rng
-) -> dict[int, Apart]:
-    """How far clusters are apart, beside cohorts without groups; more of these where it is close.
-
-    ``again``: numbers that are found again; only of these may one hold.
-    """
-    if not partitions:
-        return {}
-    none = {shape: _without_groups(redraws, shape, partitions, _GROUPLESS, rng) for shape in SHAPES}
-    found = _compared(redraws, partitions, none)
-    close = [k for k in again if _UNSURE[0] < found[k].chance < _UNSURE[1]]
-    near = [k for k in partitions if any(abs(k - each) <= 1 for each in close)]
-    for shape in sorted({found[k].shape for k in close}):
-        more = _without_groups(redraws, shape, near, _MORE, rng)
-        none[shape] |= {k: np.concatenate([none[shape][k], more[k]]) for k in near}
-    return _compared(redraws, partitions, none) if close else found
-
-
-def _compared(
-    redraws: Redraws, partitions: Mapping[int, Codes], none: Separations
-) -> dict[int, Apart]:
-    found = {}
-    for k, labels in partitions.items():
-        own = np.array([least_separation(space, labels, k) for space in redraws.spaces])
-        smallest = int(np.bincount(labels, minlength=k).min())
-        found[k] = against_chance(own, none, k, smallest)
-    return found
-
-
-def _without_groups(
-    redraws: Redraws, shape: Shape, numbers: Iterable[int], n_draws: int, rng: Rng
-) -> dict[int, Floats]:
-    """Separations in cohorts without groups, (n_draws, n_spaces), by number of clusters."""
-    none = [redraws.without_groups(rng, shape) for _ in range(n_draws)]
-    points = np.stack([each.points for each in none])
-    found = {}
-    for k in numbers:
-        labels = kmeans_of_each(points, k, rng, n_starts=_STARTS)
-        apart = [_separations(each, own, k) for each, own in zip(none, labels, strict=True)]
-        found[k] = np.array(apart)
-    return found
-
-
-def _separations(cohort: Groupless, labels: Codes, k: int) -> list[float]:
-    return [least_separation(space, labels, k) for space in cohort.spaces]

@@ -20,6 +20,8 @@ Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 _Numbers = TypeVar("_Numbers", Floats, Singles)
+# A sparse array: where rows start, columns and values, or scipy's own.
+_Rows = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Singles]
 
 # The kernel's width as a share of the local distance, and the rounds of diffusion: the values
 # that similarity network fusion is used with.
@@ -27,7 +29,8 @@ _WIDTH = 0.5
 FUSION_ROUNDS = 20
 # A round that changes less than this share of the similarities is the last one.
 _SETTLED = 1e-4
-# Share of neighbours from which on ordinary arrays are multiplied sooner than sparse ones.
+# Share of neighbours from which on a network of so few samples is diffused sooner without the
+# sparse arrays of scipy, which take longer to make than all else does.
 _CROWDED = 0.05
 # Standard deviations at which the second network of the latents flattens each factor.
 _FLATTENED_AT = 1.5
@@ -98,6 +101,7 @@ def coordinates_from_distances(
     variances: Floats | None = None,
     n_coordinates: int = 11,
     rounds: int = FUSION_ROUNDS,
+    cohort_size: int | None = None,
 ) -> Floats:
     """Compute what :func:`network_coordinates` does from the views' :func:`pairwise_distances`.
 
@@ -107,9 +111,11 @@ def coordinates_from_distances(
         As there.
     views
         Distances of shape (n_samples, n_samples), one per view.
+    cohort_size
+        Of how many samples these stand for a network, see :func:`neighbours`.
     """
     distances = list(views)
-    n_neighbours = neighbours(len(distances[0] if latents is None else latents))
+    n_neighbours = neighbours(len(distances[0] if latents is None else latents), cohort_size)
     points = []
     if latents is not None:
         points.append((latents, np.zeros_like(latents) if variances is None else variances))
@@ -128,14 +134,21 @@ def coordinates_from_distances(
     return diffusion_coordinates(fused, n_coordinates)
 
 
-def neighbours(n_samples: int) -> int:
+def neighbours(n_samples: int, cohort_size: int | None = None) -> int:
     """Return how many neighbours a network of so many samples has: a tenth, from 5 to 20.
+
+    Where they were drawn from a cohort, it is the share of them that are neighbours among all of
+    it, and 5 at least: with as many neighbours as all have, those of a small group would be others.
 
     >>> neighbours(40), neighbours(100), neighbours(1000)
     (5, 10, 20)
+    >>> neighbours(200, 1000), neighbours(400, 500)
+    (5, 16)
     """
     # Neighbours in a network, at most; small cohorts have fewer.
-    return max(1, min(20, max(5, n_samples // 10), n_samples - 1))
+    own = min(20, (cohort_size or n_samples) // 10)
+    drawn = own if cohort_size is None else round(own * n_samples / cohort_size)
+    return max(1, min(max(5, drawn), n_samples - 1))
 
 
 def pairwise_distances(values: Floats, there: Bools, weights: Floats | None = None) -> Floats:
@@ -356,11 +369,8 @@ def _rows_sum_to_one(network: _Numbers) -> _Numbers:
     return scaled
 
 
-def _nearest(network: Floats, n_neighbours: int) -> Any:
-    """Keep each sample's most similar samples, itself among them, rows summing to 1.
-
-    A sparse array, or an ordinary one where that is multiplied sooner.
-    """
+def _nearest(network: Floats, n_neighbours: int) -> _Rows | Any:
+    """Keep each sample's most similar samples, itself among them, rows summing to 1."""
     n_samples = len(network)
     kept = np.argpartition(-network, min(n_neighbours, n_samples) - 1, axis=1)[:, :n_neighbours]
     if kept.shape[1] > _CROWDED * n_samples:
@@ -369,22 +379,29 @@ def _nearest(network: Floats, n_neighbours: int) -> Any:
     flat = kept.ravel()
     near = sparse.csr_array((network[rows, flat], (rows, flat)), shape=network.shape)
     near = (near + near.T) / 2.0
-    near = (sparse.diags_array(1.0 / near.sum(axis=1)).tocsr() @ near).astype(np.float32)
-    return near.toarray() if near.nnz > _CROWDED * n_samples**2 else near
+    return (sparse.diags_array(1.0 / near.sum(axis=1)).tocsr() @ near).astype(np.float32)
 
 
-def _nearest_of_few(network: Floats, kept: npt.NDArray[np.intp]) -> Singles:
-    """Do the same without sparse arrays, which take longer to make than all else does."""
+def _nearest_of_few(network: Floats, kept: npt.NDArray[np.intp]) -> _Rows:
     near = np.zeros_like(network)
     np.put_along_axis(near, kept, np.take_along_axis(network, kept, axis=1), axis=1)
     near = (near + near.T) / 2.0
     # It is symmetric: sums of columns, one row after another as a sparse array would add them.
-    scaled: Singles = ((1.0 / near.sum(axis=0))[:, None] * near).astype(np.float32)
-    return scaled
+    near *= (1.0 / near.sum(axis=0))[:, None]
+    rows, columns = np.nonzero(near)
+    starts = np.concatenate([[0], np.bincount(rows, minlength=len(near)).cumsum()])
+    return starts, columns, near[rows, columns].astype(np.float32)
 
 
-def _diffused(near: Any, state: Singles) -> Singles:
+def _diffused(near: _Rows | Any, state: Singles) -> Singles:
     """One round for one network."""
+    if isinstance(near, tuple):
+        # Compiled when it is first called, not when it is imported.
+        from poems.clustering.diffusion_kernel import diffused
+
+        starts, columns, weights = near
+        found: Singles = diffused(starts, columns, weights, state)
+        return found
     spread = near @ (near @ state.T).T
     spread = spread + spread.T
     # The diagonal, as a view: looking up its indices would take as long as a product.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Literal, Protocol
@@ -70,6 +70,10 @@ class Redraws(Protocol):
         """Whether the embedding itself is made anew, or held."""
         ...
 
+    def some(self, rows: Codes) -> Redraws:
+        """Return the same of some samples, which stand for all."""
+        ...
+
     def of_some(self, rows: Codes) -> Floats:
         """Return the points of some samples as if there were no others."""
         ...
@@ -92,11 +96,14 @@ class NetworkRedraws:
         precision, for they are kept.
     variances
         Posterior variances of the factors, as the fit's own network takes them; ``None`` for none.
+    cohort_size
+        Of how many samples these were drawn; ``None`` if they are all.
     """
 
     latents: Floats
     distances: npt.NDArray[np.float32]
     variances: Floats | None = None
+    cohort_size: int | None = None
 
     @property
     def anew(self) -> bool:
@@ -108,13 +115,32 @@ class NetworkRedraws:
         """Latents, and principal coordinates of the omics, which no model has seen."""
         return self.latents, self._scores
 
+    def some(self, rows: Codes) -> NetworkRedraws:
+        """Return the same of these samples, in whose network each has the same share near it."""
+        return NetworkRedraws(
+            self.latents[rows],
+            self.distances[:, rows[:, None], rows[None, :]],
+            None if self.variances is None else self.variances[rows],
+            self._size,
+        )
+
     def of_some(self, rows: Codes) -> Floats:
         """Return coordinates in a network of these samples alone."""
-        kept = self.distances[:, rows[:, None], rows[None, :]].astype(np.float64)
-        variances = None if self.variances is None else self.variances[rows]
+        drawn = self.some(rows)
+        return drawn._coordinates(drawn.latents, drawn.distances.astype(np.float64))
+
+    def _coordinates(self, latents: Floats, distances: Iterable[Floats]) -> Floats:
         return coordinates_from_distances(
-            self.latents[rows], kept, variances=variances, rounds=_ROUNDS
+            latents,
+            distances,
+            variances=self.variances,
+            rounds=_ROUNDS,
+            cohort_size=self._size,
         )
+
+    @property
+    def _size(self) -> int:
+        return self.cohort_size or len(self.latents)
 
     @cached_property
     def _scores(self) -> Floats:
@@ -135,9 +161,7 @@ class NetworkRedraws:
         turn = _rotation(self._scores, self._basis, rng, shape)
         distances = [rotated_distances(*each, turn) for each in self._products]
         latents = turn @ (self.latents - self.latents.mean(axis=0))
-        points = coordinates_from_distances(
-            latents, distances, variances=self.variances, rounds=_ROUNDS
-        )
+        points = self._coordinates(latents, distances)
         kept = np.stack(distances).astype(np.float32)
         turned = replace(self, latents=latents, distances=kept)
         return Groupless((latents, turn @ self._scores), points, turned.of_some)
@@ -167,6 +191,10 @@ class PointRedraws:
     def spaces(self) -> tuple[Floats, ...]:
         """The latents alone."""
         return (self.latents,)
+
+    def some(self, rows: Codes) -> PointRedraws:
+        """Return these samples alone."""
+        return PointRedraws(self.latents[rows], self.points[rows])
 
     def of_some(self, rows: Codes) -> Floats:
         """Return the points of these samples."""

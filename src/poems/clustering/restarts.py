@@ -47,6 +47,35 @@ def restarted_kmeans(
     >>> bool(labels[0] == labels[1]), round(within, 3)
     (True, 0.01)
     """
+    labels, within = best_start(points, n_clusters, n_starts=n_starts, seed=seed, all_sound=True)
+    if np.isinf(within):
+        return _by_scikit_learn(points, n_clusters, n_starts, seed)
+    return labels, within
+
+
+def best_start(
+    points: npt.NDArray[np.float64],
+    n_clusters: int,
+    *,
+    n_starts: int,
+    seed: int,
+    all_sound: bool = False,
+) -> tuple[Codes, float]:
+    """Do what :func:`restarted_kmeans` does, but for starts that leave a centre without points.
+
+    These count for nothing.
+
+    Parameters
+    ----------
+    points, n_clusters, n_starts, seed
+        As there.
+    all_sound
+        Give up as soon as one leaves a centre without points.
+
+    Returns
+    -------
+    As there; the sum is infinite if every start left a centre without points, or it gave up.
+    """
     from poems.clustering.restarts_kernel import one_start, same_clusters
 
     own = np.array(points, dtype=np.float64, order="C")
@@ -65,7 +94,9 @@ def restarted_kmeans(
         first = int(chances.searchsorted(row[0], side="right"))
         within = one_start(own, lengths, first, row[1:], n_draws, labels, _ROUNDS, tolerance)
         if np.isnan(within):
-            return _by_scikit_learn(points, n_clusters, n_starts, seed)
+            if all_sound:
+                return best.astype(np.intp), np.inf
+            continue
         # The same clusters may have a smaller sum by rounding alone.
         if np.isinf(least) or (within < least and not same_clusters(labels, best, n_clusters)):
             best, least = labels, within

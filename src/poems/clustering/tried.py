@@ -17,6 +17,8 @@ _SPARED: Final = 3
 # For each number of clusters, and not for all of them together: the shape in which chance
 # does most counts, and few cuts of a continuum are found again as well.
 MOST_CHANCE: Final = 0.05
+# Below that chance clusters are nearly, though not quite, apart.
+NEARLY: Final = 0.15
 
 
 def needed_jaccard(size: int) -> float:

@@ -27,7 +27,7 @@ def network_redraws(
 ) -> NetworkRedraws:
     """Compute the distances of the samples by view, from which networks are made anew.
 
-    Of more than 250 samples a random 250 are kept, those of
+    Of more than 500 samples a random 500 are kept, those of
     :func:`poems.clustering.how_many.drawn_rows`.
 
     Parameters
@@ -48,7 +48,7 @@ def network_redraws(
         for name in some.n_features
     ]
     own, spread = (each.double().numpy()[rows] for each in (latents, variances))
-    return NetworkRedraws(own, np.stack(distances).astype(np.float32), spread)
+    return NetworkRedraws(own, np.stack(distances).astype(np.float32), spread, len(data))
 
 
 def judged_numbers(redraws: NetworkRedraws, network: Tensor, seed: int) -> tuple[NumberTried, ...]:

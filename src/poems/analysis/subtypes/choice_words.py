@@ -9,13 +9,11 @@ import numpy as np
 import pandas as pd
 
 from poems.clustering.kmeans import FEWEST_SAMPLES
-from poems.clustering.tried import MOST_CHANCE, NumberTried, number_to_report
+from poems.clustering.tried import MOST_CHANCE, NEARLY, NumberTried, number_to_report
 from poems.findings import count
 
 # Factors are called by their place.
 _FACTOR: Final = "factor_"
-# Below that chance clusters are nearly, though not quite, apart.
-_NEARLY: Final = 0.15
 
 
 def choice_table(tried: Sequence[NumberTried]) -> pd.DataFrame:
@@ -208,7 +206,7 @@ def _distance(each: NumberTried) -> str:
 
 def _nearly(each: NumberTried) -> bool:
     """Whether clusters are nearly far enough apart."""
-    return not each.apart and each.chance is not None and each.chance < _NEARLY
+    return not each.apart and each.chance is not None and each.chance < NEARLY
 
 
 def _none(several: Sequence[NumberTried]) -> str:

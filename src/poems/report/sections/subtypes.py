@@ -183,7 +183,7 @@ def _choice(source: Source) -> list[Block]:
                 Column("mean_jaccard", "On average", "number", "Mean Jaccard index of all"),
                 Column("again_without_groups", "By chance", "number", "Up to which, if asked"),
                 Column("along", "Along", hint="Factors by which they differ most"),
-                Column("smallest", "Smallest", "integer", "Samples, of at most 250"),
+                Column("smallest", "Smallest", "integer", "Samples, of at most 500"),
                 Column("verdict", "Verdict"),
             ],
             where="subtype_choice.csv in the run folder",
