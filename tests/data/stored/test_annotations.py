@@ -154,7 +154,7 @@ def test_what_contradicts_itself_is_refused_in_one_sentence(
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        change(zarr.open_group(store)["obs"])
+        change(zarr.open_group(store, use_consolidated=False)["obs"])
     with pytest.raises(ReadError, match=r"a\.zarr") as caught:
         read_frame(open_folder(store)["obs"], "a.zarr, obs")
     assert "\n" not in str(caught.value)
