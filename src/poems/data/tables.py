@@ -24,6 +24,7 @@ from poems.data.naming.annotation import (
 )
 from poems.data.naming.excel_dates import date_findings
 from poems.data.naming.names import clean_names
+from poems.data.naming.strays import stray_findings
 from poems.data.numeric import CellNames, as_numbers, check_finite, plain_types
 from poems.data.obs.values import clean_obs
 from poems.errors import DataError, ReadError, SettingsError
@@ -230,6 +231,7 @@ def _from_frame(
         odd += annotation_columns(rows, values, where)
     else:
         odd += annotation_features(columns, where)
+    odd += stray_findings(rows, columns, values, where)
     odd += date_findings(columns, where)
     if worded is not None:
         odd.insert(0, worded)
