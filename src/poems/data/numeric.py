@@ -217,7 +217,7 @@ def _bad_cells_text(frame: pd.DataFrame, names: CellNames, bad: list[tuple[int, 
     cells = count(len(bad), "cell is not a number", "cells are not numbers")
     text = f"{names.where}: {cells}: {shown}{_more(len(bad))}. "
     cells_of = [(str(frame.iat[cell]), *cell) for cell in bad]
-    return text + cell_remedy(cells_of, frame.index, frame.columns, names.row_kind)
+    return text + cell_remedy(cells_of, [*frame.index], [*frame.columns], names.row_kind)
 
 
 def _more(number: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from poems.findings import Finding, count, name_some
+from poems.findings import Finding, Severity, count, name_some
 
 # What HTSeq, STAR and featureCounts count beside genes.
 _NO_GENES: Final = re.compile(
@@ -141,7 +141,7 @@ def _copies(names: pd.Index, kind: str, where: str) -> Iterator[Finding]:
         f"make a name that stands twice ({shown}), and would count as another {kind}. If "
         f"{_is(found, 'it is the same', 'they are the same')}, keep one"
     )
-    severity = "warning" if kind == "sample" else "note"
+    severity: Severity = "warning" if kind == "sample" else "note"
     yield Finding(severity, "made-unique", text, items=tuple(each for _, each in found))
 
 
