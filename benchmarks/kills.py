@@ -1,6 +1,7 @@
 """Results that were there, while what is to replace them is killed, doubled or out of space.
 
-    python benchmarks/kills.py [--fits 100] [--others 8] [--pairs 20] [--sizes 20] [--out kills.csv]
+    python benchmarks/kills.py [--fits 100] [--others 8] [--only report ...] [--pairs 20]
+                               [--sizes 20] [--out kills.csv]
 
 A small simulated cohort is fitted twice, and every writing command is run of both fits: what comes
 of the first is there, and what comes of the second is written over it, with --overwrite, in a
@@ -109,6 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fits", type=int, default=100, help="kills of fits")
     parser.add_argument("--others", type=int, default=8, help="kills of each other command")
+    parser.add_argument("--only", nargs="+", help="the first words of those other commands")
     parser.add_argument("--pairs", type=int, default=20, help="pairs of writers")
     parser.add_argument("--sizes", type=int, default=20, help="disks that are too small, or not")
     parser.add_argument("--seed", type=int, default=0)
@@ -119,6 +121,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         data = prepare(work)
+        others = [
+            each for each in commands(data) if not given.only or each.name.split()[0] in given.only
+        ]
         fits = [fit_writer(data, seed) for seed in (0, 1)]
         for seed, writer in enumerate(fits):
             writer(work / f"run{seed}")
@@ -126,7 +131,7 @@ def main() -> None:
             kills_of_fits(fits[1], work, given.fits),
             two_writers(fits, work, given.pairs),
             full_disks(fits[1], work, given.sizes),
-            *(kills_of(each, work, given.others) for each in commands(data)),
+            *(kills_of(each, work, given.others) for each in others),
         ):
             rows += found
             table = pd.DataFrame(rows, columns=["command", "fault", "moment", "left"])

@@ -44,6 +44,10 @@ from poems.settings.schema import setting_groups
             "Leave out features_in_rows (on the command line, --features-in-rows[-of])",
             "Leave out --features-in-rows[-of]",
         ),
+        (
+            "pass genes=matched_genes(…, match='case') (--match-features case)",
+            "pass --match-features case",
+        ),
         ("give both, time and event (--time, --event)",) * 2,
         ("`event_value` needs `time` and `event`", "--event-value needs --time and --event"),
     ],

@@ -24,7 +24,7 @@ _RENAMED: Final = {
 _CANDIDATE: Final = re.compile(
     # What stands in quotes or belongs to a path or a longer word is a name from the data.
     r"""(?<![\w'"./\\=`-])(?P<name>`[a-z][a-z0-9_]*`|[a-z][a-z0-9]*(?:_[a-z0-9]+)*)"""
-    r"""(?:=(?P<value>'[^']*'|"[^"]*"|\[[^\]]*\]|-?[\w.]*\w))?(?![\w'"/\\=]|\.\w)"""
+    r"""(?:=(?P<value>'[^']*'|"[^"]*"|\[[^\]]*\]|\w+\([^()]*\)|-?[\w.]*\w))?(?![\w'"/\\=]|\.\w)"""
     r"""(?: \((?:on the command line, )?(?P<flags>--[^()]+)\))?"""
 )
 
@@ -63,6 +63,8 @@ def in_flags(
         plain = value is None and "_" not in match["name"] and "`" not in match["name"]
         if plain or name in held:
             return match[0]
+        if as_flags and value and value.endswith(")"):
+            return str(as_flags)  # of what a call makes there is no flag but these
         flag = (_flags() if flags is None else flags).get(name)
         return match[0] if flag is None else as_flags or _with_value(flag, value)
 

@@ -22,6 +22,8 @@ _POWER: Final = r"([eE][+-]?[0-9]+)?"
 _COMMA = re.compile(rf"[+-]?([0-9]{{1,3}}({_GAP}[0-9]{{3}})+|[0-9]*),[0-9]+{_POWER}")
 # One comma and three digits: 1,625 may be either.
 _THOUSANDS = re.compile(rf"[+-]?[1-9][0-9]{{0,2}}(,[0-9]{{3}})+(\.[0-9]+)?{_POWER}")
+# Before a power of ten stands one digit, and nothing to be parted: 1,625e-03.
+_NORMALISED = re.compile(r"[+-]?[0-9],[0-9]+[eE][+-]?[0-9]+")
 _WHOLE_GROUPS = re.compile(rf"[+-]?[1-9][0-9]{{0,2}}({_GAP}[0-9]{{3}})+")
 _BETWEEN = re.compile(_GAP)
 
@@ -145,7 +147,9 @@ def _sorted(cells: dict[int, npt.NDArray[Any]]) -> _Kinds:
                     found.points.append((row, column))
                 continue
             text = cell.strip()
-            if _THOUSANDS.fullmatch(text):
+            if _NORMALISED.fullmatch(text):
+                found.certain.append((row, column))
+            elif _THOUSANDS.fullmatch(text):
                 several = "." in text or text.count(",") > 1
                 (found.thousands if several else found.either).append((row, column))
             elif _COMMA.fullmatch(text):

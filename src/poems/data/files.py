@@ -22,6 +22,8 @@ _LARGEST_PART, _PIECE = 1 << 24, 1 << 20
 _LARGE, _MOST_PACKED = 1 << 28, 50
 # Bytes of memory for each byte of text: the text itself, its lines, its numbers.
 _MEMORY_EACH = 6
+# Bytes of which it is asked whether every other one is zero.
+_HEAD = 64
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -108,7 +110,7 @@ def read_text(path: Path) -> str:
     """
     data = _unpacked(path, _bytes(existing_file(path)))
     _check_is_text(path, data)
-    if data.startswith(_UTF16_MARKS):
+    if data.startswith(_UTF16_MARKS) or _is_utf16(data):
         raise ReadError(f"{path} is encoded as UTF-16; save it as UTF-8")
     try:
         text = data.decode("utf-8-sig")
@@ -128,6 +130,16 @@ def read_text(path: Path) -> str:
     return text
 
 
+def _is_utf16(data: bytes) -> bool:
+    """Whether every other byte of the beginning is zero, as in UTF-16 without its mark."""
+    head = data[:_HEAD]
+    halves = head[::2], head[1::2]
+    return any(
+        len(empty) > 1 and not any(empty) and b"\0" not in full
+        for empty, full in (halves, halves[::-1])
+    )
+
+
 def _check_is_text(path: Path, data: bytes) -> None:
     if data.startswith(_OLE_MAGIC):
         raise ReadError(f"{path} is an Excel workbook (.xls), not text; export the sheet as CSV")
@@ -140,6 +152,8 @@ def _check_is_text(path: Path, data: bytes) -> None:
     for magic, name in _PACKED.items():
         if data.startswith(magic):
             raise ReadError(f"{path} is packed with {name}; unpack it, or pack it with gzip (.gz)")
+    if data[257:262] == b"ustar":
+        raise ReadError(f"{path} is a tar archive; unpack it, and give the table in it")
     if data.startswith(b"PAR1"):
         raise ReadError(f"{path} is a Parquet file, not text; name it .parquet")
     if data.startswith(b"%PDF"):

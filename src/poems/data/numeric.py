@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.data.obs.missing import NUMBER_TOKENS, SILENT_TOKENS, missing_in_numbers
+from poems.data.odd_cells import cell_remedy
 from poems.errors import DataError
 from poems.files.text_numbers import to_numbers
 from poems.findings import Finding, count, name_some
@@ -19,10 +19,6 @@ from poems.findings import Finding, count, name_some
 MISSING_TOKENS = (*SILENT_TOKENS, *NUMBER_TOKENS)
 
 _BOOLEANS = {"true": 1.0, "false": 0.0}
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*(\.\d{3})*,\d+")
-_DATE = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9:.]+)?|[0-9]{1,2}-[A-Za-z]{3}(-[0-9]{2,4})?"
-)
 _LONGEST = 40
 _TOO_LARGE = (
     "No measurement is as large: if these are identifiers, move them to the obs table; otherwise "
@@ -220,21 +216,8 @@ def _bad_cells_text(frame: pd.DataFrame, names: CellNames, bad: list[tuple[int, 
     )
     cells = count(len(bad), "cell is not a number", "cells are not numbers")
     text = f"{names.where}: {cells}: {shown}{_more(len(bad))}. "
-    if any(_DECIMAL_COMMA.fullmatch(str(frame.iat[cell]).strip()) for cell in bad):
-        return text + "Write decimals with a point, and thousands without a comma"
-    if any(_DATE.fullmatch(str(frame.iat[cell]).strip()) for cell in bad):
-        return text + (
-            "Spreadsheets make dates of numbers such as 3-1 or 1.3: take the values from the table "
-            "as it was before a spreadsheet opened it; if dates are meant, move them to the obs "
-            "table"
-        )
-    column = bad[0][1]
-    if len(bad) == len(frame) and {position for _, position in bad} == {column}:
-        return text + (
-            f"If column {shorten(frame.columns[column])} holds the row names, make it the first "
-            "column (the index of a DataFrame); if it holds labels, move it to the obs table"
-        )
-    return text + "Leave a missing value empty, or write NA"
+    cells_of = [(str(frame.iat[cell]), *cell) for cell in bad]
+    return text + cell_remedy(cells_of, [*frame.index], [*frame.columns], names.row_kind)
 
 
 def _more(number: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from poems.data.naming.annotation import (
 )
 from poems.data.naming.excel_dates import date_findings
 from poems.data.naming.names import clean_names
+from poems.data.naming.strays import stray_findings
 from poems.data.numeric import CellNames, as_numbers, check_finite, plain_types
 from poems.data.obs.values import clean_obs
 from poems.errors import DataError, ReadError, SettingsError
@@ -57,6 +58,20 @@ class Table:
     transposed: bool = False
     findings: tuple[Finding, ...] = ()
     obs: pd.DataFrame | None = None
+
+
+_REMEDIES: Final = {
+    "export the sheet as CSV": ".xls .xlsb .ods .numbers",
+    "unpack it, or pack it with gzip (.gz)": ".bz2 .xz .zst .zip .7z .rar .lz4 .tgz .tar",
+    "write it as a table in R: write.csv(x, 'table.csv')": ".rds .rda .rdata .robj .qs",
+    "read it with scanpy or anndata, and write it as .h5ad": ".loom .mtx .h5 .hdf5 .h5seurat",
+    "write it as a table: pandas.DataFrame(…, samples, features).to_csv('table.csv')": (
+        ".npy .npz .mat .pkl .pickle .feather .arrow .ipc .orc .json .sav .dta .sas7bdat"
+    ),
+    "write it as a table of samples by features: biom convert --to-tsv": ".biom",
+    "make a table of samples by genes of it": ".vcf .maf .bed .seg .bcf .gtf .gff .gff3",
+    "count its reads by gene, and give the table of counts": ".bam .sam .cram .fastq .fq .fasta",
+}
 
 
 def load_table(
@@ -155,9 +170,9 @@ def _from_file(path: Path, features_in_rows: bool, layer: str | None) -> Table:
         existing_file(path)
     if reader is None:
         suffix = table_suffix(path)
-        is_sheet = suffix in (".xls", ".xlsb", ".ods")
-        remedy = "; export the sheet as CSV" if is_sheet else "; name it by what it holds"
-        raise ReadError(f"{path} has extension '{suffix}', expected {suffixes('table')}{remedy}")
+        raise ReadError(
+            f"{path} has extension '{suffix}', expected {suffixes('table')}; {_of_suffix(path)}"
+        )
     if reader.table is None:
         remedy = (
             "is read with backed=True (--backed)"
@@ -168,6 +183,15 @@ def _from_file(path: Path, features_in_rows: bool, layer: str | None) -> Table:
     require_unpacked(path, reader)
     found = reader.table(path, layer) if reader.layers else reader.table(path)
     return _from_contents(found, str(path), features_in_rows)
+
+
+def _of_suffix(path: Path) -> str:
+    """Say what to do with a file that nothing here reads, by its name."""
+    suffix = path.suffix.lower()
+    for remedy, those in _REMEDIES.items():
+        if suffix in those.split():
+            return remedy
+    return "name it by what it holds"
 
 
 def _from_contents(found: Contents, where: str, features_in_rows: bool) -> Table:
@@ -207,6 +231,7 @@ def _from_frame(
         odd += annotation_columns(rows, values, where)
     else:
         odd += annotation_features(columns, where)
+    odd += stray_findings(rows, columns, values, where)
     odd += date_findings(columns, where)
     if worded is not None:
         odd.insert(0, worded)

@@ -324,8 +324,8 @@ def _unusable_rows(name: str, samples: pd.Index) -> list[Finding]:
     """Report samples whose only values in a view are of features that the model does not use."""
     names = tuple(map(str, samples))
     text = (
-        f"{len(names)} samples have values only in features that the model does not use, so the "
-        f"view counts as unmeasured on them: {name_some(names)}"
+        f"{count(len(names), 'sample has', 'samples have')} values only in features that the model "
+        f"does not use, so the view counts as unmeasured there: {name_some(names)}"
     )
     return [Finding("warning", "rows-unusable", text, name, names)] if names else []
 

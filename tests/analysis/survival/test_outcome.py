@@ -134,3 +134,35 @@ def test_times_that_are_negative_are_named_and_not_the_events() -> None:
     event = pd.Series([0, 1] * 10, samples, name="dead")
     with pytest.raises(DataError, match=r"'days' is negative in 20 samples of 20 \(s0, s1"):
         read_outcome(time, event, samples)
+
+
+@pytest.mark.parametrize(
+    ("times", "remedy"),
+    [
+        ([f"{n} months" for n in range(1, 21)], "write the numbers alone"),
+        ([f"2020-01-{n:02d}" for n in range(1, 21)], "these are dates"),
+        (["1,5", "2,5"] * 10, "decimals with a point"),
+        (["long", "short"] * 10, "give a column of durations"),
+    ],
+)
+def test_the_remedy_of_times_that_are_no_numbers_follows_from_what_they_are(
+    times: list[str], remedy: str
+) -> None:
+    samples = pd.Index([f"s{n}" for n in range(20)])
+    event = pd.Series([0, 1] * 10, samples, name="event")
+    with pytest.raises(DataError, match=remedy):
+        read_outcome(pd.Series(times, samples, name="time"), event, samples)
+
+
+def test_the_coding_of_r_is_explained() -> None:
+    samples = pd.Index([f"s{n}" for n in range(20)])
+    time = pd.Series(range(1, 21), samples, name="time")
+    with pytest.raises(DataError, match="1 is censored and 2 an event"):
+        read_outcome(time, pd.Series([1, 2] * 10, samples, name="event"), samples)
+
+
+def test_times_that_are_all_alike_are_told_of() -> None:
+    samples = pd.Index([f"s{n}" for n in range(30)])
+    event = pd.Series([0, 1] * 15, samples, name="event")
+    found = read_outcome(pd.Series(7.0, samples, name="time"), event, samples).findings
+    assert "survival-one-time" in [each.code for each in found]

@@ -139,3 +139,20 @@ def test_cleaning_twice_is_cleaning_once(cells: list[str]) -> None:
 @given(st.text(max_size=12))
 def test_what_is_missing_among_words_is_so_among_numbers(word: str) -> None:
     assert missing_in_numbers(word) or not missing_in_text(word)
+
+
+def test_blanks_around_words_make_no_class() -> None:
+    column = pd.Series(["M", " M", "F", "F ", "M", "F"], list("abcdef"), name="sex")
+    table, findings = clean_obs(column.to_frame())
+    assert table["sex"].tolist() == ["M", "M", "F", "F", "M", "F"]
+    assert [each.code for each in findings] == ["obs-blanks-removed"]
+
+
+def test_words_that_differ_by_case_are_told_of_where_they_are_classes() -> None:
+    column = pd.Series(["M", "m", "F", "F", "M", "F"], list("abcdef"), name="sex")
+    table, (found,) = clean_obs(column.to_frame())
+    assert table["sex"].tolist() == column.tolist()
+    assert (found.severity, found.code) == ("warning", "obs-near-words")
+    assert "'M' = 'm'" in found.message
+    notes = pd.Series(["a", "A", "b", "c", "d"], list("abcde"), name="note")
+    assert clean_obs(notes.to_frame())[1] == ()

@@ -4,6 +4,8 @@ import gzip
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from poems.data.text.gene_files import read_feature_map, read_gmt
 from poems.errors import DataError, ReadError
@@ -78,3 +80,28 @@ def test_a_map_may_have_more_columns_and_several_genes_a_feature(tmp_path: Path)
 def test_a_map_that_is_none_is_refused(name: str, text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=message):
         read_feature_map(write(tmp_path / name, text))
+
+
+def test_genes_in_place_of_descriptions_are_told_of(tmp_path: Path) -> None:
+    genes = [f"G{n}" for n in range(6)]
+    lines = ["\t".join([f"S{n}", *genes[n:], *genes[:n]]) for n in range(4)]
+    (found,) = read_gmt([write(tmp_path / "a.gmt", "\n".join(lines))]).findings
+    assert found.code == "gene-sets-undescribed"
+    described = ["\t".join([f"S{n}", "words", *genes[n:]]) for n in range(4)]
+    assert read_gmt([write(tmp_path / "b.gmt", "\n".join(described))]).findings == ()
+
+
+@settings(max_examples=60)
+@given(st.text("A1\t\n\r ,:\x85é\"'", max_size=60) | st.binary(max_size=60))
+def test_any_file_is_gene_sets_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: str | bytes
+) -> None:
+    path = tmp_path_factory.mktemp("sets") / "a.gmt"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    try:
+        sets = read_gmt([path]).sets
+    except DataError as error:
+        assert str(path) in str(error)  # noqa: PT017 - either outcome is right
+        return
+    assert sets
+    assert all(name.strip() and genes and all(genes) for name, genes in sets.items())

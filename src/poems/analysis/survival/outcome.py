@@ -32,6 +32,9 @@ _NOT_SEEN = frozenset(
      "disease-free", "progressionfree", "progression-free")
 )  # fmt: skip
 # As cBioPortal writes a status: '1:DECEASED', '0:ALIVE OR DEAD TUMOR FREE'.
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{2,4}")
+_WITH_UNIT = re.compile(r"[0-9.]+ ?(days?|d|weeks?|w|months?|mos?|m|years?|yrs?|y)", re.IGNORECASE)
+_COMMA = re.compile(r"[0-9]+,[0-9]+")
 _CODED = re.compile(r"\s*([01])(?:\.0)?\s*:\s*(.*?)\s*")
 
 
@@ -132,6 +135,13 @@ def read_outcome(
                 "with a follow-up of 0 kept, at risk at the very start only",
             )
         )  # fmt: skip
+    if kept.sum() > 1 and len(np.unique(numbers[kept])) == 1:
+        text = (
+            f"the time column '{time.name}' holds {numbers[kept][0]:g} for all "
+            f"{kept.sum()} samples, so that nobody lived longer than another, and no test of "
+            "survival tells anything; choose the column of follow-up"
+        )
+        findings.append(Finding("warning", "survival-one-time", text))
     outcome = Outcome(
         pd.Series(numbers[kept], index=samples[kept], name="time"),
         pd.Series(events[kept] == 1, index=samples[kept], name="event"),
@@ -185,10 +195,32 @@ def _numbers(times: pd.Series) -> tuple[npt.NDArray[np.float64], tuple[Finding, 
     if len(wrong):
         raise DataError(
             f"the time column '{times.name}' holds values that are no numbers: "
-            f"{_some_values(wrong)}; give a column of durations"
+            f"{_some_values(wrong)}; {_as_durations(wrong)}"
         )
     numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
     return numbers, column_findings([(str(times.name), clean)])
+
+
+def _as_durations(wrong: pd.Series) -> str:
+    """Say what to do about times that are no numbers."""
+    texts = [str(value).strip() for value in wrong]
+    if all(map(_DATE.match, texts)):
+        return (
+            "these are dates: give the time from diagnosis or treatment to the event or the last "
+            "visit, which is one date less the other"
+        )
+    if all(map(_WITH_UNIT.fullmatch, texts)):
+        return "write the numbers alone, all in one unit"
+    if all(map(_COMMA.fullmatch, texts)):
+        return "write decimals with a point"
+    return "give a column of durations"
+
+
+def _of_r(values: set[str]) -> str:
+    """Explain the coding of R, where it is that."""
+    if values != {"1", "2"}:
+        return ""
+    return ": in the coding that is usual in R, 1 is censored and 2 an event"
 
 
 def _events(
@@ -219,7 +251,7 @@ def _events(
             f"the event column '{column.name}' holds values that are not understood: "
             f"{_some_values(of)} (all values: {_some_values(column[known])}). Give 0/1, "
             "true/false, dead/alive or the like, or say which value means an event with "
-            "event_value (--event-value)"
+            f"event_value (--event-value){_of_r(set(meanings))}"
         )
     findings = []
     if "cens" in str(column.name).lower() and "0" in meanings:

@@ -20,45 +20,56 @@ _MOST_SHOWN: Final = 30
 _Way = tuple[tuple[str, Callable[[str], str]], ...]
 
 
-def _visible(name: str) -> str:
+def visible(name: str) -> str:
+    """Take out invisible characters."""
     if name.isascii() and name.isprintable():
         return name
     return "".join(c for c in name if unicodedata.category(c) not in ("Cf", "Cc"))
 
 
-def _without_blanks(name: str) -> str:
+def normal_form(name: str) -> str:
+    """Write letters in the one Unicode form that means the same."""
+    return unicodedata.normalize("NFKC", name)
+
+
+def without_blanks(name: str) -> str:
+    """Take out blanks of all kinds."""
     return re.sub(r"\s", "", name)
 
 
-def _whole(name: str) -> str:
+def whole_numbered(name: str) -> str:
+    """Write a whole number without its '.0'."""
     return re.sub(r"^(\d+)\.0+$", r"\1", name)
 
 
-def _without_x(name: str) -> str:
+def without_x(name: str) -> str:
+    """Take out the 'X' that R puts before numbers."""
     return re.sub(r"^[Xx](?=\d)", "", name)
 
 
-def _one_separator(name: str) -> str:
+def one_separator(name: str) -> str:
+    """Write every separator as a hyphen."""
     return re.sub(r"[-._\s/:–—]", "-", name)
 
 
-def _without_zeros(name: str) -> str:
-    if _TCGA.fullmatch(_one_separator(name).casefold()):
+def without_zeros(name: str) -> str:
+    """Take out zeros before numbers, but for those of a TCGA barcode."""
+    if _TCGA.fullmatch(one_separator(name).casefold()):
         return name  # the zeros of a barcode are part of it
     return re.sub(r"(?<!\d)(?<!\d\.)0+(?=\d)", "", name)  # not those of 1.05
 
 
 # In an order in which each leaves to the others what they look for.
 _CHANGES: Final[_Way] = (
-    ("invisible characters", _visible),
-    ("the Unicode form of letters", lambda name: unicodedata.normalize("NFKC", name)),
-    ("the 'X' that R puts before numbers", _without_x),
-    ("'1.0' in place of '1'", _whole),
-    ("leading zeros", _without_zeros),
-    ("separators ('-', '.', '_', blank)", _one_separator),
+    ("invisible characters", visible),
+    ("the Unicode form of letters", normal_form),
+    ("the 'X' that R puts before numbers", without_x),
+    ("'1.0' in place of '1'", whole_numbered),
+    ("leading zeros", without_zeros),
+    ("separators ('-', '.', '_', blank)", one_separator),
     ("upper and lower case", str.casefold),
 )
-_BLANKS: Final = ("blanks", _without_blanks)
+_BLANKS: Final = ("blanks", without_blanks)
 # A blank may stand for a separator, or for nothing.
 _WAYS: Final[tuple[_Way, ...]] = (_CHANGES, (*_CHANGES[:2], _BLANKS, *_CHANGES[2:]))
 _BARCODES: Final = "the length or the end of TCGA barcodes"
@@ -202,6 +213,6 @@ def _types_fit(name: str, other: str) -> bool:
     """Say whether two barcodes of a patient can be of one sample: tumour 01 and blood 11 cannot."""
     types = []
     for each in (name, other):
-        barcode = _TCGA.fullmatch(_one_separator(_visible(each)).casefold())
+        barcode = _TCGA.fullmatch(one_separator(visible(each)).casefold())
         types.append(None if barcode is None else barcode[2])
     return None in types or types[0] == types[1]

@@ -9,45 +9,19 @@ from itertools import combinations
 
 import pandas as pd
 
-from poems.data.naming.near import TCGA_PATIENT, twice_named, twice_named_in_obs
+from poems.data.naming.changes import TCGA_BARCODE, best_change
+from poems.data.naming.near import twice_named, twice_named_in_obs
 from poems.data.naming.row_numbers import numbered_from, row_number_problems
 from poems.data.tables import Table
 from poems.findings import Finding, count, name_some
 
 # Names that no sample has: CpG probes, Ensembl genes and transcripts, microRNAs, SNPs.
 _FEATURE_NAME = re.compile(r"cg\d{8}|ENS[A-Z]*[GTP]\d{11}(\.\d+)?|hsa-(mir|miR|let)-.+|rs\d{3,}")
-_TCGA_BARCODE = re.compile(r"TCGA[-._]\w{2}[-._]\w{4}([-._].*)?", re.IGNORECASE)
 # Accessions of GEO, the sequence read archives and BioSample; barcodes of cells.
 _ACCESSION = re.compile(r"GSM\d{3,}|[SED]R[RSX]\d{5,}|SAM(N|D|EA)\d{5,}|[ACGT]{12,}-\d+")
 _NEARLY_ALL = 0.9
 # Above this many views, trying all ways to turn them would take too long.
 _MOST_TURNED = 10
-
-_SIMPLE_CHANGES: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("if upper and lower case are ignored", str.casefold),
-    ("if '.', '_' and blanks are read as '-'", lambda name: re.sub(r"[._ ]", "-", name)),
-    (
-        f"if TCGA barcodes are cut to their first {TCGA_PATIENT} characters (the patient)",
-        lambda name: name[:TCGA_PATIENT] if _TCGA_BARCODE.fullmatch(name) else name,
-    ),
-    (
-        "if the 'X' that R puts before numbers is removed",
-        lambda name: re.sub(r"^X(?=\d)", "", name),
-    ),
-    ("if leading zeros are ignored", lambda name: re.sub(r"^0+(?=\d)", "", name)),
-)
-
-
-def _all_changes(name: str) -> str:
-    for _, change in _SIMPLE_CHANGES[1:]:  # case last: the others look for capitals
-        name = change(name)
-    return name.casefold()
-
-
-_CHANGES = (
-    *_SIMPLE_CHANGES,
-    ("if case, separators, TCGA suffixes and leading zeros are ignored", _all_changes),
-)
 
 
 def name_problems(
@@ -175,9 +149,9 @@ def _no_overlap(name: str, tables: Mapping[str, Table]) -> Finding:
         f"none of its samples ({len(table.samples)}: {name_some(table.samples)}) is in any other "
         f"view ({name_some(others)}). "
     )
-    change = _best_change(table.samples, others)
+    change = best_change(table.samples, others)
     turned = _turned_by_kind(tables)
-    if numbered_from(table.samples) is not None:
+    if numbered_from(table.samples) is not None and change is None:
         text += (
             "These are the numbers of its rows: put the sample names in the first column (the "
             "index of a DataFrame)"
@@ -201,7 +175,7 @@ def _nearly_matching(
         matched = int(table.samples.isin(others).sum())
         if 2 * matched >= len(table.samples):
             continue  # no change could match twice as many, and trying takes long for many names
-        change = _best_change(table.samples, others)
+        change = best_change(table.samples, others)
         if change is not None and change[0] > 2 * matched:
             text = (
                 f"only {matched} of its {count(len(table.samples), 'sample')} "
@@ -217,7 +191,7 @@ def _obs_overlap(tables: Mapping[str, Table], obs_names: pd.Index) -> Iterator[F
     matched = int(obs_names.isin(samples).sum())
     if matched and 2 * matched >= len(obs_names):
         return
-    change = _best_change(obs_names, samples)
+    change = best_change(obs_names, samples)
     hint = f"; {change[0]} would match {change[1]}" if change is not None else ""
     if matched == 0:
         text = (
@@ -271,7 +245,7 @@ def _is_feature_name(name: str) -> bool:
 
 
 def _is_sample_name(name: str) -> bool:
-    return (_TCGA_BARCODE.fullmatch(name) or _ACCESSION.fullmatch(name)) is not None
+    return (TCGA_BARCODE.fullmatch(name) or _ACCESSION.fullmatch(name)) is not None
 
 
 def _nearly_all(holds: Callable[[str], bool], names: pd.Index) -> bool:
@@ -286,14 +260,3 @@ def _samples_of(tables: Iterable[Table]) -> pd.Index:
     names = dict.fromkeys(sample for table in tables for sample in table.samples)
     index: pd.Index = pd.Index(list(names), dtype=object)
     return index
-
-
-def _best_change(names: pd.Index, others: pd.Index) -> tuple[int, str] | None:
-    """Return how many names match after the change that helps most, and that change in words."""
-    best: tuple[int, str] | None = None
-    for text, change in _CHANGES:
-        there = {change(name) for name in others}
-        n_matched = sum(change(name) in there for name in names)
-        if n_matched > (best[0] if best else 0):
-            best = n_matched, text
-    return best

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -59,6 +59,10 @@ class CleanColumn:
         A cell whose comma was read as the decimal point, if there is any.
     unread
         Cells that look like numbers, in a column that was left as words.
+    padded
+        Words around which blanks were removed, with how often each occurs.
+    alike
+        Words that differ only by upper and lower case, in groups.
     """
 
     values: pd.Series
@@ -67,6 +71,8 @@ class CleanColumn:
     refused: tuple[tuple[str, str], ...] = ()
     commas: str = ""
     unread: tuple[str, ...] = ()
+    padded: Mapping[str, int] = field(default_factory=dict)
+    alike: tuple[tuple[str, ...], ...] = ()
 
 
 def clean_column(column: pd.Series, *, typed: bool = False) -> CleanColumn:
@@ -104,7 +110,25 @@ def clean_column(column: pd.Series, *, typed: bool = False) -> CleanColumn:
         found = _Numbers.of(counts, others)
         if found.are_certain(categorical=categorical):
             return _as_numbers(column, cells, found, typed=typed)
-    return _as_words(column, cells, counts, typed=typed)
+    padded = {text: number for text, number in counts.items() if text != text.strip()}
+    if padded and not categorical:
+        cells = cells.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
+        counts = Counter(cell for cell in cells if isinstance(cell, str))
+        column = cells
+    found_words = _as_words(column, cells, counts, typed=typed)
+    kept = {text: number for text, number in padded.items() if text.strip() and not categorical}
+    return replace(found_words, padded=kept, alike=_alike(found_words.values))
+
+
+def _alike(values: pd.Series) -> tuple[tuple[str, ...], ...]:
+    """Return the words of classes that differ only by upper and lower case, in groups."""
+    words = [each for each in values.unique() if isinstance(each, str)]
+    if 2 * len(words) > values.notna().sum():
+        return ()  # no classes: most samples have a word of their own
+    groups: dict[str, list[str]] = {}
+    for word in words:
+        groups.setdefault(word.casefold(), []).append(word)
+    return tuple(tuple(each) for each in groups.values() if len(each) > 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -103,11 +103,26 @@ def _findings(found: list[tuple[str, CleanColumn]]) -> Iterator[Finding]:
         shown = name_some((f"{name} ({shorten(cell)})" for name, cell in commas.items()), 5)
         text = f"commas in the obs table read as decimal points: {shown}"
         yield Finding("note", "obs-decimal-commas", text, items=tuple(commas))
+    padded = {name: each.padded for name, each in found if each.padded}
+    if padded:
+        text = f"blanks around words of the obs table were removed: {_words(padded)}"
+        yield Finding("note", "obs-blanks-removed", text, items=tuple(padded))
     for name, each in found:
+        if each.alike:
+            yield _alike(name, each.alike)
         if each.refused:
             yield _refused(name, each)
         if each.unread:
             yield _unread(name, each.unread)
+
+
+def _alike(name: str, groups: tuple[tuple[str, ...], ...]) -> Finding:
+    shown = name_some((" = ".join(map(shorten, group)) for group in groups), _MOST_SHOWN)
+    text = (
+        f"obs column '{name}' has values that differ only by upper and lower case, and count as "
+        f"different ones: {shown}. If they are one, write them alike"
+    )
+    return Finding("warning", "obs-near-words", text, items=(name,))
 
 
 def _refused(name: str, each: CleanColumn) -> Finding:

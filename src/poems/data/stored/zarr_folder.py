@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from poems.data.stored.annotations import from_arrow, from_parts
 from poems.data.stored.helper import Bytes
 from poems.data.stored.parsed_apart.zarr_store import node_at
 from poems.data.stored.parsing import guarded, parse, start
@@ -58,15 +58,8 @@ class ZarrNode:
         ReadError
             If it is neither, or damaged.
         """
-        import pyarrow as pa
-
         answer, values = self._place.ask("frame", _ANNOTATIONS)
-        table = pa.ipc.open_stream(pa.py_buffer(values)).read_all().to_pandas()
-        names = table.pop("index").to_numpy(dtype=object)
-        if "shape" in answer:
-            return names.reshape(answer["shape"])
-        table.index, table.columns = pd.Index(names), pd.Index(answer["columns"], dtype=object)
-        return table
+        return from_arrow(answer, values) if "arrow" in answer else from_parts(answer, values)
 
 
 class ZarrGroup(ZarrNode):
@@ -108,21 +101,20 @@ class ZarrArray(ZarrNode):
         self.chunks: tuple[int, ...] = tuple(facts["chunks"])
         self.dtype: np.dtype[Any] = np.dtype(facts["dtype"])
         self._is_pickled = bool(facts["pickled"])
-        self._here: Any = None
+        self._is_trusted = False
 
     def trust(self) -> None:
-        """Read in this process from now on: all values were read by the other one, and are sound.
+        """Read here from now on: all values were read by the other process, and are sound."""
+        self._is_trusted = True
 
-        Raises
-        ------
-        ReadError
-            If it is not there any more.
-        """
+    @cached_property
+    def _here(self) -> Any:
+        # Only once it is asked for: a command that reads no more does without the library.
         at = str(self._place.path), self._place.token, self._place.name
-        self._here = guarded(self._place.where, lambda: node_at(*at))
+        return guarded(self._place.where, lambda: node_at(*at))
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
-        if self._here is not None:
+        if self._is_trusted:
             return np.asarray(self._here[key])
         given = key if isinstance(key, tuple) else (key,)
         each = [*given, *[slice(None)] * (len(self.shape) - len(given))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from poems.findings import Finding, count, name_some
 
 # Characters of a line that an error shows.
 _SHOWN = 60
+# Sets from which can be seen that descriptions are genes, and the share of them that has to be.
+_FEWEST_SETS, _NEARLY_ALL = 3, 0.8
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ def read_gmt(paths: Sequence[str | Path]) -> GeneSets:
 
     A line is a set: its name, a description and its genes, between tabs. Empty lines and empty
     fields at the end are passed over. A name that two files use is called ``"file:name"`` in both.
+    Files that seem to have genes where descriptions belong are named in a finding.
 
     Raises
     ------
@@ -51,7 +54,8 @@ def read_gmt(paths: Sequence[str | Path]) -> GeneSets:
     """
     if not paths:
         raise DataError("no file of gene sets was given")
-    read = [(Path(path), _read_file(Path(path))) for path in paths]
+    findings: list[Finding] = []
+    read = [(Path(path), _read_file(Path(path), findings)) for path in paths]
     names = pd.Series([name for _, sets in read for name in sets], dtype=object)
     shared = set(names[names.duplicated()])
     found: dict[str, tuple[str, ...]] = {}
@@ -64,12 +68,13 @@ def read_gmt(paths: Sequence[str | Path]) -> GeneSets:
                 )
             found[full] = genes
     if not shared:
-        return GeneSets(found)
+        return GeneSets(found, tuple(findings))
     text = (
         f"{count(len(shared), 'gene set')} in several files, called after their file: "
         f"{name_some(sorted(shared))}"
     )
-    return GeneSets(found, (Finding("note", "gene-sets-twice", text, items=tuple(sorted(shared))),))
+    findings.append(Finding("note", "gene-sets-twice", text, items=tuple(sorted(shared))))
+    return GeneSets(found, tuple(findings))
 
 
 def read_feature_map(path: str | Path) -> pd.DataFrame:
@@ -186,8 +191,25 @@ def read_names(path: Path, what: str) -> pd.DataFrame:
     return pd.DataFrame(kept, columns=header, dtype=object)
 
 
-def _read_file(path: Path) -> dict[str, tuple[str, ...]]:
+def _undescribed(
+    path: Path, sets: Mapping[str, tuple[str, ...]], descriptions: Sequence[str]
+) -> Iterator[Finding]:
+    """Say so where descriptions are genes of other sets, each of which its own set then lacks."""
+    everything = {gene for genes in sets.values() for gene in genes}
+    genes = [each for each in descriptions if each in everything]
+    if len(sets) < _FEWEST_SETS or len(genes) < _NEARLY_ALL * len(sets):
+        return
+    text = (
+        f"{path} seems to lack descriptions: what stands in their place are genes "
+        f"({name_some(genes)}), which their sets do not count. Put a description, or anything, "
+        "between the name of each set and its genes"
+    )
+    yield Finding("warning", "gene-sets-undescribed", text)
+
+
+def _read_file(path: Path, findings: list[Finding]) -> dict[str, tuple[str, ...]]:
     sets: dict[str, tuple[str, ...]] = {}
+    descriptions: list[str] = []
     lines: dict[str, int] = {}
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
@@ -206,6 +228,8 @@ def _read_file(path: Path) -> dict[str, tuple[str, ...]]:
                 "name them apart"
             )
         sets[name], lines[name] = genes, number
+        descriptions.append(fields[1])
+    findings += _undescribed(path, sets, descriptions)
     return sets
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from .links import Refused
 from .payload import Payload
 from .reasons import reason
+from .zarr_frame import hand_over
 
 _MOST_FILES, _DEEPEST, _MOST_OPEN = 5_000_000, 32, 16
 _LARGEST_CHUNK = 1 << 31
@@ -44,7 +45,7 @@ def answer(question: dict[str, Any], payload: Payload) -> dict[str, Any]:
         return {"expected": expected, "there": there}
     if question["do"] == "read":
         return _values(node, question["part"], payload)
-    return _frame(node, payload)
+    return hand_over(node, payload)
 
 
 def node_at(path: str, token: str, place: str) -> Any:
@@ -147,34 +148,6 @@ def _is_pickled(metadata: Any) -> bool:
         getattr(metadata, "compressor", None),
     ]
     return any("pickle" in str(getattr(each, "codec_id", type(each))).lower() for each in codecs)
-
-
-def _frame(node: Any, payload: Payload) -> dict[str, Any]:
-    """Hand over a table of annotations, or a list of names as its one column."""
-    import warnings
-
-    import numpy as np
-    import pandas as pd
-    import pyarrow as pa
-    from anndata.io import read_elem
-
-    # What the library says of its own workings; this process has no one to tell.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = read_elem(node)
-    if isinstance(found, pd.DataFrame):
-        columns = {str(at): found.iloc[:, at].array for at in range(found.shape[1])}
-        typed = pd.DataFrame({**columns, "index": _texts(found.index)})
-        table = pa.Table.from_pandas(typed, preserve_index=False)
-        return {**payload.table(table), "columns": [str(name) for name in found.columns]}
-    values = np.asarray(found, dtype=object)
-    table = pa.table({"index": pa.array(_texts(values.ravel()), type=pa.large_string())})
-    return {**payload.table(table), "shape": list(values.shape)}
-
-
-def _texts(values: Any) -> list[str | None]:
-    # What is missing is no text; NaN alone is not itself.
-    return [None if each is None or each != each else str(each) for each in values]
 
 
 def _chunk(array: Any) -> Any:
