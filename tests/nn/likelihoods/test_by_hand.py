@@ -12,7 +12,7 @@ from poems.nn.likelihoods.terms import likelihood_terms
 
 pytest.importorskip("numba")
 
-BY_HAND = ("negative_binomial", "zinb")
+BY_HAND = ("negative_binomial", "zinb", "ordinal")
 SIZES = (3, 4)
 
 
