@@ -126,7 +126,9 @@ def _inflated(
 
 
 @compiled
-def _lost(x: float, t: float, small: float, soft: float, theta: float) -> tuple[float, float, float]:
+def _lost(
+    x: float, t: float, small: float, soft: float, theta: float
+) -> tuple[float, float, float]:
     """Compute theta log(1 + e^t) + x log(1 + e^-t), its derivative for t, and for theta."""
     far = 1.0 / (1.0 + small)
     near = small * far

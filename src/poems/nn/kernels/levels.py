@@ -70,7 +70,7 @@ def _sum(
     of_cuts: Array,
     nll: Array,
 ) -> None:
-    """Sum log(1 + e^t) of both, and the derivatives; ``small`` is e^-|t|, ``soft`` log(1 + that)."""
+    """Sum log(1 + e^t) and derivatives; ``small`` is e^-|t|, ``soft`` log(1 + that)."""
     everywhere, last = there.shape != x.shape, of_cuts.shape[0]
     for n in range(x.shape[0]):
         for j in range(x.shape[1]):

@@ -79,9 +79,7 @@ class _Terms(Function):
         sums = [np.zeros(each.shape) for each in parameters]
         nll = np.zeros(x.shape[1])
         kernel()(*given, mask, slope, *sums, nll)
-        ctx.save_for_backward(
-            *(torch.from_numpy(each).to(eta.dtype) for each in (slope, *sums))
-        )
+        ctx.save_for_backward(*(torch.from_numpy(each).to(eta.dtype) for each in (slope, *sums)))
         return torch.from_numpy(nll).to(eta.dtype)
 
     @staticmethod
@@ -89,5 +87,7 @@ class _Terms(Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         slope, *sums = ctx.saved_tensors
         (g,) = grads
-        of_parameters = (each * g.view(-1, *[1] * (each.ndim - 1)) if each.numel() else each for each in sums)
+        of_parameters = (
+            each * g.view(-1, *[1] * (each.ndim - 1)) if each.numel() else each for each in sums
+        )
         return None, None, None, slope * g, *of_parameters
