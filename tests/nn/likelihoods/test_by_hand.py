@@ -12,7 +12,7 @@ from poems.nn.likelihoods.terms import likelihood_terms
 
 pytest.importorskip("numba")
 
-BY_HAND = ("negative_binomial", "zinb", "ordinal")
+BY_HAND = ("negative_binomial", "zinb", "ordinal", "beta")
 SIZES = (3, 4)
 
 
@@ -66,3 +66,23 @@ def test_draws_of_several_weights_go_by_autograd(name: str) -> None:
     half, same = likelihood_terms(likelihoods, x, eta, measured, None, weight)
     torch.testing.assert_close(half, 0.5 * whole)
     torch.testing.assert_close(same, prior)
+
+
+@pytest.mark.parametrize("value", [3.0, -1.0, float("nan")])
+def test_a_value_that_is_no_level_is_refused(value: float) -> None:
+    likelihoods = [LIKELIHOODS["ordinal"](torch.ones(2))]
+    x, measured = torch.full((4, 2), value), torch.ones(4, 1, dtype=torch.bool)
+    with pytest.raises(ValueError, match="levels from 0 to 2"):
+        likelihood_terms(likelihoods, x, torch.zeros(4, 2), measured, None)
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, 63.0, 64.0, 70.5, 4000.0, 1e6])
+@pytest.mark.parametrize("log_dispersion", [-18.0, -3.0, 3.0])
+def test_counts_of_any_size_keep_their_digits(value: float, log_dispersion: float) -> None:
+    likelihood = LIKELIHOODS["negative_binomial"](torch.ones(1)).double()
+    x, measured = torch.full((1, 1), value).double(), torch.ones(1, 1, dtype=torch.bool)
+    with torch.no_grad():
+        likelihood.log_dispersion.fill_(log_dispersion)
+    nll, _ = type(likelihood).joint_terms([likelihood], x, torch.log(x + 1.0), measured, None)
+    expected = -likelihood.log_prob(x, torch.log(x + 1.0))[0]
+    torch.testing.assert_close(nll, expected, rtol=1e-8, atol=1e-8)

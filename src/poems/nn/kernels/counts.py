@@ -148,8 +148,10 @@ def _ways(x: Array, there: Array, theta: Array, of_dispersion: Array, nll: Array
             if not (everywhere or there[n, j]):
                 continue
             value = x[n, j]
-            whole = int(value) if value < _COUNTED else -1
-            if whole == value:
+            whole = int(value) if 0 <= value < _COUNTED else -1
+            if value < 0:
+                nll[j] = np.nan
+            elif whole == value:
                 tally[whole, j] += 1
             else:
                 ways, slope = rising_logs(value, theta[j])

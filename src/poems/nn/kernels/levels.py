@@ -33,7 +33,8 @@ def level_terms(
     # Features side by side, as the values have them.
     by_level = np.ascontiguousarray(cuts.T)
     levels = np.zeros((len(by_level) + 1, x.shape[1]), dtype=np.int32)
-    _place(x, eta, by_level, there, outside, levels)
+    if not _place(x, eta, by_level, there, outside, levels):
+        raise ValueError(f"a value is none of the levels from 0 to {len(by_level)}")
     # PyTorch takes exponentials in vectors, as numba does not.
     small = torch.from_numpy(outside).abs().neg_().exp_()
     soft = torch.log1p(small)
@@ -44,19 +45,25 @@ def level_terms(
 
 
 @compiled
-def _place(x: Array, eta: Array, cuts: Array, there: Array, outside: Array, levels: Array) -> None:
-    """How far eta is beyond the upper and the lower cut of each value; minus infinity without."""
+def _place(x: Array, eta: Array, cuts: Array, there: Array, outside: Array, levels: Array) -> bool:
+    """How far eta is beyond the upper and the lower cut of each value; minus infinity without.
+
+    Returns whether every value is a level.
+    """
     everywhere, last = there.shape != x.shape, cuts.shape[0]
     for n in range(x.shape[0]):
         for j in range(x.shape[1]):
             outside[0, n, j] = outside[1, n, j] = -np.inf
             if everywhere or there[n, j]:
+                if not 0 <= x[n, j] <= last:
+                    return False
                 level = int(x[n, j])
                 levels[level, j] += 1
                 if level < last:
                     outside[0, n, j] = eta[n, j] - cuts[level, j]
                 if level > 0:
                     outside[1, n, j] = cuts[level - 1, j] - eta[n, j]
+    return True
 
 
 @compiled
