@@ -40,12 +40,14 @@ def fraction_terms(
         # The density of both shapes is the same, of x and of what it leaves of 1.
         product, fall = np.empty((2, *eta.shape))
         _lift(share, phi, least, product, fall)
+        # A prediction next to 0 or 1, as in BetaLikelihood.
         lifted = torch.from_numpy(share * phi).clamp_min_(least).add_(_LIFTED).log_()
         torch.from_numpy(product).log_()
         of_shape = np.empty(eta.shape)
         _shape(share, phi, least, log, lifted.numpy(), product, fall, there, of_shape, nll)
         of_shapes.append(of_shape)
-    _whole(phi, *shares, *of_shapes, there, slope, of_precision, nll)
+    of_a, of_b = of_shapes
+    _whole(phi, *shares, of_a, of_b, there, slope, of_precision, nll)
 
 
 @compiled

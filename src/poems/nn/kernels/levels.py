@@ -86,6 +86,7 @@ def _sum(
             over = far if above > 0 else small[0, n, j] * far
             under = near if below > 0 else small[1, n, j] * near
             slope[n, j] = over - under
+            # log(1 + e^t) is log(1 + e^-|t|) and t where that is above 0.
             nll[j] += soft[0, n, j] + soft[1, n, j] + max(above, 0.0) + max(below, 0.0)
             if everywhere or there[n, j]:
                 level = int(x[n, j])
