@@ -72,6 +72,17 @@ def test_a_weight_of_the_kl_term_is_raised_only_where_there_is_room() -> None:
         assert "fewer epochs" in checks[-1].remedy
 
 
+def test_encoders_that_nothing_rests_on_are_no_failure() -> None:
+    told, share = np.array([3.0]), np.array([0.01])
+    judged = {}
+    for exact in (True, False):
+        for kl_weight in (0.0, 1.0):
+            *_, last = posterior_checks(told, share, ["factor_1"], kl_weight, 1, exact=exact)
+            judged[exact, kl_weight] = last.verdict
+    assert judged.pop((True, 1.0)) == "note"
+    assert set(judged.values()) == {"warning"}
+
+
 def test_a_posterior_far_narrower_than_justified_is_overconfident() -> None:
     assert verdicts([3.0, 3.0], [0.01, 0.02], 2)[2:] == ["warning"] * 2
     assert verdicts([3.0] * 3, [0.01, 1.0, 1.2], 3)[3:] == ["note", "ok", "ok"]

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poems.nn.gate import masked_softmax
+from poems.nn.gate import masked_softmax, partly_equal
 from poems.settings.parts import GATES
 
 
@@ -29,6 +29,20 @@ def test_weights_sum_to_one_and_vanish_where_unmeasured(name: str) -> None:
     assert (weights[~measured] == 0).all()
     assert (weights[measured] > 0).all()
     assert weights[2, 2] == 1
+
+
+@given(share=st.floats(0, 1), seed=st.integers(0, 99))
+def test_a_mixture_with_equal_weights_is_of_what_was_measured(share: float, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    measured = torch.rand(20, 4, generator=generator) < 0.6
+    measured[:, 0] = True
+    gate = masked_softmax(5.0 * torch.randn(20, 4, generator=generator), measured)
+    weights = partly_equal(gate, measured, share)
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(20))
+    assert (weights[~measured] == 0).all()
+    least = (1.0 - share) / measured.sum(dim=1, keepdim=True).expand(20, 4)
+    assert (weights >= least - 1e-6)[measured].all()
+    assert torch.equal(partly_equal(gate, measured, 1.0), gate)
 
 
 def test_equal_weights_are_equal() -> None:

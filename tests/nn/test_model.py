@@ -44,6 +44,23 @@ def test_a_sample_with_one_view_has_that_experts_posterior(gate: str, batch: Bat
     torch.testing.assert_close(encoded.gates.sum(dim=1), torch.ones(10))
 
 
+@pytest.mark.parametrize("fusion", ["poe", "poe_prior", "moe"])
+def test_a_view_that_the_gate_shuts_out_learns_where_its_share_is_partial(
+    fusion: str, batch: Batch
+) -> None:
+    model = build(gate="linear", fusion=fusion)
+    with torch.no_grad():
+        model.gate.network.bias.copy_(torch.tensor([100.0, -100.0]))
+    slopes = {}
+    for share in (1.0, 0.5):
+        encoded = model.encode(batch, share)
+        model.zero_grad()
+        encoded.posterior.mean.square().sum().backward()
+        slopes[share] = float(model.encoders[1].loc.weight.grad.abs().sum())
+    assert slopes[1.0] < 1e-6
+    assert slopes[0.5] > 1e-3
+
+
 def test_samples_are_encoded_one_by_one(batch: Batch) -> None:
     model = build()
     mean = model.encode(batch).posterior.mean

@@ -31,7 +31,7 @@ def terms_of(
 def fix_posterior(model: POEMS, z: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every sample have the latents ``z``, without noise and with equal gates."""
 
-    def encode(batch: Batch) -> Encoded:
+    def encode(batch: Batch, gate_share: float) -> Encoded:
         posterior = GaussianPosterior(z, torch.full_like(z, 60.0))
         return Encoded(posterior, batch.measured / batch.measured.sum(dim=1, keepdim=True))
 
@@ -97,8 +97,8 @@ def test_twice_the_data_halve_the_priors_alone(batch: Batch) -> None:
     double = batch.take(torch.arange(10).repeat(2))
     encode = model.encode
 
-    def noiseless(data: Batch) -> Encoded:
-        encoded = encode(data)
+    def noiseless(data: Batch, gate_share: float) -> Encoded:
+        encoded = encode(data, gate_share)
         loc = encoded.posterior.mean
         return Encoded(GaussianPosterior(loc, torch.full_like(loc, 60.0)), encoded.gates)
 

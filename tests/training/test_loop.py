@@ -76,6 +76,23 @@ def test_weights_follow_their_schedules(data: Batch) -> None:
     assert [row["spike_ramp"] for row in terms] == pytest.approx(ramp)
 
 
+@pytest.mark.parametrize("likelihood", ["gaussian", {"b": "student_t"}])
+def test_the_gate_of_views_of_several_kinds_comes_in_with_the_kl_term(
+    likelihood: object, data: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, settings = make(epochs=10, kl_warmup=0.4, batch_size=40, likelihood=likelihood)
+    shares: list[float] = []
+
+    def watched(*given: object, gate_share: float, **others: object) -> Terms:
+        shares.append(gate_share)
+        return elbo_terms(*given, gate_share=gate_share, **others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("poems.training.loop.elbo_terms", watched)
+    train(model, data, settings)
+    waiting = [0, 0.25, 0.5, 0.75] if likelihood != "gaussian" else [1] * 4
+    assert shares == pytest.approx([*waiting, *[1] * 6])
+
+
 @pytest.mark.parametrize("where", ["loss", "gradient"])
 def test_numbers_that_are_not_finite_stop_training(
     where: str, data: Batch, monkeypatch: pytest.MonkeyPatch

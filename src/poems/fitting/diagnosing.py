@@ -317,6 +317,7 @@ def _checks_of_tables(
         fitted.factor_names,
         settings.training.kl_weight,
         None if n_supported is None else min(n_supported, n_latent),
+        exact=settings.model.inference == "exact",
     )
     if sparse:
         exact = settings.sparsity.proximal

@@ -25,6 +25,35 @@ def masked_softmax(logits: Tensor, measured: Tensor) -> Tensor:
     return torch.softmax(logits + torch.log(measured.to(logits.dtype)), dim=1)
 
 
+def partly_equal(weights: Tensor, measured: Tensor, share: float) -> Tensor:
+    """Mix a gate's weights with equal ones, of which every measured view has the same.
+
+        share * weights + (1 - share) / n_measured
+
+    An expert's derivatives are multiplied by its weight, so that a gate which shuts a view out
+    before its expert has learned anything keeps it from learning at all, and itself from
+    opening again. While experts begin to learn each has its share of the weights, whatever the
+    gate says.
+
+    Parameters
+    ----------
+    weights
+        What a gate returns, of shape (n_samples, n_views).
+    measured
+        Booleans of that shape.
+    share
+        Of the gate in the mixture, from 0 to 1.
+
+    Examples
+    --------
+    >>> gate = torch.tensor([[1.0, 0.0, 0.0]])
+    >>> partly_equal(gate, torch.tensor([[True, True, False]]), 0.5)
+    tensor([[0.7500, 0.2500, 0.0000]])
+    """
+    equal = masked_softmax(torch.zeros_like(weights), measured)
+    return torch.lerp(equal, weights, share)
+
+
 class Gate(nn.Module):
     """What the model asks of a gate.
 

@@ -13,6 +13,7 @@ from poems.nn.decode import ALL, Turns
 from poems.nn.decoder import Decoder, SparseDecoder, decode_views
 from poems.nn.distributions.posteriors import Posterior, tempered
 from poems.nn.encoder import Encoder, encode_views
+from poems.nn.gate import partly_equal
 from poems.nn.likelihoods.interface import Likelihood
 from poems.nn.precision import products_in
 from poems.nn.prior import Prior
@@ -154,10 +155,16 @@ class POEMS(nn.Module):
     def _at_zero(self) -> list[Tensor]:
         return [self.decoder(i).at_zero()[None] for i in range(len(self.views))]
 
-    def encode(self, batch: Batch) -> Encoded:
-        """Fuse the measured views of each sample into a posterior."""
+    def encode(self, batch: Batch, gate_share: float = 1.0) -> Encoded:
+        """Fuse the measured views of each sample into a posterior.
+
+        ``gate_share`` below 1 weighs the views by the gate in part, else equally
+        (:func:`poems.nn.gate.partly_equal`).
+        """
         loc, log_precision = self.experts(batch)
-        gates = self.gate(loc, batch.measured)
+        gates: Tensor = self.gate(loc, batch.measured)
+        if gate_share < 1.0:
+            gates = partly_equal(gates, batch.measured, gate_share)
         return Encoded(self.fuse(loc, log_precision, gates), gates)
 
     def experts(self, batch: Batch) -> tuple[Tensor, Tensor]:

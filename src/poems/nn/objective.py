@@ -58,6 +58,7 @@ def elbo_terms(
     *,
     n_samples: int,
     kl_weight: float,
+    gate_share: float = 1.0,
     turns: Turns = ALL,
     profile: Profile = NO_PROFILE,
 ) -> Terms:
@@ -75,6 +76,8 @@ def elbo_terms(
         Number N of training samples.
     kl_weight
         Weight beta of the KL term at this point of its warm-up.
+    gate_share
+        Share of the gate in the views' weights at this point, the rest being equal ones.
     turns
         Whose zero loadings get their derivative.
     profile
@@ -82,7 +85,7 @@ def elbo_terms(
     """
     mean, proximal = settings.training.reduction == "mean", settings.sparsity.proximal
     with profile.span("encoder"):
-        encoded = model.encode(batch)
+        encoded = model.encode(batch, gate_share)
         z, weights = encoded.posterior.rsample()
 
     predictions = []

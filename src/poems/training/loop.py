@@ -234,19 +234,29 @@ def _go_on(
 
 
 class _Schedules:
-    """What changes in the course of training: the KL term's weight and the spike's rate."""
+    """What changes in the course of training: the KL term's weight, the spike's rate, the gate.
+
+    Experts say nothing at first, and a gate that weighs them as it learns can shut out all
+    views but one in ten steps, for good. With views of several kinds, whose likelihoods fall at
+    different rates, it does at times; there its share rises with the KL term's weight.
+    """
 
     def __init__(self, model: POEMS, data: SampleSource, settings: Settings) -> None:
         self._settings, self._model = settings, model
         self._decoders = [decoder for _, decoder in model.sparse_decoders()]
         self._n_measured = torch.cat([data.n_measured(name) for name in model.views])
         self.kl_weight = self.spike_ramp = 0.0
+        self.gate_share = 1.0
+        views = range(len(model.views))
+        self._gate_waits = not all(model.likelihood(i).additive for i in views)
 
     def set_progress(self, progress: float) -> None:
         """Set them as they are at this share of training, and the prior on the loadings."""
         sparsity, options = self._settings.sparsity, self._settings.training
         self.spike_ramp = ramp(progress, sparsity.ramp_start, sparsity.ramp_end)
-        self.kl_weight = options.kl_weight * ramp(progress, 0.0, options.kl_warmup)
+        warmed = ramp(progress, 0.0, options.kl_warmup)
+        self.kl_weight = options.kl_weight * warmed
+        self.gate_share = warmed if self._gate_waits else 1.0
         if self._decoders:
             errors = torch.cat(self._model.standard_errors())
             update_priors(self._decoders, self.spike_ramp, errors, self._n_measured)
@@ -321,6 +331,7 @@ def _train_epoch(
             settings,
             n_samples=len(data),
             kl_weight=schedules.kl_weight,
+            gate_share=schedules.gate_share,
             turns=optimizer.turns,
             profile=profile,
         )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from poems.nn.likelihoods.by_hand import Kernel, goes_by_hand, terms_by_hand
+from poems.nn.likelihoods.interface import Likelihood
 from poems.nn.likelihoods.own_scale import (
     Distribution,
     OwnScaleLikelihood,
@@ -81,6 +85,23 @@ class BetaLikelihood(OwnScaleLikelihood):
         constant = whole - torch.lgamma(a) - torch.lgamma(b)
         return constant + (a - 1.0) * torch.log(x) + (b - 1.0) * torch.log1p(-x)
 
+    @classmethod
+    def joint_terms(
+        cls,
+        likelihoods: Sequence[Likelihood],
+        x: Tensor,
+        eta: Tensor,
+        measured: Tensor,
+        observed: Tensor | None,
+        weight: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The terms of all such views at once, derivatives by hand."""
+        if not goes_by_hand(x, weight):
+            return Likelihood.joint_terms(likelihoods, x, eta, measured, observed, weight)
+        own = [each for each in likelihoods if isinstance(each, BetaLikelihood)]
+        precision = torch.cat([likelihood.log_precision for likelihood in own])
+        return terms_by_hand(_kernel, own, (precision,), x, eta, measured, observed)
+
     def mean(self, eta: Tensor) -> Tensor:
         """The mean fraction."""
         return torch.sigmoid(eta)
@@ -137,6 +158,13 @@ class BetaLikelihood(OwnScaleLikelihood):
         tiny = torch.finfo(eta.dtype).eps
         # A share that rounds to 0 or 1 has no density.
         return (one / (one + two).clamp_min(_TINY)).clamp(tiny, 1.0 - tiny)
+
+
+def _kernel() -> Kernel:
+    """Return what computes the terms of fractions."""
+    from poems.nn.kernels.fractions import fraction_terms
+
+    return partial(fraction_terms, least=_TINY)
 
 
 def _root_trigamma(a: Tensor) -> Tensor:

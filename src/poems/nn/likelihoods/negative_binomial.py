@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from poems.nn.likelihoods.by_hand import Kernel, goes_by_hand, terms_by_hand
+from poems.nn.likelihoods.interface import Likelihood
 from poems.nn.likelihoods.own_scale import Distribution, as_double, exp_then_straight
 from poems.nn.likelihoods.poisson import CountLikelihood
 
@@ -60,6 +63,25 @@ class NegativeBinomialLikelihood(CountLikelihood):
         ways = _log_rising(x, theta) - torch.lgamma(x + 1.0)
         return ways - theta * softplus(t) - x * softplus(-t)
 
+    @classmethod
+    def joint_terms(
+        cls,
+        likelihoods: Sequence[Likelihood],
+        x: Tensor,
+        eta: Tensor,
+        measured: Tensor,
+        observed: Tensor | None,
+        weight: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The terms of all such views at once, derivatives by hand."""
+        if not goes_by_hand(x, weight):
+            return Likelihood.joint_terms(likelihoods, x, eta, measured, observed, weight)
+        own = [each for each in likelihoods if isinstance(each, NegativeBinomialLikelihood)]
+        dispersion = torch.cat([likelihood.log_dispersion for likelihood in own])
+        return terms_by_hand(
+            count_kernel, own, (dispersion, x.new_zeros(0)), x, eta, measured, observed
+        )
+
     def variance(self, eta: Tensor) -> Tensor:
         """M + alpha m^2."""
         mean = exp_then_straight(eta)
@@ -98,6 +120,13 @@ class NegativeBinomialLikelihood(CountLikelihood):
         theta = torch.exp(-self.log_dispersion.detach()).expand_as(eta).contiguous()
         rate = torch._standard_gamma(theta, generator) / theta
         return torch.poisson(rate * exp_then_straight(eta), generator)
+
+
+def count_kernel() -> Kernel:
+    """Return what computes the terms of counts, with zeros of their own or without."""
+    from poems.nn.kernels.counts import count_terms
+
+    return count_terms
 
 
 def _log_rising(x: Tensor, theta: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 
+from poems.nn.likelihoods.by_hand import Kernel, goes_by_hand, terms_by_hand
+from poems.nn.likelihoods.interface import Likelihood
 from poems.nn.likelihoods.own_scale import Distribution, OwnScaleLikelihood, as_double
 from poems.scaling.own_scale import Kind
 from poems.settings.effect_scale import LOG_ODDS_OF_LEVEL, EffectScale
@@ -113,6 +116,33 @@ class OrdinalLikelihood(OwnScaleLikelihood):
             + between.where(both, 0.0)
         )
 
+    @classmethod
+    def joint_terms(
+        cls,
+        likelihoods: Sequence[Likelihood],
+        x: Tensor,
+        eta: Tensor,
+        measured: Tensor,
+        observed: Tensor | None,
+        weight: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The terms of such views, derivatives by hand."""
+        if not goes_by_hand(x, weight):
+            return Likelihood.joint_terms(likelihoods, x, eta, measured, observed, weight)
+        sizes = [likelihood.n_features for likelihood in likelihoods]
+        masks = [None] * len(sizes) if observed is None else torch.split(observed, sizes, dim=1)
+        parts = zip(torch.split(x, sizes, dim=1), torch.split(eta, sizes, dim=1), strict=True)
+        found = []
+        # One by one: views differ in how many levels they have.
+        for i, (values, predicted) in enumerate(parts):
+            own = likelihoods[i]
+            assert isinstance(own, OrdinalLikelihood)
+            given = own.cuts, torch.exp(own.log_gaps)
+            rows = measured[:, i : i + 1]
+            found.append(terms_by_hand(_kernel, [own], given, values, predicted, rows, masks[i]))
+        nll, prior = zip(*found, strict=True)
+        return torch.cat(nll), torch.cat(prior)
+
     def score(self, x: Tensor, eta: Tensor) -> Tensor:
         """s(l) - s(-u), of the cuts that are there."""
         upper, lower, _, has_upper, has_lower = self._around(x, eta)
@@ -174,6 +204,13 @@ class OrdinalLikelihood(OwnScaleLikelihood):
         # A draw of 0 is as good as any other below every cut.
         noisy = eta + torch.logit(uniform, eps=torch.finfo(eta.dtype).tiny)
         return torch.stack([(noisy > cut).to(eta.dtype) for cut in self.cuts.T]).sum(dim=0)
+
+
+def _kernel() -> Kernel:
+    """Return what computes the terms of ordered levels."""
+    from poems.nn.kernels.levels import level_terms
+
+    return level_terms
 
 
 class _Levels:
