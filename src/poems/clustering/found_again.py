@@ -68,6 +68,7 @@ class Again:
     def limit_of(self, jaccard: float) -> float:
         """Return the limit beside the index of more samples, which is as far beyond it by angle."""
         angle = _angle(jaccard) - _angle(self.jaccard) + _angle(self.limit)
+        # An index has no angle outside: a limit beyond 1 is never exceeded, one below 0 always.
         return float(np.sin(np.clip(angle, 0.0, np.pi / 2)) ** 2)
 
 
