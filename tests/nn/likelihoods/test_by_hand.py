@@ -31,6 +31,17 @@ def drawn(name: str, seed: int, dtype: torch.dtype) -> tuple[list[Likelihood], t
     return made, x.to(dtype)
 
 
+def graph_of(value: torch.Tensor) -> list[str]:
+    """Names of the steps that a value was made by."""
+    names, waiting = [], [value.grad_fn]
+    while waiting:
+        step = waiting.pop()
+        if step is not None:
+            names.append(step.name())
+            waiting += [before for before, _ in step.next_functions]
+    return names
+
+
 @pytest.mark.parametrize("name", BY_HAND)
 @given(seed=st.integers(0, 10**6), gaps=st.booleans(), reach=st.sampled_from([1.0, 40.0]))
 @settings(max_examples=15, deadline=None)
@@ -47,10 +58,12 @@ def test_terms_by_hand_are_those_of_autograd(
         x = x.where(observed, torch.nan)
     upstream = torch.randn(x.shape[1], generator=generator, dtype=x.dtype)
     found = []
-    for terms in (type(likelihoods[0]).joint_terms, Likelihood.joint_terms):
+    # With weights it is autograd's turn.
+    for weight in (None, torch.ones(len(x), dtype=x.dtype)):
         at = eta.clone().requires_grad_()
         parameters = [p for each in likelihoods for p in each.parameters()]
-        nll, prior = terms(likelihoods, x, at, measured, observed)
+        nll, prior = Likelihood.joint_terms(likelihoods, x, at, measured, observed, weight)
+        assert ("_Terms" in str(graph_of(nll))) == (weight is None)
         total = (nll * upstream).sum() + prior.sum()
         found.append((nll, prior, *torch.autograd.grad(total, [at, *parameters])))
     for one, two in zip(*found, strict=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -11,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from poems.nn.likelihoods.by_hand import Kernel, goes_by_hand, terms_by_hand
-from poems.nn.likelihoods.interface import Likelihood
 from poems.nn.likelihoods.own_scale import (
     Distribution,
     OwnScaleLikelihood,
@@ -85,22 +83,13 @@ class BetaLikelihood(OwnScaleLikelihood):
         constant = whole - torch.lgamma(a) - torch.lgamma(b)
         return constant + (a - 1.0) * torch.log(x) + (b - 1.0) * torch.log1p(-x)
 
-    @classmethod
-    def joint_terms(
-        cls,
-        likelihoods: Sequence[Likelihood],
-        x: Tensor,
-        eta: Tensor,
-        measured: Tensor,
-        observed: Tensor | None,
-        weight: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """The terms of all such views at once, derivatives by hand."""
+    def of_features(
+        self, x: Tensor, eta: Tensor, observed: Tensor | None, weight: Tensor | None = None
+    ) -> Tensor:
+        """Derivatives by hand."""
         if not goes_by_hand(x, weight):
-            return Likelihood.joint_terms(likelihoods, x, eta, measured, observed, weight)
-        own = [each for each in likelihoods if isinstance(each, BetaLikelihood)]
-        precision = torch.cat([likelihood.log_precision for likelihood in own])
-        return terms_by_hand(_kernel, own, (precision,), x, eta, measured, observed)
+            return super().of_features(x, eta, observed, weight)
+        return terms_by_hand(_kernel, (self.log_precision,), x, eta, observed)
 
     def mean(self, eta: Tensor) -> Tensor:
         """The mean fraction."""

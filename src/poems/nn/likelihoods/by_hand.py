@@ -12,8 +12,6 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from poems.nn.compilers import compiled_for
-from poems.nn.likelihoods.interface import Likelihood
-from poems.nn.views import view_of_features
 
 Kernel = Callable[..., None]
 
@@ -29,14 +27,12 @@ def goes_by_hand(x: Tensor, weight: Tensor | None) -> bool:
 
 def terms_by_hand(
     kernel: Callable[[], Kernel],
-    likelihoods: Sequence[Likelihood],
     parameters: Sequence[Tensor],
     x: Tensor,
     eta: Tensor,
-    measured: Tensor,
     observed: Tensor | None,
-) -> tuple[Tensor, Tensor]:
-    """Compute what ``Likelihood.joint_terms`` does in one pass of a kernel.
+) -> Tensor:
+    """Compute what ``Likelihood.of_features`` does in one pass of a kernel.
 
     Parameters
     ----------
@@ -45,20 +41,13 @@ def terms_by_hand(
         parameters, booleans that say which values are there (of shape (1, 1) for all), and what
         it writes into: the derivative for eta, then, zeros in double precision, sums over samples
         of those for each parameter, and of the negative log-likelihood.
-    likelihoods
-        Of the views, which are all of one class.
     parameters
-        Of all views' features, one view's after the other's, (n_features, …); their derivatives
-        from here on are autograd's.
-    x, eta, measured, observed
-        As ``Likelihood.joint_terms`` takes them.
+        Of the features, (n_features, …); their derivatives from here on are autograd's.
+    x, eta, observed
+        As ``Likelihood.of_features`` takes them.
     """
-    sizes = tuple(likelihood.n_features for likelihood in likelihoods)
-    there = None if bool(measured.all()) else measured[:, view_of_features(sizes, x.device)]
-    if observed is not None:
-        there = observed if there is None else there & observed
-    nll: Tensor = _Terms.apply(kernel, there, x, eta, *parameters)  # type: ignore[no-untyped-call]
-    return nll, -torch.cat([likelihood.log_prior() for likelihood in likelihoods])
+    found: Tensor = _Terms.apply(kernel, observed, x, eta, *parameters)  # type: ignore[no-untyped-call]
+    return found
 
 
 class _Terms(Function):

@@ -148,6 +148,17 @@ class Likelihood(nn.Module):
         values, predicted = x.where(observed, self.placeholder), eta.where(observed, 0.0)
         return -self.log_prob(values, predicted).where(observed, 0.0)
 
+    def of_features(
+        self, x: Tensor, eta: Tensor, observed: Tensor | None, weight: Tensor | None = None
+    ) -> Tensor:
+        """Negative log-likelihood of the observed entries, summed over samples: (n_features,).
+
+        A class may compute its derivatives by hand, where here they are autograd's; a subclass
+        does not inherit that. ``weight``: of each sample, (n_samples,), or ``None`` for 1.
+        """
+        entries = self._entries(x, eta, observed)
+        return entries.sum(dim=0) if weight is None else weight @ entries
+
     @classmethod
     def joint_terms(
         cls,
@@ -179,8 +190,9 @@ class Likelihood(nn.Module):
             if not complete[i]:
                 rows = measured[:, i, None].expand(values[i].shape)
                 mask = rows if mask is None else rows & mask
-            entries = likelihood._entries(values[i], predicted[i], mask)
-            per_feature.append(entries.sum(dim=0) if weight is None else weight @ entries)
+            # Not what a class inherits: that would pass over whatever the subclass changes.
+            of = type(likelihood) if "of_features" in vars(type(likelihood)) else Likelihood
+            per_feature.append(of.of_features(likelihood, values[i], predicted[i], mask, weight))
         prior = torch.cat([likelihood.log_prior() for likelihood in likelihoods])
         return torch.cat(per_feature), -prior
 

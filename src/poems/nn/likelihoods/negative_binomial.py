@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from poems.nn.likelihoods.by_hand import Kernel, goes_by_hand, terms_by_hand
-from poems.nn.likelihoods.interface import Likelihood
 from poems.nn.likelihoods.own_scale import Distribution, as_double, exp_then_straight
 from poems.nn.likelihoods.poisson import CountLikelihood
 
@@ -63,24 +61,14 @@ class NegativeBinomialLikelihood(CountLikelihood):
         ways = _log_rising(x, theta) - torch.lgamma(x + 1.0)
         return ways - theta * softplus(t) - x * softplus(-t)
 
-    @classmethod
-    def joint_terms(
-        cls,
-        likelihoods: Sequence[Likelihood],
-        x: Tensor,
-        eta: Tensor,
-        measured: Tensor,
-        observed: Tensor | None,
-        weight: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """The terms of all such views at once, derivatives by hand."""
+    def of_features(
+        self, x: Tensor, eta: Tensor, observed: Tensor | None, weight: Tensor | None = None
+    ) -> Tensor:
+        """Derivatives by hand."""
         if not goes_by_hand(x, weight):
-            return Likelihood.joint_terms(likelihoods, x, eta, measured, observed, weight)
-        own = [each for each in likelihoods if isinstance(each, NegativeBinomialLikelihood)]
-        dispersion = torch.cat([likelihood.log_dispersion for likelihood in own])
-        return terms_by_hand(
-            count_kernel, own, (dispersion, x.new_zeros(0)), x, eta, measured, observed
-        )
+            return super().of_features(x, eta, observed, weight)
+        parameters = self.log_dispersion, x.new_zeros(0)
+        return terms_by_hand(count_kernel, parameters, x, eta, observed)
 
     def variance(self, eta: Tensor) -> Tensor:
         """M + alpha m^2."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 
 from poems.nn.likelihoods.by_hand import Kernel, goes_by_hand, terms_by_hand
-from poems.nn.likelihoods.interface import Likelihood
 from poems.nn.likelihoods.own_scale import Distribution, OwnScaleLikelihood, as_double
 from poems.scaling.own_scale import Kind
 from poems.settings.effect_scale import LOG_ODDS_OF_LEVEL, EffectScale
@@ -116,32 +114,14 @@ class OrdinalLikelihood(OwnScaleLikelihood):
             + between.where(both, 0.0)
         )
 
-    @classmethod
-    def joint_terms(
-        cls,
-        likelihoods: Sequence[Likelihood],
-        x: Tensor,
-        eta: Tensor,
-        measured: Tensor,
-        observed: Tensor | None,
-        weight: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """The terms of such views, derivatives by hand."""
+    def of_features(
+        self, x: Tensor, eta: Tensor, observed: Tensor | None, weight: Tensor | None = None
+    ) -> Tensor:
+        """Derivatives by hand."""
         if not goes_by_hand(x, weight):
-            return Likelihood.joint_terms(likelihoods, x, eta, measured, observed, weight)
-        sizes = [likelihood.n_features for likelihood in likelihoods]
-        masks = [None] * len(sizes) if observed is None else torch.split(observed, sizes, dim=1)
-        parts = zip(torch.split(x, sizes, dim=1), torch.split(eta, sizes, dim=1), strict=True)
-        found = []
-        # One by one: views differ in how many levels they have.
-        for i, (values, predicted) in enumerate(parts):
-            own = likelihoods[i]
-            assert isinstance(own, OrdinalLikelihood)
-            given = own.cuts, torch.exp(own.log_gaps)
-            rows = measured[:, i : i + 1]
-            found.append(terms_by_hand(_kernel, [own], given, values, predicted, rows, masks[i]))
-        nll, prior = zip(*found, strict=True)
-        return torch.cat(nll), torch.cat(prior)
+            return super().of_features(x, eta, observed, weight)
+        parameters = self.cuts, torch.exp(self.log_gaps)
+        return terms_by_hand(_kernel, parameters, x, eta, observed)
 
     def score(self, x: Tensor, eta: Tensor) -> Tensor:
         """s(l) - s(-u), of the cuts that are there."""

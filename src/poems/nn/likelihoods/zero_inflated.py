@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 
 from poems.nn.likelihoods.by_hand import goes_by_hand, terms_by_hand
-from poems.nn.likelihoods.interface import Likelihood
 from poems.nn.likelihoods.negative_binomial import NegativeBinomialLikelihood, count_kernel
 from poems.nn.likelihoods.own_scale import Distribution, exp_then_straight
 
@@ -85,23 +83,14 @@ class ZeroInflatedLikelihood(NegativeBinomialLikelihood):
         counted = super().log_prob(x, self._inner(eta)) + logsigmoid(-self.log_odds)
         return torch.where(x == 0, self._log_zero(eta), counted)
 
-    @classmethod
-    def joint_terms(
-        cls,
-        likelihoods: Sequence[Likelihood],
-        x: Tensor,
-        eta: Tensor,
-        measured: Tensor,
-        observed: Tensor | None,
-        weight: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """The terms of all such views at once, derivatives by hand."""
+    def of_features(
+        self, x: Tensor, eta: Tensor, observed: Tensor | None, weight: Tensor | None = None
+    ) -> Tensor:
+        """Derivatives by hand."""
         if not goes_by_hand(x, weight):
-            return Likelihood.joint_terms(likelihoods, x, eta, measured, observed, weight)
-        own = [each for each in likelihoods if isinstance(each, ZeroInflatedLikelihood)]
-        dispersion = torch.cat([likelihood.log_dispersion for likelihood in own])
-        odds = torch.cat([likelihood.log_odds for likelihood in own])
-        return terms_by_hand(count_kernel, own, (dispersion, odds), x, eta, measured, observed)
+            return super().of_features(x, eta, observed, weight)
+        parameters = self.log_dispersion, self.log_odds
+        return terms_by_hand(count_kernel, parameters, x, eta, observed)
 
     def variance(self, eta: Tensor) -> Tensor:
         """M + (alpha + pi) / (1 - pi) M^2, M the mean."""
