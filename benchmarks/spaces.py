@@ -24,15 +24,14 @@ import poems
 from cohorts import labelled, more
 from poems.clustering.agreement import ari, nmi
 from poems.clustering.coordinates import principal_posterior
+from poems.clustering.distances import expected_distances, summed_distances
 from poems.clustering.kmeans import one_thread
 from poems.clustering.networks import (
     diffusion_coordinates,
-    expected_distances,
     flattened,
     fuse,
     neighbours,
     similarities,
-    summed_distances,
 )
 from poems.data.container import MultiOmics
 from poems.evaluation.paper.protocol import knn_accuracy

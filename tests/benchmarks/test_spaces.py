@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from poems.clustering.networks import coordinates_from_distances, pairwise_distances
+from poems.clustering.distances import pairwise_distances
+from poems.clustering.networks import coordinates_from_distances
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poems.clustering.coordinates import principal_coordinates
-from poems.clustering.networks import pairwise_distances
+from poems.clustering.distances import pairwise_distances
 
 
 def distances(view: np.ndarray, there: np.ndarray | None = None) -> np.ndarray:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from poems.clustering.distances import pairwise_distances
 from poems.clustering.groupless import GrouplessCohorts, separated
 from poems.clustering.how_many import drawn_rows, try_numbers
-from poems.clustering.networks import coordinates_from_distances, neighbours, pairwise_distances
+from poems.clustering.networks import coordinates_from_distances, neighbours
 from poems.clustering.redraws import Groupless, NetworkRedraws, PointRedraws, Shape
 
 

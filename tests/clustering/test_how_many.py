@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from poems.clustering.chance import EVEN_HALVES
+from poems.clustering.distances import pairwise_distances
 from poems.clustering.how_many import try_numbers
 from poems.clustering.kmeans import by_size, clusterings_of, one_thread
 from poems.clustering.lloyd import kmeans_of_each
-from poems.clustering.networks import coordinates_from_distances, pairwise_distances
+from poems.clustering.networks import coordinates_from_distances
 from poems.clustering.redraws import NetworkRedraws
 from poems.clustering.separation import least_separation
 from poems.clustering.tried import NumberTried, number_to_report

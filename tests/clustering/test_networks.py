@@ -8,16 +8,14 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
+from poems.clustering.distances import expected_distances, pairwise_distances, summed_distances
 from poems.clustering.networks import (
     coordinates_from_distances,
     diffusion_coordinates,
-    expected_distances,
     fuse,
     neighbours,
     network_coordinates,
-    pairwise_distances,
     similarities,
-    summed_distances,
 )
 
 

@@ -26,7 +26,7 @@ def principal_coordinates(distances: Sequence[Floats], n_coordinates: int) -> Fl
     ----------
     distances
         Arrays of shape (n_samples, n_samples), one per view, as
-        :func:`poems.clustering.networks.pairwise_distances` computes them: NaN for two samples
+        :func:`poems.clustering.distances.pairwise_distances` computes them: NaN for two samples
         without a common feature, and so in the whole row of one that lacks the view.
     n_coordinates
         Coordinates wanted; there are as many as the distances have dimensions, at most.

@@ -8,13 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from poems.clustering.networks import (
-    FUSION_ROUNDS,
-    Bools,
-    Floats,
-    coordinates_from_distances,
-    summed_distances,
-)
+from poems.clustering.distances import summed_distances
+from poems.clustering.networks import FUSION_ROUNDS, Bools, Floats, coordinates_from_distances
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
@@ -109,7 +104,7 @@ def blocks_of_features(
     """Yield a view's values, which are there, and how much they count.
 
     A few features after another where the view is on disk, and all at once in memory: what
-    :func:`poems.clustering.networks.summed_distances` takes.
+    :func:`poems.clustering.distances.summed_distances` takes.
     """
     measured = data.measured[:, list(data.n_features).index(name), None]
     if not isinstance(data, BackedBatches):

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from poems.clustering.distances import summed_distances
 from poems.clustering.how_many import drawn_rows, try_numbers
 from poems.clustering.kmeans import by_size, clusterings_of, one_thread
-from poems.clustering.networks import summed_distances
 from poems.clustering.redraws import NetworkRedraws
 from poems.clustering.tried import NumberTried
 from poems.fitting.embeddings import blocks_of_features
