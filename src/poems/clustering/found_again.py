@@ -68,6 +68,7 @@ class Again:
     def limit_of(self, jaccard: float) -> float:
         """Return the limit beside the index of more samples, which is as far beyond it by angle."""
         angle = _angle(jaccard) - _angle(self.jaccard) + _angle(self.limit)
+        # Beyond a right angle the index would fall again: 1 is the most there is.
         return float(np.sin(np.clip(angle, 0.0, np.pi / 2)) ** 2)
 
 
