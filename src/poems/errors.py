@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 
 class PoemsError(Exception):
     """Base of all expected errors; its text says what is wrong and what to do."""
@@ -41,18 +43,22 @@ class PoemsWarning(UserWarning):
     """A result is there, but should not be built on; its text says why."""
 
 
+# How torch, its allocators and C++ say so.
+_NO_MEMORY: Final = ("can't allocate memory", "out of memory", "alloc_cpu", "bad_alloc")
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Say whether an error of any library means that memory did not suffice.
 
     >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ..."))
     True
+    >>> is_out_of_memory(RuntimeError("std::bad_alloc"))
+    True
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "can't allocate memory" in text or "out of memory" in text or "alloc_cpu" in text
-    )
+    return isinstance(error, RuntimeError) and any(words in text for words in _NO_MEMORY)
 
 
 def out_of_memory(error: BaseException) -> str:

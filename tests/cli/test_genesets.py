@@ -80,6 +80,25 @@ def test_planted_sets_are_printed_and_written(
     pd.testing.assert_frame_equal(pd.read_csv(out / "gene_sets.csv"), table)
 
 
+@pytest.mark.parametrize("by", ["loadings", "scores"])
+def test_a_gene_taken_for_the_description_of_its_set_is_said(
+    by: str, model: Path, gene_map: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    genes = pd.read_csv(gene_map)["gene"].tolist()
+    path = tmp_path / "sets.gmt"
+    lines = ["\t".join([f"S{at}", *genes[8 * at : 8 * at + 8]]) for at in range(2)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    given = [model, "--gmt", path, "--view-map", f"rna={gene_map}", "--by", by]
+    assert poems_here("genesets", *given) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"the description of 2 of 2 gene sets is a gene that was measured ('{genes[0]}'" in text
+    named = [line.replace("\t", "\twords\t", 1) for line in lines]
+    named[1] = "\t".join([genes[8], *genes[8:16]])  # the targets of a gene, called after it
+    path.write_text("\n".join(named), encoding="utf-8")
+    assert poems_here("genesets", *given) == 0
+    assert "description" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -20,6 +20,14 @@ from poems.settings.schema import (
 FIELDS = [(group, name) for group, model in setting_groups().items() for name in model.model_fields]
 
 
+@pytest.mark.parametrize("name", ["lambda_slab", "lambda_spike", "lambda_spike_scale", "theta_b"])
+def test_rates_that_single_precision_cannot_divide_by_are_refused(name: str) -> None:
+    with pytest.raises(
+        SettingsError, match=f"{name}: .*greater than or equal to 0.000001 .*1e-300"
+    ):
+        Settings().updated(**{name: 1e-300})
+
+
 def test_the_defaults_are_these() -> None:
     """The measured defaults of the method: to change one is a decision."""
     settings = Settings()

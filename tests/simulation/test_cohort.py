@@ -338,6 +338,10 @@ def test_every_sample_keeps_a_view_and_every_measured_row_an_entry(
     ("arguments", "message"),
     [
         ({"n_samples": 1}, "n_samples must be at least 2, not 1"),
+        ({"n_samples": 10**12}, r"more than 1e\+10 values, which no memory holds"),
+        ({"n_features": 10**9}, r"more than 1e\+10 values, which no memory holds"),
+        ({"n_views": 10**9}, "n_views must be at most 1000, not 1000000000"),
+        ({"n_factors": 10**9}, "n_factors must be at most 1000, not 1000000000"),
         ({"n_factors": 0}, "n_factors must be at least 1, not 0"),
         ({"n_features": {"rna": 0}}, "n_features of view 'rna' must be at least 1, not 0"),
         ({"n_features": {}}, "at least one view; name one in n_features"),

@@ -46,7 +46,7 @@ from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.subset import bounded
 from poems.scaling.redundancy import redundancy, redundancy_findings
-from poems.settings.arguments import require_whole
+from poems.settings.arguments import MOST_THREADS, require_whole
 from poems.settings.parts import STARTS
 from poems.settings.schema import LARGEST_SEED, Settings, settings_from_mapping
 from poems.steps import step
@@ -140,7 +140,7 @@ def fit(
     """
     chosen = _settings(settings).updated(**overrides)
     require_whole("seed", seed, 0, LARGEST_SEED)
-    require_whole("threads", threads, 1)
+    require_whole("threads", threads, 1, MOST_THREADS)
     require_whole("checkpoint_every", checkpoint_every, 1)
     place = _device(device)
     require_precision(chosen.training.precision, place)

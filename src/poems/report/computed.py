@@ -256,9 +256,12 @@ def gene_set_tables(
         If no feature is in any set.
     """
     from poems.analysis.factors.gene_sets import gene_set_enrichment
+    from poems.analysis.factors.genes import genes_as_descriptions
     from poems.data.text.gene_files import read_feature_map, read_gmt
 
     sets = read_gmt([Path(file) for file in files])
     genes = None if mapping is None else read_feature_map(Path(mapping))
     enrichment = gene_set_enrichment(source.model.loadings, sets.sets, genes=genes)
-    return enrichment.tables, (*sets.findings, *enrichment.findings)
+    features = {name: table.index for name, table in source.model.loadings.items()}
+    doubts = genes_as_descriptions(sets, features, genes)
+    return enrichment.tables, (*sets.findings, *doubts, *enrichment.findings)

@@ -21,7 +21,7 @@ from poems.resampling.progress import Progress, refit_counter
 from poems.resampling.refits import Refit, RefitData, refit
 from poems.resampling.result import Stability
 from poems.resampling.summary import summarise
-from poems.settings.arguments import require_whole
+from poems.settings.arguments import MOST_REPEATS, MOST_THREADS, require_whole
 from poems.settings.schema import LARGEST_SEED, Settings, settings_from_mapping
 
 
@@ -102,9 +102,9 @@ def stability(
     >>> found.factor_stability.columns.tolist()
     ['similarity', 'chance', 'chance_95', 'found']
     """
-    require_whole("n_runs", n_runs, 2)
-    require_whole("n_permutations", n_permutations, 0)
-    require_whole("n_jobs", n_jobs, 1)
+    require_whole("n_runs", n_runs, 2, MOST_REPEATS)
+    require_whole("n_permutations", n_permutations, 0, MOST_REPEATS)
+    require_whole("n_jobs", n_jobs, 1, MOST_THREADS)
     require_whole("seed", seed, 0, LARGEST_SEED)
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)
     require_in_memory(given, "stability()")

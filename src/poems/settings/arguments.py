@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import numbers
+from typing import Final
 
 from poems.errors import SettingsError
+
+# Far beyond any machine, and what helps; more would take all its memory, or never end.
+MOST_THREADS: Final = 1024
+MOST_REPEATS: Final = 1_000_000
 
 
 def require_whole(name: str, value: object, least: int, most: int | None = None) -> None:

@@ -28,6 +28,8 @@ ALIKE: Final = 0.8
 # Far beyond what helps a fit; more would be a slip of the finger, and take all memory or time.
 MOST_FACTORS, MOST_LAYERS, MOST_UNITS, MOST_EPOCHS = 1000, 16, 16_384, 1_000_000
 LARGEST_RATE = 1e6
+# Squares and quotients of smaller ones leave single precision.
+SMALLEST_RATE = 1e-6
 
 
 class Group(BaseModel):
@@ -232,13 +234,13 @@ class SparsitySettings(Group):
     )
     lambda_slab: float = Field(
         1.0,
-        gt=0,
+        ge=SMALLEST_RATE,
         le=LARGEST_RATE,
         description="Rate of the slab, for loadings that are in; larger is sparser.",
     )
     lambda_spike: float | None = Field(
         None,
-        gt=0,
+        ge=SMALLEST_RATE,
         le=LARGEST_RATE,
         description="Fixed rate of the spike; none sets it from the data.",
     )
@@ -246,7 +248,7 @@ class SparsitySettings(Group):
     # ramp has had time to shrink it, and the result is denser again: hence the bound.
     lambda_spike_scale: float = Field(
         1.5,
-        gt=0,
+        ge=SMALLEST_RATE,
         le=2,
         description="Constant c of the spike's rate c sqrt(2 N log(D K)) / sigma; smaller is "
         "denser (for sparser, raise lambda_slab).",
@@ -257,7 +259,7 @@ class SparsitySettings(Group):
     )
     theta_b: float = Field(
         1.0,
-        gt=0,
+        ge=SMALLEST_RATE,
         le=LARGEST_RATE,
         description="Second parameter of the Beta prior on inclusion, per feature.",
     )

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import get_args
+from typing import Final, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from poems.errors import SettingsError
 from poems.findings import name_some
+from poems.settings.groups import MOST_FACTORS
 from poems.simulation.effects import Truth
+
+# Far beyond what memory holds: more would be a slip of the finger, and never end.
+MOST_VIEWS: Final = 1000
+MOST_VALUES: Final = 10**10
 
 
 def view_sizes(n_features: int | Mapping[str, int], n_views: int) -> dict[str, int]:
@@ -18,6 +23,8 @@ def view_sizes(n_features: int | Mapping[str, int], n_views: int) -> dict[str, i
     if isinstance(n_features, Mapping):
         sizes = dict(n_features)
     else:
+        if n_views > MOST_VIEWS:
+            raise SettingsError(f"n_views must be at most {MOST_VIEWS}, not {n_views}")
         sizes = {f"view{number}": n_features for number in range(1, n_views + 1)}
     if not sizes:
         raise SettingsError(
@@ -31,6 +38,7 @@ def view_sizes(n_features: int | Mapping[str, int], n_views: int) -> dict[str, i
 
 def check_numbers(
     n_samples: int,
+    n_features: int,
     n_factors: int,
     n_subtypes: int,
     density: float,
@@ -38,11 +46,18 @@ def check_numbers(
     truth: str,
     seed: int,
 ) -> None:
-    """Raise unless the plain numbers are in range."""
+    """Raise unless the plain numbers are in range; ``n_features`` are those of all views."""
     if n_samples < 2:
         raise SettingsError(f"n_samples must be at least 2, not {n_samples}")
+    if n_samples * n_features > MOST_VALUES:
+        raise SettingsError(
+            f"{n_samples} samples of {n_features} features are more than {MOST_VALUES:.0e} values, "
+            "which no memory holds; lower n_samples or n_features"
+        )
     if n_factors < 1:
         raise SettingsError(f"n_factors must be at least 1, not {n_factors}")
+    if n_factors > MOST_FACTORS:
+        raise SettingsError(f"n_factors must be at most {MOST_FACTORS}, not {n_factors}")
     if n_subtypes < 1:
         raise SettingsError(f"n_subtypes must be at least 1, not {n_subtypes}")
     if n_subtypes > n_factors + 1:

@@ -194,7 +194,9 @@ def simulate(
     40
     """
     sizes = view_sizes(n_features, n_views)
-    check_numbers(n_samples, n_factors, n_subtypes, density, separation, truth, seed)
+    check_numbers(
+        n_samples, sum(sizes.values()), n_factors, n_subtypes, density, separation, truth, seed
+    )
     low, high = check_range("effect", effect, upper=np.inf)
     explained = None if r2 is None else check_range("r2", r2, upper=1.0)
     scales = by_view("noise", noise, sizes)

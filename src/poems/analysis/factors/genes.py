@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from poems.data.naming.near_features import FeatureMatch, matched_features, near_hint
 from poems.errors import DataError
 from poems.findings import Finding, count, name_some
+
+if TYPE_CHECKING:
+    from poems.data.text.gene_files import GeneSets
 
 _EXAMPLES = 5
 # How names that are no genes of the sets are matched with those that are.
@@ -132,6 +135,55 @@ def matched_genes(
     everything = frozenset(gene for members in sets.values() for gene in members)
     pairs = matched_features(names, everything, match).pairs
     return pd.DataFrame({"feature": names, "gene": [pairs.get(name, name) for name in names]})
+
+
+def genes_as_descriptions(
+    sets: GeneSets,
+    features: Mapping[str, Iterable[str]],
+    genes: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+) -> tuple[Finding, ...]:
+    """Say which descriptions of gene sets are genes that were measured, and may belong to them.
+
+    A line without a description has its first gene in that place, which its set then lacks.
+
+    Parameters
+    ----------
+    sets
+        As :func:`poems.data.text.gene_files.read_gmt` gives them.
+    features
+        Of each view.
+    genes
+        As in :func:`poems.analysis.factors.gene_sets.gene_set_enrichment`.
+
+    Examples
+    --------
+    >>> from poems.data.text.gene_files import GeneSets
+    >>> sets = GeneSets({"A": ("G2",), "B": ("G4",)}, descriptions={"A": "G1", "B": "words"})
+    >>> genes_as_descriptions(sets, {"rna": ["G1", "G2"]})[0].items
+    ('A',)
+    """
+    measured: set[str] = set()
+    for view, own in features.items():
+        table = genes.get(view) if isinstance(genes, Mapping) else genes
+        names = set(map(str, own))
+        if table is not None:
+            names = set(table["gene"][table["feature"].astype(str).isin(names)].astype(str))
+        measured |= names
+    # What is called after its description, as sets of the targets of a gene are, lacks nothing.
+    found = {
+        name: text
+        for name, text in sets.descriptions.items()
+        if text in measured and text != name and text not in sets.sets[name]
+    }
+    if not found:
+        return ()
+    shown = name_some([f"'{text}' of '{name}'" for name, text in found.items()])
+    text = (
+        f"the description of {len(found)} of {count(len(sets.sets), 'gene set')} is a gene that "
+        f"was measured ({shown}), which its set does not count. If these sets have no "
+        "descriptions, put one, or anything, between the name of each set and its genes"
+    )
+    return (Finding("warning", "gene-sets-undescribed", text, items=tuple(found)),)
 
 
 def partly_named(view: str, measured: pd.Index, everything: frozenset[str]) -> list[Finding]:

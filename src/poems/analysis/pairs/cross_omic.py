@@ -20,7 +20,7 @@ from poems.analysis.pairs.universe import all_pairs, positions_of, single_pairs
 from poems.data import MultiOmics, read
 from poems.errors import DataError, SettingsError
 from poems.findings import Finding, count, name_some
-from poems.settings.arguments import require_whole
+from poems.settings.arguments import MOST_REPEATS, require_whole
 from poems.settings.rates import FDR
 from poems.wording import p_text, whole
 
@@ -169,7 +169,7 @@ def cross_omic(
     (1600, True)
     """
     _check(model, fdr, factor)
-    require_whole("n_permutations", n_permutations, 1)
+    require_whole("n_permutations", n_permutations, 1, MOST_REPEATS)
     require_whole("most", most, 1)
     require_whole("work", work, 1)
     given = cohort if isinstance(cohort, MultiOmics) else read(cohort)

@@ -87,7 +87,7 @@ def genesets(
 
     from poems.analysis.factors.gene_set_ranks import gene_set_ranks
     from poems.analysis.factors.gene_sets import gene_set_enrichment
-    from poems.analysis.factors.genes import matched_genes
+    from poems.analysis.factors.genes import genes_as_descriptions, matched_genes
     from poems.data.text.gene_files import read_feature_map, read_gmt
     from poems.plots import plot_gene_sets
 
@@ -106,7 +106,9 @@ def genesets(
             genes.setdefault(name, own)
     folder = claim(out, "gene-sets", overwrite=overwrite)
     found = test(values, sets.sets, genes=genes, min_size=min_size, max_size=max_size)
-    findings = (*sets.findings, *found.findings)
+    features = {name: table.index for name, table in values.items()}
+    doubts = genes_as_descriptions(sets, features, genes)
+    findings = (*sets.findings, *doubts, *found.findings)
     about = {
         "by": by,
         "n_tests": found.n_tests,

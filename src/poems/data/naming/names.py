@@ -12,7 +12,7 @@ from poems.data.naming.excel_dates import date_remedy
 from poems.data.numeric import MISSING_TOKENS
 from poems.errors import DataError
 from poems.files.text_numbers import NUMBER
-from poems.findings import Finding, name_some
+from poems.findings import Finding, count, name_some
 
 _LONGEST_VIEW_NAME = 100
 _NOT_ON_WINDOWS = re.compile(r'[<>:"|?*]')
@@ -23,6 +23,8 @@ _UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
 _WHOLE = re.compile(r"[0-9]+(\.0*)?")
 # A patient and a visit, such as 12.1, may be an identifier.
 _TWO_PARTS = re.compile(r"[0-9]+\.[0-9]")
+# Unicode's control and format characters, and its ends of lines and paragraphs.
+_UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp"})
 _NEARLY_ALL = 0.9
 _SOME = 0.1
 
@@ -80,6 +82,7 @@ def clean_names(
             f"{name_some(map(repr, padded))})"
         )
         findings.append(Finding("note", "blanks-removed", text, items=tuple(padded)))
+    findings += _unseen(clean, kind, where)
     repeated = tuple(clean[clean.duplicated()].unique())
     if repeated:
         text = (
@@ -146,6 +149,25 @@ def _decimal_names(names: pd.Index, where: str, remedy: str) -> Finding | None:
         f"probably the values of a feature; {remedy}"
     )
     return Finding("error", "sample-names-are-numbers", text, items=tuple(decimals))
+
+
+def _unseen(names: pd.Index, kind: str, where: str) -> list[Finding]:
+    """Say which names hold a line break, or another character that nobody sees in them."""
+    if "".join(names).isprintable():
+        return []
+    found = tuple(
+        name for name in names if any(unicodedata.category(char) in _UNSEEN for char in name)
+    )
+    if not found:
+        return []
+    broken = all(len(name.splitlines()) > 1 for name in found)
+    what = "a line break" if broken else "a line break, or another character that cannot be seen"
+    text = (
+        f"{where}: {count(len(found), f'{kind} name')} {'holds' if len(found) == 1 else 'hold'} "
+        f"{what}: {name_some(map(repr, found))}. It is part of the name, and shown as a blank at "
+        "best, so that the name matches no other without it: take it out, unless it is meant"
+    )
+    return [Finding("warning", "unseen-in-names", text, items=found)]
 
 
 def _leaked(names: pd.Index) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -24,10 +24,14 @@ _FEWEST_SETS, _NEARLY_ALL = 3, 0.8
 
 @dataclass(frozen=True)
 class GeneSets:
-    """Gene sets by name, each a tuple of different genes; ``findings`` say what was assumed."""
+    """Gene sets by name, each a tuple of different genes; ``findings`` say what was assumed.
+
+    ``descriptions`` are of sets by name, empty ones and those that findings doubt left out.
+    """
 
     sets: dict[str, tuple[str, ...]]
     findings: tuple[Finding, ...] = ()
+    descriptions: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_gmt(paths: Sequence[str | Path]) -> GeneSets:
@@ -56,10 +60,11 @@ def read_gmt(paths: Sequence[str | Path]) -> GeneSets:
         raise DataError("no file of gene sets was given")
     findings: list[Finding] = []
     read = [(Path(path), _read_file(Path(path), findings)) for path in paths]
-    names = pd.Series([name for _, sets in read for name in sets], dtype=object)
+    names = pd.Series([name for _, (sets, _) in read for name in sets], dtype=object)
     shared = set(names[names.duplicated()])
     found: dict[str, tuple[str, ...]] = {}
-    for path, sets in read:
+    described: dict[str, str] = {}
+    for path, (sets, descriptions) in read:
         for name, genes in sets.items():
             full = f"{path.name}:{name}" if name in shared else name
             if full in found:
@@ -67,14 +72,16 @@ def read_gmt(paths: Sequence[str | Path]) -> GeneSets:
                     f"two files called {path.name} hold the set '{name}'; give each file once"
                 )
             found[full] = genes
+            if name in descriptions:
+                described[full] = descriptions[name]
     if not shared:
-        return GeneSets(found, tuple(findings))
+        return GeneSets(found, tuple(findings), described)
     text = (
         f"{count(len(shared), 'gene set')} in several files, called after their file: "
         f"{name_some(sorted(shared))}"
     )
     findings.append(Finding("note", "gene-sets-twice", text, items=tuple(sorted(shared))))
-    return GeneSets(found, tuple(findings))
+    return GeneSets(found, tuple(findings), described)
 
 
 def read_feature_map(path: str | Path) -> pd.DataFrame:
@@ -192,11 +199,11 @@ def read_names(path: Path, what: str) -> pd.DataFrame:
 
 
 def _undescribed(
-    path: Path, sets: Mapping[str, tuple[str, ...]], descriptions: Sequence[str]
+    path: Path, sets: Mapping[str, tuple[str, ...]], descriptions: Mapping[str, str]
 ) -> Iterator[Finding]:
     """Say so where descriptions are genes of other sets, each of which its own set then lacks."""
     everything = {gene for genes in sets.values() for gene in genes}
-    genes = [each for each in descriptions if each in everything]
+    genes = [each for each in descriptions.values() if each in everything]
     if len(sets) < _FEWEST_SETS or len(genes) < _NEARLY_ALL * len(sets):
         return
     text = (
@@ -207,9 +214,12 @@ def _undescribed(
     yield Finding("warning", "gene-sets-undescribed", text)
 
 
-def _read_file(path: Path, findings: list[Finding]) -> dict[str, tuple[str, ...]]:
+def _read_file(
+    path: Path, findings: list[Finding]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """Return the sets of a file, and their descriptions unless these are in doubt."""
     sets: dict[str, tuple[str, ...]] = {}
-    descriptions: list[str] = []
+    descriptions: dict[str, str] = {}
     lines: dict[str, int] = {}
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
@@ -228,9 +238,11 @@ def _read_file(path: Path, findings: list[Finding]) -> dict[str, tuple[str, ...]
                 "name them apart"
             )
         sets[name], lines[name] = genes, number
-        descriptions.append(fields[1])
-    findings += _undescribed(path, sets, descriptions)
-    return sets
+        if fields[1]:
+            descriptions[name] = fields[1]
+    doubts = list(_undescribed(path, sets, descriptions))
+    findings += doubts
+    return sets, {} if doubts else descriptions
 
 
 def _short(text: str) -> str:
