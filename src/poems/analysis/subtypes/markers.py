@@ -188,13 +188,13 @@ def subtype_markers(
     names = [str(name) for name in subtypes.sizes.index if name not in left_out]
     reported = _codes(subtypes.assignment, given.samples, names, left_out)
     if len(names) < 2:
-        what = "there is one subtype only" + (
-            f", beside {name_some(left_out, 8)}, which {'goes' if len(left_out) == 1 else 'go'} "
-            "with which omics were measured"
+        text = (
+            f"there is one subtype only, beside {name_some(left_out, 8)}, which "
+            f"{'goes' if len(left_out) == 1 else 'go'} with which omics were measured, so that "
+            "nothing can tell it from others: no markers"
             if left_out
-            else ""
+            else "all samples are in one group: there are no subtypes, and no markers of them"
         )
-        text = f"{what}, so that nothing can tell it from others: no markers"
         return _nothing(Finding("note", "one-subtype", text))
     data, codes, findings = _in_memory(model, given, reported, seed)
     if sum(data.n_features.values()) < 2:
