@@ -292,8 +292,8 @@ def obs_sentences(source: Source) -> Iterable[Sentence]:
 def _how_many(n: int, of: int) -> str:
     """Say how many columns go with something, up to the verb.
 
-    >>> _how_many(1, 1), _how_many(1, 6)
-    ('The one column of the obs table that was tested goes', 'Of 6 columns that were tested, 1 goes')
+    >>> _how_many(2, 2), _how_many(1, 6)
+    ('All 2 columns of the obs table that were tested go', 'Of 6 columns that were tested, 1 goes')
     """
     if n == of:
         return (
