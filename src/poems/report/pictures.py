@@ -82,7 +82,7 @@ def _is_wide(figure: Figure, width: int) -> bool:
     from matplotlib.text import Text
 
     texts = [each for each in figure.findobj(Text) if isinstance(each, Text)]
-    sizes = [each.get_fontsize() for each in texts if each.get_visible() and each.get_text()]
+    sizes = [float(each.get_fontsize()) for each in texts if each.get_visible() and each.get_text()]
     least = min(sizes, default=np.inf) * _DPI / 72
     return bool(least * min(1.0, _PHONE / width) < _LEAST_LETTER)
 
