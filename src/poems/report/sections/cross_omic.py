@@ -93,8 +93,8 @@ def _network(source: Source) -> list[Block]:
             lambda: plots.plot_pair_network(drawn, views=list(source.model.view_names), top=_DRAWN),
             alt=f"Network of the {n_drawn} pairs of features of the highest scores; among them "
             f"{names}.",
-            caption=f"{which}, boxes coloured by omic{counted}. Red lines join what rises together, "
-            "blue ones what moves against one another.",
+            caption=f"{which}, boxes coloured by omic{counted}. Red lines join "
+            "what rises together, blue ones what moves against one another.",
             where=source.where("cross_omic"),
         ),
         Fold(
