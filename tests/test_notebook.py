@@ -11,6 +11,7 @@ import pytest
 from hostile_names import HOSTILE, SCRIPT
 
 import poems
+from poems.analysis.subtypes.one_subtype import one_subtype
 from poems.data.container import MultiOmics, View
 from poems.diagnosis.check import Check, Diagnosis
 from poems.errors import PoemsWarning
@@ -48,6 +49,7 @@ def test_a_model_shows_its_verdict(fitted: FittedPoems) -> None:
     html = fitted._repr_html_()
     assert tags(html) <= PLAIN
     assert f"{fitted.n_active} active factors" in html
+    assert "of deviance" not in html
     failed = Check("loadings-dense", "share", 0.9, 0.5, "warning", view="rna", meaning="too dense")
     html = replace(fitted, diagnosis=Diagnosis((failed,)))._repr_html_()
     assert "loadings-dense" in html
@@ -85,8 +87,22 @@ def test_subtypes_show_their_sizes_and_a_number_that_does_not_hold_warns(
         found = poems.find_subtypes(fitted, 9)
     html = found._repr_html_()
     assert tags(html) <= PLAIN
-    assert "9 of 72 samples" in html
+    assert "9 subtypes of 72 samples" in html
     assert "does not hold" in html
+
+
+def test_what_is_explained_of_mutations_is_not_called_their_variance() -> None:
+    calls = np.random.default_rng(0).integers(0, 2, (30, 8)).astype(float)
+    names = [f"s{at}" for at in range(30)]
+    model = poems.fit({"calls": pd.DataFrame(calls, index=names)}, epochs=2, progress=False)
+    assert "of deviance" in model._repr_html_()
+
+
+def test_one_group_is_not_shown_as_a_subtype(fitted: FittedPoems) -> None:
+    found = one_subtype(fitted.samples)
+    html = found._repr_html_()
+    assert "No subtypes of 72 samples" in html
+    assert "S1" not in html
 
 
 def test_subtypes_of_a_failed_fit_warn(fitted: FittedPoems) -> None:

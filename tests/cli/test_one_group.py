@@ -67,10 +67,13 @@ def test_every_command_works_on_one_group_and_invents_none(
     assert poems_here("subtypes", run, *tables) == 0
     said = _said(capsys)
     assert NONE in said
-    assert "there is one subtype only" in said
+    assert "all samples are in one group: there are no subtypes, and no markers" in said
+    assert "one subtype" not in said
     assert "No feature is a marker" not in said
     assert poems_here("survival", run, "--time", "time", "--event", "event") == 0
-    assert "subtypes were not compared" in _said(capsys)
+    said = _said(capsys)
+    assert "subtypes were not compared: all samples are in one group" in said
+    assert "neither the subtypes" not in said
     for command in ("contributions", "factors"):
         assert poems_here(command, run, *tables) == 0
     assert poems_here("transform", run, *tables, "--out", run.parent / "new") == 0
@@ -84,7 +87,14 @@ def test_the_report_says_so_and_shows_the_numbers_tried(run: Path) -> None:
     assert "Which numbers of subtypes hold." in page
     assert "left out of the report" not in page
     assert "set apart" not in page
-    for of_subtypes in ("Subtype switched", "by subtype and by", "S1 (", "or none were asked for"):
+    of_groups = (
+        "Neither the subtypes",
+        "Whether subtypes and factors",
+        "Subtypes against",
+        "one sub",
+    )
+    invented = ("Subtype switched", "by subtype and by", "S1 (", "or none were asked for")
+    for of_subtypes in (*invented, *of_groups):
         assert of_subtypes not in page
 
 

@@ -222,6 +222,14 @@ def test_embeddings_have_a_row_a_sample(fitted: FittedPoems) -> None:
         fitted.embedding("euclid")
 
 
+def test_what_is_kept_for_subtypes_has_the_factors_in_the_order_of_their_names(
+    fitted: FittedPoems,
+) -> None:
+    assert (np.diff(fitted.active) < 0).any(), "factors are shown in another order than trained"
+    assert fitted.redraws is not None
+    np.testing.assert_allclose(np.abs(fitted.redraws.latents), np.abs(fitted.latent))
+
+
 def test_without_a_network_samples_are_clustered_by_their_latents(fitted: FittedPoems) -> None:
     large = replace(fitted, network=None)
     assert large.metrics == ("latent", "gram", "decoded")

@@ -31,6 +31,17 @@ const faint=()=>{const found=new Set();
     if((a+.05)/(b+.05)<(large?3:4.5))found.add(e.tagName+'.'+e.className+' '+style.color);
   } return [...found]};
 """
+# Letters of the drawings that are less than 8 pixels high: each is a hundredth of its size large.
+LETTERS = """
+out.letters=0;out.small={};
+for(const i of document.querySelectorAll('figure img[src*="svg+xml"]')){
+  if(!i.clientWidth)continue;
+  const text=atob(i.src.split(',')[1]), room=Number(/viewBox="0 0 ([\\d.]+)/.exec(text)[1]);
+  const sizes=[...text.matchAll(/scale\\((0?\\.\\d+) -/g)].map(m=>100*m[1]*i.clientWidth/room);
+  out.letters+=sizes.length;
+  if(Math.min(...sizes)<7.9)out.small[i.closest('figure').id]=Math.min(...sizes);
+}
+"""
 # Pairs of texts within a drawing that lie on one another.
 OVERLAPS = """
 const overlaps=img=>{
@@ -61,9 +72,9 @@ def test_on_a_phone_nothing_sticks_out_and_all_can_be_read(page_text: str, tmp_p
         CONTRAST + "document.querySelectorAll('details').forEach(d=>d.open=true);"
         "out.width=innerWidth;out.wide=document.documentElement.scrollWidth-innerWidth;"
         "out.out=[...document.querySelectorAll('p,li,h1,h2,h3,h4,figure,img,.controls,summary')]"
-        ".filter(e=>e.getClientRects().length&&!e.closest('.scroll')"
+        ".filter(e=>e.getClientRects().length&&!e.closest('.scroll,.pan')"
         "&&e.getBoundingClientRect().right>innerWidth+1).map(e=>e.tagName+'#'+e.id+e.className);"
-        "out.faint=faint();",
+        "out.faint=faint();" + LETTERS,
         tmp_path,
         width=PHONE,
     )
@@ -72,6 +83,8 @@ def test_on_a_phone_nothing_sticks_out_and_all_can_be_read(page_text: str, tmp_p
     assert found["wide"] <= 0
     assert found["out"] == []
     assert found["faint"] == []
+    assert found["letters"] > 20, "letters of the pictures were looked at"
+    assert found["small"] == {}
 
 
 def test_every_picture_says_what_it_shows_and_where_its_numbers_are(

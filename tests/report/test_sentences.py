@@ -119,8 +119,8 @@ def test_of_two_subtypes_one_sentence_says_both(source: Source, without: Changed
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        ([], "No factor goes with any of 1 column of the obs table"),
-        (["a"], "The one column of the obs table goes with a factor. Closest: Factor 1 with a ("),
+        ([], "No factor goes with any of 1 column of the obs table that was tested, at"),
+        (["a"], "The one column of the obs table that was tested goes with a factor. Closest: "),
         (["a", "b", "c", "d"], "; 1 more column goes with a factor."),
         (["a", "b", "c", "d", "e"], "; 2 more columns go with a factor."),
     ],

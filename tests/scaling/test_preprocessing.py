@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from poems.data.container import MultiOmics, View
 from poems.errors import DataError, SettingsError
-from poems.scaling.preprocessing import fit_preprocessing
+from poems.scaling.preprocessing import _winsorised, fit_preprocessing
 from poems.settings.groups import PreprocessingSettings
 
 Make = Callable[..., MultiOmics]
@@ -378,3 +378,8 @@ def test_a_row_of_unused_features_is_named(make_cohort: Make) -> None:
     (found,) = [finding for finding in findings if finding.code == "rows-unusable"]
     assert found.items == (cohort.samples[4],)
     assert "counts as unmeasured" in found.message
+
+
+def test_few_clipped_values_are_not_called_none() -> None:
+    assert "(less than 0.01%)" in _winsorised("rna", 3, 146_160).message
+    assert "(0.42%)" in _winsorised("rna", 200, 47_484).message

@@ -94,7 +94,7 @@ def gate_checks(
         checks.append(
             Check(
                 "gate-collapsed",
-                "mean weight",
+                "mean weight (0 if not measured)",
                 float(weight),
                 MOST_WEIGHT,
                 "warning" if collapsed else "ok",

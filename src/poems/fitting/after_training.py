@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from poems.data import MultiOmics
@@ -141,9 +142,10 @@ def _networked(fitted: FittedPoems, data: Batch | BackedBatches) -> FittedPoems:
             f"{LARGEST_NETWORK}): their latents are clustered",
         )
         return replace(fitted, findings=(*fitted.findings, left_out))
-    driven = fitted.feature_estimates.driven()
-    own = fitted.sample_estimates.loc[:, driven]
-    variances = fitted.sample_estimates.variance[:, driven]
+    # In the order of the tables: what is said of the third column is said of factor 3.
+    active = torch.from_numpy(fitted.active)
+    own = fitted.sample_estimates.loc[:, active]
+    variances = fitted.sample_estimates.variance[:, active]
     weights = fitted.module.weights_of_views()
     network = network_embedding(own, data, weights, variances=variances)
     redraws = network_redraws(own, variances, data, weights, fitted.seed)

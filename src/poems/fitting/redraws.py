@@ -33,7 +33,8 @@ def network_redraws(
     Parameters
     ----------
     latents, variances
-        Posterior means and variances of the active factors, of shape (n_samples, n_active).
+        Posterior means and variances of the active factors, of shape (n_samples, n_active), in
+        the order of the factors' names.
     data
         The same samples' preprocessed views.
     weights

@@ -115,13 +115,15 @@ class FittedPoems(FitTables):
 
     def _repr_html_(self) -> str:
         """Show the model in a notebook: its omics, what is explained, what went wrong."""
+        # Of views on their own scale R² is another number than the share that is in the table.
+        own = {name: view.own for name, view in self.preprocessing.views.items()}
         weights = self.gates.where(self.gates > 0).mean()
         rows = [
             (
                 name,
                 len(self.loadings[name]),
                 int((self.loadings[name] != 0).any(axis=1).sum()),
-                f"{self.r2[name]:.2f}",
+                f"{self.r2[name]:.2f}{'' if own[name] is None else ' of deviance'}",
                 f"{self.total_r2[name]:.2f}",
                 f"{weights[name]:.2f}",
             )

@@ -86,7 +86,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A static picture: its data URI, alternative text and caption, and the file of its numbers."""
+    """A static picture: its data URI, alternative text and caption, and the file of its numbers.
+
+    ``wide``: it is never shown smaller than it is, but moved sideways where there is no room.
+    """
 
     id: str
     source: str
@@ -94,6 +97,7 @@ class Picture:
     caption: str
     width: int
     where: str = ""
+    wide: bool = False
     kind: str = field(default="picture", init=False)
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI: Final = 96
+# Letters of fewer pixels are not read, and a telephone gives a picture that much room.
+_LEAST_LETTER: Final = 8.0
+_PHONE: Final = 337
 _MISSING: Final = r"Glyph .* missing from font"
 # Points of a figure beyond which they are pixels of its SVG, and points of a part that stay lines.
 _MOST_POINTS: Final = 400
@@ -70,7 +73,18 @@ def picture(
     width = round(float(figure.get_size_inches()[0]) * _DPI)
     kind = "image/png" if many_points else "image/svg+xml"
     encoded = base64.b64encode(content).decode("ascii")
-    return Picture(picture_id, f"data:{kind};base64,{encoded}", alt, caption, width, where)
+    uri = f"data:{kind};base64,{encoded}"
+    return Picture(picture_id, uri, alt, caption, width, where, _is_wide(figure, width))
+
+
+def _is_wide(figure: Figure, width: int) -> bool:
+    """Whether letters would be too small to read where the picture is as narrow as a telephone."""
+    from matplotlib.text import Text
+
+    texts = [each for each in figure.findobj(Text) if isinstance(each, Text)]
+    sizes = [float(each.get_fontsize()) for each in texts if each.get_visible() and each.get_text()]
+    least = min(sizes, default=np.inf) * _DPI / 72
+    return bool(least * min(1.0, _PHONE / width) < _LEAST_LETTER)
 
 
 def _dots_as_pixels(figure: Figure) -> None:

@@ -347,8 +347,9 @@ def _require_any(measured: npt.NDArray[np.bool_], samples: pd.Index) -> None:
 def _winsorised(name: str, n_clipped: int, n_measured: int) -> Finding:
     """Report how many of the measured entries were clipped."""
     share = n_clipped / n_measured
+    few = "less than 0.01%" if share < 1e-4 else f"{share:.2%}"
     text = (
-        f"{whole(n_clipped)} of {whole(n_measured)} entries ({share:.2%}) lay beyond the limits of "
+        f"{whole(n_clipped)} of {whole(n_measured)} entries ({few}) lay beyond the limits of "
         "the training samples and were clipped to them"
     )
     if share > _MANY_CLIPPED:

@@ -14,10 +14,11 @@ import poems
 from poems.analysis.subtypes.finding import find_subtypes
 from poems.analysis.subtypes.half_subtypes import half_subtypes
 from poems.analysis.subtypes.marker_tests import COLUMNS
-from poems.analysis.subtypes.markers import subtype_markers
+from poems.analysis.subtypes.markers import _agreement_findings, subtype_markers
 from poems.data.container import MultiOmics, View
 from poems.errors import DataError, SettingsError
 from poems.fitting.result import FittedPoems
+from poems.report.harm import in_short
 from poems.scaling.preprocessing import prepare
 
 FAST = {"epochs": 20, "progress": False}
@@ -90,6 +91,16 @@ def test_permuted_features_are_no_markers(model: FittedPoems) -> None:
         assert not len(found.significant(0.1))
         assert found.findings[-1].code == "markers-of-other-subtypes"
         assert found.findings[-1].severity == "warning"
+        assert in_short(found.findings[-1]).startswith("The markers say little of the reported")
+
+
+def test_the_first_words_on_a_lost_subtype_say_whose_markers_are_not_to_be_trusted() -> None:
+    agreement = pd.DataFrame(
+        {"split": 1, "half": 1, "ari": 0.8, "subtype": ["S1", "S2"], "jaccard": [0.9, 0.2]}
+    )
+    (said,) = _agreement_findings(agreement)
+    assert said.items == ("S2",)
+    assert in_short(said).startswith("The markers of S2 (0.20) are hardly to be trusted")
 
 
 def test_a_half_does_not_see_the_features_that_it_is_tested_on(

@@ -184,6 +184,7 @@ def test_one_subtype_and_no_factors(n_factors: int) -> None:
     assert found.curves.summary["subtype"].tolist() == ["S1"]
     assert found.tests["what"].tolist() == [f"factor_{at + 1}" for at in range(n_factors)]
     assert "survival-one-subtype" in [finding.code for finding in found.findings]
+    assert "neither the subtypes" not in " ".join(map(str, found.findings))
     assert set(found.tables) >= {"survival_km", "survival_concordance"}
 
 

@@ -66,3 +66,12 @@ def test_no_two_names_are_ever_merged(
 
 def test_the_flag_has_the_changes_that_there_are() -> None:
     assert get_args(FeatureMatchName) == get_args(FeatureMatch) == ("exact", *CHANGES)
+
+
+def test_a_number_of_one_omic_is_no_number_of_another() -> None:
+    counted = [f"mirna_{at}" for at in range(4)]
+    assert near_features(counted, [f"mrna_{at}" for at in range(4)]) is None
+    assert not matched_features(counted, ["rna_1", "rna_2"], "any").pairs
+    found = near_features(["rna_TP53", "entrez:7157"], ["gene_TP53", "X7157"])
+    assert found is not None
+    assert found.pairs == {"rna_TP53": "gene_TP53", "entrez:7157": "X7157"}

@@ -188,13 +188,13 @@ def subtype_markers(
     names = [str(name) for name in subtypes.sizes.index if name not in left_out]
     reported = _codes(subtypes.assignment, given.samples, names, left_out)
     if len(names) < 2:
-        what = "there is one subtype only" + (
-            f", beside {name_some(left_out, 8)}, which {'goes' if len(left_out) == 1 else 'go'} "
-            "with which omics were measured"
+        text = (
+            f"there is one subtype only, beside {name_some(left_out, 8)}, which "
+            f"{'goes' if len(left_out) == 1 else 'go'} with which omics were measured, so that "
+            "nothing can tell it from others: no markers"
             if left_out
-            else ""
+            else "all samples are in one group: there are no subtypes, and no markers of them"
         )
-        text = f"{what}, so that nothing can tell it from others: no markers"
         return _nothing(Finding("note", "one-subtype", text))
     data, codes, findings = _in_memory(model, given, reported, seed)
     if sum(data.n_features.values()) < 2:
@@ -304,24 +304,27 @@ def _agreement(halves: Sequence[HalfSubtypes], names: list[str]) -> pd.DataFrame
 def _agreement_findings(agreement: pd.DataFrame) -> tuple[Finding, ...]:
     """Say how far the subtypes that the tests rest on are the reported ones."""
     ari = float(agreement.groupby(["split", "half"])["ari"].first().mean())
-    text = (
-        "every feature was tested against subtypes formed without it, from half of the features; "
-        f"they agree with the reported ones by an adjusted Rand index of {ari:.2f} (mean over "
-        f"{agreement.groupby(['split', 'half']).ngroups} halves)"
-    )
+    n_halves = agreement.groupby(["split", "half"]).ngroups
+    how = "every feature was tested against subtypes formed without it, from half of the features"
     jaccard = agreement.groupby("subtype", sort=False)["jaccard"].mean()
     lost = jaccard[jaccard < _LOST_SUBTYPE]
+    # What is wrong comes first: a report's first screen shows the beginning alone.
     if ari < _OTHER_SUBTYPES:
-        text += (
-            ". That is little: the markers are those of a clustering that half of the features "
-            "gives, and say less of the reported subtypes"
+        text = (
+            "the markers say little of the reported subtypes: half of the features form other ones "
+            f"(adjusted Rand index {ari:.2f}, mean over {n_halves} halves). {how.capitalize()}"
         )
         return (Finding("warning", "markers-of-other-subtypes", text),)
     if len(lost):
-        listed = ", ".join(f"{name} ({value:.2f})" for name, value in lost.items())
-        text += (
-            f". Not found again by half of the features, so with markers of their own hardly to "
-            f"be trusted: {listed} (mean Jaccard index)"
+        listed = name_some([f"{name} ({value:.2f})" for name, value in lost.items()], 8)
+        text = (
+            f"the markers of {listed} are hardly to be trusted: half of the features do not find "
+            f"{'it' if len(lost) == 1 else 'them'} again (mean Jaccard index over {n_halves} "
+            f"halves). {how.capitalize()}"
         )
         return (Finding("warning", "markers-of-lost-subtypes", text, items=tuple(lost.index)),)
+    text = (
+        f"{how}; they agree with the reported ones by an adjusted Rand index of {ari:.2f} (mean "
+        f"over {n_halves} halves)"
+    )
     return (Finding("note", "markers-cross-fitted", text),)

@@ -95,13 +95,16 @@ class Subtypes:
 
     def _repr_html_(self) -> str:
         """Show the subtypes in a notebook: why so many, their sizes, how well they are found."""
+        n_samples = count(len(self.assignment), "sample")
+        if self.n_subtypes < 2:
+            return card(f"No subtypes of {n_samples}", [self.explanation], findings=self.findings)
         again = self.found_again
         rows = [
             (name, int(size), f"{again[str(name)]:.2f}" if str(name) in again else "")
             for name, size in self.sizes.items()
         ]
         return card(
-            f"Subtypes: {self.n_subtypes} of {count(len(self.assignment), 'sample')}",
+            f"{count(self.n_subtypes, 'subtype')} of {n_samples}",
             [self.explanation],
             ("subtype", "samples", "found again"),
             rows,

@@ -189,7 +189,7 @@ def survival_analysis(
     findings = [*outcome.findings, *noticed, *lacking]
     patterns = () if measured is None else find_patterns(subtypes, measured)
     compared = groups.mask(groups.isin([each.subtype for each in patterns]))
-    tested, small = _tested_groups(compared)
+    tested, small = _tested_groups(compared, several=subtypes.nunique() > 1)
     findings += small
     drawn = groups.notna()
     curves = survival_curves(
@@ -232,10 +232,11 @@ def survival_analysis(
     )
 
 
-def _tested_groups(groups: pd.Series) -> tuple[pd.Series, list[Finding]]:
+def _tested_groups(groups: pd.Series, *, several: bool) -> tuple[pd.Series, list[Finding]]:
     """Say which samples are of a subtype that is large enough to be tested.
 
     Smaller ones are drawn, but have too few events for the chi-squared distribution to hold.
+    ``several``: whether there is more than one subtype, whatever is known of its survival.
     """
     sizes = groups.value_counts()
     small = sorted(str(name) for name, size in sizes.items() if size < FEWEST_IN_GROUP)
@@ -248,9 +249,11 @@ def _tested_groups(groups: pd.Series) -> tuple[pd.Series, list[Finding]]:
         findings.append(Finding("note", "survival-small-subtypes", text, items=tuple(small)))
     tested = groups.notna() & ~groups.isin(small)
     if groups[tested].nunique() < 2:
-        text = (
-            f"subtypes were not compared: follow-up is known of {groups[tested].nunique()} "
-            f"subtype with at least {FEWEST_IN_GROUP} samples, and two are needed"
+        text = "subtypes were not compared: " + (
+            f"follow-up is known of {groups[tested].nunique()} subtype with at least "
+            f"{FEWEST_IN_GROUP} samples, and two are needed"
+            if several
+            else "all samples are in one group"
         )
         findings.append(Finding("note", "survival-one-subtype", text))
     return tested, findings

@@ -100,7 +100,7 @@ def result_findings(
         known = tests["p"].dropna()
         closest = f" (smallest {p_text(known.min())})" if len(known) else ""
         text = (
-            f"neither the subtypes nor any factor goes with survival at a false discovery rate of "
+            f"{_none_goes(set(tests['what']))} with survival at a false discovery rate of "
             f"{fdr:.0%} over {count(len(known), 'test')}{closest}"
         )
         findings.append(Finding("note", "survival-nothing", text))
@@ -137,6 +137,19 @@ def result_findings(
     if len(concordance):
         findings.append(_concordance(concordance))
     return findings
+
+
+def _none_goes(tested: set[str]) -> str:
+    """Say that nothing goes with something, of what was tested alone.
+
+    >>> _none_goes({"factor_1"}), _none_goes({"subtype"})
+    ('no factor goes', 'the subtypes do not go')
+    """
+    if "subtype" not in tested:
+        return "no factor goes"
+    return (
+        "neither the subtypes nor any factor goes" if len(tested) > 1 else "the subtypes do not go"
+    )
 
 
 def _rows(table: pd.DataFrame) -> list[Any]:

@@ -26,6 +26,11 @@ _PREFIX = re.compile(
     r"ensembl|entrez|entrezgene|uniprot|uniprotkb|refseq|sp|tr)[|:_.]+|X(?=\d))",
     re.IGNORECASE,
 )
+# A number of an omic's own: the same number of another omic is another feature.
+_NUMBERED = re.compile(
+    r"(?:rna|mrna|gex|prot|protein|meth|cnv|cna|mut|mirna|expr?|expression)[|:_.]+\d+",
+    re.IGNORECASE,
+)
 # What stands behind one: an identifier (TP53|7157), a platform's ending (_at), a digest of pandas.
 _SUFFIX = re.compile(
     r"(?:\|.+|[_.](?:rna|mrna|gene|prot|protein|meth|cnv|cna|mut|expr?)|_at)", re.I
@@ -151,11 +156,21 @@ def matched_features(
         # A name that both tables have is that feature, and no other.
         if not others or set(names) & set(others):
             continue
+        if change in ("prefix", "any") and _other_numbers(names, others):
+            continue
         if len(names) == len(others) == 1:
             pairs[names[0]] = others[0]
         else:
             doubtful += names
     return NearFeatures(change, pairs, tuple(doubtful))
+
+
+def _other_numbers(names: list[str], others: list[str]) -> bool:
+    """Whether names are numbers that two omics count by themselves, mirna_1 and mrna_1 say."""
+    some = [*names, *others]
+    return all(_without_prefix(each) != each for each in some) and any(
+        map(_NUMBERED.fullmatch, some)
+    )
 
 
 def near_hint(given: Iterable[str], wanted: Iterable[str], how: str) -> str:

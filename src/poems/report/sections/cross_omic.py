@@ -85,6 +85,7 @@ def _network(source: Source) -> list[Block]:
         f"{row.feature_a} with {row.feature_b}"
         for row in said_once(drawn).head(_NAMED).itertuples()
     )
+    which = _which(n_drawn, n_groups, of_more=_of_more(source))
     counted = "; +3: it stands for 3 more that say the same" if n_groups < len(own) else ""
     return [
         picture(
@@ -92,7 +93,7 @@ def _network(source: Source) -> list[Block]:
             lambda: plots.plot_pair_network(drawn, views=list(source.model.view_names), top=_DRAWN),
             alt=f"Network of the {n_drawn} pairs of features of the highest scores; among them "
             f"{names}.",
-            caption=f"{_which(n_drawn, n_groups)}, boxes coloured by omic{counted}. Red lines join "
+            caption=f"{which}, boxes coloured by omic{counted}. Red lines join "
             "what rises together, blue ones what moves against one another.",
             where=source.where("cross_omic"),
         ),
@@ -104,10 +105,21 @@ def _network(source: Source) -> list[Block]:
     ]
 
 
-def _which(n_drawn: int, n: int) -> str:
+def _which(n_drawn: int, n: int, *, of_more: bool) -> str:
+    """Say which pairs are drawn; ``of_more``: more were found than the table holds.
+
+    >>> _which(40, 5000, of_more=True)
+    'The 40 pairs of the highest scores of the 5000 in the table'
+    """
     if n_drawn == n:
         return "The pair" if n == 1 else f"All {whole(n)} pairs"
-    return f"The {n_drawn} pairs of the highest scores of {whole(n)}"
+    whose = f"the {whole(n)} in the table" if of_more else whole(n)
+    return f"The {n_drawn} pairs of the highest scores of {whose}"
+
+
+def _of_more(source: Source) -> bool:
+    numbers = source.get("cross_omic_numbers")
+    return numbers is not None and bool((numbers["n_significant"] > numbers["n_listed"]).any())
 
 
 def _alike_text(row: Any) -> str:

@@ -267,8 +267,9 @@ def obs_sentences(source: Source) -> Iterable[Sentence]:
     if not len(own):
         yield Sentence(
             topic,
-            f"No factor goes with any of {count(n_columns, 'column')} of the obs table at a false "
-            f"discovery rate of {FDR_OBS:.0%}.",
+            f"No factor goes with any of {count(n_columns, 'column')} of the obs table that "
+            f"{verb(n_columns, 'was', 'were')} tested, at a false discovery rate of "
+            f"{FDR_OBS:.0%}.",
             target=target,
         )
         return
@@ -291,16 +292,16 @@ def obs_sentences(source: Source) -> Iterable[Sentence]:
 def _how_many(n: int, of: int) -> str:
     """Say how many columns go with something, up to the verb.
 
-    >>> _how_many(1, 1), _how_many(1, 6)
-    ('The one column of the obs table goes', 'Of 6 columns of the obs table, 1 goes')
+    >>> _how_many(2, 2), _how_many(1, 6)
+    ('All 2 columns of the obs table that were tested go', 'Of 6 columns that were tested, 1 goes')
     """
     if n == of:
         return (
-            "The one column of the obs table goes"
+            "The one column of the obs table that was tested goes"
             if n == 1
-            else f"All {count(of, 'column')} of the obs table go"
+            else f"All {count(of, 'column')} of the obs table that were tested go"
         )
-    return f"Of {count(of, 'column')} of the obs table, {n} {verb(n, 'goes', 'go')}"
+    return f"Of {count(of, 'column')} that were tested, {n} {verb(n, 'goes', 'go')}"
 
 
 def gene_set_sentences(source: Source) -> Iterable[Sentence]:

@@ -33,15 +33,17 @@ OF_SUBTYPES: Final = ("survival-subtypes", "survival-one-subtype")
 # Subtypes whose numbers at risk stand beneath a small picture.
 _MOST_AT_RISK: Final = 4
 _LEAD: Final = (
-    "Whether subtypes and factors go with survival, of which the model has seen nothing. What is "
-    "reported is corrected for the number of tests."
+    "Whether {what} go with survival, of which the model has seen nothing. What is reported is "
+    "corrected for the number of tests."
 )
 
 
 def survival_section(source: Source) -> Section:
     """Return the section on survival, of the tables ``survival_*`` if they could be computed."""
     findings = source.survival or ()
-    if source.subtypes.nunique() < 2:
+    several = source.subtypes.nunique() > 1
+    lead = _LEAD.format(what="subtypes and factors" if several else "factors")
+    if not several:
         # The verdict has said that there are none to compare.
         findings = tuple(each for each in findings if each.code != "survival-one-subtype")
     results = [each for each in findings if each.code in RESULTS]
@@ -54,7 +56,7 @@ def survival_section(source: Source) -> Section:
                 "of the obs table that hold the follow-up times and whether the event was seen."
             )
         )
-        return Section("survival", "Survival", blocks, _LEAD)
+        return Section("survival", "Survival", blocks, lead)
     if source.get("survival_km") is not None and source.get("survival_at_risk") is not None:
         blocks.append(survival_curves(source))
     blocks += factor_survival(source)
@@ -63,7 +65,7 @@ def survival_section(source: Source) -> Section:
     blocks += _tables(source)
     if not blocks:
         blocks.append(source.absent("survival_km", "survival"))
-    return Section("survival", "Survival", blocks, _LEAD)
+    return Section("survival", "Survival", blocks, lead)
 
 
 def spoken(finding: Finding) -> str:
@@ -138,16 +140,18 @@ def _ratios(source: Source, cox: pd.DataFrame) -> Block:
     listed = "; ".join(
         f"{row.name} {row.hazard_ratio:.2f}" for row in apart.itertuples(index=False)
     )
+    several = source.subtypes.nunique() > 1
+    whose = "subtypes, covariates and factors" if several else "covariates and factors"
+    against = "Subtypes against the largest one, factors" if several else "Factors"
     failed = cox.loc[cox["test"] == NOT_FITTED, "model"].map(factor_title)
     missing = f" Not fitted: {', '.join(dict.fromkeys(failed))}." if len(failed) else ""
     return picture(
         "survival-ratios",
         lambda: plot_hazard_ratios(cox),
-        alt="Hazard ratios of the subtypes, covariates and factors. Those whose limits leave out "
-        f"1: {listed or 'none'}.",
+        alt=f"Hazard ratios of the {whose}. Those whose limits leave out 1: {listed or 'none'}.",
         where=source.where("survival_cox"),
-        caption="Hazard ratios with 95% limits: above 1 the event comes sooner. Subtypes against "
-        "the largest one, factors for a standard deviation each on its own, covariates in grey. "
+        caption=f"Hazard ratios with 95% limits: above 1 the event comes sooner. {against} for a "
+        "standard deviation each on its own, covariates in grey. "
         f"Limits are of each ratio alone; the tests below decide what is reported.{missing}",
     )
 
@@ -229,8 +233,8 @@ _SHOWN: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
     ),
     (
         "survival_cox",
-        "Cox models: hazard ratios with 95% limits, of a subtype against the reference, or for "
-        "one standard deviation of a factor.",
+        "Cox models: hazard ratios with 95% limits, of a group against the reference, or for one "
+        "standard deviation of a factor.",
         (
             Column("model", "Model", "factor"),
             Column("term", "Term", "factor"),
@@ -264,8 +268,8 @@ _SHOWN: tuple[tuple[str, str, tuple[Column, ...]], ...] = (
     ),
     (
         "survival_concordance",
-        "Concordance (0.5: chance, 1: perfect) on samples held out of both the Cox model and the "
-        "subtyping.",
+        "Concordance (0.5: chance, 1: perfect) on samples held out of the Cox model, and "
+        "of the clustering where it predicts from subtypes.",
         (
             Column("features", "Predicted from"),
             Column("concordance", "Concordance", "number"),
