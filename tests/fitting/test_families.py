@@ -174,6 +174,9 @@ def test_permuted_values_are_of_their_kind_and_lead_back_where_nothing_moves(
         def random(self, shape: tuple[int, ...]) -> Any:
             return np.full(shape, 0.5)
 
+        def standard_normal(self, shape: tuple[int, ...]) -> Any:
+            return np.zeros(shape)
+
         def permutation(self, rows: Any) -> Any:
             return np.arange(rows) if isinstance(rows, int) else rows
 

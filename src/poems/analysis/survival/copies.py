@@ -44,11 +44,12 @@ def outcome_columns(obs: pd.DataFrame, time: str | None, event: str | None) -> l
 
 
 def _same_numbers(one: pd.Series, other: pd.Series) -> bool:
-    x, y = (pd.to_numeric(each, errors="coerce").astype(float) for each in (one, other))
-    both = x.notna() & y.notna()
+    if not all(pd.api.types.is_numeric_dtype(each) for each in (one, other)):
+        return False
+    both = one.notna() & other.notna()
     if both.sum() < _FEWEST:
         return False
-    x, y = x[both], y[both]
+    x, y = one[both].astype(float), other[both].astype(float)
     # Two values are no times.
     return min(x.nunique(), y.nunique()) > 2 and abs(float(x.corr(y))) >= _SAME_TIME
 
