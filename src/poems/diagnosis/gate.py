@@ -94,7 +94,7 @@ def gate_checks(
         checks.append(
             Check(
                 "gate-collapsed",
-                "mean weight (0 if not measured)",
+                "mean weight",
                 float(weight),
                 MOST_WEIGHT,
                 "warning" if collapsed else "ok",
