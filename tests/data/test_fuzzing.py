@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from hdf5_files import csr, dense
 from hdf5_files import table as anndata_of
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import poems
@@ -133,6 +133,7 @@ def test_hdf5(stores: Path, tmp_path: Path, backed: bool, changes: Any) -> None:
     key=st.integers(0, 9),
     value=st.sampled_from([None, -1, 0, 1e30, "", "<f8", "|O", [], [0], [-1, 5], {}, True]),
 )
+@example(at=30, key=1, value=None)
 def test_what_zarr_says_of_its_arrays(
     stores: Path, tmp_path: Path, at: int, key: int, value: Any
 ) -> None:

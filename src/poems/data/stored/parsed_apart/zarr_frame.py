@@ -119,9 +119,11 @@ def hand_over(node: Any, payload: Payload) -> dict[str, Any]:
 def _table(group: Any, parts: _Parts) -> dict[str, Any]:
     if _kind(group) != ("dataframe", "0.2.0"):
         raise _Unknown
-    names = [str(name) for name in group.attrs["column-order"]]
+    names, own = group.attrs["column-order"], group.attrs["_index"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in [*names, own]):
+        raise ValueError("its attributes column-order and _index do not name arrays")
     columns = [parts.column(group[name]) for name in names]
-    index = _names(group[group.attrs["_index"]], parts)
+    index = _names(group[own], parts)
     if any(each["length"] != index["length"] for each in columns):
         raise ValueError("its columns are not as long as its list of names")
     return {"names": names, "columns": columns, "index": index}
