@@ -47,6 +47,7 @@ def _require_plausible(path: str) -> None:
     try:
         with zipfile.ZipFile(path) as file:
             parts = file.infolist()
+    # zipfile has not implemented every version of the format, and says so.
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise Refused(
             f"{path} is no Excel workbook, or it was cut ({error}); copy it again, or save it as "
