@@ -32,6 +32,7 @@ def main() -> None:
     write_cohort(args.folder, seed=0)
     rows = [fitted(args.folder, seed) for seed in range(args.seeds)]
     if args.images is not None:
+        args.images.mkdir(parents=True, exist_ok=True)
         for name in PICTURES:
             shutil.copy(args.folder / "run-0" / "figures" / f"{name}.png", args.images)
     table = pd.DataFrame(rows, index=pd.RangeIndex(args.seeds, name="seed"))

@@ -30,6 +30,11 @@ def test_ordinary_values_take_single_precision() -> None:
     assert cohort(8.0)["rna"].values.dtype == np.float32
 
 
+def test_a_feature_is_far_from_zero_beyond_ten_thousand_deviations() -> None:
+    noise = np.random.default_rng(0).normal(size=(200, 2))
+    assert far_from_zero(noise + [3e4, 3e3]).tolist() == [True, False]
+
+
 def test_an_offset_changes_nothing() -> None:
     near = poems.fit(cohort(0.0), epochs=3, progress=False)
     far = poems.fit(cohort(1e8), epochs=3, progress=False)
