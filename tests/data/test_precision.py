@@ -32,7 +32,7 @@ def test_ordinary_values_take_single_precision() -> None:
 
 def test_a_feature_is_far_from_zero_beyond_ten_thousand_deviations() -> None:
     noise = np.random.default_rng(0).normal(size=(200, 2))
-    assert far_from_zero(noise + [3e4, 3e3]).tolist() == [True, False]
+    assert far_from_zero(noise + np.array([3e4, 3e3])).tolist() == [True, False]
 
 
 def test_an_offset_changes_nothing() -> None:
