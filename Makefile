@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # A file of tests stays with one worker: what its tests share is made once.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test test-fast lint format clean
+.PHONY: demo test test-fast search lint format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -22,6 +22,10 @@ test: $(STAMP)
 
 test-fast: $(STAMP)
 	$(PYTEST) -m "not slow"
+
+# Ten times as many examples for the tests that hypothesis writes, and new ones each time.
+search: $(STAMP)
+	$(PYTEST) -m hypothesis --hypothesis-profile=search
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

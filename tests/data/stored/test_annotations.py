@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import zarr
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from poems import ReadError
@@ -87,6 +87,8 @@ def test_anndata_is_not_imported_for_what_it_writes_now(store: Path) -> None:
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), max_size=5))
+@example(["x" * 5000])
+@example(["", "word " * 40_000])
 def test_any_text_comes_back(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     path = tmp_path_factory.mktemp("texts") / "a.zarr"
     write(path, {"word": texts}, [f"s{i}" for i in range(len(texts))])

@@ -122,6 +122,18 @@ def refusal(path: Path) -> str:
     return ""
 
 
+@pytest.mark.parametrize("array", ["X", "obs/_index"])
+def test_a_chunk_that_claims_to_unpack_to_too_much_is_named(tmp_path: Path, array: str) -> None:
+    with anndata.settings.override(zarr_write_format=2):
+        path = store(tmp_path, dense())
+    chunk = chunks(path, array)[0]
+    content = bytearray(chunk.read_bytes())
+    content[4:8] = (0xFFFFFFF0).to_bytes(4, "little")  # where blosc says what comes out
+    chunk.write_bytes(content)
+    with pytest.raises(ReadError, match=r"claims to unpack to 4294967280 bytes, and \d+ are the"):
+        read(path, True)
+
+
 def test_chunks_of_no_size_are_named(tmp_path: Path) -> None:
     with anndata.settings.override(zarr_write_format=2):
         path = store(tmp_path, dense())
