@@ -2,15 +2,16 @@
 
     python benchmarks/number.py groups [--cohorts 60] [--seed 0]
     python benchmarks/number.py none [--cohorts 40] [--seed 0]
-    python benchmarks/number.py stability [--fits 10] [DATA_DIR NAME ...]
+    python benchmarks/number.py orders [DATA_DIR] --out orders [--only NAME ...]
     python benchmarks/number.py real DATA_DIR
 
 groups: cohorts drawn at random from 2, 3, 4, 6 or 8 planted subtypes, equal or unequal to 5 %,
 3.5 to 7 standard deviations apart, 80, 200 or 500 samples, one view missing on 30 % or not. The
 number counts as one that can be found where the clusters agree with what was planted (ARI of
-0.8 or more) once the number is given. none: continua and factor models. stability: a simulated
-cohort, or the named ones of a folder, fitted with other seeds and in other orders of samples,
-features and views. real: labelled cohorts, the number beside that of the classes, which played no
+0.8 or more) once the number is given. none: continua and factor models. orders: a simulated
+cohort, or the labelled ones of a folder, fitted with ten seeds and in other orders of samples,
+features and views; fits and judgements are kept in --out, so that the same command goes on after
+an interrupt. real: labelled cohorts, the number beside that of the classes, which played no
 part; the cohorts themselves were looked at while the rule was made.
 """
 
@@ -18,6 +19,8 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,7 @@ import pandas as pd
 
 import poems
 from cohorts import labelled, more
+from orders import judged, row_of, variants
 from poems.analysis.subtypes.finding import find_subtypes
 from poems.clustering.agreement import ari
 from poems.data.container import MultiOmics, View
@@ -132,43 +136,33 @@ def none(cohorts: int, seed: int) -> None:
     print(table.groupby("shape")["right"].agg(["sum", "size"]).to_string())
 
 
-def permuted(cohort: MultiOmics, rng: np.random.Generator) -> MultiOmics:
-    """The same cohort, its samples, features and views in another order."""
-    rows = rng.permutation(cohort.n_samples)
-    names = list(cohort.views)
-    views = {}
-    for at in rng.permutation(len(names)):
-        view = cohort.views[names[at]]
-        columns = rng.permutation(len(view.features))
-        values = np.asarray(view.values)[rows][:, columns]
-        views[names[at]] = View(values, view.features[columns], np.asarray(view.measured)[rows])
-    return MultiOmics(views, cohort.samples[rows], cohort.obs.iloc[rows])
+def orders(
+    data: Path | None, out: Path, names: list[str], *, seeds: int, permutations: int
+) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    ways, rows = variants(seeds, permutations), {}
+    for name, cohort in _cohorts(data, names):
+        found = {}
+        for way in ways:
+            path = out / f"{name}-{way.how}-{way.at}"
+            found[way] = judged(path, lambda way=way, cohort=cohort: way.fit(cohort()))
+            own = found[way]
+            print(name, way.how, way.at, own.number, "gap" if own.gap else "", flush=True)
+        rows[name] = row_of(found)
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("cohort").reset_index()
+    for line in (table.columns, ["---"] * len(table.columns), *table.to_numpy()):
+        print(f"| {' | '.join(map(str, line))} |")
 
 
-def stability(fits: int, data: Path | None, names: list[str]) -> None:
+def _cohorts(data: Path | None, names: list[str]) -> Iterator[tuple[str, Callable[[], MultiOmics]]]:
+    """Yield cohorts by name, each read when it is needed, and once."""
     if data is None:
-        cohorts = {
-            "simulated": poems.simulate(
-                200, FEATURES, FACTORS, n_views=VIEWS, n_subtypes=4, seed=0
-            ).cohort
-        }
-    else:
-        cohorts = {
-            spec.name: read_benchmark_cohort(spec) for spec in labelled(data) if spec.name in names
-        }
-    for name, cohort in cohorts.items():
-        reference = find_subtypes(poems.fit(cohort, progress=False))
-        print(f"{name}: {reference.n_subtypes}. {reference.explanation}", flush=True)
-        for how in ("seed", "order"):
-            for at in range(1, fits + 1):
-                rng = np.random.default_rng(at)
-                own = cohort if how == "seed" else permuted(cohort, rng)
-                found = find_subtypes(
-                    poems.fit(own, seed=at if how == "seed" else 0, progress=False)
-                )
-                same = found.assignment.loc[reference.assignment.index]
-                agreement = ari(reference.assignment, same)
-                print(name, how, at, found.n_subtypes, f"ARI {agreement:.2f}", flush=True)
+        made = poems.simulate(200, FEATURES, FACTORS, n_views=VIEWS, n_subtypes=4, seed=0)
+        yield "simulated", lambda: made.cohort
+        return
+    for spec in (*labelled(data), *more(data)):
+        if not names or spec.name in names:
+            yield spec.name, cache(partial(read_benchmark_cohort, spec))
 
 
 def real(data: Path) -> None:
@@ -195,18 +189,20 @@ def main() -> None:
         simulated = what.add_parser(name)
         simulated.add_argument("--cohorts", type=int, default=cohorts)
         simulated.add_argument("--seed", type=int, default=0)
-    again = what.add_parser("stability")
-    again.add_argument("--fits", type=int, default=10)
+    again = what.add_parser("orders")
     again.add_argument("data", type=Path, nargs="?")
-    again.add_argument("names", nargs="*")
+    again.add_argument("--out", type=Path, default=Path("orders"))
+    again.add_argument("--only", nargs="*", default=[])
+    again.add_argument("--seeds", type=int, default=10)
+    again.add_argument("--permutations", type=int, default=1, help="of each kind")
     what.add_parser("real").add_argument("data", type=Path)
     args = parser.parse_args()
     if args.what == "groups":
         groups(args.cohorts, args.seed)
     elif args.what == "none":
         none(args.cohorts, args.seed)
-    elif args.what == "stability":
-        stability(args.fits, args.data, args.names)
+    elif args.what == "orders":
+        orders(args.data, args.out, args.only, seeds=args.seeds, permutations=args.permutations)
     else:
         real(args.data)
 
