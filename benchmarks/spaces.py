@@ -22,6 +22,7 @@ import pandas as pd
 
 import poems
 from cohorts import labelled, more
+from nemo import Nemo
 from poems.clustering.agreement import ari, nmi
 from poems.clustering.coordinates import principal_posterior
 from poems.clustering.distances import expected_distances, summed_distances
@@ -37,6 +38,7 @@ from poems.data.container import MultiOmics
 from poems.evaluation.paper.protocol import knn_accuracy
 from poems.fitting.embeddings import blocks_of_features
 from poems_benchmark.cohorts import CohortSpec, read_benchmark_cohort
+from poems_benchmark.methods.interface import Method
 from poems_benchmark.methods.registry import METHODS
 from studies import by_study, kinds_of, leave_one_out
 
@@ -146,6 +148,10 @@ def score(name: str, points: Floats, labels: pd.Series) -> dict[str, float]:
     }
 
 
+def tool(name: str) -> Method:
+    return Nemo() if name == "nemo" else METHODS[name]()
+
+
 def kept(path: Path, make: Callable[[], Mapping[str, Floats]]) -> dict[str, Floats]:
     """Read a file of arrays, or make it."""
     if not path.exists():
@@ -170,7 +176,7 @@ def rows_of(spec: CohortSpec, seed: int, out: Path, tools: Sequence[str]) -> pd.
     rows = []
     for name in missing:
         if name in tools:
-            method = METHODS[name]()
+            method = tool(name)
             own = 0 if method.deterministic else seed
             made = kept(
                 out / f"{spec.name}-{name}-{own}.npz",

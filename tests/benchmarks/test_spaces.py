@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -10,8 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import poems
+from poems.clustering.agreement import nmi
 from poems.clustering.distances import pairwise_distances
 from poems.clustering.networks import coordinates_from_distances
+from poems.data.container import View
 
 
 @pytest.fixture
@@ -49,6 +53,31 @@ def test_groups_far_apart_are_found_by_every_clustering_whatever_has_no_label(
     for name in ("network", *scripts[0].CLUSTERINGS):
         found = scripts[0].score(name, points, labels)
         assert found == pytest.approx({"nmi": 1.0, "ari": 1.0, "knn": 1.0}), name
+
+
+@pytest.mark.skipif(find_spec("snf") is None, reason="snf is not installed")
+def test_nemo_finds_what_was_planted_where_samples_lack_an_omic(
+    scripts: tuple[ModuleType, ModuleType],
+) -> None:
+    made = poems.simulate(
+        90, 60, 4, n_views=3, density=0.3, n_subtypes=3, separation=8, missing_views=0.3, seed=0
+    )
+    found = scripts[0].tool("nemo").fit(made.cohort, 0)
+    assert found.own_clusters is not None
+    assert nmi(made.subtypes, found.own_clusters(3, 0)) > 0.9
+    assert found.embedding.index.equals(made.cohort.samples)
+
+
+def test_a_similarity_is_relative_to_the_neighbours_of_both(
+    scripts: tuple[ModuleType, ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nemo = importlib.import_module("nemo")
+    affinity = np.array([[9.0, 4.0, 1.0], [4.0, 9.0, 2.0], [1.0, 2.0, 9.0]])
+    monkeypatch.setattr(nemo.Snf, "affinity", lambda self, view: affinity)
+    view = View(np.zeros((3, 1), np.float32), pd.Index(["f"]), np.ones(3, dtype=bool))
+    # One neighbour each: 0 and 1 are each other's, and 1 is that of 2.
+    expected = [[0.0, 2.0, 0.0], [2.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+    np.testing.assert_allclose(nemo.relative_similarity(view), expected)
 
 
 def test_a_study_is_judged_by_what_the_others_choose(

@@ -85,23 +85,24 @@ class Snf:
     def fused_affinity(self, cohort: MultiOmics) -> _Floats:
         """Return the fused affinity of every pair of samples, (n_samples, n_samples), symmetric."""
         k = min(self.n_neighbours, cohort.n_samples - 1)
+        graphs = _neutral_where_unmeasured(list(map(self.affinity, cohort.views.values())))
+        if len(graphs) == 1:
+            return graphs[0]
         with _todays_scikit_learn() as compute:
-            graphs = [self._affinity(view, compute) for view in cohort.views.values()]
-            graphs = _neutral_where_unmeasured(graphs)
-            if len(graphs) == 1:
-                return graphs[0]
             fused: _Floats = compute.snf(*graphs, K=k, t=self.n_steps)
         # Rows are normalised last, which leaves the graph a little lopsided.
         return (fused + fused.T) / 2
 
-    def _affinity(self, view: View, compute: Any) -> _Floats:
+    def affinity(self, view: View) -> _Floats:
         """Return a view's affinities, NaN for pairs of which one was not measured."""
         rows = view.measured
         x = standardised(view)[rows]
         full = np.full((len(rows), len(rows)), np.nan)
         if rows.sum() > 1:
             k = min(self.n_neighbours, int(rows.sum()) - 1)
-            full[np.ix_(rows, rows)] = compute.make_affinity(x, K=k, mu=self.mu, normalize=False)
+            with _todays_scikit_learn() as compute:
+                own = compute.make_affinity(x, K=k, mu=self.mu, normalize=False)
+            full[np.ix_(rows, rows)] = own
         return full
 
 
