@@ -24,7 +24,7 @@ _SHARE: Final = 0.8
 # Starts of k-means in subsamples: as many as the fit's own clusters have, or small ones are missed.
 STARTS: Final = 20
 # Cohorts without groups of each shape: so many first, and as many again of numbers that are not
-# below the limit by more standard errors.
+# on one side of the limit by more standard errors.
 _GROUPLESS: Final = (0, 4, 8)
 _SURE: Final = 1.5
 # Subsamples of each of them.
@@ -156,7 +156,8 @@ def beyond_chance(
             more = _without_groups(cohorts.of(shape, start, stop), tried, rng)
             angles = {k: np.append(angles.get(k, ()), _angle(more[k])) for k in tried}
             beside |= {k: _beside(own[k], k, angles, least) for k in left}
-            left = [k for k in left if beside[k].surplus > least - _SURE * _error(least, stop)]
+            sure = _SURE * _error(least, stop)
+            left = [k for k in left if abs(beside[k].surplus - least) <= sure]
         found |= {
             k: each
             for k, each in beside.items()

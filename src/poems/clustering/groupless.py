@@ -22,9 +22,11 @@ Rng = np.random.Generator
 # so in them need not be tried further.
 ORDER: Final[tuple[Shape, ...]] = tuple(reversed(SHAPES))
 # Cohorts of each shape to begin with, and most of one where the chance of a number is close to
-# what is asked; each step doubles them.
+# what is asked; each step doubles them. Of 64 the standard error is a sixth of their standard
+# deviation; between fits that differ in the seed alone a separation varies by half of one
+# (docs/benchmarks.md), which no number of draws makes less.
 _FIRST: Final = 4
-_MOST: Final = 128
+_MOST: Final = 64
 # Most of one where it is only about the words: whether clusters are nearly apart.
 _MOST_FOR_WORDS: Final = 16
 # Starts of k-means in each of them.
@@ -73,7 +75,7 @@ def separated(
     As many of these are drawn as it takes for each answer not to hang on the draws: four of
     each shape, and as long as the chance is within 1.5 standard errors of what is asked
     (:meth:`poems.clustering.chance.Apart.settled`) twice as many of the shape that decides, up to
-    128. What is not apart for sure beside one shape is not tried with the others.
+    64. What is not apart for sure beside one shape is not tried with the others.
 
     Parameters
     ----------

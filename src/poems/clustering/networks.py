@@ -103,6 +103,7 @@ def coordinates_from_distances(
     n_coordinates: int = 11,
     rounds: int = FUSION_ROUNDS,
     cohort_size: int | None = None,
+    principal: Floats | None = None,
 ) -> Floats:
     """Compute what :func:`network_coordinates` does from the views' :func:`pairwise_distances`.
 
@@ -114,13 +115,17 @@ def coordinates_from_distances(
         Distances of shape (n_samples, n_samples), one per view.
     cohort_size
         Of how many samples these stand for a network, see :func:`neighbours`.
+    principal
+        Principal coordinates of the views, where they are known, and every sample has every view.
     """
     distances = list(views)
     n_neighbours = neighbours(len(distances[0] if latents is None else latents), cohort_size)
     points = []
     if latents is not None:
         points.append((latents, np.zeros_like(latents) if variances is None else variances))
-    if distances:
+    if principal is not None:
+        points.append((principal, np.zeros_like(principal)))
+    elif distances:
         # Principal coordinates of the views: as many as a fit has factors to start from.
         points.append(principal_posterior(distances, 16))
     of_points = [

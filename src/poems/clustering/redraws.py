@@ -129,13 +129,16 @@ class NetworkRedraws:
         drawn = self.some(rows)
         return drawn._coordinates(drawn.latents, drawn.distances.astype(np.float64))
 
-    def _coordinates(self, latents: Floats, distances: Iterable[Floats]) -> Floats:
+    def _coordinates(
+        self, latents: Floats, distances: Iterable[Floats], principal: Floats | None = None
+    ) -> Floats:
         return coordinates_from_distances(
             latents,
             distances,
             variances=self.variances,
             rounds=_ROUNDS,
             cohort_size=self._size,
+            principal=principal,
         )
 
     @property
@@ -161,10 +164,13 @@ class NetworkRedraws:
         turn = _rotation(self._scores, self._basis, rng, shape)
         distances = [rotated_distances(*each, turn) for each in self._products]
         latents = turn @ (self.latents - self.latents.mean(axis=0))
-        points = self._coordinates(latents, distances)
+        scores = turn @ self._scores
+        # Of rotated samples they are these, rotated; but for those that lack a view.
+        known = scores if all(there.all() for _, there in self._products) else None
+        points = self._coordinates(latents, distances, known)
         kept = np.stack(distances).astype(np.float32)
         turned = replace(self, latents=latents, distances=kept)
-        return Groupless((latents, turn @ self._scores), points, turned.of_some)
+        return Groupless((latents, scores), points, turned.of_some)
 
 
 @dataclass(frozen=True, eq=False)
