@@ -59,6 +59,7 @@ HARMS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "subtypes may not be found again",
         (
             "asked-number",
+            "number-is-a-close-call",
             "subtypes-unstable",
             "subtypes-lost",
             "subtypes-tiny",

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from poems.clustering.close_calls import close_calls
 from poems.clustering.kmeans import FEWEST_SAMPLES
 from poems.clustering.tried import MOST_CHANCE, NEARLY, NumberTried, number_to_report
 from poems.findings import count
@@ -147,7 +148,7 @@ def verdict(each: NumberTried) -> str:
 
 
 def explain_choice(tried: Sequence[NumberTried], chosen: int, *, asked: bool) -> str:
-    """Say why there are so many subtypes, and which other numbers hold.
+    """Say why there are so many subtypes, which other numbers hold, and if it is a close call.
 
     Parameters
     ----------
@@ -172,12 +173,32 @@ def explain_choice(tried: Sequence[NumberTried], chosen: int, *, asked: bool) ->
     if asked:
         return _asked(several, own, chosen)
     if chosen == 1:
-        return _none(several)
+        return f"{_none(several)} {close_call(tried)}".strip()
     if own is None:
         return f"{count(chosen, 'subtype')}; how well the number holds is not known."
     last = own is max(several, key=lambda each: each.n_clusters) and len(several) > 1
     most = " There may be more: it is the largest number tried." if last else ""
-    return f"{count(chosen, 'subtype')}: {_for_it(own)}.{most} {_others(several, chosen)}".strip()
+    said = [f"{count(chosen, 'subtype')}: {_for_it(own)}.{most}", _others(several, chosen)]
+    return " ".join(filter(None, [*said, close_call(tried)]))
+
+
+def close_call(tried: Sequence[NumberTried]) -> str:
+    """Say that another fit might report another number, and which; nothing if that is unlikely.
+
+    Examples
+    --------
+    >>> close_call([NumberTried(2, (40, 30), (0.95, 0.91), 4.0, 3.9, 0.03)])
+    'The number is a close call: with another seed, or in another order, the same samples may have
+    1 (poems stability fits them again).'
+    """
+    others = close_calls(tried)
+    if not others:
+        return ""
+    may = f"{_listed(others[:-1])} or {others[-1]}" if len(others) > 1 else f"{others[0]}"
+    return (
+        "The number is a close call: with another seed, or in another order, the same samples may "
+        f"have {may} (poems stability fits them again)."
+    )
 
 
 def _for_it(own: NumberTried) -> str:

@@ -10,8 +10,9 @@ from weakref import WeakKeyDictionary
 import pandas as pd
 
 from poems.analysis.subtypes.assignment import SubtypeModel, learn_subtypes
-from poems.analysis.subtypes.choice_words import explain_choice
+from poems.analysis.subtypes.choice_words import close_call, explain_choice
 from poems.analysis.subtypes.patterns import SubtypePattern, named_by_pattern, pattern_findings
+from poems.clustering.close_calls import close_calls
 from poems.clustering.kmeans import FEWEST_SAMPLES
 from poems.clustering.names import natural_order
 from poems.clustering.tried import NumberTried
@@ -166,6 +167,12 @@ class Subtypes:
             found.append(Finding("warning", "asked-number-does-not-hold", text))
         elif not self.asked and self.n_subtypes == 1 and self.tried:
             found.append(Finding("note", "no-distinct-groups", self.explanation))
+        others = () if self.asked else close_calls(self.tried)
+        if others:
+            said = close_call(self.tried)
+            items = tuple(map(str, others))
+            text = f"{said[:1].lower()}{said[1:].removesuffix('.')}"
+            found.append(Finding("note", "number-is-a-close-call", text, items=items))
         if self.tiny and self.n_subtypes > 1:
             verb = "holds" if len(self.tiny) == 1 else "hold"
             text = (

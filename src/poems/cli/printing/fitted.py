@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 
 # Findings whose text is that of the summary.
 _ASKED = "asked-number-does-not-hold"
-_SAID_OF_SUBTYPES = ("no-distinct-groups", "subtypes-of-failed-fit", _ASKED)
+_SAID_OF_SUBTYPES = (
+    "no-distinct-groups",
+    "number-is-a-close-call",
+    "subtypes-of-failed-fit",
+    _ASKED,
+)
 
 
 def show_cohort(cohort: MultiOmics, findings: Sequence[Finding]) -> None:
