@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from poems.analysis.subtypes import forming
 from poems.analysis.subtypes.finding import find_subtypes, kmeans_subtypes, mixture_subtypes
+from poems.clustering.tried import NumberTried
 from poems.errors import DataError, SettingsError
 
 
@@ -105,9 +107,20 @@ def test_a_cloud_without_groups_is_one_group_and_that_is_said(seed: int) -> None
     values = np.random.default_rng(seed).standard_normal((60, 3))
     found = kmeans_subtypes(pd.DataFrame(values, index=[f"p{at}" for at in range(60)]))
     assert found.n_subtypes == 1
-    (said,) = found.findings
+    said, *others = found.findings
     assert (said.severity, said.code) == ("note", "no-distinct-groups")
+    # By chance some number may come close.
+    assert {each.code for each in others} <= {"number-is-a-close-call"}
     assert said.message.startswith("No distinct groups")
+
+
+def test_a_close_call_is_a_finding_unless_the_number_was_asked_for() -> None:
+    found = kmeans_subtypes(_blobs([20, 15])[0])
+    close = (NumberTried(2, (20, 15), (0.95, 0.93), 4.0, 3.9, 0.03),)
+    said = {each.code: each for each in replace(found, tried=close).findings}
+    assert said["number-is-a-close-call"].items == ("1",)
+    asked = replace(found, tried=close, asked=True).findings
+    assert "number-is-a-close-call" not in {each.code for each in asked}
 
 
 def test_an_even_spread_is_no_two_groups_though_its_halves_are_found_again() -> None:
@@ -237,4 +250,5 @@ def test_of_very_many_samples_a_subset_is_clustered_and_the_others_join(
     pd.testing.assert_series_equal(mixed.assignment, expected, check_names=False)
     assert mixed.sample_silhouette.notna().sum() == 40
     assert "silhouettes were computed" in mixed.findings[0].message
-    assert kmeans_subtypes(points.iloc[:50]).findings == ()
+    few = kmeans_subtypes(points.iloc[:50])
+    assert "subtypes-subset" not in {each.code for each in few.findings}
