@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from poems.clustering.draws import Drawn, generator_of
 from poems.clustering.found_again import (
     STARTS,
     beyond_chance,
@@ -24,13 +25,14 @@ from poems.clustering.tried import NumberTried
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
-Rng = np.random.Generator
 
 # Of fewer samples nothing can be drawn that would tell: no number above 1 holds.
 FEWEST_JUDGED: Final = 10
 # Of more samples, that many are drawn from: of a subtype of 5 % are 25.
 MOST_SAMPLES: Final = 500
-_SUBSAMPLES: Final = 12
+# At least, and of small cohorts more, up to so many: theirs differ more, and cost less.
+_SUBSAMPLES: Final = (12, 48)
+_SUBSAMPLED: Final = 4800
 # Cohorts without groups have that many samples at most.
 _MOST_GROUPLESS: Final = 250
 # Of how many factors it is said that clusters differ by them, and from which share of the first.
@@ -71,23 +73,22 @@ def try_numbers(
     >>> two.holds, three.holds
     (False, True)
     """
-    rng = np.random.default_rng([seed, 18])
     n_samples = len(redraws.latents)
-    rows = subsamples(n_samples, _SUBSAMPLES, rng)
+    rows = _subsamples(n_samples, seed, Drawn.SUBSAMPLES)
     possible = {k: partitions[k] for k in sorted(partitions)}
     several = [k for k in possible if 1 < k < rows.shape[1] and n_samples >= FEWEST_JUDGED]
     drawn = {k: possible[k] for k in several}
     points = embedded(redraws, rows) if several else np.empty(0)
     sizes = {k: tuple(map(int, np.bincount(labels, minlength=k))) for k, labels in possible.items()}
     jaccard = {
-        k: tuple(map(float, _found_again(points, labels, k, rows, rng)))
+        k: tuple(map(float, _found_again(points, labels, k, rows, seed)))
         for k, labels in drawn.items()
     }
     again = [k for k in several if NumberTried(k, sizes[k], jaccard[k], None, None).found_again]
-    fewer = _fewer_rows(n_samples, rng)
+    fewer = _fewer_rows(n_samples, seed)
     few, of_few = redraws.some(fewer), {k: labels[fewer] for k, labels in drawn.items()}
-    cohorts = GrouplessCohorts(few, rng)
-    apart = separated(few, of_few, again, cohorts, rng)
+    cohorts = GrouplessCohorts(few, seed)
+    apart = separated(few, of_few, again, cohorts)
     found = []
     for k, labels in possible.items():
         if k == 1:
@@ -100,16 +101,23 @@ def try_numbers(
             )
         else:
             found.append(NumberTried(k, sizes[k], (0.0,) * k, 0.0, 0.0))
-    return _clearest_named(found, cohorts, few if len(fewer) < n_samples else None, of_few, rng)
+    return _clearest_named(found, cohorts, few if len(fewer) < n_samples else None, of_few, seed)
 
 
-def _found_again(points: Floats, labels: Codes, k: int, rows: Codes, rng: Rng) -> Floats:
-    clusters = kmeans_of_each(points, k, rng, n_starts=STARTS)
+def _subsamples(n_samples: int, seed: int, what: Drawn) -> Codes:
+    fewest, most = _SUBSAMPLES
+    n_draws = max(fewest, min(most, _SUBSAMPLED // n_samples))
+    return subsamples(n_samples, n_draws, generator_of(seed, what))
+
+
+def _found_again(points: Floats, labels: Codes, k: int, rows: Codes, seed: int) -> Floats:
+    clusters = kmeans_of_each(points, k, generator_of(seed, Drawn.STARTS, k), n_starts=STARTS)
     return jaccard_indices(labels, k, rows, clusters)
 
 
-def _fewer_rows(n_samples: int, rng: Rng) -> Codes:
+def _fewer_rows(n_samples: int, seed: int) -> Codes:
     """Rows of those samples that cohorts without groups are made of."""
+    rng = generator_of(seed, Drawn.FEWER)
     return np.sort(rng.permutation(n_samples)[:_MOST_GROUPLESS])
 
 
@@ -118,7 +126,7 @@ def _clearest_named(
     cohorts: GrouplessCohorts,
     fewer: Redraws | None,
     partitions: Mapping[int, Codes],
-    rng: Rng,
+    seed: int,
 ) -> tuple[NumberTried, ...]:
     """Where no number has a gap, name that which is found again farthest beyond chance.
 
@@ -130,10 +138,10 @@ def _clearest_named(
         return tuple(tried)
     own = {k: each.mean_jaccard for k, each in sound.items()}
     if fewer is not None:
-        rows = subsamples(len(fewer.latents), _SUBSAMPLES, rng)
+        rows = _subsamples(len(fewer.latents), seed, Drawn.SUBSAMPLES_OF_FEWER)
         points = embedded(fewer, rows)
-        own = {k: float(_found_again(points, partitions[k], k, rows, rng).mean()) for k in sound}
-    found = beyond_chance(cohorts, own, rng)
+        own = {k: float(_found_again(points, partitions[k], k, rows, seed).mean()) for k in sound}
+    found = beyond_chance(cohorts, own)
     best = max(found, key=lambda k: found[k].surplus)
     clearest = best if found[best].beyond else None
     return tuple(
