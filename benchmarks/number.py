@@ -30,7 +30,7 @@ import pandas as pd
 
 import poems
 from cohorts import labelled, more
-from orders import judged, row_of, variants
+from orders import judged, row_of, said_where, spreads, variants
 from poems.analysis.subtypes.finding import find_subtypes
 from poems.clustering.agreement import ari
 from poems.data.container import MultiOmics, View
@@ -140,7 +140,7 @@ def orders(
     data: Path | None, out: Path, names: list[str], *, seeds: int, permutations: int
 ) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    ways, rows = variants(seeds, permutations), {}
+    ways, rows, every = variants(seeds, permutations), {}, []
     for name, cohort in _cohorts(data, names):
         found = {}
         for way in ways:
@@ -149,9 +149,12 @@ def orders(
             own = found[way]
             print(name, way.how, way.at, own.number, "gap" if own.gap else "", flush=True)
         rows[name] = row_of(found)
+        every.append(found)
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("cohort").reset_index()
     for line in (table.columns, ["---"] * len(table.columns), *table.to_numpy()):
         print(f"| {' | '.join(map(str, line))} |")
+    print(said_where(every))
+    print({name: round(value, 3) for name, value in spreads(every).items()})
 
 
 def _cohorts(data: Path | None, names: list[str]) -> Iterator[tuple[str, Callable[[], MultiOmics]]]:

@@ -17,10 +17,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import ndtri
 
 import poems
 from poems.analysis.subtypes.choice_words import choice_table, numbers_from_table
 from poems.clustering.agreement import ari
+from poems.clustering.close_calls import close_calls
 from poems.clustering.how_many import try_numbers
 from poems.clustering.kmeans import by_size, clusterings_of, one_thread
 from poems.clustering.redraws import NetworkRedraws
@@ -163,9 +165,52 @@ def row_of(found: Mapping[Variant, Judged]) -> dict[str, object]:
         "seeds": _counted(found[v] for v in found if v.how == "seed"),
         **{how: _counted(found[v] for v in found if v.how == how) for how in ORDERS},
         "same number": f"{sum(n == most for n in numbers.values())} of {len(numbers)}",
+        "close call": f"{sum(bool(close_calls(each.tried)) for each in found.values())}",
         "ARI, same number": _median_and_least(same) if most > 1 else "–",
         "ARI, number given": _median_and_least(given) if most > 1 else "–",
     }
+
+
+def spreads(every: Iterable[Mapping[Variant, Judged]]) -> dict[str, float]:
+    """Standard deviations between fits of one cohort, root mean squares over cohorts and numbers.
+
+    Of numbers whose clusters are found again in three fits or more: the logarithm of their
+    separation in shares of its limit, in standard deviations of those without groups (where the chance is above 1 in
+    10,000), and their least and mean Jaccard indices.
+    """
+    gathered: dict[str, list[float]] = {}
+    for found in every:
+        for k in CANDIDATES:
+            tried = [each for one in found.values() for each in one.tried if each.n_clusters == k]
+            sound = [each for each in tried if each.sound and each.without_groups]
+            measured = {
+                "separation": [float(np.log(_share_of_limit(each))) for each in sound],
+                "deviations": [
+                    -float(ndtri(each.chance)) for each in sound if (each.chance or 0) > 1e-4
+                ],
+                "least Jaccard": [each.least_jaccard - each.needed for each in sound],
+                "mean Jaccard": [each.mean_jaccard for each in sound],
+            }
+            for name, values in measured.items():
+                if len(values) > 2:
+                    gathered.setdefault(name, []).append(float(np.var(values, ddof=1)))
+    return {name: float(np.sqrt(np.mean(values))) for name, values in gathered.items()}
+
+
+def _share_of_limit(each: NumberTried) -> float:
+    return (each.separation or 0.0) / (each.without_groups or 1.0)
+
+
+def said_where(every: Iterable[Mapping[Variant, Judged]]) -> str:
+    """Say how many fits call the number a close call, where all fits agree and where not."""
+    said: dict[bool, list[bool]] = {True: [], False: []}
+    for found in every:
+        agree = len({each.number for each in found.values()}) == 1
+        said[agree] += [bool(close_calls(each.tried)) for each in found.values()]
+    return (
+        f"close calls are said of {sum(said[False])} of {len(said[False])} fits of cohorts whose "
+        f"number varies, and of {sum(said[True])} of {len(said[True])} of the others"
+    )
 
 
 def _counted(found: Iterable[Judged]) -> str:

@@ -39,7 +39,9 @@ def test_a_near_miss_is_told_from_a_clear_one() -> None:
 
 def test_a_number_that_another_seed_may_change_is_said_to_be_a_close_call() -> None:
     none, three = (explain_choice([CLEAR, NEAR], k, asked=False) for k in (1, 3))
-    assert none.endswith("the same samples may have 3 (poems stability fits them again).")
+    assert none.endswith(
+        "the same samples may have another, such as 3 (poems stability fits them again)."
+    )
     assert "close call" in three
     assert "close call" not in explain_choice([HOLDS, LOST], 2, asked=False)
     # Who asked for a number has chosen it.

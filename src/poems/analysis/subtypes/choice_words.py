@@ -189,7 +189,7 @@ def close_call(tried: Sequence[NumberTried]) -> str:
     --------
     >>> close_call([NumberTried(2, (40, 30), (0.95, 0.91), 4.0, 3.9, 0.03)])
     'The number is a close call: with another seed, or in another order, the same samples may have
-    1 (poems stability fits them again).'
+    another, such as 1 (poems stability fits them again).'
     """
     others = close_calls(tried)
     if not others:
@@ -197,7 +197,7 @@ def close_call(tried: Sequence[NumberTried]) -> str:
     may = f"{_listed(others[:-1])} or {others[-1]}" if len(others) > 1 else f"{others[0]}"
     return (
         "The number is a close call: with another seed, or in another order, the same samples may "
-        f"have {may} (poems stability fits them again)."
+        f"have another, such as {may} (poems stability fits them again)."
     )
 
 
