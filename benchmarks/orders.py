@@ -175,8 +175,8 @@ def spreads(every: Iterable[Mapping[Variant, Judged]]) -> dict[str, float]:
     """Standard deviations between fits of one cohort, root mean squares over cohorts and numbers.
 
     Of numbers whose clusters are found again in three fits or more: the logarithm of their
-    separation in shares of its limit, in standard deviations of those without groups (where the chance is above 1 in
-    10,000), and their least and mean Jaccard indices.
+    separation in shares of its limit; in standard deviations of those without groups, where the
+    chance is above 1 in 10,000; and their least and mean Jaccard indices.
     """
     gathered: dict[str, list[float]] = {}
     for found in every:

@@ -14,7 +14,7 @@ from poems.clustering.tried import NumberTried, number_to_report
 # in another order, as standard deviations: of separations in shares of their limit, in standard
 # deviations of those without groups, and of Jaccard indices (`benchmarks/number.py orders`).
 SEPARATION: Final = 0.07
-DEVIATIONS: Final = 0.8
+DEVIATIONS: Final = 0.6
 JACCARD: Final = 0.03
 # How many of these are a close call.
 _WIDTH: Final = 1.5
