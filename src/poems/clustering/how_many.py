@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -21,7 +22,7 @@ from poems.clustering.groupless import GrouplessCohorts, separated
 from poems.clustering.lloyd import kmeans_of_each
 from poems.clustering.redraws import Redraws
 from poems.clustering.separation import told_apart_by
-from poems.clustering.tried import NumberTried
+from poems.clustering.tried import NumberTried, needed_jaccard
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
@@ -30,9 +31,14 @@ Codes = npt.NDArray[np.intp]
 FEWEST_JUDGED: Final = 10
 # Of more samples, that many are drawn from: of a subtype of 5 % are 25.
 MOST_SAMPLES: Final = 500
-# At least, and of small cohorts more, up to so many: theirs differ more, and cost less.
+# Subsamples, and up to so many of small cohorts, where they differ more and cost less; the samples
+# of all of them together.
 _SUBSAMPLES: Final = (12, 48)
 _SUBSAMPLED: Final = 4800
+# After so many it is seen which numbers may yet be found again. Clusters are not whose index is too
+# low by two standard errors: in one subsample it varies by 0.15.
+_STEPS: Final = (4, 12)
+_LOST: Final = 2 * 0.15
 # Cohorts without groups have that many samples at most.
 _MOST_GROUPLESS: Final = 250
 # Of how many factors it is said that clusters differ by them, and from which share of the first.
@@ -78,12 +84,8 @@ def try_numbers(
     possible = {k: partitions[k] for k in sorted(partitions)}
     several = [k for k in possible if 1 < k < rows.shape[1] and n_samples >= FEWEST_JUDGED]
     drawn = {k: possible[k] for k in several}
-    points = embedded(redraws, rows) if several else np.empty(0)
     sizes = {k: tuple(map(int, np.bincount(labels, minlength=k))) for k, labels in possible.items()}
-    jaccard = {
-        k: tuple(map(float, _found_again(points, labels, k, rows, seed)))
-        for k, labels in drawn.items()
-    }
+    jaccard = _found_again(redraws, drawn, rows, seed)
     again = [k for k in several if NumberTried(k, sizes[k], jaccard[k], None, None).found_again]
     fewer = _fewer_rows(n_samples, seed)
     few, of_few = redraws.some(fewer), {k: labels[fewer] for k, labels in drawn.items()}
@@ -110,9 +112,31 @@ def _subsamples(n_samples: int, seed: int, what: Drawn) -> Codes:
     return subsamples(n_samples, n_draws, generator_of(seed, what))
 
 
-def _found_again(points: Floats, labels: Codes, k: int, rows: Codes, seed: int) -> Floats:
-    clusters = kmeans_of_each(points, k, generator_of(seed, Drawn.STARTS, k), n_starts=STARTS)
-    return jaccard_indices(labels, k, rows, clusters)
+def _found_again(
+    redraws: Redraws, partitions: Mapping[int, Codes], rows: Codes, seed: int
+) -> dict[int, tuple[float, ...]]:
+    """Jaccard indices by number of clusters: over all subsamples, or the first where these tell."""
+    found: dict[int, tuple[float, ...]] = {}
+    clusters: dict[int, Codes] = {}
+    left = dict(partitions)
+    for step, some in enumerate(np.split(rows, _STEPS)):
+        if not left or not len(some):
+            break
+        points = embedded(redraws, some)
+        for k, labels in left.items():
+            rng = generator_of(seed, Drawn.STARTS, k, step)
+            more = kmeans_of_each(points, k, rng, n_starts=STARTS)
+            clusters[k] = np.concatenate([clusters[k], more]) if k in clusters else more
+            indices = jaccard_indices(labels, k, rows[: len(clusters[k])], clusters[k])
+            found[k] = tuple(map(float, indices))
+        left = {k: own for k, own in left.items() if not _lost(own, found[k], len(clusters[k]))}
+    return found
+
+
+def _lost(labels: Codes, jaccard: Sequence[float], n_draws: int) -> bool:
+    needed = map(needed_jaccard, np.bincount(labels, minlength=len(jaccard)).tolist())
+    short = max(least - each for each, least in zip(jaccard, needed, strict=True))
+    return short > _LOST / math.sqrt(n_draws)
 
 
 def _fewer_rows(n_samples: int, seed: int) -> Codes:
@@ -139,8 +163,8 @@ def _clearest_named(
     own = {k: each.mean_jaccard for k, each in sound.items()}
     if fewer is not None:
         rows = _subsamples(len(fewer.latents), seed, Drawn.SUBSAMPLES_OF_FEWER)
-        points = embedded(fewer, rows)
-        own = {k: float(_found_again(points, partitions[k], k, rows, seed).mean()) for k in sound}
+        indices = _found_again(fewer, {k: partitions[k] for k in sound}, rows, seed)
+        own = {k: float(np.mean(indices[k])) for k in sound}
     found = beyond_chance(cohorts, own)
     best = max(found, key=lambda k: found[k].surplus)
     clearest = best if found[best].beyond else None
