@@ -31,13 +31,15 @@ Codes = npt.NDArray[np.intp]
 FEWEST_JUDGED: Final = 10
 # Of more samples, that many are drawn from: of a subtype of 5 % are 25.
 MOST_SAMPLES: Final = 500
-# Subsamples, and up to so many of small cohorts, where they differ more and cost less; the samples
-# of all of them together.
-_SUBSAMPLES: Final = (12, 48)
+_SUBSAMPLES: Final = 12
+# Where a mean index is compared with those without groups: up to so many of small cohorts, in
+# which they differ more and cost less, and as many as have so many samples together. The least
+# index of several clusters would rise with them, for it is as low as it is by chance, too.
+_MOST_SUBSAMPLES: Final = 48
 _SUBSAMPLED: Final = 4800
 # After so many it is seen which numbers may yet be found again. Clusters are not whose index is too
 # low by two standard errors: in one subsample it varies by 0.15.
-_STEPS: Final = (4, 12)
+_FIRST: Final = 4
 _LOST: Final = 2 * 0.15
 # Cohorts without groups have that many samples at most.
 _MOST_GROUPLESS: Final = 250
@@ -80,7 +82,7 @@ def try_numbers(
     (False, True)
     """
     n_samples = len(redraws.latents)
-    rows = _subsamples(n_samples, seed, Drawn.SUBSAMPLES)
+    rows = subsamples(n_samples, _SUBSAMPLES, generator_of(seed, Drawn.SUBSAMPLES))
     possible = {k: partitions[k] for k in sorted(partitions)}
     several = [k for k in possible if 1 < k < rows.shape[1] and n_samples >= FEWEST_JUDGED]
     drawn = {k: possible[k] for k in several}
@@ -103,13 +105,7 @@ def try_numbers(
             )
         else:
             found.append(NumberTried(k, sizes[k], (0.0,) * k, 0.0, 0.0))
-    return _clearest_named(found, cohorts, few if len(fewer) < n_samples else None, of_few, seed)
-
-
-def _subsamples(n_samples: int, seed: int, what: Drawn) -> Codes:
-    fewest, most = _SUBSAMPLES
-    n_draws = max(fewest, min(most, _SUBSAMPLED // n_samples))
-    return subsamples(n_samples, n_draws, generator_of(seed, what))
+    return _clearest_named(found, cohorts, few, of_few, seed)
 
 
 def _found_again(
@@ -119,7 +115,7 @@ def _found_again(
     found: dict[int, tuple[float, ...]] = {}
     clusters: dict[int, Codes] = {}
     left = dict(partitions)
-    for step, some in enumerate(np.split(rows, _STEPS)):
+    for step, some in enumerate(np.split(rows, [_FIRST])):
         if not left or not len(some):
             break
         points = embedded(redraws, some)
@@ -148,23 +144,27 @@ def _fewer_rows(n_samples: int, seed: int) -> Codes:
 def _clearest_named(
     tried: Sequence[NumberTried],
     cohorts: GrouplessCohorts,
-    fewer: Redraws | None,
+    fewer: Redraws,
     partitions: Mapping[int, Codes],
     seed: int,
 ) -> tuple[NumberTried, ...]:
     """Where no number has a gap, name that which is found again farthest beyond chance.
 
     ``fewer``: those of the samples that cohorts without groups are made of, and their clusters;
-    more are found again better. ``None`` if they are all.
+    more samples are found again better.
     """
     sound = {each.n_clusters: each for each in tried if each.n_clusters > 1 and each.sound}
     if not sound or any(each.apart for each in sound.values()):
         return tuple(tried)
-    own = {k: each.mean_jaccard for k, each in sound.items()}
-    if fewer is not None:
-        rows = _subsamples(len(fewer.latents), seed, Drawn.SUBSAMPLES_OF_FEWER)
-        indices = _found_again(fewer, {k: partitions[k] for k in sound}, rows, seed)
-        own = {k: float(np.mean(indices[k])) for k in sound}
+    n_samples = len(fewer.latents)
+    n_draws = max(_SUBSAMPLES, min(_MOST_SUBSAMPLES, _SUBSAMPLED // n_samples))
+    rows = subsamples(n_samples, n_draws, generator_of(seed, Drawn.SUBSAMPLES_OF_FEWER))
+    points = embedded(fewer, rows)
+    own = {}
+    for k in sound:
+        rng = generator_of(seed, Drawn.STARTS, k)
+        clusters = kmeans_of_each(points, k, rng, n_starts=STARTS)
+        own[k] = float(jaccard_indices(partitions[k], k, rows, clusters).mean())
     found = beyond_chance(cohorts, own)
     best = max(found, key=lambda k: found[k].surplus)
     clearest = best if found[best].beyond else None
