@@ -37,8 +37,8 @@ def test_a_limit_grows_with_how_well_parts_of_a_continuum_are_found_again() -> N
     # Two halves of a line are found again in any draw, eight parts of a cloud in hardly any.
     rng = np.random.default_rng(0)
     points = rng.standard_normal((100, 4)) * [6.0, 1.0, 1.0, 1.0]
-    cohorts = GrouplessCohorts(PointRedraws(points, points), 0)
-    found = beyond_chance(cohorts, {2: 1.0, 8: 1.0})
+    cohorts = GrouplessCohorts(PointRedraws(points, points), rng)
+    found = beyond_chance(cohorts, {2: 1.0, 8: 1.0}, rng)
     assert found[2].limit > found[8].limit
     assert found[8].beyond
     assert found[2].surplus < found[8].surplus

@@ -21,7 +21,7 @@ class _Counted(GrouplessCohorts):
     """Cohorts without groups that tell how many were asked for."""
 
     def __init__(self, redraws: PointRedraws) -> None:
-        super().__init__(redraws, 0)
+        super().__init__(redraws, np.random.default_rng(0))
         self.asked: dict[Shape, int] = {}
 
     def of(self, shape: Shape, start: int, stop: int) -> list[Groupless]:
@@ -33,13 +33,13 @@ def _asked(apart: float, seed: int = 0) -> dict[Shape, int]:
     points, groups = _halves(apart, seed=seed)
     redraws = PointRedraws(points, points)
     cohorts = _Counted(redraws)
-    separated(redraws, {2: groups}, [2], cohorts)
+    separated(redraws, {2: groups}, [2], cohorts, np.random.default_rng(1))
     return cohorts.asked
 
 
 def test_a_cohort_is_drawn_once_for_all_who_ask_for_it() -> None:
     points, _ = _halves(0.0)
-    cohorts = GrouplessCohorts(PointRedraws(points, points), 0)
+    cohorts = GrouplessCohorts(PointRedraws(points, points), np.random.default_rng(0))
     first = cohorts.of("even", 0, 4)
     assert all(a is b for a, b in zip(first, cohorts.of("even", 0, 6), strict=False))
     assert len(cohorts.of("even", 4, 30)) == 26

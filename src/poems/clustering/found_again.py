@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from poems.clustering.draws import Drawn, generator_of
 from poems.clustering.groupless import ORDER, GrouplessCohorts
 from poems.clustering.lloyd import kmeans_of_each
 from poems.clustering.redraws import Groupless
@@ -24,14 +23,10 @@ Rng = np.random.Generator
 _SHARE: Final = 0.8
 # Starts of k-means in subsamples: as many as the fit's own clusters have, or small ones are missed.
 STARTS: Final = 20
-# Cohorts without groups of each shape: so many first, and as many again, and again, of numbers
-# that are not below the limit by more standard errors, unless one alone is as far above it.
-_FIRST: Final = 4
+# Cohorts without groups of each shape: so many first, and as many again of numbers that are not
+# below the limit by more standard errors.
+_GROUPLESS: Final = (0, 4, 8)
 _SURE: Final = 1.5
-# Most of a shape: so many, and up to that of small cohorts, whose answer hangs on few and which
-# cost less; the samples of all of them together.
-_MOST: Final = (8, 32)
-_MOST_SAMPLES: Final = 2000
 # Subsamples of each of them.
 _SUBSAMPLES: Final = 3
 # Angles of mean indices vary by so much at least, however little they do in a few cohorts.
@@ -123,7 +118,9 @@ def jaccard_indices(labels: Codes, n_clusters: int, rows: Codes, clusters: Codes
     return mean
 
 
-def beyond_chance(cohorts: GrouplessCohorts, own: Mapping[int, float]) -> dict[int, Again]:
+def beyond_chance(
+    cohorts: GrouplessCohorts, own: Mapping[int, float], rng: Rng
+) -> dict[int, Again]:
     """Compare how well clusters are found again with cohorts that have no groups.
 
     Parts of a continuum are found again as well, two or three of them nearly always. Indices
@@ -139,6 +136,8 @@ def beyond_chance(cohorts: GrouplessCohorts, own: Mapping[int, float]) -> dict[i
         Cohorts without groups.
     own
         Mean Jaccard index by number of clusters.
+    rng
+        Of all draws.
 
     Returns
     -------
@@ -150,32 +149,20 @@ def beyond_chance(cohorts: GrouplessCohorts, own: Mapping[int, float]) -> dict[i
         left = [k for k in own if k not in found or found[k].beyond]
         beside: dict[int, Again] = {}
         angles: dict[int, Floats] = {}
-        for start, stop in itertools.pairwise(_steps(cohorts.n_samples)):
+        for start, stop in itertools.pairwise(_GROUPLESS):
             if not left:
                 break
             tried = sorted({each for k in left for each in (k - 1, k, k + 1) if each > 1})
-            numbered = range(start, stop)
-            more = _without_groups(cohorts.of(shape, start, stop), numbered, tried, cohorts.seed)
+            more = _without_groups(cohorts.of(shape, start, stop), tried, rng)
             angles = {k: np.append(angles.get(k, ()), _angle(more[k])) for k in tried}
             beside |= {k: _beside(own[k], k, angles, least) for k in left}
-            sure = _SURE * _error(least, stop)
-            left = [k for k in left if beside[k].surplus > least - sure]
-            # Of several that are beyond it, the farthest will be taken.
-            if len(left) == 1 and beside[left[0]].surplus > least + sure:
-                break
+            left = [k for k in left if beside[k].surplus > least - _SURE * _error(least, stop)]
         found |= {
             k: each
             for k, each in beside.items()
             if k not in found or each.surplus < found[k].surplus
         }
     return found
-
-
-def _steps(n_samples: int) -> list[int]:
-    """How many cohorts without groups there are after each step: 0, 4, 8, …, as many as may be."""
-    most = max(_MOST[0], min(_MOST[1], _MOST_SAMPLES // n_samples))
-    doubled = itertools.takewhile(lambda n: n < most, (_FIRST * 2**step for step in range(9)))
-    return [0, *doubled, most]
 
 
 def _beside(own: float, k: int, angles: Mapping[int, Floats], least: float) -> Again:
@@ -200,13 +187,12 @@ def _angle(index: float | Floats) -> Floats:
 
 
 def _without_groups(
-    none: Sequence[Groupless], numbered: Iterable[int], numbers: Iterable[int], seed: int
+    none: Sequence[Groupless], numbers: Iterable[int], rng: Rng
 ) -> dict[int, Floats]:
     """Mean Jaccard index in each of some cohorts without groups, by number of clusters."""
-    drawn = [_drawn(each, at, seed) for each, at in zip(none, numbered, strict=True)]
+    drawn = [_drawn(each, rng) for each in none]
     found = {}
     for k in numbers:
-        rng = generator_of(seed, Drawn.STARTS, k)
         labels = kmeans_of_each(np.stack([each.points for each in none]), k, rng, n_starts=STARTS)
         found[k] = np.array(
             [
@@ -219,7 +205,6 @@ def _without_groups(
     return found
 
 
-def _drawn(cohort: Groupless, at: int, seed: int) -> tuple[Codes, Floats]:
-    rng = generator_of(seed, Drawn.SUBSAMPLES_OF_COHORTS, at)
+def _drawn(cohort: Groupless, rng: Rng) -> tuple[Codes, Floats]:
     rows = subsamples(len(cohort.points), _SUBSAMPLES, rng)
     return rows, embedded(cohort, rows)

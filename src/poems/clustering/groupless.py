@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from poems.clustering.chance import Apart, against_chance
-from poems.clustering.draws import Drawn, generator_of
 from poems.clustering.lloyd import kmeans_of_each
 from poems.clustering.redraws import SHAPES, Groupless, Redraws, Shape
 from poems.clustering.separation import least_separation
@@ -17,6 +16,7 @@ from poems.clustering.tried import MOST_CHANCE, NEARLY
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
+Rng = np.random.Generator
 
 # Clusters of bent continua lie farthest apart in most numbers, and are found again best: what is
 # so in them need not be tried further.
@@ -40,30 +40,24 @@ class GrouplessCohorts:
     ----------
     redraws
         What draws them.
-    seed
-        Of all draws. Each is the same, however many others are drawn.
+    rng
+        Of all draws.
     """
 
     # Of each shape so many are kept, for what is asked of them next.
     _KEPT: Final = 8
 
-    def __init__(self, redraws: Redraws, seed: int) -> None:
+    def __init__(self, redraws: Redraws, rng: Rng) -> None:
         self._redraws = redraws
-        self.seed = seed
+        self._rng = rng
         self._drawn: dict[Shape, list[Groupless]] = {shape: [] for shape in SHAPES}
-
-    @property
-    def n_samples(self) -> int:
-        """Samples of each."""
-        return len(self._redraws.latents)
 
     def of(self, shape: Shape, start: int, stop: int) -> list[Groupless]:
         """Return those of one shape from number ``start`` to before ``stop``."""
         kept = self._drawn[shape]
         found = kept[start:stop]
         for at in range(start + len(found), stop):
-            rng = generator_of(self.seed, Drawn.COHORTS, SHAPES.index(shape), at)
-            found.append(self._redraws.without_groups(rng, shape))
+            found.append(self._redraws.without_groups(self._rng, shape))
             if at == len(kept) < self._KEPT:
                 kept.append(found[-1])
         return found
@@ -74,6 +68,7 @@ def separated(
     partitions: Mapping[int, Codes],
     again: Sequence[int],
     cohorts: GrouplessCohorts,
+    rng: Rng,
 ) -> dict[int, Apart]:
     """Compute how far clusters are apart, beside cohorts without groups.
 
@@ -93,6 +88,8 @@ def separated(
         need an answer that is sure.
     cohorts
         Those without groups.
+    rng
+        Draws the starts of k-means.
 
     Returns
     -------
@@ -111,14 +108,14 @@ def separated(
         return {k: against_chance(own[k], none, k, smallest[k]) for k in own}
 
     for shape in ORDER:
-        none[shape] = _separations(cohorts.of(shape, 0, _FIRST), partitions, cohorts.seed)
+        none[shape] = _separations(cohorts.of(shape, 0, _FIRST), partitions, rng)
         found = compared()
         if not _maybe(found, again) and not _nearly(found, again):
             return found
     near = [k for k in partitions if any(abs(k - each) <= 1 for each in again)]
     while doubtful := _doubtful(found, again, MOST_CHANCE / len(own)):
         for shape, drawn in doubtful.items():
-            more = _separations(cohorts.of(shape, drawn, 2 * drawn), near, cohorts.seed)
+            more = _separations(cohorts.of(shape, drawn, 2 * drawn), near, rng)
             none[shape] |= {k: np.concatenate([none[shape][k], more[k]]) for k in near}
         found = compared()
     return found
@@ -156,12 +153,11 @@ def _nearly(found: Mapping[int, Apart], again: Sequence[int]) -> list[int]:
     return [k for k in again if found[k].chance < NEARLY or not found[k].known(NEARLY)]
 
 
-def _separations(none: list[Groupless], numbers: Iterable[int], seed: int) -> dict[int, Floats]:
+def _separations(none: list[Groupless], numbers: Iterable[int], rng: Rng) -> dict[int, Floats]:
     """Separations in cohorts without groups, (n_draws, n_spaces), by number of clusters."""
     points = np.stack([each.points for each in none])
     found = {}
     for k in numbers:
-        rng = generator_of(seed, Drawn.STARTS, k)
         labels = kmeans_of_each(points, k, rng, n_starts=_STARTS)
         found[k] = np.array(
             [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -10,7 +9,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from poems.clustering.draws import Drawn, generator_of
 from poems.clustering.found_again import (
     STARTS,
     beyond_chance,
@@ -22,25 +20,17 @@ from poems.clustering.groupless import GrouplessCohorts, separated
 from poems.clustering.lloyd import kmeans_of_each
 from poems.clustering.redraws import Redraws
 from poems.clustering.separation import told_apart_by
-from poems.clustering.tried import NumberTried, needed_jaccard
+from poems.clustering.tried import NumberTried
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
+Rng = np.random.Generator
 
 # Of fewer samples nothing can be drawn that would tell: no number above 1 holds.
 FEWEST_JUDGED: Final = 10
 # Of more samples, that many are drawn from: of a subtype of 5 % are 25.
 MOST_SAMPLES: Final = 500
 _SUBSAMPLES: Final = 12
-# Where a mean index is compared with those without groups: up to so many of small cohorts, in
-# which they differ more and cost less, and as many as have so many samples together. The least
-# index of several clusters would rise with them, for it is as low as it is by chance, too.
-_MOST_SUBSAMPLES: Final = 48
-_SUBSAMPLED: Final = 4800
-# After so many it is seen which numbers may yet be found again. Clusters are not whose index is too
-# low by two standard errors: in one subsample it varies by 0.15.
-_FIRST: Final = 4
-_LOST: Final = 2 * 0.15
 # Cohorts without groups have that many samples at most.
 _MOST_GROUPLESS: Final = 250
 # Of how many factors it is said that clusters differ by them, and from which share of the first.
@@ -81,18 +71,23 @@ def try_numbers(
     >>> two.holds, three.holds
     (False, True)
     """
+    rng = np.random.default_rng([seed, 18])
     n_samples = len(redraws.latents)
-    rows = subsamples(n_samples, _SUBSAMPLES, generator_of(seed, Drawn.SUBSAMPLES))
+    rows = subsamples(n_samples, _SUBSAMPLES, rng)
     possible = {k: partitions[k] for k in sorted(partitions)}
     several = [k for k in possible if 1 < k < rows.shape[1] and n_samples >= FEWEST_JUDGED]
     drawn = {k: possible[k] for k in several}
+    points = embedded(redraws, rows) if several else np.empty(0)
     sizes = {k: tuple(map(int, np.bincount(labels, minlength=k))) for k, labels in possible.items()}
-    jaccard = _found_again(redraws, drawn, rows, seed)
+    jaccard = {
+        k: tuple(map(float, _found_again(points, labels, k, rows, rng)))
+        for k, labels in drawn.items()
+    }
     again = [k for k in several if NumberTried(k, sizes[k], jaccard[k], None, None).found_again]
-    fewer = _fewer_rows(n_samples, seed)
+    fewer = _fewer_rows(n_samples, rng)
     few, of_few = redraws.some(fewer), {k: labels[fewer] for k, labels in drawn.items()}
-    cohorts = GrouplessCohorts(few, seed)
-    apart = separated(few, of_few, again, cohorts)
+    cohorts = GrouplessCohorts(few, rng)
+    apart = separated(few, of_few, again, cohorts, rng)
     found = []
     for k, labels in possible.items():
         if k == 1:
@@ -105,67 +100,40 @@ def try_numbers(
             )
         else:
             found.append(NumberTried(k, sizes[k], (0.0,) * k, 0.0, 0.0))
-    return _clearest_named(found, cohorts, few, of_few, seed)
+    return _clearest_named(found, cohorts, few if len(fewer) < n_samples else None, of_few, rng)
 
 
-def _found_again(
-    redraws: Redraws, partitions: Mapping[int, Codes], rows: Codes, seed: int
-) -> dict[int, tuple[float, ...]]:
-    """Jaccard indices by number of clusters: over all subsamples, or the first where these tell."""
-    found: dict[int, tuple[float, ...]] = {}
-    clusters: dict[int, Codes] = {}
-    left = dict(partitions)
-    for step, some in enumerate(np.split(rows, [_FIRST])):
-        if not left or not len(some):
-            break
-        points = embedded(redraws, some)
-        for k, labels in left.items():
-            rng = generator_of(seed, Drawn.STARTS, k, step)
-            more = kmeans_of_each(points, k, rng, n_starts=STARTS)
-            clusters[k] = np.concatenate([clusters[k], more]) if k in clusters else more
-            indices = jaccard_indices(labels, k, rows[: len(clusters[k])], clusters[k])
-            found[k] = tuple(map(float, indices))
-        left = {k: own for k, own in left.items() if not _lost(own, found[k], len(clusters[k]))}
-    return found
+def _found_again(points: Floats, labels: Codes, k: int, rows: Codes, rng: Rng) -> Floats:
+    clusters = kmeans_of_each(points, k, rng, n_starts=STARTS)
+    return jaccard_indices(labels, k, rows, clusters)
 
 
-def _lost(labels: Codes, jaccard: Sequence[float], n_draws: int) -> bool:
-    needed = map(needed_jaccard, np.bincount(labels, minlength=len(jaccard)).tolist())
-    short = max(least - each for each, least in zip(jaccard, needed, strict=True))
-    return short > _LOST / math.sqrt(n_draws)
-
-
-def _fewer_rows(n_samples: int, seed: int) -> Codes:
+def _fewer_rows(n_samples: int, rng: Rng) -> Codes:
     """Rows of those samples that cohorts without groups are made of."""
-    rng = generator_of(seed, Drawn.FEWER)
     return np.sort(rng.permutation(n_samples)[:_MOST_GROUPLESS])
 
 
 def _clearest_named(
     tried: Sequence[NumberTried],
     cohorts: GrouplessCohorts,
-    fewer: Redraws,
+    fewer: Redraws | None,
     partitions: Mapping[int, Codes],
-    seed: int,
+    rng: Rng,
 ) -> tuple[NumberTried, ...]:
     """Where no number has a gap, name that which is found again farthest beyond chance.
 
     ``fewer``: those of the samples that cohorts without groups are made of, and their clusters;
-    more samples are found again better.
+    more are found again better. ``None`` if they are all.
     """
     sound = {each.n_clusters: each for each in tried if each.n_clusters > 1 and each.sound}
     if not sound or any(each.apart for each in sound.values()):
         return tuple(tried)
-    n_samples = len(fewer.latents)
-    n_draws = max(_SUBSAMPLES, min(_MOST_SUBSAMPLES, _SUBSAMPLED // n_samples))
-    rows = subsamples(n_samples, n_draws, generator_of(seed, Drawn.SUBSAMPLES_OF_FEWER))
-    points = embedded(fewer, rows)
-    own = {}
-    for k in sound:
-        rng = generator_of(seed, Drawn.STARTS, k)
-        clusters = kmeans_of_each(points, k, rng, n_starts=STARTS)
-        own[k] = float(jaccard_indices(partitions[k], k, rows, clusters).mean())
-    found = beyond_chance(cohorts, own)
+    own = {k: each.mean_jaccard for k, each in sound.items()}
+    if fewer is not None:
+        rows = subsamples(len(fewer.latents), _SUBSAMPLES, rng)
+        points = embedded(fewer, rows)
+        own = {k: float(_found_again(points, partitions[k], k, rows, rng).mean()) for k in sound}
+    found = beyond_chance(cohorts, own, rng)
     best = max(found, key=lambda k: found[k].surplus)
     clearest = best if found[best].beyond else None
     return tuple(
