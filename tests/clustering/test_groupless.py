@@ -80,3 +80,20 @@ def test_a_subtype_of_one_in_twenty_is_not_lost_among_many_samples(n: int) -> No
     assert three.smallest >= 15
     assert three.found_again
     assert three.apart
+
+
+@pytest.mark.parametrize("lacking", [0, 8])
+def test_a_network_of_rotated_samples_is_that_of_their_distances(lacking: int) -> None:
+    """Their principal coordinates are those of the samples, rotated, and not sought again."""
+    rng = np.random.default_rng(0)
+    latents, there = rng.standard_normal((60, 3)), np.ones((60, 40), dtype=bool)
+    views = [latents @ rng.standard_normal((3, 40)) + rng.standard_normal((60, 40)) for _ in "ab"]
+    distances = [pairwise_distances(views[0], there)]
+    there[:lacking] = False
+    distances.append(pairwise_distances(views[1], there))
+    # What is drawn has distances in single precision; what its network is made of has not.
+    drawn = NetworkRedraws(latents, np.stack(distances).astype(np.float32)).without_groups(
+        np.random.default_rng(1), "even"
+    )
+    again = drawn.of_some(np.arange(60))
+    np.testing.assert_allclose(drawn.points, again, atol=1e-4)
