@@ -52,7 +52,9 @@ def test_lines_of_a_file_are_whole_and_end_with_their_words(
     monkeypatch.delenv("COLUMNS", raising=False)
     long = "word " * 100
     say(output(), long)
-    print_findings(output(), [Finding("note", "x", long), Finding("warning", "y", long)], all_notes=True)
+    print_findings(
+        output(), [Finding("note", "x", long), Finding("warning", "y", long)], all_notes=True
+    )
     print_grid(output(), [("name", long)])
     lines = capsys.readouterr().out.splitlines()
     assert [len(line.split()) for line in lines] == [100, 101, 101, 101]

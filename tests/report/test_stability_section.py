@@ -48,7 +48,9 @@ def test_the_refits_of_a_run_become_tables(refits: Path, source: Source) -> None
 def test_how_many_refits_there_were_is_said(how: str, refits: Path, source: Source) -> None:
     tables = stability_tables(source, refits)
     assert len(tables["stability_runs"]) == 2
-    asked = source.adding({**tables, "stability_runs": tables["stability_runs"].assign(resample=how)})
+    asked = source.adding(
+        {**tables, "stability_runs": tables["stability_runs"].assign(resample=how)}
+    )
     section = stability_section(asked)
     assert section is not None
     assert "fitted 2 more times" in section.lead

@@ -66,7 +66,7 @@ def verdict_of(source: Source) -> Verdict:
     if doubt:
         return Verdict("doubtful", "Doubtful", f"{doubt}{_survival(source)}", "subtype-number")
     gap = _without_gap(source)
-    lead = f"{n} subtypes, each found again{gap}"
+    lead = f"{n} subtypes{_most_tried(source)}, each found again{gap}"
     refits = _by_refits(source)
     if refits:
         lead += f", {refits}"
@@ -96,6 +96,14 @@ def _doubt(source: Source) -> str:
         asked = ", as asked for" if found.asked else ""
         return f"{n} groups{asked}, no farther apart than parts of a continuum."
     return ""
+
+
+def _most_tried(source: Source) -> str:
+    """Say that there may be more subtypes; empty where more were tried."""
+    found = run_subtypes(source.run)
+    tried = [each.n_clusters for each in found.tried]
+    most = len(tried) > 1 and found.n_subtypes == max(tried) and not found.asked
+    return ", the largest number tried" if most else ""
 
 
 def _without_gap(source: Source) -> str:

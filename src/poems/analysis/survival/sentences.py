@@ -174,7 +174,8 @@ def _subtypes_differ(
     reported: pd.DataFrame, curves: Curves, logrank: pd.DataFrame, fdr: float, unit: str
 ) -> Finding:
     tests = [
-        f"{row.test} {p_text(row.p)}, {p_text(row.q, 'q')}, {_beside(row)}" for row in _rows(reported)
+        f"{row.test} {p_text(row.p)}, {p_text(row.q, 'q')}, {_beside(row)}"
+        for row in _rows(reported)
     ]
     tested = set(logrank["group_a"]) | set(logrank["group_b"])
     order = curves.summary[curves.summary["subtype"].isin(tested)].sort_values("restricted_mean")

@@ -13,7 +13,7 @@ from poems.report.blocks import Block, Picture, SideBySide
 from poems.report.pictures import picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
-from poems.report.wording import column_title, factor_title, listing, number, percent
+from poems.report.wording import column_title, factor_title, listing, number, p_text, percent
 from poems.settings.rates import FDR, FDR_OBS
 
 if TYPE_CHECKING:
@@ -272,7 +272,8 @@ def _factor_curves(source: Source, km: pd.DataFrame, at_risk: pd.DataFrame, rank
     from poems.plots.style import new_axes
     from poems.plots.survival import plot_kaplan_meier
 
-    title = factor_title(str(km["factor"].iloc[0]))
+    factor = str(km["factor"].iloc[0])
+    title = factor_title(factor)
     last = km.groupby("subtype", sort=False)["survival"].last()
     ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
 
@@ -290,9 +291,20 @@ def _factor_curves(source: Source, km: pd.DataFrame, at_risk: pd.DataFrame, rank
         draw,
         alt=f"Kaplan-Meier curves by thirds of {title}. Survival at the end of each: {ends}.",
         caption=f"Survival of the samples with low, middle and high values of {title}, with 95% "
-        "limits. The tests below take the values as they are.",
+        f"limits. {_decided(source, factor)}The tests below take the values as they are.",
         where=source.where("survival_factor_km"),
     )
+
+
+def _decided(source: Source, factor: str) -> str:
+    """Say of curves that may look apart that no test holds; empty where one does."""
+    tests = source.get("survival_tests")
+    own = None if tests is None else tests[tests["what"] == factor]
+    if own is None or not len(own) or own["reported"].astype(bool).any():
+        return ""
+    known = own["q"].dropna()
+    told = f" ({p_text(known.min(), 'q')})" if len(known) else ""
+    return f"It is drawn as the closest; no test of it holds{told}. "
 
 
 def obs_by_subtype(source: Source) -> list[Block]:
@@ -316,11 +328,12 @@ def obs_by_subtype(source: Source) -> list[Block]:
             [
                 Column("column", "Column"),
                 Column("group", "Group"),
-                *_subtype_columns(columns.items()),
-                Column("all", "All"),
-                Column("test", "Test"),
+                # Before the subtypes: of many of them the last are out of sight.
                 Column("p", "p", "p"),
                 Column("q", "FDR q", "p", "By Benjamini and Hochberg, over all columns"),
+                Column("all", "All"),
+                *_subtype_columns(columns.items()),
+                Column("test", "Test"),
             ],
             where=source.where("subtype_obs"),
             note="The columns played no part in forming the subtypes." + _of_survival(source),

@@ -12,7 +12,7 @@ from poems.findings import Finding, count
 from poems.report.blocks import Sentence
 from poems.report.sections.cohort import view_table
 from poems.report.sections.contributions import leading, weight_text
-from poems.report.sections.cross_omic import pair_floor, pair_text
+from poems.report.sections.cross_omic import NO_PAIR, pair_floor, pair_text
 from poems.report.sections.factors import closest_column
 from poems.report.sections.labels import BASELINE
 from poems.report.sections.subtypes import subtype_sizes, top_markers, truths
@@ -34,6 +34,8 @@ from poems.settings.rates import FDR, FDR_OBS
 
 # Share of samples that change subtype below which no omic is said to decide.
 _SWITCHED = 0.03
+# Mutual information of labels and clusters that is next to nothing, and a difference that is none.
+_HARDLY, _ALIKE = 0.05, 0.03
 _MARKERS, _PAIRS, _COLUMNS, _SETS = 3, 3, 3, 3
 
 
@@ -223,9 +225,7 @@ def pair_sentences(source: Source) -> Iterable[Sentence]:
     topic, target = "Cross-omic associations", "cross-omic"
     if table is None:
         if "cross_omic" in source.tables and len(source.model.view_names) > 1:
-            yield Sentence(
-                topic, "No pair of features from different omics shares a factor.", target=target
-            )
+            yield Sentence(topic, NO_PAIR, target=target)
         return
     own = of_sound_factors(source, table[table["q"] <= FDR], "factors")
     n = len(own)
@@ -354,15 +354,27 @@ def label_sentences(source: Source, column: str) -> Iterable[Sentence]:
     own, pca = scores.iloc[0], scores[scores["embedding"] == BASELINE].iloc[0]
     if pd.isna(own["nmi"]):
         return
-    words = "better than" if own["nmi"] > pca["nmi"] else "no better than"
+    against = f"(NMI {number(own['nmi'])} against {number(pca['nmi'])})"
+    whose = f"the model's {own['embedding']} embedding"
+    if max(own["nmi"], pca["nmi"]) < _HARDLY:
+        told = f"neither {whose} nor plain principal components find them {against}."
+    else:
+        told = f"{whose} finds them {_beside_pca(own, pca)} {against}."
     yield Sentence(
         "Known labels",
         f"{'' if n_groups > 1 else 'Though the samples form no distinct groups: '}"
-        f"{'C' if n_groups > 1 else 'c'}lustered into as many groups as there are labels, the "
-        f"model's {own['embedding']} embedding finds them {words} plain principal components do "
-        f"(NMI {number(own['nmi'])} against {number(pca['nmi'])}).",
+        f"{'C' if n_groups > 1 else 'c'}lustered into as many groups as there are labels, {told}",
         target="labels",
     )
+
+
+def _beside_pca(own: pd.Series, pca: pd.Series) -> str:
+    """Compare two embeddings; a difference that another seed could undo is none."""
+    if abs(own["nmi"] - pca["nmi"]) < _ALIKE:
+        return "about as well as plain principal components do"
+    if own["nmi"] > pca["nmi"]:
+        return "better than plain principal components do"
+    return "less well than plain principal components do"
 
 
 def _held(n: int, of: int) -> str:
