@@ -13,6 +13,7 @@ from poems.analysis.testing.group_tests import kruskal_wallis
 from poems.analysis.testing.obs_columns import ObsColumn, testable_columns
 from poems.errors import DataError
 from poems.findings import Finding, name_some
+from poems.notebook import Shown
 
 COLUMNS: Final = [
     "factor",
@@ -32,8 +33,8 @@ COLUMNS: Final = [
 _Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Associations:
+@dataclass(frozen=True, eq=False, repr=False)
+class Associations(Shown):
     """Tests of each factor against each column.
 
     Parameters
