@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
@@ -36,16 +34,11 @@ def results() -> Iterator[type]:
         getattr(module, name) for module in (poems, poems.analysis) for name in module.__all__
     ]
     functions += [each for _, each in inspect.getmembers(FittedPoems, inspect.isfunction)]
-    named = {
-        inspect.signature(each).return_annotation for each in functions if inspect.isfunction(each)
-    }
-    found = {}
-    for module in pkgutil.walk_packages(poems.__path__, "poems."):
-        if not module.name.startswith(("poems.cli", "poems.__main__")):
-            for name, each in vars(importlib.import_module(module.name)).items():
-                if name in named and is_dataclass(each):
-                    found[name] = each
-    yield from found.values()
+    for each in filter(inspect.isfunction, functions):
+        home = vars(inspect.getmodule(each))
+        found = home.get(inspect.signature(each).return_annotation)
+        if isinstance(found, type) and is_dataclass(found):
+            yield found
 
 
 RESULTS = {each.__name__: each for each in (*results(), View, Diagnosis)}
