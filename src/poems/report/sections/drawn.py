@@ -26,6 +26,8 @@ _PAIRS: Final = 40
 _TOP_FEATURES: Final = 6
 _MOST_VOLCANOES: Final = 6
 _ALL: Final = "all"
+# Groups of a column of the obs table in the table of subtypes.
+_GROUPS: Final = 10
 # Inches: two stand side by side on a laptop, and one fills a phone with its letters readable.
 _CURVES: Final = 4.8
 
@@ -315,7 +317,10 @@ def obs_by_subtype(source: Source) -> list[Block]:
     fixed = {"column", "group", "summary", "all", "test", "n_samples", "p", "q"}
     subtypes = [name for name in table.columns if name not in fixed]
     columns = {name: f"s{at}" for at, name in enumerate(subtypes)}
-    shown = table.rename(columns=columns).fillna({"group": "", "test": ""})
+    of_column = table.groupby("column", sort=False).cumcount()
+    shown = table.rename(columns=columns).fillna({"group": "", "test": ""})[of_column < _GROUPS]
+    left = int((of_column >= _GROUPS).sum())
+    more = f" {count(left, 'more group')} of columns of many are in the file." if left else ""
     # As everywhere in the report.
     for name in shown.columns.intersection([*columns.values(), "all"]):
         shown[name] = shown[name].astype(str).str.replace(" %)", "%)", regex=False)
@@ -336,7 +341,7 @@ def obs_by_subtype(source: Source) -> list[Block]:
                 Column("test", "Test"),
             ],
             where=source.where("subtype_obs"),
-            note="The columns played no part in forming the subtypes." + _of_survival(source),
+            note=f"The columns played no part in forming the subtypes.{_of_survival(source)}{more}",
             sortable=False,
         )
     ]

@@ -124,11 +124,16 @@ def subtype_sentences(source: Source) -> Iterable[Sentence]:
         if len(known) > 1:
             best = known.loc[known["jaccard"].idxmax()]
             worst = known.loc[known["jaccard"].idxmin()]
+            high, low = number(best["jaccard"]), number(worst["jaccard"])
+            told = (
+                f"all are found again alike (overlap {low}"
+                if high == low
+                else f"{best['subtype']} is found again best and {worst['subtype']} least well "
+                f"(overlap {high} and {low}"
+            )
             yield Sentence(
                 "Subtypes",
-                f"In subsamples of the embedding {best['subtype']} is found again best and "
-                f"{worst['subtype']} least well (overlap {number(best['jaccard'])} and "
-                f"{number(worst['jaccard'])}; 1 is the same samples).",
+                f"In subsamples of the embedding {told}; 1 is the same samples).",
                 target="subtype-sizes",
             )
     samples = source.get("subtype_samples")
@@ -390,9 +395,16 @@ def _agreement(source: Source, column: str, row: pd.Series, n_groups: int) -> st
     if counts is None:
         return f"Of {samples} and '{column}': {rates}."
     table = counts.iloc[:, 1:].to_numpy(dtype=float)
-    pure = table.max(axis=1).sum() / max(table.sum(), 1.0)
+    # Of more values than subtypes none can have its own: whether each lies in one is asked.
+    finer = table.shape[1] > len(table) > 1
+    pure = table.max(axis=0 if finer else 1).sum() / max(table.sum(), 1.0)
+    told = (
+        f"are in the subtype that most of their value of '{column}' are in"
+        if finer
+        else f"have the commonest value of '{column}' in their subtype"
+    )
     text = (
-        f"{percent(pure)} of {samples} have the commonest value of '{column}' in their subtype "
+        f"{percent(pure)} of {samples} {told} "
         f"({_held(len(table), n_groups)}, {count(table.shape[1], 'value')}; {rates})"
     )
     if len(table) == n_groups == table.shape[1]:
