@@ -126,6 +126,21 @@ def test_subtypes_without_a_gap_are_called_so(
     assert "without a gap between them" in verdict.text
 
 
+def test_the_largest_number_tried_is_called_so(
+    calm: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = NumberTried(2, (30, 30), (0.95, 0.9), 5.1, 3.8)
+    told = {}
+    for name, tried in (("most", (two, HOLDS)), ("not", (two, HOLDS, replace(two, n_clusters=4)))):
+        monkeypatch.setattr(
+            "poems.report.verdict.run_subtypes",
+            lambda run, tried=tried: replace(run_subtypes(run), tried=tried, asked=False),
+        )
+        told[name] = first_screen(calm)[0].text
+    assert told["most"] == "3 subtypes, the largest number tried, each found again."
+    assert told["not"] == "3 subtypes, each found again."
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [
