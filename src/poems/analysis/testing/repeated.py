@@ -32,9 +32,9 @@ def repeated_samples(obs: pd.DataFrame) -> tuple[Finding, ...]:
 
     Examples
     --------
-    >>> obs = pd.DataFrame({"Subject.ID": list("abcdefgh") * 5, "stage": list("12345678") * 5})
+    >>> obs = pd.DataFrame({"Subject": list("abcdefgh") * 5, "stage": list("12345678") * 5})
     >>> print(*repeated_samples(obs))
-    warning: samples are not independent: 'Subject.ID' has 8 values over 40 samples, some 5 each. ...
+    warning: samples are not independent: 'Subject' has 8 values over 40 samples, some 5 each. ...
     """
     findings = []
     for at, column in enumerate(obs.columns):

@@ -69,7 +69,7 @@ def _lead(source: Source) -> str:
             f"found again {_RESTS['subsample']}."
         )
     n, how = len(runs), str(runs["resample"].iloc[0])
-    drawn = runs["n_samples"].median()
+    drawn = int(runs["n_samples"].median())
     few = (
         f" {whole(n)} refits are few: a share moves by {percent(1 / n)} with each."
         if n < _FEW
