@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,19 +13,35 @@ import pytest
 from hostile_names import HOSTILE, SCRIPT
 
 import poems
+import poems.analysis
 from poems.analysis.subtypes.one_subtype import one_subtype
 from poems.data.container import MultiOmics, View
 from poems.diagnosis.check import Check, Diagnosis
 from poems.errors import PoemsWarning
 from poems.findings import Finding
 from poems.fitting.result import FittedPoems
-from poems.notebook import card
+from poems.notebook import Shown, card
 from poems.resampling.result import Stability
 
 
 def tags(html: str) -> set[str]:
     return set(re.findall(r"<\s*/?\s*([a-zA-Z]+)", html))
 
+
+def results() -> Iterator[type]:
+    """The classes of what public functions and methods of the model return."""
+    functions = [
+        getattr(module, name) for module in (poems, poems.analysis) for name in module.__all__
+    ]
+    functions += [each for _, each in inspect.getmembers(FittedPoems, inspect.isfunction)]
+    for each in filter(inspect.isfunction, functions):
+        home = vars(inspect.getmodule(each))
+        found = home.get(inspect.signature(each).return_annotation)
+        if isinstance(found, type) and is_dataclass(found):
+            yield found
+
+
+RESULTS = {each.__name__: each for each in (*results(), View, Diagnosis)}
 
 PLAIN = {"div", "p", "table", "tr", "th", "td"}
 
@@ -110,3 +128,49 @@ def test_subtypes_of_a_failed_fit_warn(fitted: FittedPoems) -> None:
     broken = replace(fitted, diagnosis=Diagnosis((failed,)))
     with pytest.warns(PoemsWarning, match="failed its diagnosis"):
         poems.find_subtypes(broken, 3)
+
+
+def test_the_results_of_public_functions_are_known() -> None:
+    assert {"Subtypes", "Markers", "Survival", "CheckReport", "Projection"} <= set(RESULTS)
+    assert len(RESULTS) >= 18
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result_of_a_public_function_shows_itself_in_short(name: str) -> None:
+    own = RESULTS[name]
+    # What a dataclass writes by itself holds every number.
+    assert inspect.unwrap(own.__repr__).__code__.co_filename != "<string>"
+    assert own.__repr__ is not object.__repr__
+    assert callable(own._repr_html_)
+
+
+@pytest.mark.parametrize("name", [name for name in RESULTS if issubclass(RESULTS[name], Shown)])
+def test_a_result_is_short_whatever_it_holds(name: str) -> None:
+    own = RESULTS[name]
+    table = pd.DataFrame(
+        0.5, index=range(3000), columns=[f"{at}{SCRIPT}\x1b[2J" for at in range(99)]
+    )
+    values = [
+        table,
+        {SCRIPT: table},
+        (Finding("warning", "x", f"{SCRIPT} " * 99),),
+        table[:0],
+        None,
+    ]
+    shown = object.__new__(own)
+    for at, each in enumerate(fields(own)):
+        object.__setattr__(shown, each.name, values[at % len(values)])
+    text = repr(shown)
+    assert text.startswith(f"{name}: ")
+    assert len(text.splitlines()) <= len(fields(own)) + 4
+    assert max(map(len, text.splitlines())) < 140
+    assert "\x1b" not in text
+    assert tags(shown._repr_html_()) <= PLAIN
+
+
+def test_subtypes_in_a_prompt(fitted: FittedPoems) -> None:
+    assert repr(one_subtype(fitted.samples)).startswith("Subtypes: none of 72 samples")
+    with pytest.warns(PoemsWarning, match="the number of subtypes that was asked for"):
+        text = repr(poems.find_subtypes(fitted, 9))
+    assert text.startswith("Subtypes: 9 subtypes of 72 samples")
+    assert len(text.splitlines()) == 11

@@ -34,6 +34,8 @@ VERSIONS = ("before", "now")
 def seconds(source: Path, *arguments: str | Path) -> float:
     """Run a command with the package in ``source``; return its processor time."""
     environment = {**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
+    # Who installs a package has it compiled once; without this each start would compile it again.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-m", "poems", *map(str, arguments), "--quiet"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)

@@ -38,8 +38,13 @@ def tables(simulated: Path) -> list[Path]:
 
 
 def test_a_line_for_each_view_and_the_tables(
-    simulated: Path, run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    simulated: Path,
+    run_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     out = tmp_path / "contributions"
     assert poems_here("contributions", run_folder, *tables(simulated), "--out", out) == 0
     text = capsys.readouterr().out

@@ -46,8 +46,13 @@ def tables(simulated: Path) -> list[Path]:
 
 
 def test_a_line_for_each_factor_and_the_tables(
-    simulated: Path, run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    simulated: Path,
+    run_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     out = tmp_path / "factors"
     assert poems_here("factors", run_folder, *tables(simulated), "--out", out) == 0
     text = capsys.readouterr().out

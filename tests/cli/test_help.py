@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from command_line import poems_here
 
-from poems.cli.commands import COMMANDS, all_commands
+from poems.cli.commands import COMMANDS, all_commands, commands_of_others
 from poems.cli.commands.completion import completion_script
 from poems.cli.everyday import EVERYDAY, MANY
 from poems.cli.settings_flags import SettingsCommand, settings_parameters
@@ -50,6 +50,18 @@ def test_help_is_a_screen_and_help_all_is_everything(
     assert "--lambda-slab" not in short
     assert poems_here("fit", "--help-all") == 0
     assert "--lambda-slab" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *commands_of_others()])
+def test_every_command_shows_all_its_options(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert poems_here(name, "--help-all") == 0
+    shown = capsys.readouterr().out
+    command = {**all_commands(), **commands_of_others()}[name]
+    for each in command.params:
+        assert each.name == "help_all" or not each.opts[0].startswith("-") or each.opts[0] in shown
 
 
 def test_hidden_options_work_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:

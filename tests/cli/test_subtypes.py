@@ -41,8 +41,13 @@ def tables(simulated: Path) -> list[Path]:
 
 
 def test_numbers_certainty_markers_and_the_tables(
-    simulated: Path, run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    simulated: Path,
+    run_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     out = tmp_path / "subtypes"
     assert poems_here("subtypes", run_folder, *tables(simulated), "--out", out, "--top", 2) == 0
     text = capsys.readouterr().out

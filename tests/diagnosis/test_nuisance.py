@@ -103,6 +103,10 @@ def test_subtypes_that_are_the_batches_are_named() -> None:
     assert codes(batch_subtypes(batch.map({"a": "S1", "b": "S2"}), obs)) == {
         "subtypes-follow-batch"
     }
+    # Each batch in two: no more than chance by what the groupings share, and a batch each.
+    parts = batch + pd.Series(["1", "2"] * (N // 2), index=NAMES)
+    (found,) = batch_subtypes(parts, obs)
+    assert "parts of the batches that column 'plate' names: 100% of the samples" in found.message
     mixed = pd.Series(["S1", "S2"] * (N // 2), index=NAMES)
     assert batch_subtypes(mixed, obs) == []
     assert batch_subtypes(pd.Series("S1", index=NAMES), obs) == []

@@ -22,6 +22,8 @@ from poems.errors import DataError, SettingsError
 from poems.files.csv_tables import read_csv
 from poems.plots.style import new_axes
 from poems.report import Report, write_report
+from poems.report.blocks import Cautions, Section, Sentence
+from poems.report.page import render
 from poems.report.pictures import picture
 from poems.report.sections import SECTIONS
 
@@ -248,3 +250,12 @@ def test_pictures_of_many_points_stay_small_and_their_letters_sharp() -> None:
     # Pictures of dots under what is drawn of letters: what is drawn between parts them.
     assert 1 <= svg.count(b"<image") <= 2
     assert svg.count(b"<use") > 15
+
+
+def test_cautions_that_are_cut_are_not_offered_in_full() -> None:
+    caution = Sentence("What to distrust", "It is little.", caution=True, target="cohort")
+    for every in ((), (caution,)):
+        section = Section("summary", "Summary", [Cautions((caution,), every)], "")
+        text = render("A title", "", [section], "")
+        assert "It is little." in text
+        assert ("in full" in text) is bool(every)

@@ -113,7 +113,7 @@ def test_a_name_is_not_taken_twice() -> None:
 
 def test_columns_that_survival_is_read_from_are_in_its_section_alone(source: Source) -> None:
     asked = replace(source, time="time", event="event", survival=())
-    for stem in ("factor_obs", "background_obs", "subtype_obs"):
+    for stem in ("factor_obs", "background_obs", "subtype_obs", "contributions_by_group"):
         table = pd.DataFrame({"column": ["time", "event", "label"], "p": 0.01})
         changed = replace(asked, tables={stem: table})
         assert list(changed.get(stem)["column"]) == ["label"]

@@ -12,8 +12,9 @@ from hostile_names import SCRIPT
 
 from poems.diagnosis.check import Diagnosis
 from poems.findings import Finding
-from poems.report.blocks import Sentence
+from poems.report.blocks import Sentence, Table
 from poems.report.sections import cautions, summary
+from poems.report.sections.drawn import obs_by_subtype
 from poems.report.source import Source
 from poems.runs.folder import run_subtypes
 
@@ -215,3 +216,37 @@ def test_labels_of_another_number_are_compared_by_purity(without: Changed) -> No
     said = text(summary.label_sentences(changed, "grade"))
     assert said.startswith("50% of 60 labelled samples have the commonest value of 'grade'")
     assert "one to one" not in said
+    # Finer labels: each in one subtype is all that can be.
+    counts = pd.DataFrame({"subtype": ["S1", "S2"], "a": [20, 0], "b": [20, 0], "c": [0, 20]})
+    changed = without("label_scores", label_counts=counts, label_agreement=pd.DataFrame([row]))
+    said = text(summary.label_sentences(changed, "grade"))
+    assert said.startswith("100% of 60 labelled samples are in the subtype that most of their")
+
+
+@pytest.mark.parametrize(
+    ("own", "pca", "said"),
+    [
+        (0.01, 0.00, "neither the model's network embedding nor plain principal components find"),
+        (0.15, 0.14, "finds them about as well as plain principal components do"),
+        (0.30, 0.14, "finds them better than plain principal components do"),
+        (0.14, 0.30, "finds them less well than plain principal components do"),
+    ],
+)
+def test_embeddings_are_compared_by_what_is_more_than_luck(
+    own: float, pca: float, said: str, without: Changed
+) -> None:
+    row = {"n_samples": 60, "purity": 0.5, "accuracy": np.nan, "nmi": 0.4, "ari": 0.3}
+    scores = pd.DataFrame({"embedding": ["network", "PCA"], "nmi": [own, pca]})
+    changed = without("label_counts", label_scores=scores, label_agreement=pd.DataFrame([row]))
+    assert said in text(summary.label_sentences(changed, "grade"))
+
+
+def test_a_column_of_many_groups_does_not_drown_the_others(source: Source) -> None:
+    table = pd.DataFrame(
+        {"column": ["site"] * 40 + ["age"], "group": [f"g{at}" for at in range(41)]}
+    )
+    table = table.assign(**{"S1": "1 (2 %)", "all": "1", "test": "", "p": 0.5, "q": 0.5})
+    (block,) = obs_by_subtype(replace(source, tables={**source.tables, "subtype_obs": table}))
+    assert isinstance(block, Table)
+    assert [row[0].text for row in block.rows] == ["site"] * 10 + ["age"]
+    assert "30 more groups of columns of many are in the file" in block.note

@@ -44,6 +44,25 @@ def test_the_refits_of_a_run_become_tables(refits: Path, source: Source) -> None
     assert "stability_biomarkers" not in tables, "there were no permutations"
 
 
+@pytest.mark.parametrize("how", ["subsample", "bootstrap", "none"])
+def test_how_many_refits_there_were_is_said(how: str, refits: Path, source: Source) -> None:
+    tables = stability_tables(source, refits)
+    assert len(tables["stability_runs"]) == 2
+    asked = source.adding(
+        {**tables, "stability_runs": tables["stability_runs"].assign(resample=how)}
+    )
+    section = stability_section(asked)
+    assert section is not None
+    assert "fitted 2 more times" in section.lead
+    assert ("from another start" in section.lead) is (how == "none")
+    assert "2 refits are few: a share moves by 50% with each." in section.lead
+    many = pd.concat([tables["stability_runs"].assign(resample=how)] * 10)
+    section = stability_section(source.adding({**tables, "stability_runs": many}))
+    assert section is not None
+    assert "fitted 20 more times" in section.lead
+    assert "few" not in section.lead
+
+
 def test_refits_of_another_fit_are_refused(refits: Path, source: Source) -> None:
     other = replace(source, run=replace(source.run, fit=_turned(source)))
     with pytest.raises(DataError, match=r"refits of another fit than .*poems stability --run"):

@@ -79,7 +79,7 @@ def test_they_differ_in_survival_or_they_do_not(calm: Source) -> None:
     verdict, _ = first_screen(survived(calm, differ=True))
     assert verdict.text == (
         "3 subtypes, each found again; they differ in survival (log-rank p = 1 × 10⁻⁵, Cox p = "
-        "1.2 × 10⁻⁵, 41 events)."
+        "1.2 × 10⁻⁵, 41 events; unadjusted)."
     )
     verdict, _ = first_screen(survived(calm, differ=False))
     assert "; they do not differ in survival (log-rank p = 0.34, Cox p = 0.41" in verdict.text
@@ -121,9 +121,24 @@ def test_subtypes_without_a_gap_are_called_so(
 ) -> None:
     tried(monkeypatch, replace(HOLDS, separation=3.0, again_without_groups=0.8, clearest=True))
     verdict, _ = first_screen(calm)
-    assert verdict.level == "found"
+    assert (verdict.level, verdict.label) == ("doubtful", "No gap between them")
     assert "3 subtypes, each found again better than parts of a continuum" in verdict.text
     assert "without a gap between them" in verdict.text
+
+
+def test_the_largest_number_tried_is_called_so(
+    calm: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = NumberTried(2, (30, 30), (0.95, 0.9), 5.1, 3.8)
+    told = {}
+    for name, tried in (("most", (two, HOLDS)), ("not", (two, HOLDS, replace(two, n_clusters=4)))):
+        monkeypatch.setattr(
+            "poems.report.verdict.run_subtypes",
+            lambda run, tried=tried: replace(run_subtypes(run), tried=tried, asked=False),
+        )
+        told[name] = first_screen(calm)[0].text
+    assert told["most"] == "3 subtypes, the largest number tried, each found again."
+    assert told["not"] == "3 subtypes, each found again."
 
 
 @pytest.mark.parametrize(

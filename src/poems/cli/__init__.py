@@ -83,7 +83,8 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # Of a command whose help is short `--help-all` is a flag of its own, which goes first.
+    context_settings={"help_option_names": ["-h", "--help", "--help-all"]},
     epilog="Exit codes: 0 done, 1 data or settings at fault, 2 wrong usage; interrupted: 130 by "
     "Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.",
 )

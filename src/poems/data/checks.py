@@ -18,10 +18,11 @@ from poems.data.quality import quality_findings
 from poems.data.readers import Loaded, load
 from poems.data.tables import has_values
 from poems.findings import Finding, said_once
+from poems.notebook import Shown
 
 
-@dataclass(frozen=True, eq=False)
-class CheckReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class CheckReport(Shown):
     """What is in a cohort, and what is wrong with it.
 
     Parameters

@@ -13,14 +13,14 @@ import pandas as pd
 
 from poems.errors import DataError
 from poems.findings import Finding, count, name_some
-from poems.notebook import card
+from poems.notebook import Shown, card
 
 # In single precision, or double where that would lose digits.
 Values: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class View:
+@dataclass(frozen=True, eq=False, repr=False)
+class View(Shown):
     """One omic, aligned to the samples of its cohort.
 
     Parameters

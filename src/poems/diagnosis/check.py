@@ -62,7 +62,7 @@ class Check:
     remedy: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """The failure signatures of a model.
 
@@ -115,6 +115,9 @@ class Diagnosis:
         if not names:
             return "no failure signature"
         return f"{count(len(names), 'failure signature')}: {', '.join(names)}"
+
+    def __repr__(self) -> str:
+        return f"Diagnosis: {self}, {count(len(self.checks), 'check')}"
 
     def _repr_html_(self) -> str:
         """Show the verdict and what failed in a notebook."""

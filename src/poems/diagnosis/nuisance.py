@@ -27,6 +27,8 @@ _FEWEST_FEATURES: Final = 10
 _MOST_SAMPLES: Final = 5000
 _MOST_LEVELS: Final = 10
 _MOST_BATCHES: Final = 50
+# Of batches, to know what is chance.
+_SHUFFLES: Final = 20
 # What columns of batches are called, in whole words.
 _BATCH: Final = frozenset(
     ("batch", "batches", "plate", "lane", "flowcell", "chip", "slide", "sentrix", "array", "center",
@@ -198,14 +200,51 @@ def batch_subtypes(subtypes: pd.Series, obs: pd.DataFrame) -> list[Finding]:
         known = groups.notna()
         if known.sum() < _FEWEST_SAMPLES:
             continue
-        score = ari(groups[known].astype(str), subtypes[known].astype(str))
+        batches, own = groups[known].astype(str), subtypes[known].astype(str)
+        score = ari(batches, own)
+        within = share_within(own, batches)
         if score >= LEAST_BATCH:
             text = (
                 f"the subtypes are the batches that column '{name}' names (adjusted Rand index "
                 f"{score:.2f}). {_BATCH_REMEDY}"
             )
-            findings.append(Finding("warning", "subtypes-follow-batch", text, items=(name,)))
+        elif within >= LEAST_BATCH:
+            commonest = pd.crosstab(own, batches).max(axis=1).sum() / len(own)
+            text = (
+                f"the subtypes are parts of the batches that column '{name}' names: "
+                f"{commonest:.0%} of the samples are of the batch that is commonest in their "
+                f"subtype. {_BATCH_REMEDY}"
+            )
+        else:
+            continue
+        findings.append(Finding("warning", "subtypes-follow-batch", text, items=(name,)))
     return findings
+
+
+def share_within(subtypes: pd.Series, batches: pd.Series) -> float:
+    """Return how far subtypes lie within batches: 0 as by chance, 1 each in a single one.
+
+    (s − e) / (1 − e), of the share s of samples that are of the batch that is commonest in their
+    subtype, and its mean e where batches are shuffled.
+
+    Examples
+    --------
+    >>> subtypes = pd.Series(["S1", "S2", "S3", "S4"] * 10)
+    >>> share_within(subtypes, subtypes.map({"S1": "a", "S2": "a", "S3": "b", "S4": "b"}))
+    1.0
+    >>> share_within(subtypes, pd.Series(["a", "b"]).repeat(20)) < 0.1
+    True
+    """
+    rng = np.random.default_rng(0)
+    one, other = (pd.factorize(each)[0] for each in (subtypes, batches))
+
+    def commonest(batch: npt.NDArray[np.intp]) -> float:
+        n, k = one.max() + 1, other.max() + 1
+        counts = np.bincount(one * k + batch, minlength=n * k).reshape(n, k)
+        return float(counts.max(axis=1).sum() / len(one))
+
+    by_chance = float(np.mean([commonest(rng.permutation(other)) for _ in range(_SHUFFLES)]))
+    return 0.0 if by_chance == 1 else (commonest(other) - by_chance) / (1 - by_chance)
 
 
 def between_groups(values: pd.Series, groups: pd.Series) -> float:

@@ -19,6 +19,7 @@ from poems.fitting.embeddings import decoded_embedding, gram_embedding
 from poems.fitting.fit_tables import numbered
 from poems.fitting.tables import factor_frame
 from poems.nn.estimates import SampleEstimates, estimate_samples
+from poems.notebook import Shown
 from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.preprocessing import prepare
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
 
 
-@dataclass(frozen=True, eq=False)
-class Projection:
+@dataclass(frozen=True, eq=False, repr=False)
+class Projection(Shown):
     """New samples in a fitted model's latent space.
 
     ``latent`` and ``latent_variance``: (n_samples, n_active); ``gates``:
@@ -49,8 +50,8 @@ class Projection:
     precision_shares: pd.DataFrame | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Inferred:
+@dataclass(frozen=True, eq=False, repr=False)
+class Inferred(Shown):
     """Samples on a model's scale, and what it says of them: computed once, read by many.
 
     Parameters

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
 
 _COLUMNS = 3
+# Inches of a panel.
+_NARROWEST = 2.1
 _TITLES = {
     "objective": "Objective",
     "kl": "KL to the prior",
@@ -48,7 +50,8 @@ def plot_history(history: FittedPoems | pd.DataFrame, figure: Figure | None = No
     Returns
     -------
     Figure
-        The panels, three a row, with a shared axis of epochs.
+        The panels, three a row or as many as a given figure has room for, with a shared axis of
+        epochs.
 
     Raises
     ------
@@ -66,8 +69,9 @@ def plot_history(history: FittedPoems | pd.DataFrame, figure: Figure | None = No
     if drawn.empty:
         raise ValueError("the history holds no finite value to draw")
     n_panels = drawn.shape[1]
-    n_rows = -(-n_panels // _COLUMNS)
-    n_columns = min(n_panels, _COLUMNS)
+    room = _COLUMNS if figure is None else int(figure.get_size_inches()[0] // _NARROWEST)
+    n_columns = min(n_panels, max(room, 1))
+    n_rows = -(-n_panels // n_columns)
     if figure is None:
         from matplotlib.figure import Figure
 
@@ -117,7 +121,7 @@ def _mark_full_strength(ax: Axes, history: pd.DataFrame) -> None:
         rotation=90,
         ha="right",
         va="top",
-        fontsize=7,
+        fontsize=8,
         color="#666666",
     )
 

@@ -74,7 +74,7 @@ def plot_subtype_numbers(
     shown = [each for each in _CRITERIA if each[0] in table and table[each[0]].notna().any()]
     if not shown:
         raise ValueError("there is nothing to draw: no criterion has a value")
-    figure, axes = panels(len(shown), 2.4, 2.2, figure=figure, columns=2)
+    figure, axes = panels(len(shown), 2.2, 2.1, figure=figure, columns=2)
     numbers = table["n_subtypes"].to_numpy(dtype=float)
     chosen = table.loc[table["chosen"].astype(bool), "n_subtypes"]
     for ax, (name, error, title, better) in zip(axes, shown, strict=True):

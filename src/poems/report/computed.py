@@ -188,7 +188,8 @@ def _column(run: Run, name: str, flag: str) -> pd.Series:
 def stability_tables(source: Source, folder: str | Path) -> dict[str, pd.DataFrame]:
     """Return what the refits of ``poems stability`` say of this run.
 
-    ``stability_factors`` (how often each factor is found again), ``stability_subtypes`` (how
+    ``stability_factors`` (how often each factor is found again), ``stability_runs`` (a row per
+    refit), ``stability_subtypes`` (how
     well each subtype is), ``stability_biomarkers`` (pairs of feature and factor, if there were
     permutations) and ``stability_held_out`` (explained of samples left out, by omic).
 
@@ -211,7 +212,10 @@ def stability_tables(source: Source, folder: str | Path) -> dict[str, pd.DataFra
             f"{folder} holds refits of another fit than {source.run.folder}; make it anew with "
             f"`poems stability --run {source.run.folder} …`"
         )
-    tables = {"stability_factors": refits.factor_stability.rename_axis("factor").reset_index()}
+    tables = {
+        "stability_factors": refits.factor_stability.rename_axis("factor").reset_index(),
+        "stability_runs": refits.runs.assign(resample=refits.resample).reset_index(drop=True),
+    }
     names = sorted(source.subtypes.unique(), key=natural_order)
     labels = refits.clusterings.get(len(names))
     if len(names) > 1 and labels is not None:

@@ -69,7 +69,10 @@ HARMS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "too-few",
         ),
     ),
-    ("what goes with a clinical column may be missing data", ("obs-follows",)),
+    (
+        "what goes with a clinical column may be missing data, or too few persons",
+        ("obs-follows", "samples-repeated"),
+    ),
     ("what goes with survival may be wrong", ("survival",)),
     (
         "values may be on another scale",

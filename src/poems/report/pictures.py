@@ -22,6 +22,9 @@ _DPI: Final = 96
 # Letters of fewer pixels are not read, and a telephone gives a picture that much room.
 _LEAST_LETTER: Final = 8.0
 _PHONE: Final = 337
+# Inches of a picture whose letters of 8 points are read there: what has panels side by side, or
+# stands on the first screen, is no wider, for no part of it may be out of sight.
+PHONE_WIDTH: Final = 4.6
 _MISSING: Final = r"Glyph .* missing from font"
 # Points of a figure beyond which they are pixels of its SVG, and points of a part that stay lines.
 _MOST_POINTS: Final = 400

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FOLDER: Final = "analysis"
 # Tables that are of the obs table's columns alone.
 _OF_OBS: Final = ("factor_obs", "background_obs", "subtype_obs")
+# Of subtypes, too.
+_BY_GROUP: Final = "contributions_by_group"
 FINDING_COLUMNS: Final = ["severity", "code", "view", "message"]
 
 
@@ -103,7 +105,7 @@ class Source:
         knows what censoring is: tables of the obs table are shown without them.
         """
         table = self.tables.get(stem)
-        if table is not None and stem in _OF_OBS:
+        if table is not None and stem in (*_OF_OBS, _BY_GROUP):
             table = table[~table["column"].astype(str).isin(self.of_survival)]
         return table if table is not None and len(table) else None
 
@@ -131,9 +133,9 @@ class Source:
 def with_obs(source: Source, obs: pd.DataFrame) -> Source:
     """Return the source with another obs table, without what was computed of the run's own."""
     tables = {stem: table for stem, table in source.tables.items() if stem not in _OF_OBS}
-    by_group = tables.get("contributions_by_group")
+    by_group = tables.get(_BY_GROUP)
     if by_group is not None:
-        tables["contributions_by_group"] = by_group[by_group["column"] == "subtype"]
+        tables[_BY_GROUP] = by_group[by_group["column"] == "subtype"]
     return replace(source, run=replace(source.run, obs=obs), tables=tables)
 
 

@@ -44,7 +44,7 @@ def verdict_of(source: Source) -> Verdict:
 
     In this order: a fit that failed its diagnosis; no distinct groups; subtypes that follow
     which omics were measured, or batches; subtypes that are not found again, or are no farther
-    apart than without groups; subtypes that hold.
+    apart than without groups; subtypes that pass into one another; subtypes that hold.
     """
     failed = source.model.diagnose().signatures
     if failed:
@@ -65,7 +65,8 @@ def verdict_of(source: Source) -> Verdict:
     doubt = _doubt(source)
     if doubt:
         return Verdict("doubtful", "Doubtful", f"{doubt}{_survival(source)}", "subtype-number")
-    lead = f"{n} subtypes, each found again{_without_gap(source)}"
+    gap = _without_gap(source)
+    lead = f"{n} subtypes{_most_tried(source)}, each found again{gap}"
     refits = _by_refits(source)
     if refits:
         lead += f", {refits}"
@@ -73,6 +74,9 @@ def verdict_of(source: Source) -> Verdict:
     if refits.startswith("but"):
         return Verdict("doubtful", "Doubtful", f"{lead}.{joined}", "stability")
     text = f"{lead}; {joined[1:2].lower()}{joined[2:]}" if joined else f"{lead}."
+    # The colour goes with the weaker half of the sentence: parts of a continuum are no kinds.
+    if gap:
+        return Verdict("doubtful", "No gap between them", text, "subtype-number")
     return Verdict("found", "Subtypes found", text, "subtype-number")
 
 
@@ -92,6 +96,14 @@ def _doubt(source: Source) -> str:
         asked = ", as asked for" if found.asked else ""
         return f"{n} groups{asked}, no farther apart than parts of a continuum."
     return ""
+
+
+def _most_tried(source: Source) -> str:
+    """Say that there may be more subtypes; empty where more were tried."""
+    found = run_subtypes(source.run)
+    tried = [each.n_clusters for each in found.tried]
+    most = len(tried) > 1 and found.n_subtypes == max(tried) and not found.asked
+    return ", the largest number tried" if most else ""
 
 
 def _without_gap(source: Source) -> str:
@@ -118,11 +130,13 @@ def _by_refits(source: Source) -> str:
     table = source.get("stability_subtypes")
     if table is None:
         return ""
+    runs = source.get("stability_runs")
+    refits = "refits" if runs is None else count(len(runs), "refit")
     least = float(table["jaccard"].min())
     lost = table.loc[table["jaccard"] < UNSTABLE, "subtype"].astype(str)
     if len(lost):
-        return f"but by refits {listing(lost, 4)} {verb(len(lost), 'is', 'are')} not"
-    return f"by refits, too (overlap at least {number(least)})"
+        return f"but by {refits} {listing(lost, 4)} {verb(len(lost), 'is', 'are')} not"
+    return f"by {refits}, too (overlap at least {number(least)})"
 
 
 def _survival(source: Source) -> str:
@@ -144,6 +158,8 @@ def _survival(source: Source) -> str:
     ]
     if logrank is not None and len(logrank):
         told.append(count(int(logrank["n_events"].iloc[0]), "event"))
+    if not of_subtypes["adjusted_for"].fillna("").any():
+        told[-1] += "; unadjusted"
     differ = bool(of_subtypes["reported"].astype(bool).any())
     return f" They {'differ' if differ else 'do not differ'} in survival ({', '.join(told)})."
 

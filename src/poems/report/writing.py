@@ -15,6 +15,7 @@ from poems.files.csv_tables import write_csv
 from poems.files.output_folder import added_to_folder
 from poems.findings import Finding, count
 from poems.fitting.failures import failure
+from poems.notebook import Shown
 from poems.report.blocks import (
     Block,
     Cautions,
@@ -58,8 +59,8 @@ _OURS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Report:
+@dataclass(frozen=True, eq=False, repr=False)
+class Report(Shown):
     """What :func:`write_report` wrote.
 
     Parameters

@@ -21,6 +21,7 @@ from poems.files.output_folder import added_to_folder
 from poems.files.placing import read_manifest
 from poems.findings import Finding, unsaid
 from poems.fitting.failures import failure
+from poems.notebook import Shown
 
 if TYPE_CHECKING:
     from poems.analysis.subtypes.assessment import SubtypeAssessment
@@ -64,8 +65,8 @@ _Family = Callable[
 Samples = Callable[[], "Inferred"]
 
 
-@dataclass(frozen=True, eq=False)
-class RunAnalysis:
+@dataclass(frozen=True, eq=False, repr=False)
+class RunAnalysis(Shown):
     """Tables by their name, tidy: a row an observation, no index.
 
     ``findings`` say what was left out of them, and why.

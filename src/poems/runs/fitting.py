@@ -15,6 +15,7 @@ from poems.files.output_folder import claimed_folder, require_space
 from poems.findings import Finding, unsaid
 from poems.fitting.failures import failure
 from poems.nn.profiling import NO_PROFILE, Profile
+from poems.notebook import Shown
 from poems.runs.inputs import KEY, RunInputs, read_inputs
 from poems.steps import step
 from poems.training.interrupts import hold_again, interrupts_held
@@ -76,8 +77,8 @@ _BETWEEN_CHECKPOINTS: Final = 60.0
 _BYTES_OF_RUN: Final = 500_000
 
 
-@dataclass(frozen=True, eq=False)
-class FittedRun:
+@dataclass(frozen=True, eq=False, repr=False)
+class FittedRun(Shown):
     """A fit that was written.
 
     Parameters

@@ -42,6 +42,7 @@ from poems.files.csv_tables import read_csv
 from poems.files.markers import read_marker
 from poems.findings import Finding, name_some
 from poems.fitting.stored import StoredFit, read_fit
+from poems.notebook import Shown
 from poems.runs.analysis import read_analysis
 from poems.runs.writing import KIND, MODEL, SUBTYPE_MODEL, write_run
 
@@ -53,8 +54,8 @@ logger = logging.getLogger(__name__)
 __all__ = ["Run", "read_run", "run_obs", "run_subtypes", "write_run"]
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
+@dataclass(frozen=True, eq=False, repr=False)
+class Run(Shown):
     """What a run folder holds.
 
     Parameters

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from poems.data.container import MultiOmics, View
+from poems.notebook import Shown
 from poems.simulation.arguments import (
     active_factors,
     by_view,
@@ -30,8 +31,8 @@ _Bools = npt.NDArray[np.bool_]
 _PerView = float | Mapping[str, float]
 
 
-@dataclass(frozen=True, eq=False)
-class Simulation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Simulation(Shown):
     """A simulated cohort and everything that it was made from.
 
     Parameters

@@ -26,6 +26,7 @@ from poems.clustering.names import natural_order
 from poems.data import MultiOmics
 from poems.findings import Finding, count, name_some
 from poems.fitting.projection import Inferred, inferred
+from poems.notebook import Shown
 from poems.wording import p_text
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ BY_GROUP: Final = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
-class ViewContributions:
+@dataclass(frozen=True, eq=False, repr=False)
+class ViewContributions(Shown):
     """How much each view counted, by sample, in the cohort, and by group of samples.
 
     Samples with one view are in none of the tables: nothing is left without it.

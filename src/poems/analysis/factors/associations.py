@@ -11,8 +11,10 @@ import pandas as pd
 
 from poems.analysis.testing.group_tests import kruskal_wallis
 from poems.analysis.testing.obs_columns import ObsColumn, testable_columns
+from poems.analysis.testing.repeated import repeated_samples
 from poems.errors import DataError
 from poems.findings import Finding, name_some
+from poems.notebook import Shown
 
 COLUMNS: Final = [
     "factor",
@@ -32,8 +34,8 @@ COLUMNS: Final = [
 _Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Associations:
+@dataclass(frozen=True, eq=False, repr=False)
+class Associations(Shown):
     """Tests of each factor against each column.
 
     Parameters
@@ -94,7 +96,8 @@ def associate(factors: pd.DataFrame, obs: pd.DataFrame) -> Associations:
     >>> associate(factors, pd.DataFrame({"grade": grade})).table["test"].tolist()
     ['Spearman']
     """
-    columns, findings = testable_columns(matched(obs, factors.index))
+    own = matched(obs, factors.index)
+    columns, findings = testable_columns(own)
     values = factors.to_numpy(dtype=np.float64)
     records = [
         {"factor": factor, "column": column.name, "n_rare": column.n_rare, **test}
@@ -105,7 +108,8 @@ def associate(factors: pd.DataFrame, obs: pd.DataFrame) -> Associations:
     table["q"] = false_discovery_rates(table["p"].to_numpy(dtype=np.float64))
     place = pd.Categorical(table["factor"], factors.columns).codes
     order = np.lexsort((table["p"].to_numpy(dtype=np.float64), place))
-    return Associations(table.iloc[order].reset_index(drop=True), findings)
+    repeated = repeated_samples(own) if len(table) else ()
+    return Associations(table.iloc[order].reset_index(drop=True), (*repeated, *findings))
 
 
 def matched(obs: pd.DataFrame, samples: pd.Index) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from poems.analysis.factors.genes import (
 )
 from poems.errors import SettingsError
 from poems.findings import Finding
+from poems.notebook import Shown
 
 COLUMNS: Final = [
     "factor", "view", "gene_set", "direction", "n_overlap", "n_list", "n_set", "n_background",
@@ -32,8 +33,8 @@ COLUMNS: Final = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class GeneSetEnrichment:
+@dataclass(frozen=True, eq=False, repr=False)
+class GeneSetEnrichment(Shown):
     """Over-representation of gene sets among the features of factors.
 
     Parameters

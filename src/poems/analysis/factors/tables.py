@@ -16,14 +16,15 @@ from poems.analysis.testing.obs_columns import testable_columns
 from poems.data import MultiOmics
 from poems.findings import Finding, name_some
 from poems.fitting.projection import Inferred, inferred, projection_of
+from poems.notebook import Shown
 from poems.wording import p_text
 
 if TYPE_CHECKING:
     from poems.fitting.result import FittedPoems
 
 
-@dataclass(frozen=True, eq=False)
-class FactorTables:
+@dataclass(frozen=True, eq=False, repr=False)
+class FactorTables(Shown):
     """What the factors of a model drive, explain and go with.
 
     Parameters

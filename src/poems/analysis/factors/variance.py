@@ -16,6 +16,7 @@ from poems.findings import Finding
 from poems.fitting.projection import Inferred, inferred
 from poems.nn.likelihoods.own_scale import OwnScaleLikelihood
 from poems.nn.model import POEMS
+from poems.notebook import Shown
 from poems.scaling.batch import Batch
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 ALL: Final = "all"
 
 
-@dataclass(frozen=True, eq=False)
-class VarianceExplained:
+@dataclass(frozen=True, eq=False, repr=False)
+class VarianceExplained(Shown):
     """Shares of the variance of each view that factors explain on some samples.
 
     Parameters

@@ -20,6 +20,7 @@ from poems.analysis.pairs.universe import all_pairs, positions_of, single_pairs
 from poems.data import MultiOmics, read
 from poems.errors import DataError, SettingsError
 from poems.findings import Finding, count, name_some
+from poems.notebook import Shown
 from poems.settings.arguments import MOST_REPEATS, require_whole
 from poems.settings.rates import FDR
 from poems.wording import p_text, whole
@@ -34,8 +35,8 @@ MOST_WORK: Final = 4_000_000_000
 MOST_PAIRS: Final = 5_000
 
 
-@dataclass(frozen=True, eq=False)
-class CrossOmic:
+@dataclass(frozen=True, eq=False, repr=False)
+class CrossOmic(Shown):
     """Pairs of features of different views that share factors and vary together.
 
     Parameters

@@ -29,6 +29,7 @@ from poems.analysis.subtypes.subsampling import (
 from poems.clustering.kmeans import finite_points
 from poems.errors import DataError
 from poems.findings import Finding, name_some
+from poems.notebook import Shown
 from poems.resampling.consensus import co_association
 from poems.scaling.disk.subset import random_rows
 from poems.settings.arguments import require_whole
@@ -43,8 +44,8 @@ Codes = npt.NDArray[np.intp]
 _MOST_SAMPLES: Final = 2000
 
 
-@dataclass(frozen=True, eq=False)
-class SubtypeAssessment:
+@dataclass(frozen=True, eq=False, repr=False)
+class SubtypeAssessment(Shown):
     """What speaks for the subtypes, and what against them. Made by :func:`assess_subtypes`.
 
     Parameters

@@ -12,6 +12,7 @@ import pandas as pd
 
 from poems.errors import DataError
 from poems.findings import Finding, Severity, name_some
+from poems.notebook import Shown
 
 # What a sample is called that lies farther from every subtype than nearly all training samples do.
 NONE_OF_THESE: Final = "none of these"
@@ -33,8 +34,8 @@ _CHUNK = 2048
 _Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class SubtypeModel:
+@dataclass(frozen=True, eq=False, repr=False)
+class SubtypeModel(Shown):
     r"""Subtypes as Gaussians in the latent space, with one covariance for all.
 
     With centre m_c of each subtype and the pooled covariance S within subtypes,

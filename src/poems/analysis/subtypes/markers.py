@@ -28,6 +28,7 @@ from poems.analysis.subtypes.patterns import find_patterns
 from poems.data import MultiOmics, read
 from poems.errors import DataError
 from poems.findings import Finding, name_some
+from poems.notebook import Shown
 from poems.scaling.batch import Batch
 from poems.scaling.disk.subset import random_rows
 from poems.scaling.preprocessing import prepare
@@ -53,8 +54,8 @@ _NEAR_MARKER: Final = 0.25
 _Codes = npt.NDArray[np.intp]
 
 
-@dataclass(frozen=True, eq=False)
-class Markers:
+@dataclass(frozen=True, eq=False, repr=False)
+class Markers(Shown):
     """Tests of every feature in every subtype against all other samples.
 
     Parameters

@@ -13,6 +13,7 @@ import pandas as pd
 from poems.analysis.subtypes.subsampling import consensus_of, subsampled_clusterings
 from poems.clustering.kmeans import FEWEST_SAMPLES, clusterings_of, silhouettes_of
 from poems.clustering.restarts import restarted_kmeans
+from poems.notebook import Shown
 from poems.resampling.consensus import ambiguity
 
 Floats = npt.NDArray[np.float64]
@@ -29,8 +30,8 @@ NAMES: Final = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class SubtypeNumbers:
+@dataclass(frozen=True, eq=False, repr=False)
+class SubtypeNumbers(Shown):
     """Criteria of the number of subtypes.
 
     Parameters

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Method = Literal["kmeans", "mixture"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Subtypes:
     """Samples assigned to subtypes, ``"S1"`` the largest.
 
@@ -93,6 +93,19 @@ class Subtypes:
         """Names of the subtypes that do not go with which omics were measured."""
         left_out = {each.subtype for each in self.patterns}
         return [str(name) for name in self.sizes.index if name not in left_out]
+
+    def __repr__(self) -> str:
+        n_samples = count(len(self.assignment), "sample")
+        if self.n_subtypes < 2:
+            return f"Subtypes: none of {n_samples}\n  {self.explanation}"
+        again = self.found_again
+        rows = [
+            f"  {name}: {count(int(size), 'sample')}"
+            + (f", found again {again[str(name)]:.2f}" if str(name) in again else "")
+            for name, size in self.sizes.items()
+        ]
+        title = f"Subtypes: {count(self.n_subtypes, 'subtype')} of {n_samples}"
+        return "\n".join([title, f"  {self.explanation}", *rows])
 
     def _repr_html_(self) -> str:
         """Show the subtypes in a notebook: why so many, their sizes, how well they are found."""

@@ -22,13 +22,14 @@ from poems.analysis.survival.sentences import cohort_findings, result_findings
 from poems.analysis.testing.obs_columns import FEWEST_IN_GROUP
 from poems.errors import SettingsError
 from poems.findings import Finding, count, name_some
+from poems.notebook import Shown
 from poems.settings.rates import FDR
 
 _Bools = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False)
-class Survival:
+@dataclass(frozen=True, eq=False, repr=False)
+class Survival(Shown):
     """What subtypes and factors say about survival. Made by :func:`survival_analysis`.
 
     Parameters

@@ -15,6 +15,10 @@ from poems.findings import Finding, Severity, count, name_some
 from poems.wording import p_text, with_unit
 
 _RIDGE: Final = "A ridge penalty draws their hazard ratios to 1 and makes their tests cautious"
+_UNADJUSTED: Final = (
+    "Age, stage or treatment that differ between the subtypes may be why: name their columns as "
+    "covariates (--covariates, in Python covariates=) to see what is left beside them"
+)
 # Why, how grave, the code, and the sentence.
 _HOW: Final[tuple[tuple[Why, Severity, str, str], ...]] = (
     (
@@ -113,7 +117,7 @@ def result_findings(
     if len(factors):
         ratios = [_ratio(fits, str(row.what), float(row.q)) for row in _rows(factors)]
         beside = factors.iloc[0]["adjusted_for"]
-        adjusted = f", adjusted for {beside}" if beside else ""
+        adjusted = f", adjusted for {beside}" if beside else ", unadjusted"
         goes = "goes" if len(factors) == 1 else "go"
         text = (
             f"{count(len(factors), 'factor')} {goes} with survival at a false discovery rate of "
@@ -162,12 +166,15 @@ def _called(fit: CoxFit) -> str:
     return f"{head['model']} beside {beside}" if beside else str(head["model"])
 
 
+def _beside(row: Any) -> str:
+    return f"adjusted for {row.adjusted_for}" if row.adjusted_for else "unadjusted"
+
+
 def _subtypes_differ(
     reported: pd.DataFrame, curves: Curves, logrank: pd.DataFrame, fdr: float, unit: str
 ) -> Finding:
     tests = [
-        f"{row.test} {p_text(row.p)}, {p_text(row.q, 'q')}"
-        + (f", adjusted for {row.adjusted_for}" if row.adjusted_for else "")
+        f"{row.test} {p_text(row.p)}, {p_text(row.q, 'q')}, {_beside(row)}"
         for row in _rows(reported)
     ]
     tested = set(logrank["group_a"]) | set(logrank["group_b"])
@@ -184,16 +191,14 @@ def _subtypes_differ(
         f"and {with_unit(best['restricted_mean'], unit)} in "
         f"{best['subtype']}{apart}"
     )
+    if not reported["adjusted_for"].any():
+        text += f". {_UNADJUSTED}"
     return Finding("note", "survival-subtypes", text)
 
 
 def _subtypes_alike(tests: pd.DataFrame, logrank: pd.DataFrame) -> Finding:
     """Say that no difference was found, with the tests that would have found one."""
-    told = [
-        f"{row.test} {p_text(row.p)}"
-        + (f", adjusted for {row.adjusted_for}" if row.adjusted_for else "")
-        for row in _rows(tests)
-    ]
+    told = [f"{row.test} {p_text(row.p)}, {_beside(row)}" for row in _rows(tests)]
     overall = logrank[logrank["comparison"] == "overall"]
     events = f", {count(int(overall['n_events'].iloc[0]), 'event')}" if len(overall) else ""
     text = f"survival does not differ between subtypes, as far as can be told: {'; '.join(told)}"

@@ -43,7 +43,7 @@ ENTRY_POINTS: Final = "poems.commands"
 _OPTIONS: Final[Mapping[str, Any]] = {
     "rich_markup_mode": "rich",
     "add_completion": False,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "context_settings": {"help_option_names": ["-h", "--help", "--help-all"]},
 }
 
 

@@ -86,7 +86,7 @@ def _options(command: Any) -> list[str]:
         for flag in (*parameter.opts, *parameter.secondary_opts)
         if flag.startswith("--")
     ]
-    return [*dict.fromkeys(flags), "--help"]
+    return [*dict.fromkeys((*flags, "--help", "--help-all"))]
 
 
 def _show(console: Console, script: str) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 # Data is no markup: a feature named '[red]' is printed as that.
 _PLAIN: Final[dict[str, Any]] = {"markup": False, "highlight": False, "emoji": False}
+# Characters of a line that is not for a terminal: a file is searched by lines, and read by what
+# wraps them itself.
+_UNWRAPPED: Final = 100_000
 _before: ContextVar[Callable[[], object] | None] = ContextVar("before_printing", default=None)
 _for_data: ContextVar[bool] = ContextVar("standard_output_is_for_data", default=False)
 
@@ -20,10 +24,25 @@ _for_data: ContextVar[bool] = ContextVar("standard_output_is_for_data", default=
 def output() -> Console:
     """Return the console for what a person reads.
 
-    It is standard output, unless that is kept for data.
+    It is standard output, unless that is kept for data. Lines are as wide as the terminal, or
+    as ``COLUMNS`` says; where there is neither, they are not wrapped.
     """
     _make_room()
-    return Console(stderr=_for_data.get(), **_PLAIN)
+    console = Console(stderr=_for_data.get(), **_PLAIN)
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
+        console.width = _UNWRAPPED
+    return console
+
+
+def put(console: Console, what: RenderableType) -> None:
+    """Print something, off a terminal without the blanks that fill lines up."""
+    if console.is_terminal:
+        console.print(what)
+        return
+    with console.capture() as caught:
+        console.print(what)
+    for line in caught.get().splitlines():
+        console.out(line.rstrip(), highlight=False)
 
 
 def aside(text: object) -> None:
@@ -86,7 +105,7 @@ def brief(name: object, width: int = 40) -> str:
 
 def say(console: Console, text: object, style: str = "") -> None:
     """Print a line, wrapped at words."""
-    console.print(Text(clean(text), style=style))
+    put(console, Text(clean(text), style=style))
 
 
 def heading(console: Console, text: str) -> None:

@@ -15,8 +15,10 @@ from poems.report.wording import listing, number, percent
 _MOST_DRAWN = 5000
 
 
-def contributions_section(source: Source) -> Section:
-    """Return the section on the omics' contributions."""
+def contributions_section(source: Source) -> Section | None:
+    """Return the section on the omics' contributions; ``None`` of one omic, which has all."""
+    if len(source.model.view_names) < 2:
+        return None
     blocks: list[Block] = []
     several = source.subtypes.nunique() > 1
     table = source.get("contributions_by_view")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from poems.analysis.pairs.alike import group_numbers, said_once, strongest_first
-from poems.report.blocks import Block, Fold, Section
+from poems.report.blocks import Block, Fold, Section, Text
 from poems.report.pictures import picture
 from poems.report.sections.drawn import pair_circle
 from poems.report.source import Source
@@ -19,10 +19,13 @@ _DRAWN = 40
 # Rows of the table: long names make each of them long.
 _ROWS = 100
 _NAMED = 3
+NO_PAIR: Final = "No pair of features from different omics shares a factor."
 
 
-def cross_omic_section(source: Source) -> Section:
-    """Return the section on cross-omic associations."""
+def cross_omic_section(source: Source) -> Section | None:
+    """Return the section on cross-omic associations; ``None`` of one omic."""
+    if len(source.model.view_names) < 2:
+        return None
     lead = (
         "Pairs of features from different omics that the same factors drive, and whose values go "
         "together across the samples. An association is no evidence of a mechanism: one factor "
@@ -30,10 +33,12 @@ def cross_omic_section(source: Source) -> Section:
     )
     table = source.get("cross_omic")
     if table is None:
-        blocks: list[Block] = []
-        if len(source.model.view_names) > 1 or "cross_omic" in source.tables:
-            blocks.append(source.absent("cross_omic", "cross-omic associations"))
-        return Section("cross-omic", "Cross-omic associations", blocks, lead)
+        none: Block = (
+            Text(NO_PAIR)
+            if "cross_omic" in source.tables
+            else source.absent("cross_omic", "cross-omic associations")
+        )
+        return Section("cross-omic", "Cross-omic associations", [none], lead)
     once = said_once(strongest_first(table))
     same = any(map(len, [*once["alike_a"], *once["alike_b"]]))
     shown = make_table(

@@ -9,7 +9,7 @@ import pandas as pd
 from poems.findings import Finding, Severity, together
 from poems.report.blocks import Block, Fold, Section
 from poems.report.harm import harm_of, spoken_text
-from poems.report.pictures import picture
+from poems.report.pictures import PHONE_WIDTH, picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
 from poems.report.wording import factor_title, general, listing, sentence
@@ -37,6 +37,8 @@ def _told(source: Source) -> pd.DataFrame:
 
 def diagnostics_section(source: Source) -> Section:
     """Return the section on failure signatures, findings and the course of training."""
+    from matplotlib.figure import Figure
+
     from poems import plots
 
     told = _told(source)
@@ -91,9 +93,12 @@ def diagnostics_section(source: Source) -> Section:
     if len(model.history):
         last = model.history.iloc[-1]
         listed = listing(f"{name} {general(value)}" for name, value in last.items())
+        height = 0.3 + 1.8 * -(-model.history.notna().any().sum() // 2)
         drawn = picture(
             "history",
-            lambda: plots.plot_history(model.history),
+            lambda: plots.plot_history(
+                model.history, Figure((PHONE_WIDTH, height), layout="constrained")
+            ),
             alt=f"The terms of the objective over {len(model.history)} epochs. At the end: "
             f"{listed}.",
             caption=f"The course of training. {model.status}",

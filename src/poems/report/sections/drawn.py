@@ -13,7 +13,7 @@ from poems.report.blocks import Block, Picture, SideBySide
 from poems.report.pictures import picture
 from poems.report.source import Source
 from poems.report.tables import Column, make_table
-from poems.report.wording import column_title, factor_title, listing, number, percent
+from poems.report.wording import column_title, factor_title, listing, number, p_text, percent
 from poems.settings.rates import FDR, FDR_OBS
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _PAIRS: Final = 40
 _TOP_FEATURES: Final = 6
 _MOST_VOLCANOES: Final = 6
 _ALL: Final = "all"
+# Groups of a column of the obs table in the table of subtypes.
+_GROUPS: Final = 10
 # Inches: two stand side by side on a laptop, and one fills a phone with its letters readable.
 _CURVES: Final = 4.8
 
@@ -272,7 +274,8 @@ def _factor_curves(source: Source, km: pd.DataFrame, at_risk: pd.DataFrame, rank
     from poems.plots.style import new_axes
     from poems.plots.survival import plot_kaplan_meier
 
-    title = factor_title(str(km["factor"].iloc[0]))
+    factor = str(km["factor"].iloc[0])
+    title = factor_title(factor)
     last = km.groupby("subtype", sort=False)["survival"].last()
     ends = "; ".join(f"{name} {value:.2f}" for name, value in last.items())
 
@@ -290,9 +293,20 @@ def _factor_curves(source: Source, km: pd.DataFrame, at_risk: pd.DataFrame, rank
         draw,
         alt=f"Kaplan-Meier curves by thirds of {title}. Survival at the end of each: {ends}.",
         caption=f"Survival of the samples with low, middle and high values of {title}, with 95% "
-        "limits. The tests below take the values as they are.",
+        f"limits. {_decided(source, factor)}The tests below take the values as they are.",
         where=source.where("survival_factor_km"),
     )
+
+
+def _decided(source: Source, factor: str) -> str:
+    """Say of curves that may look apart that no test holds; empty where one does."""
+    tests = source.get("survival_tests")
+    own = None if tests is None else tests[tests["what"] == factor]
+    if own is None or not len(own) or own["reported"].astype(bool).any():
+        return ""
+    known = own["q"].dropna()
+    told = f" ({p_text(known.min(), 'q')})" if len(known) else ""
+    return f"It is drawn as the closest; no test of it holds{told}. "
 
 
 def obs_by_subtype(source: Source) -> list[Block]:
@@ -303,7 +317,10 @@ def obs_by_subtype(source: Source) -> list[Block]:
     fixed = {"column", "group", "summary", "all", "test", "n_samples", "p", "q"}
     subtypes = [name for name in table.columns if name not in fixed]
     columns = {name: f"s{at}" for at, name in enumerate(subtypes)}
-    shown = table.rename(columns=columns).fillna({"group": "", "test": ""})
+    of_column = table.groupby("column", sort=False).cumcount()
+    shown = table.rename(columns=columns).fillna({"group": "", "test": ""})[of_column < _GROUPS]
+    left = int((of_column >= _GROUPS).sum())
+    more = f" {count(left, 'more group')} of columns of many are in the file." if left else ""
     # As everywhere in the report.
     for name in shown.columns.intersection([*columns.values(), "all"]):
         shown[name] = shown[name].astype(str).str.replace(" %)", "%)", regex=False)
@@ -316,14 +333,15 @@ def obs_by_subtype(source: Source) -> list[Block]:
             [
                 Column("column", "Column"),
                 Column("group", "Group"),
-                *_subtype_columns(columns.items()),
-                Column("all", "All"),
-                Column("test", "Test"),
+                # Before the subtypes: of many of them the last are out of sight.
                 Column("p", "p", "p"),
                 Column("q", "FDR q", "p", "By Benjamini and Hochberg, over all columns"),
+                Column("all", "All"),
+                *_subtype_columns(columns.items()),
+                Column("test", "Test"),
             ],
             where=source.where("subtype_obs"),
-            note="The columns played no part in forming the subtypes." + _of_survival(source),
+            note=f"The columns played no part in forming the subtypes.{_of_survival(source)}{more}",
             sortable=False,
         )
     ]

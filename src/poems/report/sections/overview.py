@@ -8,7 +8,7 @@ from poems.analysis.subtypes.choice_words import choice_table
 from poems.plots.latent import centre_plane, principal_plane
 from poems.plots.style import new_axes
 from poems.report.blocks import Picture, SideBySide
-from poems.report.pictures import picture
+from poems.report.pictures import PHONE_WIDTH, picture
 from poems.report.sections.survival import survival_curves
 from poems.report.source import Source
 from poems.report.wording import listing, number
@@ -17,6 +17,8 @@ from poems.settings.rates import FDR
 
 # Inches: two stand side by side on a laptop, and one fills a phone with its letters readable.
 _WIDTH, _HEIGHT = 4.8, 3.2
+# Of a row of dots, and of what stands around them.
+_ROW, _AROUND = 0.21, 0.75
 # Points of the map beyond which it is a bitmap, and at most.
 _MANY, _MOST = 1000, 3000
 # Markers of each subtype and omic in the picture; of many subtypes fewer, so that it stays low.
@@ -85,6 +87,8 @@ def _second(source: Source) -> Picture | None:
 
 
 def _markers(source: Source, markers: pd.DataFrame) -> Picture | None:
+    from matplotlib.figure import Figure
+
     from poems import plots
 
     if not (markers["q"] <= FDR).any():
@@ -96,10 +100,14 @@ def _markers(source: Source, markers: pd.DataFrame) -> Picture | None:
         for feature, view in zip(markers["feature"], markers["view"], strict=True)
     ]
     table = markers.assign(view="Strongest markers", feature=named)
-    top = max(1, _DOTS // source.subtypes.nunique())
+    n = source.subtypes.nunique()
+    top = max(1, _DOTS // n)
+    height = _AROUND + _ROW * max(top * n, 4)
     return picture(
         "overview-markers",
-        lambda: plots.plot_markers(table, top, fdr=FDR),
+        lambda: plots.plot_markers(
+            table, top, fdr=FDR, figure=Figure((PHONE_WIDTH, height), layout="constrained")
+        ),
         alt="Dots of the strongest markers (rows) in each subtype (columns), red where the feature "
         "is higher, blue where lower. The tables of markers have the numbers.",
         caption="What marks the subtypes: red is higher, blue lower, a larger dot a larger "
@@ -125,7 +133,7 @@ def _choice(source: Source) -> Picture | None:
     return picture(
         "overview-choice",
         lambda: plots.plot_subtype_choice(
-            table, found.n_subtypes, Figure((4.6, 3.1), layout="constrained")
+            table, found.n_subtypes, Figure((PHONE_WIDTH, 3.1), layout="constrained")
         ),
         alt=f"What each number of subtypes has for it. {told}.",
         caption="Why no number of subtypes holds: it must be found again (left), and its subtypes "

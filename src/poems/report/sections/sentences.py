@@ -12,7 +12,7 @@ from poems.findings import Finding, count
 from poems.report.blocks import Sentence
 from poems.report.sections.cohort import view_table
 from poems.report.sections.contributions import leading, weight_text
-from poems.report.sections.cross_omic import pair_floor, pair_text
+from poems.report.sections.cross_omic import NO_PAIR, pair_floor, pair_text
 from poems.report.sections.factors import closest_column
 from poems.report.sections.labels import BASELINE
 from poems.report.sections.subtypes import subtype_sizes, top_markers, truths
@@ -34,6 +34,8 @@ from poems.settings.rates import FDR, FDR_OBS
 
 # Share of samples that change subtype below which no omic is said to decide.
 _SWITCHED = 0.03
+# Mutual information of labels and clusters that is next to nothing, and a difference that is none.
+_HARDLY, _ALIKE = 0.05, 0.03
 _MARKERS, _PAIRS, _COLUMNS, _SETS = 3, 3, 3, 3
 
 
@@ -122,11 +124,16 @@ def subtype_sentences(source: Source) -> Iterable[Sentence]:
         if len(known) > 1:
             best = known.loc[known["jaccard"].idxmax()]
             worst = known.loc[known["jaccard"].idxmin()]
+            high, low = number(best["jaccard"]), number(worst["jaccard"])
+            told = (
+                f"all are found again alike (overlap {low}"
+                if high == low
+                else f"{best['subtype']} is found again best and {worst['subtype']} least well "
+                f"(overlap {high} and {low}"
+            )
             yield Sentence(
                 "Subtypes",
-                f"In subsamples of the embedding {best['subtype']} is found again best and "
-                f"{worst['subtype']} least well (overlap {number(best['jaccard'])} and "
-                f"{number(worst['jaccard'])}; 1 is the same samples).",
+                f"In subsamples of the embedding {told}; 1 is the same samples).",
                 target="subtype-sizes",
             )
     samples = source.get("subtype_samples")
@@ -223,9 +230,7 @@ def pair_sentences(source: Source) -> Iterable[Sentence]:
     topic, target = "Cross-omic associations", "cross-omic"
     if table is None:
         if "cross_omic" in source.tables and len(source.model.view_names) > 1:
-            yield Sentence(
-                topic, "No pair of features from different omics shares a factor.", target=target
-            )
+            yield Sentence(topic, NO_PAIR, target=target)
         return
     own = of_sound_factors(source, table[table["q"] <= FDR], "factors")
     n = len(own)
@@ -354,15 +359,27 @@ def label_sentences(source: Source, column: str) -> Iterable[Sentence]:
     own, pca = scores.iloc[0], scores[scores["embedding"] == BASELINE].iloc[0]
     if pd.isna(own["nmi"]):
         return
-    words = "better than" if own["nmi"] > pca["nmi"] else "no better than"
+    against = f"(NMI {number(own['nmi'])} against {number(pca['nmi'])})"
+    whose = f"the model's {own['embedding']} embedding"
+    if max(own["nmi"], pca["nmi"]) < _HARDLY:
+        told = f"neither {whose} nor plain principal components find them {against}."
+    else:
+        told = f"{whose} finds them {_beside_pca(own, pca)} {against}."
     yield Sentence(
         "Known labels",
         f"{'' if n_groups > 1 else 'Though the samples form no distinct groups: '}"
-        f"{'C' if n_groups > 1 else 'c'}lustered into as many groups as there are labels, the "
-        f"model's {own['embedding']} embedding finds them {words} plain principal components do "
-        f"(NMI {number(own['nmi'])} against {number(pca['nmi'])}).",
+        f"{'C' if n_groups > 1 else 'c'}lustered into as many groups as there are labels, {told}",
         target="labels",
     )
+
+
+def _beside_pca(own: pd.Series, pca: pd.Series) -> str:
+    """Compare two embeddings; a difference that another seed could undo is none."""
+    if abs(own["nmi"] - pca["nmi"]) < _ALIKE:
+        return "about as well as plain principal components do"
+    if own["nmi"] > pca["nmi"]:
+        return "better than plain principal components do"
+    return "less well than plain principal components do"
 
 
 def _held(n: int, of: int) -> str:
@@ -378,9 +395,16 @@ def _agreement(source: Source, column: str, row: pd.Series, n_groups: int) -> st
     if counts is None:
         return f"Of {samples} and '{column}': {rates}."
     table = counts.iloc[:, 1:].to_numpy(dtype=float)
-    pure = table.max(axis=1).sum() / max(table.sum(), 1.0)
+    # Of more values than subtypes none can have its own: whether each lies in one is asked.
+    finer = table.shape[1] > len(table) > 1
+    pure = table.max(axis=0 if finer else 1).sum() / max(table.sum(), 1.0)
+    told = (
+        f"are in the subtype that most of their value of '{column}' are in"
+        if finer
+        else f"have the commonest value of '{column}' in their subtype"
+    )
     text = (
-        f"{percent(pure)} of {samples} have the commonest value of '{column}' in their subtype "
+        f"{percent(pure)} of {samples} {told} "
         f"({_held(len(table), n_groups)}, {count(table.shape[1], 'value')}; {rates})"
     )
     if len(table) == n_groups == table.shape[1]:

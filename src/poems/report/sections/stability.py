@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from poems.findings import count
 from poems.report.blocks import Block, Section, Text
 from poems.report.source import Source
 from poems.report.standing import LEAST_FOUND, sound_factors
 from poems.report.tables import Column, make_table
-from poems.report.wording import percent, verb
+from poems.report.wording import percent, verb, whole
 from poems.settings.rates import FDR
 
 _SHOWN = 100
+# Refits below which a share of them is coarse.
+_FEW: Final = 10
+_DRAWN: Final = {
+    "subsample": "each time to {drawn} samples drawn from the cohort",
+    "bootstrap": "each time to samples drawn from the cohort with replacement, {drawn} different "
+    "ones",
+    "none": "each time to all samples from another start",
+}
+_RESTS: Final = {
+    "subsample": "rests on the choice of samples",
+    "bootstrap": "rests on the choice of samples",
+    "none": "rests on the start of the fit",
+}
 
 
 def stability_section(source: Source) -> Section | None:
@@ -41,11 +57,28 @@ def stability_section(source: Source) -> Section | None:
         ),
         *_others(source),
     ]
-    lead = (
-        "The model was fitted again and again to other samples of the cohort. What is not found "
-        "again rests on the choice of samples."
+    return Section("stability", "Found again by refits", blocks, _lead(source))
+
+
+def _lead(source: Source) -> str:
+    """Say how many refits there were, and of what."""
+    runs = source.get("stability_runs")
+    if runs is None:
+        return (
+            "The model was fitted again and again to other samples of the cohort. What is not "
+            f"found again {_RESTS['subsample']}."
+        )
+    n, how = len(runs), str(runs["resample"].iloc[0])
+    drawn = int(runs["n_samples"].median())
+    few = (
+        f" {whole(n)} refits are few: a share moves by {percent(1 / n)} with each."
+        if n < _FEW
+        else ""
     )
-    return Section("stability", "Found again by refits", blocks, lead)
+    return (
+        f"The model was fitted {count(n, 'more time')}, {_DRAWN[how].format(drawn=whole(drawn))}. "
+        f"What is not found again {_RESTS[how]}.{few}"
+    )
 
 
 def _others(source: Source) -> list[Block]:

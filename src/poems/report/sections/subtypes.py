@@ -9,8 +9,8 @@ from poems.analysis.subtypes.patterns import pattern_findings
 from poems.analysis.subtypes.result import Subtypes
 from poems.clustering.names import natural_order
 from poems.findings import count
-from poems.report.blocks import Block, Fold, Heading, Panel, Picker, Section, Text
-from poems.report.pictures import picture
+from poems.report.blocks import Block, Fold, Heading, Notice, Panel, Picker, Section, Text
+from poems.report.pictures import PHONE_WIDTH, picture
 from poems.report.sample_map import sample_map
 from poems.report.sections.drawn import (
     consensus_picture,
@@ -28,6 +28,11 @@ _MARKERS = 15
 _CRITERIA = ("silhouette", "gap", "pac", "mixture_weight")
 # Markers of each subtype and view that are drawn, at most, and markers of all in the picture.
 _DRAWN, _ROWS = 5, 60
+_WEAKEST = "Jaccard index of the subtype that has the least to spare for its size"
+_FAILED = (
+    "The fit failed its diagnosis: what is shown here helps to find out why. These groups are not "
+    "to be reported as subtypes."
+)
 # What is said of the Jaccard index beside that of the numbers tried, of a network.
 _STRICTER = (
     " Where the number of subtypes is judged, a network is made anew for each subsample: that is "
@@ -60,6 +65,9 @@ def subtypes_section(source: Source) -> Section:
         else "All samples are in one group, S1: "
         + ("none other was asked for." if found.asked else "no distinct groups were found.")
     )
+    if several and source.model.diagnose().signatures:
+        # Whoever comes here by a link has not read the verdict.
+        blocks.insert(0, Notice(_FAILED, "warning"))
     return Section("subtypes", "Subtypes", blocks, lead)
 
 
@@ -158,14 +166,15 @@ def _choice(source: Source) -> list[Block]:
             picture(
                 "subtype-choice",
                 lambda: plots.plot_subtype_choice(
-                    table, found.n_subtypes, Figure((5.6, 2.9), layout="constrained")
+                    table, found.n_subtypes, Figure((PHONE_WIDTH, 2.9), layout="constrained")
                 ),
                 alt=f"What each number of subtypes has for it. {told}.",
-                caption="Left: how well the subtype that is found again least is, when samples are "
-                "drawn anew. Right: how many standard deviations the nearest two subtypes are "
-                "apart, and what may be chance, by data with the same covariances but no groups. "
-                "Filled: the number holds; grey: the number reported. Where none has a gap, that "
-                "holds which is found again better than parts of such data.",
+                caption="Left: how well the subtype is found again, when samples are drawn anew, "
+                "that has the least to spare for its size. Right: how many standard deviations the "
+                "nearest two subtypes are apart, and what may be chance, by data with the same "
+                "covariances but no groups. Filled: the number holds; grey: the number reported. "
+                "Where none has a gap, that holds which is found again better than parts of such "
+                "data.",
                 where="subtype_choice.csv in the run folder",
             )
         )
@@ -176,7 +185,7 @@ def _choice(source: Source) -> list[Block]:
             table.assign(along=named),
             [
                 Column("n_subtypes", "Subtypes", "integer"),
-                Column("least_jaccard", "Found again", "number", "Jaccard index of the weakest"),
+                Column("least_jaccard", "Found again", "number", _WEAKEST),
                 Column("needed_jaccard", "Needed", "number", "Less for small subtypes"),
                 Column("separation", "Apart (sd)", "number", "Nearest two subtypes"),
                 Column("without_groups", "Without groups", "number", "What may be chance"),
