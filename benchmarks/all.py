@@ -3,12 +3,12 @@
     python benchmarks/all.py DATA_DIR --out DIR [--only fdr ranking] [--list]
 
 The list is the documents themselves: the commands in README.md and docs/*.md that begin with
-`python benchmarks/` or `poems benchmark DATA_DIR`, in code blocks and between backticks. Each runs
-in a folder of its own, DIR/NAME, where what it writes lies; what it prints is DIR/NAME.txt, below
-the command, the version and the minutes that it took. What is there already of the same command is
-not run again, so that an interrupt costs one measurement; remove a file to repeat it. What ends
-with an error is kept as DIR/NAME.failed.txt and tried again next time. A command of another version
-(BEFORE/src) is left out.
+`python benchmarks/` or `poems benchmark DATA_DIR --cohorts benchmarks/`, in code blocks and between
+backticks. Each runs in a folder of its own, DIR/NAME, where what it writes lies; what it prints is
+DIR/NAME.txt, below the command, the version and the minutes that it took. What is there already of
+the same command is not run again, so that an interrupt costs one measurement; remove a file to
+repeat it. What ends with an error is kept as DIR/NAME.failed.txt and tried again next time. A
+command that needs another version (BEFORE/src) is left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 CODE = re.compile(r"^```\w*\n(.*?)^```$|`([^`]+)`", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"python benchmarks/\S+\.py|poems benchmark DATA_DIR")
+COMMAND = re.compile(r"python benchmarks/(?!all\.py)\S+\.py|poems benchmark DATA_DIR --cohorts benchmarks/")
 
 
 def commands(text: str) -> list[str]:
@@ -38,7 +38,8 @@ def commands(text: str) -> list[str]:
     found = []
     for block, span in CODE.findall(text):
         lines = block.replace("\\\n", " ").splitlines() if block else [span]
-        found += [" ".join(line.split()) for line in lines if COMMAND.match(line)]
+        joined = (" ".join(line.split()) for line in lines)
+        found += [command for command in joined if COMMAND.match(command)]
     return found
 
 
