@@ -4,11 +4,11 @@
 
 The list is the documents themselves: the commands in README.md and docs/*.md that begin with
 `python benchmarks/` or `poems benchmark DATA_DIR --cohorts benchmarks/`, in code blocks and between
-backticks. Each runs in a folder of its own, DIR/NAME, where what it writes lies; what it prints is
-DIR/NAME.txt, below the command, the version and the minutes that it took. What is there already of
-the same command is not run again, so that an interrupt costs one measurement; remove a file to
-repeat it. What ends with an error is kept as DIR/NAME.failed.txt and tried again next time. A
-command that needs another version (BEFORE/src) is left out.
+backticks. Each runs in a folder of its own, DIR/NAME, where what it writes lies, warnings too
+(stderr.txt); what it prints is DIR/NAME.txt, below the command, the version and the minutes that it
+took. What is there already of the same command is not run again, so that an interrupt costs one
+measurement; remove a file to repeat it. What ends with an error is kept as DIR/NAME.failed.txt and
+tried again next time. A command that needs another version (BEFORE/src) is left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 CODE = re.compile(r"^```\w*\n(.*?)^```$|`([^`]+)`", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"python benchmarks/(?!all\.py)\S+\.py|poems benchmark DATA_DIR --cohorts benchmarks/")
+COMMAND = re.compile(
+    r"python benchmarks/(?!all\.py)\S+\.py|poems benchmark DATA_DIR --cohorts benchmarks/"
+)
 
 
 def commands(text: str) -> list[str]:
@@ -75,14 +77,16 @@ def run(name: str, command: str, data: Path, out: Path) -> bool:
         return True
     (out / name).mkdir(parents=True, exist_ok=True)
     start = time.time()
-    with failed.open("w", encoding="utf-8") as file:
+    warnings = out / name / "stderr.txt"
+    with failed.open("w", encoding="utf-8") as file, warnings.open("w", encoding="utf-8") as log:
         print(head, f"running at {version()} since {time.ctime()}\n", sep="", file=file, flush=True)
         code = subprocess.run(
-            arguments(command, data), cwd=out / name, stdout=file, stderr=file, check=False
+            arguments(command, data), cwd=out / name, stdout=file, stderr=log, check=False
         ).returncode
     minutes = (time.time() - start) / 60
     print(f"{name}: {minutes:.1f} minutes{f', exit {code}' if code else ''}", flush=True)
     if code:
+        failed.write_text(failed.read_text("utf-8") + warnings.read_text("utf-8"), "utf-8")
         return False
     body = failed.read_text("utf-8").split("\n", 2)[2]
     done.write_text(f"{head}{version()}, {time.ctime()}, {minutes:.1f} minutes\n{body}", "utf-8")
