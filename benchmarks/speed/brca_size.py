@@ -7,7 +7,8 @@ defaults: seconds and peak memory of poems.fit, network included, and of the
 model's training within it. Then the same training (encoders, prior, optimiser and all) with the
 published vectorised decoder, dropout 0.2, in place of the sparse one: its first epochs are
 measured, and extrapolated to as many steps, for its time does not depend on how sparse the loadings
-are. Training is processor time. Processes of their own, in alternating rounds; imports and compilation are not counted.
+are. Training is processor time. Processes of their own, in alternating rounds; imports and
+compilation are not counted.
 """
 
 from __future__ import annotations
