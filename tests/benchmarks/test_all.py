@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from poems_benchmark.digest import source_digest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 #: What runs the others, and what makes a cohort for README: no measurements.
@@ -95,3 +98,20 @@ def test_a_failure_is_kept_apart_and_tried_again(
     script.write_text("print('well')")
     assert runner.run("two", command, tmp_path, out)
     assert not (out / "two.failed.txt").exists()
+
+
+@pytest.mark.slow
+def test_every_script_finds_what_it_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a change of the package breaks a script that nobody has run since."""
+    for folder in (FOLDER, FOLDER / "speed"):
+        monkeypatch.syspath_prepend(str(folder))
+    for script in sorted(scripts()):
+        spec = importlib.util.spec_from_file_location(
+            f"script_{Path(script).stem}", FOLDER / script
+        )
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+        if hasattr(module, "MEASURES"):
+            assert source_digest(*module.MEASURES)
