@@ -106,10 +106,10 @@ def test_every_script_finds_what_it_imports(monkeypatch: pytest.MonkeyPatch) -> 
     for folder in (FOLDER, FOLDER / "speed"):
         monkeypatch.syspath_prepend(str(folder))
     for script in sorted(scripts()):
-        spec = importlib.util.spec_from_file_location(
-            f"script_{Path(script).stem}", FOLDER / script
-        )
-        assert spec is not None and spec.loader is not None
+        name = f"script_{Path(script).stem}"
+        spec = importlib.util.spec_from_file_location(name, FOLDER / script)
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, name, module)
         spec.loader.exec_module(module)
