@@ -65,8 +65,12 @@ PCA = {f"pca{rank}": rank for rank in dict.fromkeys((Settings().model.n_latent, 
 HELD_OUT = 0.2
 N_DRAWS = 100
 # The code that splits, scores and says how likely samples are.
-MEASURES = ("diagnosis.reconstruction", "estimates", "evaluation.held_out", "evaluation.likelihood",
-            "evaluation.metrics", "evaluation.proposals", "preprocessing", "scaling")  # fmt: skip
+# What the scores are made by, imports followed.
+MEASURES = tuple(
+    f"poems.{name}"
+    for name in ("diagnosis.reconstruction", "nn.estimates", "evaluation.held_out",
+                 "evaluation.likelihood", "evaluation.proposals", "scaling.preprocessing")
+)  # fmt: skip
 KEY = ["cohort", "split", "method"]
 METRICS = {
     "r2": "R²",

@@ -1,6 +1,6 @@
 """The sparse non-linear decoder against sparse linear models, on linear and non-linear truth.
 
-    python benchmarks/nonlinear.py OUT.csv [--jobs 2] [--plot docs/images/nonlinear.png]
+    python benchmarks/nonlinear.py OUT.csv [--jobs 2]
     python benchmarks/nonlinear.py OUT.csv --again POEMS        # measure a method anew
 
 Three views of 200 features, 6 planted factors, each driving 5 % of the features with
@@ -61,7 +61,6 @@ TIES = {"f1": 0.03, "auprc": 0.03, "gain": 0.001}
 KEYS = ["truth", "signal", "n", "seed", "method"]
 N_TEST = 200
 N_DRAWS = 200
-COLOURS = dict(zip(METHODS, ("#0072b2", "#d55e00", "#009e73", "#999999"), strict=True))
 
 
 def cohort_of(truth: Truth, signal: float, n: int, seed: int) -> Simulation:
@@ -182,43 +181,6 @@ def verdicts(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, axis=1).reindex(table.index.droplevel("n").unique())
 
 
-def plot(rows: pd.DataFrame, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    truths = [truth for truth in get_args(Truth) if truth in set(rows["truth"])]
-    signals = sorted(rows["signal"].unique())
-    scores = {"f1": "support F1", "auprc": "support AUPRC", "gain": "gain in log p, nats/feature"}
-    shape = (len(scores) * len(signals), len(truths))
-    figure = Figure(figsize=(2.1 * shape[1] + 1, 1.75 * shape[0] + 0.6), layout="constrained")
-    axes = figure.subplots(*shape, sharex=True, sharey="row", squeeze=False)
-    for i, (score, signal) in enumerate(product(scores, signals)):
-        for ax, truth in zip(axes[i], truths, strict=True):
-            part = rows[(rows["truth"] == truth) & (rows["signal"] == signal)]
-            for method, colour in COLOURS.items():
-                by_n = part[part["method"] == method].groupby("n")[score]
-                mean, sd = by_n.mean(), by_n.std().fillna(0.0)
-                if mean.notna().any():
-                    ax.errorbar(
-                        mean.index, mean, yerr=sd, marker="o", ms=3, lw=1.2, capsize=2,
-                        color=colour, label=method,
-                    )  # fmt: skip
-            ax.set_xscale("log")
-            ax.set_xticks(sorted(rows["n"].unique()), sorted(rows["n"].unique()))
-            ax.minorticks_off()
-            ax.spines[["top", "right"]].set_visible(False)
-            if i == 0:
-                ax.set_title(truth, fontsize=10)
-            if i == shape[0] - 1:
-                ax.set_xlabel("training samples")
-            if score != "gain":
-                ax.set_ylim(0, 1.03)
-        axes[i, 0].set_ylabel(f"{scores[score]}\nsignal {signal:g}", fontsize=8)
-    handles, labels = axes[-1, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-
-
 def report(rows: pd.DataFrame) -> None:
     table = summarise(rows)
     shown = table.copy()
@@ -240,7 +202,6 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--again", nargs="+", default=[], help="methods to measure anew")
     parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
-    parser.add_argument("--plot", type=Path, help="draw the scores over n into this file")
     args = parser.parse_args()
     rows = pd.read_csv(args.out) if args.out.exists() else pd.DataFrame(columns=KEYS)
     grid = product(args.truths, args.signals, args.n, args.seeds, args.methods)
@@ -257,8 +218,6 @@ def main() -> None:
             write_text(args.out, rows.to_csv(index=False))
             print(f"{number}/{len(todo)}", {k: _short(v) for k, v in row.items()}, flush=True)
     report(rows)
-    if args.plot:
-        plot(rows, args.plot)
 
 
 def _short(value: Any) -> Any:

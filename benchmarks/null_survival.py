@@ -23,6 +23,7 @@ import pandas as pd
 
 import poems
 from poems.analysis.factors.associations import false_discovery_rates
+from poems.analysis.subtypes.finding import Subtypes
 from poems.analysis.survival import Survival, survival_analysis
 
 NOMINAL = 0.1
@@ -36,16 +37,18 @@ SETTINGS = {
 }
 
 
-def cohorts(n_runs: int, seed: int) -> Iterator[tuple[poems.FittedPoems, int]]:
-    """Yield a fitted cohort for each run; each serves 20 runs."""
+def cohorts(n_runs: int, seed: int) -> Iterator[tuple[poems.FittedPoems, dict[int, Subtypes], int]]:
+    """Yield a fitted cohort and its subtypes, by their number, for each run; each serves 20."""
+    numbers = {setting["n_subtypes"] for setting in SETTINGS.values()}
     for start in range(0, n_runs, _EACH):
         cohort = poems.simulate(
             n_samples=150, n_features={"rna": 60, "protein": 60}, n_factors=5, density=0.15,
             seed=seed + start,
         ).cohort  # fmt: skip
         model = poems.fit(cohort, seed=0, epochs=30, n_latent=8, progress=False)
+        subtypes = {n: poems.find_subtypes(model, n, metric="latent") for n in numbers}
         for run in range(start, min(start + _EACH, n_runs)):
-            yield model, run
+            yield model, subtypes, run
 
 
 def null_survival(n_runs: int = 200, seed: int = 0, out: Path | None = None) -> pd.DataFrame:
@@ -55,7 +58,7 @@ def null_survival(n_runs: int = 200, seed: int = 0, out: Path | None = None) -> 
     ``Cox`` (subtypes), ``factors``, ``crossing``.
     """
     rows = []
-    for model, run in cohorts(n_runs, seed):
+    for model, subtypes, run in cohorts(n_runs, seed):
         rng = np.random.default_rng([seed, run])
         n = len(model.samples)
         obs = pd.DataFrame(
@@ -63,14 +66,13 @@ def null_survival(n_runs: int = 200, seed: int = 0, out: Path | None = None) -> 
             index=model.samples,
         )
         for name, setting in SETTINGS.items():
-            subtypes = poems.find_subtypes(model, setting["n_subtypes"], metric="latent")
             share = setting["share"]
             death = rng.exponential(1.0, n)
             # The rate of censoring that leaves this share of events.
             end = rng.exponential(share / (1 - share), n)
             found = survival_analysis(
                 model.latent,
-                subtypes.assignment,
+                subtypes[setting["n_subtypes"]].assignment,
                 pd.Series(np.minimum(death, end), model.samples, name="time"),
                 pd.Series(death <= end, model.samples, name="event"),
                 setting["covariates"],

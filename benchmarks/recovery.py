@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import time
 import tomllib
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -51,29 +50,12 @@ def run(
     }
 
 
-def plot(table: pd.DataFrame, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 3.5), layout="constrained")
-    ax = figure.subplots()
-    for truth, rows in table.groupby("truth"):
-        by_signal = rows.groupby("signal")["f1"]
-        mean, sd = by_signal.mean(), by_signal.std().fillna(0.0)
-        ax.errorbar(mean.index, mean, yerr=sd, marker="o", capsize=3, label=truth)
-    ax.set(
-        xlabel="signal (1 = effects of 0.6 to 1.4 noise sd)", ylabel="support F1", ylim=(0, 1.02)
-    )
-    ax.legend(frameon=False, loc="lower right")
-    figure.savefig(path, dpi=150)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--truths", nargs="+", default=["linear", "saturating"])
     parser.add_argument("--signals", nargs="+", type=float, default=[1.0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--plot", type=Path, help="draw F1 over the signal into this file")
     parser.add_argument(
         "--settings",
         nargs="+",
@@ -104,8 +86,6 @@ def main() -> None:
         seconds_most=("seconds", "max"),
     )
     print(summary.round(3).to_string())
-    if args.plot:
-        plot(table, args.plot)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ _LEAST_SPREAD: Final = {"depth": 0.15, "detected": 0.05, "mean": 0.4}
 _FEWEST_SAMPLES: Final = 20
 _FEWEST_FEATURES: Final = 10
 _MOST_SAMPLES: Final = 5000
+# Entries of a view that are looked at, at most: what is computed of them takes some 40 bytes each.
+_MOST_ENTRIES: Final = 24_000_000
 _MOST_LEVELS: Final = 10
 _MOST_BATCHES: Final = 50
 # Of batches, to know what is chance.
@@ -115,9 +117,7 @@ def sample_measures(view: View) -> list[SampleMeasure]:
         return []
     if isinstance(view, BackedView):
         rows = rows[:: -(-len(rows) // _MOST_SAMPLES)]
-        x = view.rows(rows).astype(np.float64)
-    else:
-        x = view.values[rows].astype(np.float64)
+    x = _some_features(view, rows)
     there = ~np.isnan(x)
     found = []
     known = np.where(there, x, 0.0)
@@ -131,6 +131,18 @@ def sample_measures(view: View) -> list[SampleMeasure]:
         found.append(SampleMeasure("detected", detected, binary=bool(known.max() == 1)))
     found.append(SampleMeasure("mean", _placed(_mean_of_standardised(x, there), rows, view)))
     return found
+
+
+def _some_features(view: View, rows: npt.NDArray[np.intp]) -> Floats:
+    """Return a view's values of these samples, of wide views those of every so many features.
+
+    What is asked is typical of a sample's features, for which some thousands do as well.
+    """
+    every = -(-view.n_features * len(rows) // _MOST_ENTRIES)
+    if not isinstance(view, BackedView):
+        return view.values[rows, ::every].astype(np.float64)
+    parts = np.array_split(rows, every)
+    return np.concatenate([view.rows(part)[:, ::every] for part in parts]).astype(np.float64)
 
 
 def size_factors(logged: Floats) -> Floats:

@@ -35,7 +35,7 @@ from poems.nn.views import view_of_features
 Kernel = Literal["auto", "reference", "blockwise", "sparse"]
 
 # Share of non-zero loadings up to which the sparse kernel is the faster one: on processors at
-# any, by a third even with no zero at all (benchmarks/speed/kernels.py, "Crossover").
+# any, by a third even with no zero at all (benchmarks/speed/kernels.py).
 _CROSSOVER = 1.0
 # The same on GPUs: a cautious estimate that awaits its measurement (benchmarks/gpu.py). At
 # this density the sparse kernel has about a quarter of the dense one's multiplications.
