@@ -1,6 +1,6 @@
 """How much the model says of new samples, of an omic from the others, and of blanked entries.
 
-    python benchmarks/explained.py DATA_DIR [--only NAME,…] [--splits 5] [--quick] [--out FILE.csv]
+    python benchmarks/explained.py DATA_DIR [--only NAME,…] [--splits 5] [--quick] [--cache DIR]
 
 R squared on standardised features, the mean over the views of each cohort of
 benchmarks/cohorts.toml and more_cohorts.toml with two views or more and 80 complete samples (the
@@ -18,13 +18,22 @@ what linear models say: probabilistic PCA with 16 components and with the rank t
 fifth of the training samples best by the same measure (given all that is shown), MOFA+ with its
 own defaults (the posterior of new samples from its weights and noise), and, for what was not
 measured, singular values shrunk until a tenth of the entries that are there is predicted best
-(soft-impute: Mazumder, Hastie & Tibshirani 2010, JMLR 11:2287). ``--quick`` leaves out MOFA+ and
-the default's variants.
+(soft-impute: Mazumder, Hastie & Tibshirani 2010, JMLR 11:2287). It imputes new samples beneath
+those of the training, which so are learned from, and copies what is shown: of held out it has no
+row. ``--quick`` leaves out MOFA+ and the default's variants.
+
+Of each view also what the factors, and factors and background, explain of the training samples
+beyond what a posterior explains of noise, over what as many principal components of that view
+alone as there are factors explain beyond noise.
+
+With ``--cache`` every cohort, split and method is kept in a file, and is not measured again; after
+a change of the code that it rests on, delete it.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +45,7 @@ import torch
 import poems
 from cohorts import labelled, more
 from poems.data.container import MultiOmics, View
+from poems.diagnosis.principal import structure_alone
 from poems.evaluation.held_out import (
     Predict,
     PrincipalModel,
@@ -45,11 +55,16 @@ from poems.evaluation.held_out import (
     reconstruction_r2,
 )
 from poems.fitting.explaining import training_means
+from poems.fitting.preparing import prepared_scaling
+from poems.nn.inference import infer
 from poems.scaling.batch import Batch
+from poems.settings.schema import Settings
 from poems_benchmark.cohorts import CohortSpec, read_benchmark_cohort
 from poems_benchmark.methods.mofa import fit_mofa
 
 FEWEST_SAMPLES = 80
+# Of what components of a view find less than this beyond noise nothing is asked.
+LEAST_ALONE = 0.02
 HELD_OUT, BLANKED, NEW = 0.2, 0.3, 0.1
 RANKS = (2, 4, 8, 16, 32, 64)
 MODELS = {
@@ -133,27 +148,9 @@ def mean(shares: Mapping[str, float]) -> float:
     return float(np.mean(list(shares.values())))
 
 
-def of_new_samples(cohort: MultiOmics, seed: int, quick: bool) -> Iterator[Measured]:
+def measured(cohort: MultiOmics, seed: int, method: str) -> Iterator[Measured]:
+    """All rows of a split by a method, or by those that are cheap together."""
     train, test = split(cohort.n_samples, seed)
-    for name, settings in list(MODELS.items())[: 1 if quick else None]:
-        model = fitted(cohort.take(train), seed, settings)
-        new, _ = model.preprocessing.apply(cohort.take(test))
-        means = training_means(model.preprocessing)
-        for row, score in ROWS.items():
-            yield row, name, score(new, predicted_by(model), means)
-    training, _ = model.preprocessing.apply(cohort.take(train))
-    by_mofa = None if quick else linear_model(training, seed)
-    for row, score in ROWS.items():
-        if by_mofa is not None:
-            yield row, "MOFA+", score(new, by_mofa, means)
-        for name, rank in (("PCA 16", 16), ("PCA, best rank", best_rank(training, score, seed))):
-            predict, _ = principal(training, rank)
-            yield row, name, score(new, predict, means)
-    shrinkage = best_shrinkage(together(training), seed)
-    yield "across", "soft-impute", cross_view_r2(new, imputing(training, shrinkage), means)
-
-
-def of_blanked_entries(cohort: MultiOmics, seed: int, quick: bool) -> Iterator[Measured]:
     rng = np.random.default_rng(seed)
     hidden = {name: rng.random(view.values.shape) < BLANKED for name, view in cohort.views.items()}
     views = {
@@ -161,27 +158,116 @@ def of_blanked_entries(cohort: MultiOmics, seed: int, quick: bool) -> Iterator[M
         for name, view in cohort.views.items()
     }
     blanked = MultiOmics(views=views, samples=cohort.samples, obs=cohort.obs)
-    for name, settings in list(MODELS.items())[: 1 if quick else None]:
-        model = fitted(blanked, seed, settings)
-        seen, _ = model.preprocessing.apply(blanked)
-        whole, _ = model.preprocessing.apply(cohort)
-        kept = {
-            view: torch.from_numpy(
-                hidden[view][:, cohort.views[view].features.get_indexer(model.features(view))]
-            )
-            for view in whole.values
-        }
-        means = training_means(model.preprocessing)
-        yield "blanked", name, entries(whole, kept, predicted_by(model)(seen), means)
+    if method in MODELS:
+        return of_poems(cohort, blanked, hidden, seed, method)
+    settings = Settings().updated(likelihood="gaussian")
+    scaling = prepared_scaling(cohort.take(train), settings)
+    training, new = (scaling.apply(cohort.take(rows))[0] for rows in (train, test))
+    means = training_means(scaling)
+    scaling = prepared_scaling(blanked, settings)
+    seen, whole = (scaling.apply(some)[0] for some in (blanked, cohort))
+    told = whole, of_features(hidden, cohort, whole, scaling), training_means(scaling)
+    of = of_mofa if method == "MOFA+" else of_components
+    return of(training, new, means, seen, told, seed)
+
+
+Told = tuple[Batch, Mapping[str, torch.Tensor], Mapping[str, torch.Tensor]]
+"""All samples, which of their entries were hidden, and the means of the others."""
+
+
+def of_features(hidden: dict, cohort: MultiOmics, whole: Batch, scaling: object) -> dict:
+    """Hidden entries of the features that are kept."""
+    return {
+        name: torch.from_numpy(
+            hidden[name][:, cohort.views[name].features.get_indexer(scaling.views[name].features)]
+        )
+        for name in whole.values
+    }
+
+
+def of_poems(
+    cohort: MultiOmics, blanked: MultiOmics, hidden: dict, seed: int, name: str
+) -> Iterator[Measured]:
+    train, test = split(cohort.n_samples, seed)
+    model = fitted(cohort.take(train), seed, MODELS[name])
+    training, new = (model.preprocessing.apply(cohort.take(rows))[0] for rows in (train, test))
+    means = training_means(model.preprocessing)
+    for row, score in ROWS.items():
+        yield row, name, score(new, predicted_by(model), means)
+    if name == "POEMS":
+        yield from beside_alone(model, training, means, seed)
+    model = fitted(blanked, seed, MODELS[name])
+    seen, whole = (model.preprocessing.apply(some)[0] for some in (blanked, cohort))
+    kept = of_features(hidden, cohort, whole, model.preprocessing)
+    means = training_means(model.preprocessing)
+    yield "blanked", name, entries(whole, kept, predicted_by(model)(seen), means)
+
+
+def beside_alone(
+    model: poems.FittedPoems, training: Batch, means: Mapping[str, torch.Tensor], seed: int
+) -> Iterator[Measured]:
+    """What is explained beyond chance, over what components of a view alone explain of it."""
+    module, n_features = model.module, sum(training.n_features.values())
+    found = infer(module, training, covariance=True)
+    decided = (1.0 - found.covariance.diagonal(dim1=1, dim2=2)).clamp_min(0.0).mean(dim=0)
+    chance = {"factors": decided[: module.n_latent], "all": decided}
+    total = module.predict(found.loc, found.background, measured=training.measured)
+    parts = torch.split(module.decode_jointly(found.loc), list(training.n_features.values()), dim=1)
+    predicted = {"factors": dict(zip(training.values, parts, strict=True)), "all": total}
+    alone = {name: structure_alone(training, means, name, model.n_active, seed) for name in means}
+    for of, said in predicted.items():
+        r2 = reconstruction_r2(training, lambda _, said=said: said, means)
+        yield (
+            f"{of} / alone",
+            "POEMS",
+            {
+                name: (r2[name] - float(chance[of].sum()) / n_features) / alone[name]
+                for name in means
+                if alone[name] > LEAST_ALONE
+            },
+        )
+    yield "alone", "components", alone
+
+
+def of_components(
+    training: Batch,
+    new: Batch,
+    means: Mapping[str, torch.Tensor],
+    seen: Batch,
+    told: Told,
+    seed: int,
+) -> Iterator[Measured]:
+    """PCA and soft-impute."""
+    for row, score in ROWS.items():
+        for name, rank in (("PCA 16", 16), ("PCA, best rank", best_rank(training, score, seed))):
+            predict, _ = principal(training, rank)
+            yield row, name, score(new, predict, means)
+    imputed = imputing(training, best_shrinkage(together(training), seed))
+    for row in ("new entries", "across"):
+        yield row, "soft-impute", ROWS[row](new, imputed, means)
     values = together(seen)
     predictions = {
         "PCA 16": iterated(values, lambda S: S.where(torch.arange(len(S)) < 16, 0.0)),
         "soft-impute": iterated(values, shrunk(best_shrinkage(values, seed))),
     }
+    whole, kept, averages = told
     for name, predicted in predictions.items():
-        yield "blanked", name, entries(whole, kept, apart(predicted, seen), means)
-    if not quick:
-        yield "blanked", "MOFA+", entries(whole, kept, linear_model(seen, seed)(seen), means)
+        yield "blanked", name, entries(whole, kept, apart(predicted, seen), averages)
+
+
+def of_mofa(
+    training: Batch,
+    new: Batch,
+    means: Mapping[str, torch.Tensor],
+    seen: Batch,
+    told: Told,
+    seed: int,
+) -> Iterator[Measured]:
+    predict = linear_model(training, seed)
+    for row, score in ROWS.items():
+        yield row, "MOFA+", score(new, predict, means)
+    whole, kept, averages = told
+    yield "blanked", "MOFA+", entries(whole, kept, linear_model(seen, seed)(seen), averages)
 
 
 def entries(
@@ -250,8 +336,12 @@ def iterated(
     for _ in range(ROUNDS):
         filled = torch.where(there, values, said)
         centre = filled.mean(dim=0)
-        U, S, V = torch.linalg.svd(filled - centre, full_matrices=False)
-        said = (U * spectrum(S)) @ V + centre
+        left = filled - centre
+        # Of the samples' products: there are fewer samples than features, or not many more.
+        squares, U = torch.linalg.eigh(left @ left.T)
+        S, U = squares.flip(0).clamp_min(0.0).sqrt(), U.flip(1)
+        share = spectrum(S) / S.clamp_min(1e-6 * S[0])
+        said = (U * share) @ (U.T @ left) + centre
     return said
 
 
@@ -286,35 +376,70 @@ def fitted(cohort: MultiOmics, seed: int, settings: dict) -> poems.FittedPoems:
     return poems.fit(cohort, seed=seed, progress=False, **{"likelihood": "gaussian", **settings})
 
 
+def unit(name: str, cohort: MultiOmics, seed: int, method: str, cache: Path | None) -> pd.DataFrame:
+    """What a method says of a split of a cohort: row, method, view, r2; from the cache if there."""
+    path = None if cache is None else cache / f"{name}-{seed}-{method}.csv"
+    if path is not None and path.exists():
+        return pd.read_csv(path)
+    rows = [
+        {"cohort": name, "seed": seed, "row": row, "method": of, "view": view, "r2": r2}
+        for row, of, shares in measured(cohort, seed, method)
+        for view, r2 in shares.items()
+    ]
+    table = pd.DataFrame(rows)
+    if path is not None:
+        table.to_csv(path, index=False)
+    return table
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", default="")
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--methods", default="", help="of these alone, by comma")
+    parser.add_argument("--cache", type=Path)
     given = parser.parse_args()
-    rows = []
+    chosen = set(filter(None, given.methods.split(",")))
+    methods = [
+        name
+        for name in (*MODELS, "components", "MOFA+")
+        if (name in chosen if chosen else not given.quick or name in ("POEMS", "components"))
+    ]
+    if given.cache is not None:
+        given.cache.mkdir(parents=True, exist_ok=True)
+    found = []
     for spec, cohort in cohorts(given.data, set(filter(None, given.only.split(",")))):
         for seed in range(given.splits):
-            for row, method, shares in (
-                *of_new_samples(cohort, seed, given.quick),
-                *of_blanked_entries(cohort, seed, given.quick),
-            ):
-                rows += [
-                    {"cohort": spec.name, "seed": seed, "row": row, "method": method} | of_view
-                    for of_view in ({"view": name, "r2": r2} for name, r2 in shares.items())
-                ]
-        of_cohort = pd.DataFrame([row for row in rows if row["cohort"] == spec.name])
-        print(spec.name, by_method(of_cohort, ["row", "view"]), sep="\n", flush=True)
-        if given.out is not None:
-            pd.DataFrame(rows).to_csv(given.out, index=False)
-    table = pd.DataFrame(rows)
+            for method in methods:
+                found.append(unit(spec.name, cohort, seed, method, given.cache))
+                print(spec.name, seed, method, file=sys.stderr, flush=True)
+    if not found:
+        sys.exit("no such cohort has two views and samples enough")
+    report(pd.concat(found, ignore_index=True))
+
+
+def report(table: pd.DataFrame) -> None:
+    """Print the means, and the views in which another method is better by more than .05."""
+    alone = table["row"].str.endswith("alone")
+    told = table[~alone]
+    print(by_method(told, ["row", "cohort", "view"]))
     # Views of a cohort, then splits, then cohorts: each of these counts once.
-    of_splits = table.groupby(["row", "method", "cohort", "seed"], sort=False)["r2"].mean()
+    of_splits = told.groupby(["row", "method", "cohort", "seed"], sort=False)["r2"].mean()
     print(by_method(of_splits.reset_index(), ["row", "cohort"]))
     means = of_splits.groupby(["row", "method", "cohort"], sort=False).mean()
     print(by_method(means.reset_index(), ["row"]))
+    wide = told.pivot_table(
+        index=["row", "cohort", "view"], columns="method", values="r2", sort=False
+    )
+    others = wide.drop(columns=[*MODELS], errors="ignore")
+    behind = pd.DataFrame(
+        {"behind": others.max(axis=1) - wide["POEMS"], "of": others.idxmax(axis=1)}
+    )
+    print("behind by more than .05", behind[behind["behind"] > 0.05].round(3).to_string(), sep="\n")
+    print(table[alone].pivot_table(index=["cohort", "view"], columns="row", values="r2", sort=False)
+          .round(2).to_string())  # fmt: skip
 
 
 def by_method(table: pd.DataFrame, index: list[str]) -> str:
