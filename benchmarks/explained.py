@@ -434,10 +434,12 @@ def report(table: pd.DataFrame) -> None:
         index=["row", "cohort", "view"], columns="method", values="r2", sort=False
     )
     others = wide.drop(columns=[*MODELS], errors="ignore")
-    behind = pd.DataFrame(
-        {"behind": others.max(axis=1) - wide["POEMS"], "of": others.idxmax(axis=1)}
-    )
-    print("behind by more than .05", behind[behind["behind"] > 0.05].round(3).to_string(), sep="\n")
+    if "POEMS" in wide and others.shape[1]:
+        behind = pd.DataFrame(
+            {"behind": others.max(axis=1) - wide["POEMS"], "of": others.idxmax(axis=1)}
+        )
+        behind = behind[behind["behind"] > 0.05].round(3)
+        print("behind by more than .05", behind.to_string(), sep="\n")
     print(table[alone].pivot_table(index=["cohort", "view"], columns="row", values="r2", sort=False)
           .round(2).to_string())  # fmt: skip
 
