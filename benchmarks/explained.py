@@ -35,7 +35,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -168,11 +168,22 @@ def measured(cohort: MultiOmics, seed: int, method: str) -> Iterator[Measured]:
     seen, whole = (scaling.apply(some)[0] for some in (blanked, cohort))
     told = whole, of_features(hidden, cohort, whole, scaling), training_means(scaling)
     of = of_mofa if method == "MOFA+" else of_components
-    return of(training, new, means, seen, told, seed)
+    return of(Cut(training, new, means, seen, told, seed))
 
 
-Told = tuple[Batch, Mapping[str, torch.Tensor], Mapping[str, torch.Tensor]]
-"""All samples, which of their entries were hidden, and the means of the others."""
+@dataclass(frozen=True)
+class Cut:
+    """Samples to learn from and new ones, and means of the former; all with hidden entries.
+
+    ``told``: all samples, which of their entries were hidden, and the means of the others.
+    """
+
+    training: Batch
+    new: Batch
+    means: Mapping[str, torch.Tensor]
+    seen: Batch
+    told: tuple[Batch, Mapping[str, torch.Tensor], Mapping[str, torch.Tensor]]
+    seed: int
 
 
 def of_features(hidden: dict, cohort: MultiOmics, whole: Batch, scaling: object) -> dict:
@@ -229,45 +240,38 @@ def beside_alone(
     yield "alone", "components", alone
 
 
-def of_components(
-    training: Batch,
-    new: Batch,
-    means: Mapping[str, torch.Tensor],
-    seen: Batch,
-    told: Told,
-    seed: int,
-) -> Iterator[Measured]:
+def of_components(cut: Cut) -> Iterator[Measured]:
     """PCA and soft-impute."""
     for row, score in ROWS.items():
-        for name, rank in (("PCA 16", 16), ("PCA, best rank", best_rank(training, score, seed))):
-            predict, _ = principal(training, rank)
-            yield row, name, score(new, predict, means)
-    imputed = imputing(training, best_shrinkage(together(training), seed))
+        for name, rank in (
+            ("PCA 16", 16),
+            ("PCA, best rank", best_rank(cut.training, score, cut.seed)),
+        ):
+            predict, _ = principal(cut.training, rank)
+            yield row, name, score(cut.new, predict, cut.means)
+    imputed = imputing(cut.training, best_shrinkage(together(cut.training), cut.seed))
     for row in ("new entries", "across"):
-        yield row, "soft-impute", ROWS[row](new, imputed, means)
-    values = together(seen)
+        yield row, "soft-impute", ROWS[row](cut.new, imputed, cut.means)
+    values = together(cut.seen)
     predictions = {
         "PCA 16": iterated(values, lambda S: S.where(torch.arange(len(S)) < 16, 0.0)),
-        "soft-impute": iterated(values, shrunk(best_shrinkage(values, seed))),
+        "soft-impute": iterated(values, shrunk(best_shrinkage(values, cut.seed))),
     }
-    whole, kept, averages = told
+    whole, kept, averages = cut.told
     for name, predicted in predictions.items():
-        yield "blanked", name, entries(whole, kept, apart(predicted, seen), averages)
+        yield "blanked", name, entries(whole, kept, apart(predicted, cut.seen), averages)
 
 
-def of_mofa(
-    training: Batch,
-    new: Batch,
-    means: Mapping[str, torch.Tensor],
-    seen: Batch,
-    told: Told,
-    seed: int,
-) -> Iterator[Measured]:
-    predict = linear_model(training, seed)
+def of_mofa(cut: Cut) -> Iterator[Measured]:
+    predict = linear_model(cut.training, cut.seed)
     for row, score in ROWS.items():
-        yield row, "MOFA+", score(new, predict, means)
-    whole, kept, averages = told
-    yield "blanked", "MOFA+", entries(whole, kept, linear_model(seen, seed)(seen), averages)
+        yield row, "MOFA+", score(cut.new, predict, cut.means)
+    whole, kept, averages = cut.told
+    yield (
+        "blanked",
+        "MOFA+",
+        entries(whole, kept, linear_model(cut.seen, cut.seed)(cut.seen), averages),
+    )
 
 
 def entries(

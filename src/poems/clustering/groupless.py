@@ -23,7 +23,7 @@ Rng = np.random.Generator
 ORDER: Final[tuple[Shape, ...]] = tuple(reversed(SHAPES))
 # Cohorts of each shape to begin with, and most of one where the chance of a number is close to
 # what is asked; each step doubles them. Of 64 the standard error is a sixth of their standard
-# deviation; between fits that differ in the seed alone a separation varies by half of one
+# deviation; between fits that differ in the seed alone a separation varies by 0.6 of one
 # (docs/benchmarks.md), which no number of draws makes less.
 _FIRST: Final = 4
 _MOST: Final = 64

@@ -9,10 +9,10 @@ from poems.report.blocks import Block, Cautions, Section, SideBySide, Text
 from poems.report.sections.cautions import cautions_block
 from poems.report.sections.cohort import view_table
 from poems.report.sections.factors import closest_column
+from poems.report.sections.labels import label_sentences
 from poems.report.sections.overview import overview
 from poems.report.sections.sentences import (
     cohort_sentences,
-    label_sentences,
     survival_sentences,
 )
 from poems.report.sections.subtypes import subtype_sizes, top_markers

@@ -8,13 +8,13 @@ from dataclasses import replace
 from poems.findings import Finding
 from poems.report.blocks import Block, Fold, Section, Sentence, Sentences
 from poems.report.sections.cautions import cautions_block
+from poems.report.sections.labels import label_sentences
 from poems.report.sections.overview import overview
 from poems.report.sections.sentences import (
     cohort_sentences,
     contribution_sentences,
     factor_sentences,
     gene_set_sentences,
-    label_sentences,
     marker_sentences,
     obs_sentences,
     pair_sentences,
