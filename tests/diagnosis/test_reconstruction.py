@@ -44,8 +44,19 @@ def test_a_view_in_which_its_own_components_find_structure_is_not_called_empty()
     (check,) = failures(a=GOOD, b=drowned)
     assert "components of this view alone find structure" in check.meaning
     assert "background" in check.remedy
-    (empty,) = failures(a=GOOD, b=Explained(0.0, 0.22, 0.2, 50, alone=0.01))
-    assert "neither does PCA" in empty.meaning
+
+
+def test_a_view_in_which_nothing_is_to_be_found_is_good_to_know_and_no_failure() -> None:
+    """Also where an exact posterior follows its noise a little."""
+    for empty in (
+        Explained(0.0, 0.22, 0.2, 50, alone=0.01),
+        Explained(0.03, 0.22, 0.2, 50, alone=0.01, chance=0.02),
+    ):
+        checks = reconstruction_checks({"a": GOOD, "b": empty})
+        (check,) = (check for check in checks if check.meaning)
+        assert (check.verdict, check.view) == ("note", "b")
+        assert "neither does PCA" in check.meaning
+        assert check.remedy
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Final
 
 from torch import Tensor
 
-from poems.diagnosis.check import Check, Samples
+from poems.diagnosis.check import Check, Samples, Verdict
 from poems.findings import name_some
 from poems.nn.estimates import explained_share
 from poems.scaling.batch import Batch
@@ -30,6 +30,9 @@ FEW_SAMPLES: Final = 60
 MANY_FEATURES: Final = 1000
 # Samples of a view on which a share of its variance can be judged.
 FEWEST: Final = 10
+
+# What is asked of a view that is hardly explained, on the training samples.
+ALONE: Final = "R² of PCA of the view alone, beyond noise"
 
 _UNEXPLAINED = "the model predicts this view no better than each feature's mean"
 _LOOK = (
@@ -80,7 +83,17 @@ class Explained:
         Components of the view alone then tell whether there is anything to represent.
         """
         structure = self.structure
-        return self.model < LEAST_R2 and structure is not None and structure < LEAST_STRUCTURE
+        return self.unexplained and structure is not None and structure < LEAST_STRUCTURE
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether the mean of each feature does as well as the model."""
+        return self.model < LEAST_R2 + self.chance
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was found to be explained: by PCA of all views, nor of the view alone."""
+        return self.may_be_drowned and self.alone is not None and self.alone < LEAST_STRUCTURE
 
 
 def explained_views(
@@ -142,11 +155,12 @@ def reconstruction_checks(
 
     Examples
     --------
-    >>> noise = Explained(model=0.0, pca=0.21, noise=0.2, n_samples=50)
+    >>> noise = Explained(model=0.0, pca=0.21, noise=0.2, n_samples=50, alone=0.01)
+    >>> missed = Explained(model=0.0, pca=0.5, noise=0.2, n_samples=50)
     >>> signal = Explained(model=0.3, pca=0.5, noise=0.2, n_samples=50)
-    >>> checks = reconstruction_checks({"a": noise, "b": signal})
-    >>> [(check.view, check.quantity) for check in checks if check.verdict == "warning"]
-    [('a', 'R²')]
+    >>> checks = reconstruction_checks({"a": noise, "b": missed, "c": signal})
+    >>> [(check.view, check.verdict) for check in checks if check.meaning]
+    [('a', 'note'), ('b', 'warning')]
     """
     enough = {name: found for name, found in explained.items() if found.n_samples >= FEWEST}
     best = max((found.model for found in enough.values()), default=None)
@@ -217,7 +231,7 @@ def _view_checks(
     if structure is not None and structure >= LEAST_STRUCTURE:
         share = found.model / structure
     least = LEAST_R2 + found.chance
-    unexplained = judged and found.model < least
+    unexplained = judged and found.unexplained
     short = judged and not unexplained and share is not None and share < LEAST_OF_PCA
     if structure is None:
         meaning, remedy = _UNEXPLAINED, f"check that the view holds signal, or {_LOOK}"
@@ -233,12 +247,16 @@ def _view_checks(
         meaning = f"{_UNEXPLAINED}, though PCA finds structure in it"
         remedy = _LOOK if weighted else f"{_UNWEIGHTED}, or {_LOOK}"
     common = {"view": name, "samples": samples}
+    verdict: Verdict = "ok" if judged else "not judged"
+    if unexplained:
+        # That there is nothing to explain is no failure of the model, and good to know.
+        verdict = "note" if found.empty else "warning"
     first = Check(
         "badly-reconstructed",
         "R²",
         found.model,
         least,
-        "warning" if unexplained else "ok" if judged else "not judged",
+        verdict,
         meaning=meaning if unexplained else "",
         remedy=remedy if unexplained else "",
         **common,  # type: ignore[arg-type]
@@ -249,6 +267,8 @@ def _view_checks(
         shown = (("R² with the background", found.total),)
     if found.pca is not None:
         shown = (*shown, ("R² of PCA", found.pca), ("R² of PCA on noise", found.noise))
+    if found.alone is not None:
+        shown = (*shown, (ALONE, found.alone))
     compared_with = tuple(
         Check("badly-reconstructed", quantity, value, None, "not judged", **common)  # type: ignore[arg-type]
         for quantity, value in shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,6 +21,7 @@ from poems.diagnosis.posterior import (
 )
 from poems.diagnosis.principal import fit_principal, noise_shares, predict
 from poems.diagnosis.reconstruction import (
+    ALONE,
     Explained,
     explained_views,
     reconstruction_checks,
@@ -78,7 +79,7 @@ def diagnosed(
     explained = explained_of(fitted, training, seen, axes, principal.noise)
     explained = with_alone(fitted, training, explained)
     checks += _reconstruction(fitted, explained, principal.n_supported)
-    diagnosis = Diagnosis(superseded(checks, _newer_checks(fitted, held_out, axes)))
+    diagnosis = Diagnosis(superseded(checks, _newer_checks(fitted, held_out, axes, checks)))
     return replace(
         fitted,
         diagnosis=diagnosis,
@@ -126,7 +127,7 @@ def _diagnosed_backed(
     ]
     # Axes of some features cannot be stored as those of the model's features.
     axes = principal.axes if features is None else None
-    diagnosis = Diagnosis(superseded(checks, _newer_checks(fitted, held_out, axes)))
+    diagnosis = Diagnosis(superseded(checks, _newer_checks(fitted, held_out, axes, checks)))
     noted = _subset_findings(training, len(some), batch if features is not None else None)
     return replace(
         fitted,
@@ -162,14 +163,33 @@ def _subset_findings(
 
 
 def _newer_checks(
-    fitted: FittedPoems, held_out: Batch | None, axes: Mapping[str, Tensor] | None
+    fitted: FittedPoems,
+    held_out: Batch | None,
+    axes: Mapping[str, Tensor] | None,
+    training: Iterable[Check],
 ) -> tuple[Check, ...]:
     """How held-out samples are reconstructed, if there are any."""
     if held_out is None:
         return ()
     estimates = estimate_samples(fitted.module, held_out)
+    return _reconstruction_of_new(fitted, held_out, estimates, axes, training)
+
+
+def _reconstruction_of_new(
+    fitted: FittedPoems,
+    batch: Batch,
+    estimates: SampleEstimates,
+    axes: Mapping[str, Tensor] | None,
+    training: Iterable[Check],
+) -> tuple[Check, ...]:
+    """Judge held-out samples; what a view holds by itself was asked of the training samples."""
     noise = None if axes is None else noise_shares(axes)
-    return reconstruction_checks(explained_of(fitted, held_out, estimates, axes, noise), "held out")
+    alone = {check.view: check.value for check in training if check.quantity == ALONE}
+    explained = {
+        name: replace(found, alone=alone.get(name))
+        for name, found in explained_of(fitted, batch, estimates, axes, noise).items()
+    }
+    return reconstruction_checks(explained, "held out")
 
 
 def diagnose_tables(fitted: FittedPoems) -> Diagnosis:
@@ -199,15 +219,13 @@ def diagnose_held_out(fitted: FittedPoems, cohort: MultiOmics) -> Diagnosis:
     prepared, noticed = prepare(fitted.preprocessing, cohort)
     batch, noted = bounded(prepared, fitted.seed, "the diagnosis")
     noticed += noted
+    stored = fitted.diagnosis or diagnose_tables(fitted)
     estimates = estimate_samples(fitted.module, batch)
-    axes = fitted.principal_axes
-    noise = None if axes is None else noise_shares(axes)
     checks = [
         _seen_before(fitted, cohort),
         *_gate_checks(fitted, batch, estimates.gates, "held out"),
-        *reconstruction_checks(explained_of(fitted, batch, estimates, axes, noise), "held out"),
+        *_reconstruction_of_new(fitted, batch, estimates, fitted.principal_axes, stored.checks),
     ]
-    stored = fitted.diagnosis or diagnose_tables(fitted)
     return Diagnosis(superseded(stored.checks, checks), (*cohort.findings, *noticed))
 
 
