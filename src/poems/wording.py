@@ -120,8 +120,8 @@ def percent(share: object) -> str:
     --------
     >>> percent(0.256), percent(0.0), percent(0.002), percent(0.999), percent(None)
     ('26%', '0%', '<1%', '>99%', '–')
-    >>> percent(-0.1), percent(-0.001)
-    ('−10%', '0%')
+    >>> percent(-0.1), percent(-0.001), percent(-11.07)
+    ('−10%', '0%', '<−100%')
     """
     found = _float(share)
     if found is None or math.isinf(found):
@@ -130,8 +130,24 @@ def percent(share: object) -> str:
         return "<1%"
     if 0.995 <= found < 1:
         return ">99%"
+    if found < -1:
+        return "<−100%"
     text = f"{100 * found:.0f}%"
     return "0%" if text == "-0%" else text.replace("-", "−")
+
+
+def r_squared(value: object) -> str:
+    """Write a share of variance, of which it need only be said that it is far below 0.
+
+    A few large counts, badly predicted, make it any number there.
+
+    Examples
+    --------
+    >>> r_squared(0.256), r_squared(-0.02), r_squared(-11.07), r_squared(None)
+    ('0.26', '−0.02', '<−1', '–')
+    """
+    found = _float(value)
+    return "<−1" if found is not None and found < -1 else number(value)
 
 
 def with_unit(value: object, unit: str = "") -> str:

@@ -220,6 +220,24 @@ def test_leaving_all_factors_out_loses_what_they_explain(model: FittedPoems, pla
     assert (table.drop(index="all") > -0.01).all(axis=None)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_factor_of_counts_loses_no_more_than_all_explain(seed: int) -> None:
+    """A strong factor moves the mean of a count, and the level of a model without it is another."""
+    made = poems.simulate(
+        n_samples=150,
+        n_features={"counts": 80},
+        n_factors=2,
+        n_subtypes=1,
+        effect=(2.5, 4.0),
+        kinds={"counts": "negative_binomial"},
+        seed=seed,
+    )
+    model = poems.fit(made.cohort, likelihood={"counts": "negative_binomial"}, seed=0, **QUICK)
+    shares = variance_explained(model, made.cohort).wide()["counts"]
+    assert shares.max() == shares["all"]
+    assert shares.drop("all").sum() == pytest.approx(shares["all"], rel=0.35)
+
+
 def test_exact_latents_are_at_the_mode(planted: Any) -> None:
     """Of the very density that importance sampling integrates, where there is no background."""
     model = poems.fit(

@@ -29,6 +29,7 @@ from poems.scaling.own_scale import Kind
 from poems.scaling.sizes import column_of
 from poems.settings.parts import SIZES
 from poems.settings.schema import Settings
+from poems.wording import r_squared
 
 Arrays = dict[str, npt.NDArray[Any]]
 # How the names begin of arrays that a checkpoint has for training to go on.
@@ -125,7 +126,7 @@ class ViewSummary:
         more = "" if self.total is None else f" ({self.total:.2f} with the background)"
         share = "deviance explained" if self.own_scale else "R²"
         if self.values is not None:
-            more = f" (R² {self.values:.2f})"
+            more = f" (R² {r_squared(self.values)})"
         return (
             f"{self.name}: {self.n_features} features, {self.n_nonzero} non-zero loadings, "
             f"{share} {self.r2:.2f}{more}, mean gate where measured {self.mean_gate:.2f}"

@@ -17,6 +17,7 @@ from poems.cli.printing import (
 )
 from poems.cli.printing.diagnosis import print_diagnosis
 from poems.findings import Finding, name_some
+from poems.wording import r_squared
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,7 +75,7 @@ def _print_summary(
         {
             "features": [len(model.loadings[view]) for view in model.view_names],
             "driven": [int((model.loadings[v] != 0).any(axis=1).sum()) for v in model.view_names],
-            "R²": [decimal(model.value_r2[view]) for view in model.view_names],
+            "R²": [r_squared(model.value_r2[view]) for view in model.view_names],
             "mean weight": [decimal(weights[view]) for view in model.view_names],
         },
         index=list(model.view_names),
