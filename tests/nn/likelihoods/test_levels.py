@@ -7,9 +7,7 @@ from poems.nn.likelihoods import OwnScaleLikelihood
 from poems.nn.likelihoods.levels import fitted_level
 from poems.settings.parts import LIKELIHOODS
 
-OWN_SCALE = [
-    name for name in LIKELIHOODS if issubclass(LIKELIHOODS.find(name), OwnScaleLikelihood)
-]
+OWN_SCALE = [name for name in LIKELIHOODS if issubclass(LIKELIHOODS.find(name), OwnScaleLikelihood)]
 
 
 def drawn(name: str) -> tuple[OwnScaleLikelihood, torch.Tensor, torch.Tensor]:
