@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from poems.diagnosis.check import Check
-from poems.diagnosis.convergence import convergence_checks
+from poems.diagnosis.convergence import convergence_checks, worth_of
 from poems.training.loop import Status
 
 FALLING = [1000.0 - i for i in range(100)]
@@ -60,6 +60,20 @@ def test_who_trained_long_already_is_not_told_to_train_longer() -> None:
     assert "train twice as long (epochs=200)" in told[51]
     assert "train" not in told[50]
     assert "another seed" in told[50]
+
+
+def test_a_fall_that_is_little_of_what_the_factors_are_worth_is_the_end() -> None:
+    """0.1 nats a feature are most of what 16 % explained are worth, and little of 99 %."""
+    told = {
+        r2: convergence_checks(
+            Status.ALL_EPOCHS.value, history(FALLING), n_terms=100, kl_weight=1.0, sparse=True,
+            worth=worth_of({"rna": r2}, {"rna": 100}),
+        )[0]
+        for r2 in (-0.1, 0.0, 0.16, 0.99, 1.0)
+    }  # fmt: skip
+    assert [check.verdict for check in told.values()] == [*["warning"] * 3, "ok", "ok"]
+    assert told[0.16].threshold == told[0.0].threshold == 0.01
+    assert told[0.99].threshold == pytest.approx(0.05 * 2.303, abs=1e-3)
 
 
 def test_noise_is_not_a_fall() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Final
 
 import pandas as pd
@@ -13,6 +15,11 @@ from poems.training.loop import Status
 # Nats per feature by which the objective may still fall in the last tenth of the epochs, or in
 # the latter half of those at full strength, if these are fewer.
 STILL_FALLING: Final = 0.01
+# The same as a share of what the factors are worth in all: where they explain most of the values, a
+# hundredth of a nat is a change of the noise that nobody reads.
+STILL_GAINING: Final = 0.05
+# A share that leaves something to take the logarithm of.
+_ALL_BUT: Final = 0.999
 
 
 def convergence_checks(
@@ -23,6 +30,7 @@ def convergence_checks(
     kl_weight: float,
     sparse: bool,
     usual_epochs: int | None = None,
+    worth: float = 0.0,
 ) -> tuple[Check, ...]:
     """Judge how training ended.
 
@@ -42,6 +50,8 @@ def convergence_checks(
     usual_epochs
         Epochs of a default fit to as many samples: who trained longer than twice that is not
         told to train longer still.
+    worth
+        What the factors are worth in all, in nats per feature and sample: see :func:`worth_of`.
 
     Examples
     --------
@@ -58,8 +68,34 @@ def convergence_checks(
     if sparse and len(history) and history["spike_ramp"].iloc[-1] < 1.0:
         return (_sparsity_incomplete(history),)
     longer = usual_epochs is not None and len(history) >= 2 * usual_epochs
+    most = max(STILL_FALLING, STILL_GAINING * worth)
     return (
-        _still_falling(status, history, n_terms, kl_weight, sparse=sparse, long_already=longer),
+        _still_falling(
+            status, history, n_terms, kl_weight, most, sparse=sparse, long_already=longer
+        ),
+    )
+
+
+def worth_of(r2: Mapping[str, float], n_terms: Mapping[str, float]) -> float:
+    """Compute what factors are worth from the shares that they explain, in nats per feature.
+
+    -1/2 log(1 - R²): what a Gaussian gains in log-likelihood when its variance falls by that share.
+
+    Parameters
+    ----------
+    r2
+        View name to the share that the factors explain.
+    n_terms
+        View name to as many features as its features count for.
+
+    Examples
+    --------
+    >>> round(worth_of({"rna": 0.75, "protein": 0.0}, {"rna": 30, "protein": 10}), 2)
+    0.52
+    """
+    left = {name: 1.0 - min(max(share, 0.0), _ALL_BUT) for name, share in r2.items()}
+    return sum(-0.5 * math.log(left[name]) * n for name, n in n_terms.items()) / sum(
+        n_terms.values()
     )
 
 
@@ -103,6 +139,7 @@ def _still_falling(
     history: pd.DataFrame,
     n_terms: float,
     kl_weight: float,
+    most: float,
     *,
     sparse: bool,
     long_already: bool,
@@ -118,12 +155,12 @@ def _still_falling(
     fall = float((before.sum() - after.sum()) / span) if len(monitored) >= 2 * span else None
     # A stopping rule has seen to it already; an interrupted fit is known to be one.
     judged = status == Status.ALL_EPOCHS.value and fall is not None
-    falling = judged and fall is not None and fall > STILL_FALLING * n_terms
+    falling = judged and fall is not None and fall > most * n_terms
     return Check(
         "not-converged",
         f"fall a feature, {count(span, 'epoch')}",
         None if fall is None else fall / n_terms,
-        STILL_FALLING,
+        most,
         "warning" if falling else "ok" if judged else "not judged",
         meaning=f"the objective still fell by {fall:.0f} over the last {count(span, 'epoch')}"
         if falling

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from poems.data import MultiOmics
 from poems.diagnosis.check import Check, Diagnosis, Samples, superseded
-from poems.diagnosis.convergence import convergence_checks
+from poems.diagnosis.convergence import convergence_checks, worth_of
 from poems.diagnosis.gate import gate_checks, precision_shares
 from poems.diagnosis.loadings import factor_checks, loading_checks
 from poems.diagnosis.posterior import (
@@ -320,14 +320,15 @@ def _checks_of_tables(
         measured.numpy(),
     )
     mean_variance = variance[:, active].double().mean(dim=0).numpy()
-    weights = fitted.module.feature_weights
+    weights = {name: float(each.sum()) for name, each in fitted.module.weights_of_views().items()}
     training = convergence_checks(
         fitted.status,
         fitted.history,
-        n_terms=1 if settings.training.reduction == "mean" else float(weights.sum()),
+        n_terms=1 if settings.training.reduction == "mean" else sum(weights.values()),
         kl_weight=settings.training.kl_weight,
         sparse=sparse,
         usual_epochs=TrainingSettings().n_epochs(len(fitted.samples)),
+        worth=worth_of(dict(fitted.r2), weights),
     )
     checks = posterior_checks(
         told,
