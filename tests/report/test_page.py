@@ -6,6 +6,7 @@ import base64
 import re
 import subprocess
 import sys
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from poems.report.blocks import Cautions, Section, Sentence
 from poems.report.page import render
 from poems.report.pictures import picture
 from poems.report.sections import SECTIONS
+from poems.report.tables import Column, make_table
 
 
 @pytest.fixture(scope="module")
@@ -259,3 +261,15 @@ def test_cautions_that_are_cut_are_not_offered_in_full() -> None:
         text = render("A title", "", [section], "")
         assert "It is little." in text
         assert ("in full" in text) is bool(every)
+
+
+def test_print_says_where_it_leaves_rows_out() -> None:
+    """As many as the style sheet hides: print-only words, beside tables that it cuts alone."""
+    style = files("poems.report").joinpath("templates/report.css").read_text(encoding="utf-8")
+    (hidden,) = re.findall(r"tbody tr:nth-child\(n\+(\d+)\)", style)
+    most = int(hidden) - 1
+    for n, said in ((most, False), (most + 1, True)):
+        rows = pd.DataFrame({"name": [f"row {at}" for at in range(n)]})
+        table = make_table("t", "A table", rows, [Column("name", "Name")])
+        text = render("A title", "", [Section("cohort", "Cohort", [table], "")], "")
+        assert (f"Printed are {most} of these rows." in text) is said

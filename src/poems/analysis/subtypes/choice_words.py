@@ -194,7 +194,8 @@ def close_call(tried: Sequence[NumberTried]) -> str:
     others = close_calls(tried)
     if not others:
         return ""
-    may = f"{_listed(others[:-1])} or {others[-1]}" if len(others) > 1 else f"{others[0]}"
+    *first, last = map(str, others)
+    may = f"{', '.join(first)} or {last}" if first else last
     return (
         "The number is a close call: with another seed, or in another order, the same samples may "
         f"have another, such as {may} (poems stability fits them again)."
