@@ -43,6 +43,31 @@ def test_a_gate_on_one_view_a_sample_is_another_failure() -> None:
     assert failures(checks) == [("gate-one-view-a-sample", None)]
 
 
+@pytest.mark.parametrize(
+    ("gates", "shares", "signature"),
+    [
+        (np.tile([0.03, 0.97], (10, 1)), [0.01, 0.99], "gate-collapsed"),
+        (np.tile([[0.999, 0.001], [0.001, 0.999]], (5, 1)), [0.5, 0.5], "gate-one-view-a-sample"),
+        (np.full((10, 2), 0.5), [0.02, 0.98], "one-view-decides"),
+    ],
+)
+def test_what_the_weights_lack_is_a_note_where_exact_posteriors_hear_several_views(
+    gates: np.ndarray, shares: list[float], signature: str
+) -> None:
+    verdicts = {}
+    for told in (0.6, 0.97):
+        posterior = np.tile([1 - told, told], (10, 1))
+        # A sample of one view alone, which that tells everything, is not among them.
+        checks = gate_checks(
+            np.vstack([gates, [[1.0, 0.0]]]), np.array(shares), VIEWS,
+            posterior=np.vstack([posterior, [[1.0, 0.0]]]),
+        )  # fmt: skip
+        verdicts[told] = [(c.signature, c.verdict) for c in checks if c.meaning]
+        shown = [c.value for c in checks if c.quantity == "share of the posteriors' precision"]
+        assert shown == pytest.approx([1 - told, told])
+    assert verdicts == {0.6: [(signature, "note")], 0.97: [(signature, "warning")]}
+
+
 def test_a_sure_expert_decides_alone_whatever_the_gate_says() -> None:
     checks = gate_checks(np.full((9, 2), 0.5), np.array([0.98, 0.02]), VIEWS, "held out")
     assert failures(checks) == [("one-view-decides", "a")]

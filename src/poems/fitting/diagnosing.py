@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -69,13 +72,12 @@ def diagnosed(
         return _diagnosed_backed(fitted, training, held_out)
     means = training_means(fitted.preprocessing)
     principal = fit_principal(training, means, max(fitted.n_active, 1), fitted.seed)
-    answers = _answers(fitted, training)
+    answers, seen = _answers(fitted, training), _known(fitted, training)
     checks = [
-        *_gate_checks(fitted, training, answers.gates),
+        *_gate_checks(fitted, training, answers.gates, seen.shares),
         *_checks_of_tables(fitted, principal.n_supported, answers),
     ]
     axes = principal.axes
-    seen = _known(fitted, training)
     explained = explained_of(fitted, training, seen, axes, principal.noise)
     explained = with_alone(fitted, training, explained)
     checks += _reconstruction(fitted, explained, principal.n_supported)
@@ -119,9 +121,14 @@ def _diagnosed_backed(
     }
     explained = with_alone(fitted, batch, explained, means)
     shares = precision_shares(fitted.module, some, active_rows(fitted))
-    gates = fitted.sample_estimates.gates[torch.from_numpy(training.rows)].numpy()
+    seen = fitted.sample_estimates.rows(torch.from_numpy(training.rows))
     checks = [
-        *gate_checks(gates, None if shares is None else shares.numpy(), fitted.view_names),
+        *gate_checks(
+            seen.gates.numpy(),
+            _array(shares),
+            fitted.view_names,
+            posterior=_array(seen.shares),
+        ),
         *_checks_of_tables(fitted, principal.n_supported, _answers(fitted, some)),
         *_reconstruction(fitted, explained, principal.n_supported),
     ]
@@ -207,7 +214,12 @@ def diagnose_tables(fitted: FittedPoems) -> Diagnosis:
         for i, name in enumerate(fitted.view_names)
     }
     checks = (
-        *gate_checks(fitted.gates.to_numpy(), None, fitted.view_names),
+        *gate_checks(
+            fitted.gates.to_numpy(),
+            None,
+            fitted.view_names,
+            posterior=_array(fitted.sample_estimates.shares),
+        ),
         *_checks_of_tables(fitted, None, None),
         *reconstruction_checks(explained, widest=_widest(fitted)),
     )
@@ -223,18 +235,25 @@ def diagnose_held_out(fitted: FittedPoems, cohort: MultiOmics) -> Diagnosis:
     estimates = estimate_samples(fitted.module, batch)
     checks = [
         _seen_before(fitted, cohort),
-        *_gate_checks(fitted, batch, estimates.gates, "held out"),
+        *_gate_checks(fitted, batch, estimates.gates, estimates.shares, "held out"),
         *_reconstruction_of_new(fitted, batch, estimates, fitted.principal_axes, stored.checks),
     ]
     return Diagnosis(superseded(stored.checks, checks), (*cohort.findings, *noticed))
 
 
 def _gate_checks(
-    fitted: FittedPoems, batch: Batch, gates: Tensor, samples: Samples = "training"
+    fitted: FittedPoems,
+    batch: Batch,
+    gates: Tensor,
+    posterior: Tensor | None,
+    samples: Samples = "training",
 ) -> tuple[Check, ...]:
     shares = precision_shares(fitted.module, batch, active_rows(fitted))
-    known = None if shares is None else shares.numpy()
-    return gate_checks(gates.numpy(), known, fitted.view_names, samples)
+    return gate_checks(gates.numpy(), _array(shares), fitted.view_names, samples, _array(posterior))
+
+
+def _array(values: Tensor | None) -> npt.NDArray[np.floating[Any]] | None:
+    return None if values is None else values.numpy()
 
 
 @torch.no_grad()

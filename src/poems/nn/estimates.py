@@ -38,7 +38,7 @@ class SampleEstimates:
     unsettled: int = 0
     log_sizes: Tensor | None = None
 
-    def rows(self, rows: slice) -> SampleEstimates:
+    def rows(self, rows: slice | Tensor) -> SampleEstimates:
         """Return the estimates of some samples; how many are unsettled is known of all alone."""
         own: dict[str, Any] = {
             each.name: value[rows]
