@@ -40,10 +40,12 @@ _MANY = 64
 _ASIDE = 0.25
 # A step is tried at full length and this many times at a quarter of the length before.
 _SHORTER = 5
-# Numbers that slopes of some samples may take; samples that are taken together of however wide a
-# view, whole vectors of the decoders' kernel: each block passes over all loadings.
+# Numbers that slopes of some samples may take. Of so many features that samples would be few, the
+# loadings that are not zero are counted, for vectors of the decoders' kernel are to be whole.
 _MOST_SLOPES = 1 << 24
 _FEWEST = 32
+# Features of which a log density's last digit is more than what is enough.
+_WIDE = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,10 +126,23 @@ def infer(
 _OF_SAMPLES = ("loc", "variance", "background", "shares", "settled", "measured")
 
 
+def solved_for(model: POEMS) -> Tensor:
+    """Return the latents that anything is to be solved for, (n_used,) positions.
+
+    Of those that drive nothing the prior alone speaks; a few of them cost nothing.
+    """
+    used = model.driving() | model.background.moved_by() | (model.n_latent <= _MANY)
+    return used.nonzero()[:, 0]
+
+
 def _blocks(model: POEMS, batch: Batch, z: Tensor) -> Iterator[tuple[Batch, Tensor]]:
     """Some samples at a time, as many as have slopes that fit into memory."""
     n_features = sum(batch.n_features.values())
-    most = max(_FEWEST, _MOST_SLOPES // (n_features * model.n_latent))
+    most = max(1, _MOST_SLOPES // (n_features * model.n_latent))
+    sparse = model.sparse_decoders()
+    if most < _FEWEST and len(sparse) == len(model.views):
+        there = sum(int(torch.count_nonzero(decoder.loadings)) for _, decoder in sparse)
+        most = max(most, min(_FEWEST, _MOST_SLOPES // max(n_features, there)))
     if len(batch) <= most:
         yield batch, z
         return
@@ -175,6 +190,9 @@ def _infer(problem: _Problem, start: Tensor, steps: int, wanted: tuple[bool, boo
     final = at.copy()
     for _ in range(steps):
         direction, promised = own.step(at)
+        if at.eta.shape[1] > _WIDE:
+            # What the digits of the log density do not show is not sought.
+            settled[rows] |= promised <= torch.finfo(at.value.dtype).eps * at.value.abs()
         # Who has arrived stays, so that what is found of a sample is not up to its company.
         direction[settled[rows]] = 0.0
         at, gain = _search(own, at, direction)
@@ -217,9 +235,7 @@ class _Problem:
 
     def __init__(self, model: POEMS, batch: Batch) -> None:
         self.model = model
-        # Of latents that drive nothing the prior alone speaks, and nothing is to be solved.
-        used = model.driving() | model.background.moved_by() | (model.n_latent <= _MANY)
-        self.used = used.nonzero()[:, 0]
+        self.used = solved_for(model)
         self.background = model.background.of_latents(self.used)
         self.sizes = list(batch.n_features.values())
         self.measured = batch.measured

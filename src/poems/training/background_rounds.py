@@ -59,9 +59,7 @@ class Residuals:
         left = self.values - offset
         return left if self.complete else left.masked_fill_(~self.there, 0.0)
 
-    def centred_view(
-        self, view: int, offset: Tensor, some: slice
-    ) -> tuple[Tensor, Tensor | None]:
+    def centred_view(self, view: int, offset: Tensor, some: slice) -> tuple[Tensor, Tensor | None]:
         """Those of some features of a view, of the samples that have it, and which these lack."""
         values, lacking = self._of_views[view]
         first = self._features[view].start
