@@ -215,7 +215,7 @@ def test_latents_that_drive_nothing_change_no_answer(
         begin = start[:, places[:3]]
         expected = infer(small, batch, begin, covariance=True, moments=True)
         found = infer(padded, batch, start, covariance=True, moments=True)
-        monkeypatch.setattr("poems.nn.inference._MANY", 70)
+        monkeypatch.setattr("poems.nn.model._MANY", 70)
         of_all = infer(padded, batch, start, covariance=True, moments=True)
         monkeypatch.undo()
         assert expected.covariance is not None

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from poems.nn.background_scores import Knowledge
+from poems.nn.inferred import Inferred
 from poems.nn.likelihoods import Likelihood
 from poems.nn.model import POEMS
 from poems.nn.moments import Moments
@@ -34,8 +35,6 @@ from poems.scaling.batch import Batch
 _STEPS = 20
 _ENOUGH = 1e-4
 _NOTHING = 1e-5
-# Of more latents than these the ones that drive nothing are left out of what is solved.
-_MANY = 64
 # Samples that have arrived are put aside once they are this share of those at work.
 _ASIDE = 0.25
 # A step is tried at full length and this many times at a quarter of the length before.
@@ -46,29 +45,6 @@ _MOST_SLOPES = 1 << 24
 _FEWEST = 32
 # Features of which a log density's last digit is more than what is enough.
 _WIDE = 1 << 15
-
-
-@dataclass(frozen=True, eq=False)
-class Inferred:
-    """What is known of some samples.
-
-    ``loc`` and ``variance`` of the latents: (n_samples, n_latent); ``background``, the
-    posterior means of the background factors: (n_samples, n_background); ``shares`` of each view
-    in the precision of the latents: (n_samples, n_views), summing to 1 (0 where a view was
-    not measured); ``settled``: booleans of shape (n_samples,), false where another step
-    would still have gained; ``measured``: which views are known. If asked for, ``covariance`` of
-    latents and background factors together, (n_samples, n_latent + n_background, n_latent +
-    n_background), and their ``moments``.
-    """
-
-    loc: Tensor
-    variance: Tensor
-    background: Tensor
-    shares: Tensor
-    settled: Tensor
-    measured: Tensor
-    covariance: Tensor | None = None
-    moments: Moments | None = None
 
 
 @torch.no_grad()
@@ -107,32 +83,10 @@ def infer(
     torch.Size([3, 2])
     """
     z = model.encode(batch).posterior.mean if start is None else start
-    parts: list[Inferred] = []
-    sums: Moments | None = None
-    for part, own in _blocks(model, batch, z):
-        found = _infer(_Problem(model, part), own, steps, (covariance, moments))
-        if found.moments is not None:
-            # Of wide views one block's take as much memory as the loadings.
-            sums = found.moments if sums is None else sums.add(found.moments)
-        parts.append(replace(found, moments=None))
-    covariances = [part.covariance for part in parts if part.covariance is not None]
-    return Inferred(
-        **{name: torch.cat([getattr(part, name) for part in parts]) for name in _OF_SAMPLES},
-        covariance=torch.cat(covariances) if covariances else None,
-        moments=sums,
+    return Inferred.together(
+        _infer(_Problem(model, part), own, steps, (covariance, moments))
+        for part, own in _blocks(model, batch, z)
     )
-
-
-_OF_SAMPLES = ("loc", "variance", "background", "shares", "settled", "measured")
-
-
-def solved_for(model: POEMS) -> Tensor:
-    """Return the latents that anything is to be solved for, (n_used,) positions.
-
-    Of those that drive nothing the prior alone speaks; a few of them cost nothing.
-    """
-    used = model.driving() | model.background.moved_by() | (model.n_latent <= _MANY)
-    return used.nonzero()[:, 0]
 
 
 def _blocks(model: POEMS, batch: Batch, z: Tensor) -> Iterator[tuple[Batch, Tensor]]:
@@ -235,7 +189,7 @@ class _Problem:
 
     def __init__(self, model: POEMS, batch: Batch) -> None:
         self.model = model
-        self.used = solved_for(model)
+        self.used = model.solved_for()
         self.background = model.background.of_latents(self.used)
         self.sizes = list(batch.n_features.values())
         self.measured = batch.measured

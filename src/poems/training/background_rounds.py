@@ -11,7 +11,7 @@ from torch import Tensor
 
 from poems.nn.background import Background
 from poems.nn.background_scores import conditional_scores
-from poems.nn.inference import Inferred
+from poems.nn.inferred import Inferred
 from poems.scaling.batch import Batch
 from poems.training.starts.linear import principal_scores
 
@@ -350,7 +350,8 @@ def update_view(residuals: Residuals, state: State, view: int, rows: slice) -> T
     whole = residuals.weights[rows].double().sum()
     state.alpha[view] = (1.0 / (effects / whole + axes.square() @ (left / whole))).float()
     state.uncertainty[view] = ((axes * of_axes) @ axes.T).float()
-    return (in_errors / whole).float()
+    told: Tensor = (in_errors / whole).float()
+    return told
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:

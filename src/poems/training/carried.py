@@ -20,7 +20,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from poems.nn.inference import Inferred, infer, solved_for
+from poems.nn.inference import infer
+from poems.nn.inferred import Inferred
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
 from poems.training.background_rounds import Residuals, State, relearn
@@ -143,7 +144,7 @@ def _near(at: tuple[int, int], which: int, stride: int) -> Iterator[tuple[int, i
 def _left(model: POEMS, batch: Batch, z: Tensor, view: int) -> _Left:
     """Predict a view of some samples from their other views."""
     # Latents that drive nothing add nothing, and there may be many of them.
-    used, sizes = solved_for(model), list(model.background.sizes)
+    used, sizes = model.solved_for(), list(model.background.sizes)
     background, K = model.background.of_latents(used), len(used)
     measured = batch.measured.clone()
     measured[:, view] = False
