@@ -157,7 +157,8 @@ def fit(path: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
         setattr(module, name, outer)
 
     def mark(phase: str) -> None:
-        print(f"{phase}: {seconds.get(phase, 0):.0f} s, peak {peak():.2f} GB", file=sys.stderr)
+        own = f"{seconds.get(phase, 0):.0f} s, {cpu.get(phase, 0):.0f} s of processor time"
+        print(f"{phase}: {own}, peak {peak():.2f} GB", file=sys.stderr)
 
     timed(poems, "read", "open")
     timed(fitting, "prepare_fit", "preprocess")
@@ -171,9 +172,9 @@ def fit(path: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
     cohort = poems.read(path, backed=True)
     model = poems.fit(cohort, progress=False, profile=profile, **options)
     parts = profile.table()
-    start = time.monotonic()
+    start, start_cpu = time.monotonic(), time.process_time()
     write_run(out, model, cohort, find_subtypes(model, seed=0))
-    seconds["write"] = time.monotonic() - start
+    seconds["write"], cpu["write"] = time.monotonic() - start, time.process_time() - start_cpu
     mark("write")
     seconds["total"] = time.monotonic() - began
     seconds["epoch"] = seconds["train"] / len(model.history)

@@ -196,6 +196,89 @@ def test_latents_that_no_feature_depends_on_stay_at_the_prior() -> None:
     torch.testing.assert_close(found.variance[:, 2], torch.ones(6), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("prior", ["normal", "mixture"])
+@pytest.mark.parametrize("with_background", [False, True])
+def test_latents_that_drive_nothing_change_no_answer(
+    with_background: bool, prior: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(3):
+        small = a_model(3, seed=seed, prior=prior)
+        # Where a posterior has kinks, rounding decides at which of them the steps end.
+        linear(small, seed=seed)
+        if with_background:
+            a_background(small, seed=seed)
+        if prior == "mixture":
+            small.prior.loc.normal_()
+            small.prior.variance.uniform_(0.5, 2.0)
+        padded, places = padded_with_idle(small, 70, seed=seed)
+        batch, start = samples(9, seed=seed), torch.randn(9, 70)
+        begin = start[:, places[:3]]
+        expected = infer(small, batch, begin, covariance=True, moments=True)
+        found = infer(padded, batch, start, covariance=True, moments=True)
+        monkeypatch.setattr("poems.nn.model._MANY", 70)
+        of_all = infer(padded, batch, start, covariance=True, moments=True)
+        monkeypatch.undo()
+        assert expected.covariance is not None
+        assert expected.moments is not None
+        for other in (found, of_all):
+            assert other.covariance is not None
+            assert other.moments is not None
+            idle = torch.ones(70, dtype=torch.bool).index_fill(0, places[:3], 0)
+            if prior == "normal":
+                assert (other.loc[:, idle] == 0).all()
+                assert (other.variance[:, idle] == 1).all()
+            assert bool((other.covariance[:, :70][:, idle][:, :, places] == 0).all())
+            for mine, theirs in (
+                (other.loc[:, places[:3]], expected.loc),
+                (other.variance[:, places[:3]], expected.variance),
+                (other.background, expected.background),
+                (other.shares, expected.shares),
+                (other.covariance[:, places[:, None], places], expected.covariance),
+                (other.moments.scatter[:, places[:, None], places], expected.moments.scatter),
+                (other.moments.slopes[:, places], expected.moments.slopes),
+                (other.moments.spread, expected.moments.spread),
+            ):
+                torch.testing.assert_close(mine, theirs, rtol=2e-3, atol=2e-3)
+        for name in ("loc", "variance", "covariance"):
+            mine, theirs = getattr(found, name), getattr(of_all, name)
+            torch.testing.assert_close(mine, theirs, rtol=2e-3, atol=2e-3)
+
+
+def padded_with_idle(small: POEMS, n_latent: int, *, seed: int) -> tuple[POEMS, Tensor]:
+    """Return the model among latents that drive nothing, and where its (z, b) are in those."""
+    places = torch.randperm(n_latent, generator=torch.Generator().manual_seed(seed))
+    places = places[: small.n_latent].sort().values
+    settings = Settings().updated(
+        n_latent=n_latent, prior="mixture" if small.prior.learns else "normal"
+    )
+    model = POEMS({name: torch.ones(size) for name, size in SIZES.items()}, settings).eval()
+    model.likelihoods = small.likelihoods
+    for (_, mine), (_, theirs) in zip(
+        model.sparse_decoders(), small.sparse_decoders(), strict=True
+    ):
+        mine.normalise = theirs.normalise
+        with torch.no_grad():
+            for name in ("heads", "bias"):
+                getattr(mine, name).copy_(getattr(theirs, name))
+            mine.mixing[:, places] = theirs.mixing
+            mine.loadings.zero_()
+            mine.loadings[:, places] = theirs.loadings
+    if small.prior.learns:
+        for name in ("loc", "variance"):
+            getattr(model.prior, name)[:, places] = getattr(small.prior, name)
+        model.prior.log_weights.copy_(small.prior.log_weights)
+    own, dense = small.background, Background(list(SIZES.values()), 0, n_latent)
+    places_of_y = torch.cat([places, n_latent + torch.arange(own.n_background)])
+    if own.n_background:
+        dense = Background(list(SIZES.values()), own.n_background, n_latent)
+        for name in ("loadings", "offset", "precision", "carried"):
+            setattr(dense, name, getattr(own, name))
+        dense.weak[:, places], dense.moments[places] = own.weak, own.moments
+        dense.uncertainty[:, places_of_y[:, None], places_of_y] = own.uncertainty
+    model.background = dense
+    return model, places_of_y
+
+
 @pytest.mark.parametrize("decoder", ["sparse", "dense"])
 @pytest.mark.parametrize("kernel", ["sparse", "blockwise"])
 def test_slopes_are_the_derivatives_of_the_predictions(decoder: str, kernel: str) -> None:

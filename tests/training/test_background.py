@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -100,6 +102,25 @@ def with_a_factor(seed: int, *, weak: float, n: int = 150) -> tuple[POEMS, Batch
     parts = dict(zip(SIZES, torch.split(values, list(SIZES.values()), dim=1), strict=True))
     measured = torch.ones(n, 2, dtype=torch.bool)
     return model, Batch(parts, dict.fromkeys(SIZES), measured), effects
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_features_and_samples_in_blocks_give_what_they_give_at_once(
+    missing: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch, _ = with_a_factor(0, weak=0.2)
+    batch = replace(batch, observed=planted(0, missing=missing)[0].observed)
+    expected, background = fit_background(model, batch, 4), model.background
+    # A few features, and as many samples as count for the kernel of a wide view.
+    monkeypatch.setattr("poems.training.background_rounds._MOST_EFFECTS", 100)
+    monkeypatch.setattr("poems.nn.inference._MOST_SLOPES", 32 * sum(SIZES.values()))
+    found = fit_background(model, batch, 4)
+    for name in ("loc", "variance", "background", "shares"):
+        mine, theirs = getattr(found, name), getattr(expected, name)
+        torch.testing.assert_close(mine, theirs, rtol=1e-2, atol=1e-2)
+    for name in ("loadings", "weak", "offset", "precision", "uncertainty", "carried"):
+        mine, theirs = getattr(model.background, name), getattr(background, name)
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-3)
 
 
 def test_small_effects_of_a_factor_are_its_own_and_not_the_background_s() -> None:

@@ -81,6 +81,23 @@ class Background(nn.Module):
         added = torch.addmm(self.offset, scores, self.loadings.T)
         return added if z is None else added.addmm_(z, self.weak.T)
 
+    def moved_by(self) -> Tensor:
+        """Which latents have effects here, or doubt of any: booleans of shape (n_latent,)."""
+        doubt = self.uncertainty[:, : self.n_latent].flatten(2)
+        return (self.weak != 0).any(dim=0) | (doubt != 0).any(dim=2).any(dim=0)
+
+    def of_latents(self, latents: Tensor) -> Background:
+        """Return the same for some of the latents, at these positions; the others drop out."""
+        if len(latents) == self.n_latent:
+            return self
+        made = Background(self.sizes, self.n_background, len(latents))
+        for name in ("loadings", "offset", "precision", "carried"):
+            setattr(made, name, getattr(self, name))
+        there = torch.cat([latents, self.n_latent + torch.arange(self.n_background)])
+        made.weak, made.moments = self.weak[:, latents], self.moments[latents]
+        made.uncertainty = self.uncertainty[:, there[:, None], there]
+        return made
+
     def shares(self, view: int) -> Tensor:
         """Return what a view has of each of (z, b) that others tell, (n_latent + n_background,)."""
         counts = torch.tensor([self.n_latent, self.n_background])

@@ -344,16 +344,21 @@ def _predicts_as_usual(decoder: SparseDecoder) -> bool:
 def _decode_jointly(sparse: Sequence[SparseDecoder], z: Tensor, turns: Turns) -> Tensor:
     return decode(
         z,
-        torch.cat([decoder.loadings for decoder in sparse]),
+        _joined([decoder.loadings for decoder in sparse]),
         torch.stack([decoder.mixing for decoder in sparse]),
-        torch.cat([decoder.heads for decoder in sparse]),
-        torch.cat([decoder.bias for decoder in sparse]),
+        _joined([decoder.heads for decoder in sparse]),
+        _joined([decoder.bias for decoder in sparse]),
         [len(decoder.loadings) for decoder in sparse],
         kernel=sparse[0].kernel,
         turns=turns,
         dropout=sparse[0].dropout if sparse[0].training else 0.0,
         norms=(_MIXING_NORM, _HEAD_NORM) if sparse[0].normalise else None,
     )
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """Put them one after the other; one alone, which may be large, is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 DecoderFactory = Callable[[int, int, ModelSettings, SparsitySettings], Decoder]

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from poems.nn.background_scores import Knowledge
+from poems.nn.inferred import Inferred
 from poems.nn.likelihoods import Likelihood
 from poems.nn.model import POEMS
 from poems.nn.moments import Moments
@@ -38,31 +39,12 @@ _NOTHING = 1e-5
 _ASIDE = 0.25
 # A step is tried at full length and this many times at a quarter of the length before.
 _SHORTER = 5
-# Numbers that slopes of some samples may take.
+# Numbers that slopes of some samples may take. Of so many features that samples would be few, the
+# loadings that are not zero are counted, for vectors of the decoders' kernel are to be whole.
 _MOST_SLOPES = 1 << 24
-
-
-@dataclass(frozen=True, eq=False)
-class Inferred:
-    """What is known of some samples.
-
-    ``loc`` and ``variance`` of the latents: (n_samples, n_latent); ``background``, the
-    posterior means of the background factors: (n_samples, n_background); ``shares`` of each view
-    in the precision of the latents: (n_samples, n_views), summing to 1 (0 where a view was
-    not measured); ``settled``: booleans of shape (n_samples,), false where another step
-    would still have gained; ``measured``: which views are known. If asked for, ``covariance`` of
-    latents and background factors together, (n_samples, n_latent + n_background, n_latent +
-    n_background), and their ``moments``.
-    """
-
-    loc: Tensor
-    variance: Tensor
-    background: Tensor
-    shares: Tensor
-    settled: Tensor
-    measured: Tensor
-    covariance: Tensor | None = None
-    moments: Moments | None = None
+_FEWEST = 32
+# Features of which a log density's last digit is more than what is enough.
+_WIDE = 1 << 15
 
 
 @torch.no_grad()
@@ -101,28 +83,20 @@ def infer(
     torch.Size([3, 2])
     """
     z = model.encode(batch).posterior.mean if start is None else start
-    parts = [
+    return Inferred.together(
         _infer(_Problem(model, part), own, steps, (covariance, moments))
         for part, own in _blocks(model, batch, z)
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    covariances = [part.covariance for part in parts if part.covariance is not None]
-    sums = [part.moments for part in parts if part.moments is not None]
-    return Inferred(
-        **{name: torch.cat([getattr(part, name) for part in parts]) for name in _OF_SAMPLES},
-        covariance=torch.cat(covariances) if covariances else None,
-        moments=Moments.together(sums) if sums else None,
     )
-
-
-_OF_SAMPLES = ("loc", "variance", "background", "shares", "settled", "measured")
 
 
 def _blocks(model: POEMS, batch: Batch, z: Tensor) -> Iterator[tuple[Batch, Tensor]]:
     """Some samples at a time, as many as have slopes that fit into memory."""
     n_features = sum(batch.n_features.values())
     most = max(1, _MOST_SLOPES // (n_features * model.n_latent))
+    sparse = model.sparse_decoders()
+    if most < _FEWEST and len(sparse) == len(model.views):
+        there = sum(int(torch.count_nonzero(decoder.loadings)) for _, decoder in sparse)
+        most = max(most, min(_FEWEST, _MOST_SLOPES // max(n_features, there)))
     if len(batch) <= most:
         yield batch, z
         return
@@ -170,6 +144,9 @@ def _infer(problem: _Problem, start: Tensor, steps: int, wanted: tuple[bool, boo
     final = at.copy()
     for _ in range(steps):
         direction, promised = own.step(at)
+        if at.eta.shape[1] > _WIDE:
+            # What the digits of the log density do not show is not sought.
+            settled[rows] |= promised <= torch.finfo(at.value.dtype).eps * at.value.abs()
         # Who has arrived stays, so that what is found of a sample is not up to its company.
         direction[settled[rows]] = 0.0
         at, gain = _search(own, at, direction)
@@ -211,7 +188,9 @@ class _Problem:
     """The samples' log density, its slope and its curvature."""
 
     def __init__(self, model: POEMS, batch: Batch) -> None:
-        self.model, self.background = model, model.background
+        self.model = model
+        self.used = model.solved_for()
+        self.background = model.background.of_latents(self.used)
         self.sizes = list(batch.n_features.values())
         self.measured = batch.measured
         self.there = batch.entries()
@@ -246,6 +225,11 @@ class _Problem:
         taken._shifts = None if self._shifts is None else self._shifts[rows]
         return taken
 
+    def _of_used(self, of_latents: Tensor) -> Tensor:
+        """Return the columns of latents that drive anything."""
+        every = len(self.used) == of_latents.shape[1]
+        return of_latents if every else of_latents[:, self.used]
+
     def at(self, z: Tensor) -> _Point:
         """Return what follows from z, (n_samples, n_latent); log densities up to a constant."""
         eta = self.model.decode_jointly(z)
@@ -257,20 +241,22 @@ class _Problem:
             value = value + own.sum(dim=1)
         if not self.background.n_background:
             nothing = torch.zeros_like(eta)
-            return _Point(z, value, z.new_zeros(len(z), 0), nothing, eta, torch.zeros_like(z))
+            pull = z.new_zeros(len(z), len(self.used))
+            return _Point(z, value, z.new_zeros(len(z), 0), nothing, eta, pull)
+        own_z = self._of_used(z)
         left = (self.x - eta).sub_(self.background.offset)
-        left = left.addmm_(z, self.background.weak.T, alpha=-1.0)
+        left = left.addmm_(own_z, self.background.weak.T, alpha=-1.0)
         if not self._complete:
             left.masked_fill_(~self.there, 0.0)
         if own is not None:
             left = left.where(self._dense, 0.0)
-        doubt = self.knowledge.along(self.knowledge.doubt, z)
+        doubt = self.knowledge.along(self.knowledge.doubt, own_z)
         told = left @ self._told - doubt
-        pull, told = torch.split(told, [z.shape[1], self.background.n_background], dim=1)
+        pull, told = torch.split(told, [len(self.used), self.background.n_background], dim=1)
         b = self.knowledge.solve(told[:, None])[:, 0]
         # Differences of large sums decide whether a step gains.
         squares = (left.square() @ self._precision[:, None])[:, 0].double()
-        squares += (doubt[:, : z.shape[1]].double() * z.double()).sum(dim=1)
+        squares += (doubt[:, : len(self.used)].double() * own_z.double()).sum(dim=1)
         explained = (told.double() * b.double()).sum(dim=1)
         return _Point(z, value - 0.5 * (squares - explained).to(z.dtype), b, left, eta, pull)
 
@@ -308,7 +294,13 @@ class _Problem:
         """Return the step of Fisher scoring and by how much it promises to gain, in nats."""
         normal = self._normal_equations(at, slope=True, moments=False)
         step = torch.linalg.solve(normal.precision, normal.slope)
-        return step.to(at.z.dtype), 0.5 * (step * normal.slope).sum(dim=1).to(at.z.dtype)
+        promised = 0.5 * (step * normal.slope).sum(dim=1).to(at.z.dtype)
+        if len(self.used) == at.z.shape[1]:
+            return step.to(at.z.dtype), promised
+        loc, of_prior = self.model.prior.quadratic(at.z)
+        whole = (loc - at.z).index_fill(1, self.used, 0.0)
+        promised += 0.5 * (of_prior * whole.square()).sum(dim=1)
+        return whole.index_copy(1, self.used, step.to(at.z.dtype)), promised
 
     def posterior(self, at: _Point, settled: Tensor, covariance: bool, moments: bool) -> Inferred:
         """Return the Gaussian about the mode."""
@@ -324,11 +316,20 @@ class _Problem:
                 [torch.cat([own, -added.mT], dim=2), torch.cat([-added, of_b], dim=2)], dim=1
             )
         told, sums = normal.told, None
+        K, n_background = at.z.shape[1], self.background.n_background
+        places = torch.cat([self.used, K + torch.arange(n_background)])
         if whole is not None and moments:
             sums = Moments.of(normal.slopes, whole, self.measured, self.there, self.sizes)
+            sums = sums.wider(places, K + n_background)
+        variance = self.model.prior.quadratic(at.z)[1].reciprocal()
+        variance[:, self.used] = own.diagonal(dim1=1, dim2=2)
+        if covariance and whole is not None and len(self.used) < K:
+            wide = torch.diag_embed(torch.cat([variance, at.b], dim=1))
+            wide[:, places[:, None], places] = whole
+            whole = wide
         return Inferred(
             loc=at.z,
-            variance=own.diagonal(dim1=1, dim2=2),
+            variance=variance,
             background=at.b,
             # A sample of which no view tells anything has shares of 0.
             shares=told / told.sum(dim=1, keepdim=True).clamp_min(1e-12),
@@ -340,7 +341,7 @@ class _Problem:
 
     def _normal_equations(self, at: _Point, *, slope: bool, moments: bool) -> _Normal:
         """Linearise the decoders where the samples are; all of them if moments are wanted."""
-        z, G, K = at.z, self.background.joint, at.z.shape[1]
+        z, G, K = at.z, self.background.joint, len(self.used)
         information = torch.split(self._information(at), self.sizes, dim=1)
         score = torch.split(self._score(at), self.sizes, dim=1) if slope else None
         # J' D J of the decoders' slopes, and J' D G, G the dense effects of z and b.
@@ -356,7 +357,9 @@ class _Problem:
                 continue
             slopes = self.model.decoder(i).packed_slopes(z)
             # Which loadings are not zero is asked once.
-            slopes = replace(slopes, pairs=self.pairs.setdefault(i, slopes.pairs))
+            if i not in self.pairs:
+                self.pairs[i] = slopes.pairs.among(self.used)
+            slopes = replace(slopes, pairs=self.pairs[i])
             weighted = slopes.weighted(known)
             own = slopes.gram(weighted)
             told.append(own.diagonal(dim1=1, dim2=2).sum(dim=1))
@@ -371,11 +374,11 @@ class _Problem:
         of_latents = mixed + self.knowledge.each(self.knowledge.of_latents)
         coupling = of_latents[:, :, K:]
         loc, of_prior = self.model.prior.quadratic(z)
-        gain += of_prior * (loc - z) - (coupling @ at.b[:, :, None])[:, :, 0]
+        gain += self._of_used(of_prior * (loc - z)) - (coupling @ at.b[:, :, None])[:, :, 0]
         precision = (sparse + mixed[:, :, :K].mT + of_latents[:, :, :K]).double()
         # What the background may explain as well tells nothing of z.
         precision -= self.knowledge.solve(coupling).double() @ coupling.mT.double()
-        precision.diagonal(dim1=1, dim2=2).add_(of_prior)
+        precision.diagonal(dim1=1, dim2=2).add_(self._of_used(of_prior))
         by_views = torch.stack(told, dim=1)
         by_views = by_views + self.knowledge.each(self.knowledge.by_views).sum(dim=2)
         return _Normal(precision, gain.double(), coupling, by_views, linear)
@@ -385,8 +388,8 @@ class _Problem:
 class _Normal:
     """Normal equations of z, the background averaged over.
 
-    ``precision`` (n_samples, n_latent, n_latent) and ``slope`` (n_samples, n_latent), double;
-    ``coupling`` with the background, (n_samples, n_latent, n_background); what each view adds to
+    ``precision`` (n_samples, n_used, n_used) and ``slope`` (n_samples, n_used), double;
+    ``coupling`` with the background, (n_samples, n_used, n_background); what each view adds to
     the precision's trace, ``told``: (n_samples, n_views); the decoders' ``slopes``.
     """
 

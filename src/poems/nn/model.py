@@ -21,6 +21,9 @@ from poems.scaling.batch import Batch
 from poems.settings.parts import DECODERS, FUSIONS, GATES, LIKELIHOODS, PRIORS
 from poems.settings.schema import Settings
 
+# Of more latents than these the ones that drive nothing are left out of what is solved.
+_MANY = 64
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -113,6 +116,14 @@ class POEMS(nn.Module):
         if not used:
             return torch.ones(self.n_latent, dtype=torch.bool)
         return torch.stack(used).any(dim=0)
+
+    def solved_for(self) -> Tensor:
+        """Return the latents that anything is to be solved for, (n_used,) positions.
+
+        Of those that drive nothing the prior alone speaks; a few of them cost nothing.
+        """
+        used = self.driving() | self.background.moved_by() | (self.n_latent <= _MANY)
+        return used.nonzero()[:, 0]
 
     @torch.no_grad()
     def drop_factors(self, fewest: int) -> int:

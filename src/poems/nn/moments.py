@@ -55,12 +55,19 @@ class Moments:
             spread.append(seen.spread(covariance[:, :n_latent, :n_latent], width))
         return cls(scatter, torch.cat(along), torch.cat(spread))
 
-    @classmethod
-    def together(cls, parts: Sequence[Moments]) -> Moments:
-        """Return the sums over several blocks of samples."""
-        return cls(
-            *(
-                torch.stack([getattr(part, name) for part in parts]).sum(dim=0)
-                for name in ("scatter", "slopes", "spread")
-            )
-        )
+    def wider(self, places: Tensor, width: int) -> Moments:
+        """Return them for more y, (width,), of which these are at some places; zero elsewhere."""
+        if len(places) == width:
+            return self
+        scatter = self.scatter.new_zeros(len(self.scatter), width, width)
+        scatter[:, places[:, None], places] = self.scatter
+        slopes = self.slopes.new_zeros(len(self.slopes), width)
+        slopes[:, places] = self.slopes
+        return Moments(scatter, slopes, self.spread)
+
+    def add(self, others: Moments) -> Moments:
+        """Count in the sums over other samples, in place."""
+        self.scatter.add_(others.scatter)
+        self.slopes.add_(others.slopes)
+        self.spread.add_(others.spread)
+        return self

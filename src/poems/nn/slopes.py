@@ -24,6 +24,10 @@ class Pairs:
     factors: Tensor
     n_latent: int
 
+    def among(self, factors: Tensor) -> Pairs:
+        """Return them by the place of each factor among some, (n_some,), which hold all of them."""
+        return Pairs(self.features, torch.searchsorted(factors, self.factors), len(factors))
+
     @cached_property
     def driven(self) -> tuple[Tensor, Tensor]:
         """The features that depend on any factor, and which of these each pair's is."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from poems.nn.background import Background
 from poems.nn.background_scores import conditional_scores
-from poems.nn.inference import Inferred
+from poems.nn.inferred import Inferred
 from poems.scaling.batch import Batch
 from poems.training.starts.linear import principal_scores
 
@@ -21,6 +21,8 @@ _NOTHING = 0.1
 _WEAK_SHARE = 0.1
 # Steps for loadings of a view with missing entries in each round; one is exact without.
 _STEPS_WITH_GAPS = 3
+# Numbers that effects on some features may take.
+_MOST_EFFECTS = 1 << 22
 # The noise's prior: degrees of freedom, and its scale as a share of the feature's variance.
 _NOISE_DF, _NOISE_SHARE = 3.0, 0.5
 
@@ -57,11 +59,15 @@ class Residuals:
         left = self.values - offset
         return left if self.complete else left.masked_fill_(~self.there, 0.0)
 
-    def centred_view(self, view: int, offset: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Those of one view, of the samples that have it, and which entries these lack, if any."""
+    def centred_view(self, view: int, offset: Tensor, some: slice) -> tuple[Tensor, Tensor | None]:
+        """Those of some features of a view, of the samples that have it, and which these lack."""
         values, lacking = self._of_views[view]
-        left = values - offset[self._features[view]]
-        return left if lacking is None else left.masked_fill_(lacking, 0.0), lacking
+        first = self._features[view].start
+        own = slice(some.start - first, some.stop - first)
+        left = values[:, own] - offset[some]
+        if lacking is None:
+            return left, None
+        return left.masked_fill_(lacking[:, own], 0.0), lacking[:, own]
 
     def rows(self, view: int) -> Tensor | None:
         """Which samples a view was measured on, booleans of shape (n_samples,); None for all."""
@@ -302,43 +308,50 @@ def update_view(residuals: Residuals, state: State, view: int, rows: slice) -> T
     values, vectors = torch.linalg.eigh(root[:, None] * (moments + of_scores) * root)
     # Of a matrix of squares: below 0 by rounding alone.
     values, axes = values.clamp_min(0.0), root[:, None] * vectors
-    tau, counts = (1.0 / state.noise[rows]).double()[:, None], residuals.counts[rows].double()
-    slopes = state.slopes[rows].double()
-    shrunk = 1.0 / (1.0 + tau * values)
-    target, lacking = residuals.centred_view(view, state.offset)
-    if lacking is not None:
-        share = (counts / len(scores))[:, None]
-        loadings = state.loadings[rows].double()
-        for _ in range(_STEPS_WITH_GAPS):
+    # Weighted sums over the features, some of them at a time.
+    effects, left, of_axes, in_errors = values.new_zeros(4, len(values))
+    step = max(1, _MOST_EFFECTS // len(values))
+    for first in range(rows.start, rows.stop, step):
+        some = slice(first, min(first + step, rows.stop))
+        tau, counts = (1.0 / state.noise[some]).double()[:, None], residuals.counts[some].double()
+        slopes = state.slopes[some].double()
+        shrunk = 1.0 / (1.0 + tau * values)
+        target, lacking = residuals.centred_view(view, state.offset, some)
+        if lacking is not None:
+            share = (counts / len(scores))[:, None]
+            loadings = state.loadings[some].double()
+            for _ in range(_STEPS_WITH_GAPS):
+                error = (target - scores @ loadings.float().T).masked_fill_(lacking, 0.0)
+                moved = share * (loadings @ of_scores) + slopes
+                slope = tau * ((error.T @ scores).double() - moved)
+                slope -= state.alpha[view].double() * loadings
+                loadings = loadings + (slope @ axes) * shrunk @ axes.T
             error = (target - scores @ loadings.float().T).masked_fill_(lacking, 0.0)
-            moved = share * (loadings @ of_scores) + slopes
-            slope = tau * ((error.T @ scores).double() - moved)
-            slope -= state.alpha[view].double() * loadings
-            loadings = loadings + (slope @ axes) * shrunk @ axes.T
-        error = (target - scores @ loadings.float().T).masked_fill_(lacking, 0.0)
-        squares = error.square().sum(dim=0).double()
-        squares += ((share * (loadings @ of_scores) + 2.0 * slopes) * loadings).sum(dim=1)
-        squares += share[:, 0] * (shrunk @ values)
-    else:
-        along = ((target.T @ scores).double() - slopes) @ axes
-        coefficients = tau * along * shrunk
-        loadings = coefficients @ axes.T
-        # Of the errors, without another pass over the entries: the axes make moments diagonal.
-        squares = target.square().sum(dim=0).double()
-        squares += ((coefficients * values - 2.0 * along) * coefficients).sum(dim=1)
-        squares += shrunk @ values
-    squares += state.spread[rows].double()
-    prior = _NOISE_DF * _NOISE_SHARE * residuals.variance[rows].double()
-    noise = (squares + prior) / (counts + _NOISE_DF + 2.0)
-    dtype = state.noise.dtype
-    state.loadings[rows] = loadings.to(dtype)
-    weights = residuals.weights[rows].double()
-    variance = _mean(loadings.square(), weights) + axes.square() @ _mean(shrunk, weights)
-    state.alpha[view] = (1.0 / variance).to(dtype)
-    state.noise[rows] = noise.to(dtype)
-    of_axes = (weights[:, None] * shrunk / noise[:, None]).sum(dim=0)
-    state.uncertainty[view] = ((axes * of_axes) @ axes.T).to(dtype)
-    return _mean(tau * counts[:, None] * loadings.square(), weights).to(dtype)
+            squares = error.square().sum(dim=0).double()
+            squares += ((share * (loadings @ of_scores) + 2.0 * slopes) * loadings).sum(dim=1)
+            squares += share[:, 0] * (shrunk @ values)
+        else:
+            along = ((target.T @ scores).double() - slopes) @ axes
+            coefficients = tau * along * shrunk
+            loadings = coefficients @ axes.T
+            # Of the errors, without another pass over the entries: the axes make moments diagonal.
+            squares = target.square().sum(dim=0).double()
+            squares += ((coefficients * values - 2.0 * along) * coefficients).sum(dim=1)
+            squares += shrunk @ values
+        squares += state.spread[some].double()
+        prior = _NOISE_DF * _NOISE_SHARE * residuals.variance[some].double()
+        noise = (squares + prior) / (counts + _NOISE_DF + 2.0)
+        state.loadings[some], state.noise[some] = loadings.float(), noise.float()
+        weights = residuals.weights[some].double()[:, None]
+        effects += (weights * loadings.square()).sum(dim=0)
+        left += (weights * shrunk).sum(dim=0)
+        of_axes += (weights * shrunk / noise[:, None]).sum(dim=0)
+        in_errors += (weights * (tau * counts[:, None] * loadings.square())).sum(dim=0)
+    whole = residuals.weights[rows].double().sum()
+    state.alpha[view] = (1.0 / (effects / whole + axes.square() @ (left / whole))).float()
+    state.uncertainty[view] = ((axes * of_axes) @ axes.T).float()
+    told: Tensor = (in_errors / whole).float()
+    return told
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:

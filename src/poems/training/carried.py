@@ -20,7 +20,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from poems.nn.inference import Inferred, infer
+from poems.nn.inference import infer
+from poems.nn.inferred import Inferred
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
 from poems.training.background_rounds import Residuals, State, relearn
@@ -142,7 +143,9 @@ def _near(at: tuple[int, int], which: int, stride: int) -> Iterator[tuple[int, i
 
 def _left(model: POEMS, batch: Batch, z: Tensor, view: int) -> _Left:
     """Predict a view of some samples from their other views."""
-    background, sizes, K = model.background, list(model.background.sizes), model.n_latent
+    # Latents that drive nothing add nothing, and there may be many of them.
+    used, sizes = model.solved_for(), list(model.background.sizes)
+    background, K = model.background.of_latents(used), len(used)
     measured = batch.measured.clone()
     measured[:, view] = False
     found = infer(model, replace(batch, measured=measured), z, steps=_STEPS, covariance=True)
@@ -150,12 +153,16 @@ def _left(model: POEMS, batch: Batch, z: Tensor, view: int) -> _Left:
     width = sizes[view]
     some = torch.arange(0, width, -(-width // _MOST_FEATURES))
     G = torch.split(background.joint, sizes)[view][some]
-    axes = model.decoder(view).packed_slopes(found.loc).of(some) + G[:, :K]
-    B, covariance = G[:, K:], found.covariance
-    z_part = (axes @ found.loc[:, :, None])[:, :, 0]
+    slopes = model.decoder(view).packed_slopes(found.loc)
+    axes = replace(slopes, pairs=slopes.pairs.among(used)).of(some) + G[:, :K]
+    B, covariance, z = G[:, K:], found.covariance, found.loc
+    if model.n_latent > K:
+        there = torch.cat([used, model.n_latent + torch.arange(background.n_background)])
+        covariance, z = covariance[:, there][:, :, there], z[:, used]
+    z_part = (axes @ z[:, :, None])[:, :, 0]
     b_part = found.background @ B.T
     own = torch.split(1.0 / background.precision, sizes)[view][some]
-    y = torch.cat([found.loc, found.background], dim=1)
+    y = torch.cat([z, found.background], dim=1)
     squares = y[:, :, None] * y[:, None, :] + covariance
     weights = torch.split(model.feature_weights, sizes)[view]
     doubt = torch.einsum("nab,ab->n", squares, background.uncertainty[view]) / weights.sum()
