@@ -10,7 +10,7 @@ import pytest
 from command_line import poems_elsewhere
 
 HUGE = "5e12345678901"
-QUICK = ["--epochs", 5, "--n-subtypes", 2, "-q"]
+QUICK = ["--epochs", 5, "--n-subtypes", 2, "--no-analysis", "-q"]
 
 
 @pytest.fixture

@@ -94,6 +94,7 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(
         *["fit", simulated / "view1.csv.gz", "--out", tmp_path / "run", "--quiet"],
         *["--config", config, "--preset", "paper", "--epochs", "3", "--no-density-ratio"],
         *["--encoder-layers", "8,8", "--lambda-spike", "none", "--n-subtypes", "2"],
+        "--no-analysis",
     )
     assert code == 0
     settings = poems.load(tmp_path / "run" / "model.poems").settings
@@ -104,7 +105,7 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(
     assert (
         poems_here(
             *["fit", simulated / "view1.csv.gz", "--out", tmp_path / "again", "-q"],
-            *["--config", tmp_path / "run" / "settings.toml"],
+            *["--config", tmp_path / "run" / "settings.toml", "--no-analysis"],
         )
         == 0
     )
@@ -289,7 +290,7 @@ def test_a_clean_fit_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     simulate = ["--n-samples", 72, "--n-features", 40, "--n-views", 2, "--n-factors", 3]
     simulate += ["--density", 0.2, "--effect", 1, 2]
     assert poems_here("simulate", "--out", tmp_path / "sim", *simulate) == 0
-    options = ["--epochs", 80, "--batch-size", 24, "--n-latent", 6, "--seed", 1]
+    options = ["--epochs", 80, "--batch-size", 24, "--n-latent", 6, "--seed", 1, "--no-analysis"]
     tables = [tmp_path / "sim" / f"view{i}.csv.gz" for i in (1, 2)]
     assert poems_here("fit", *tables, "--out", tmp_path / "run", *options) == 0
     assert "Diagnosis: no failure signature" in capsys.readouterr().out
@@ -487,15 +488,13 @@ def test_many_notes_are_counted_and_warnings_never(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_keeps_the_best_state_so_far(
-    simulated: Path, tmp_path: Path, request_to_end: signal.Signals
-) -> None:
+def test_ctrl_c_keeps_the_best_state_so_far(simulated: Path, tmp_path: Path) -> None:
+    """In a process of its own; other signals: ``runs/test_resume_and_verify.py``."""
     process = subprocess.Popen(
         [
             *[sys.executable, "-m", "poems", "fit", str(simulated / "view1.csv.gz")],
             *["--out", str(tmp_path / "run"), "--epochs", "100000", "--stopping", "none"],
-            "--no-analysis",
+            *["--no-analysis", "--n-subtypes", "2"],
         ],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -505,9 +504,9 @@ def test_ctrl_c_keeps_the_best_state_so_far(
     assert process.stderr is not None
     assert "1/100000" in process.stderr.readline()
     time.sleep(0.3)
-    process.send_signal(request_to_end)
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 128 + request_to_end, err
+    assert process.returncode == 128 + signal.SIGINT, err
     assert "Interrupted" in out
     assert "interrupted: training ended after epoch" in err
     assert json.loads((tmp_path / "run" / "run.json").read_text())["complete"] is True
@@ -581,7 +580,7 @@ def test_single_views_may_have_features_in_rows(
 def test_subtypes_of_few_samples_are_pointed_out(
     simulated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fit = ["fit", simulated / "view1.csv.gz", "--out", tmp_path / "run", *QUICK]
+    fit = ["fit", simulated / "view1.csv.gz", "--out", tmp_path / "run", *QUICK, "--no-analysis"]
     assert poems_here(*fit, "--n-subtypes", 40) == 0
     assert "fewer than 3 samples" in " ".join(capsys.readouterr().out.split())
     assert poems_here(*fit, "--overwrite") == 0
@@ -614,7 +613,7 @@ def test_subtypes_can_be_the_components_of_the_mixture_prior(
     assert "leave out --n-subtypes" in capsys.readouterr().err.replace("\n", " ")
     assert not (tmp_path / "run").exists()
 
-    assert poems_here(*fit, "--prior", "mixture", "--epochs", 5) == 0
+    assert poems_here(*fit, "--prior", "mixture", "--epochs", 5, "--no-analysis") == 0
     components = pd.read_csv(tmp_path / "run" / "components.csv", index_col=0)
     subtypes = pd.read_csv(tmp_path / "run" / "subtypes.csv", index_col=0)
     together = components["component"].groupby(subtypes["subtype"]).nunique()
@@ -624,7 +623,7 @@ def test_subtypes_can_be_the_components_of_the_mixture_prior(
     projected = pd.read_csv(tmp_path / "new" / "components.csv", index_col=0)
     assert projected["component"].equals(components["component"])
 
-    assert poems_here(*fit[:4], "--epochs", 5, "--overwrite") == 0
+    assert poems_here(*fit[:4], "--epochs", 5, "--overwrite", "--no-analysis") == 0
     assert not (tmp_path / "run" / "components.csv").exists()
     assert poems_here(*project, "--overwrite") == 0
     assert not (tmp_path / "new" / "components.csv").exists()

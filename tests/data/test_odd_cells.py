@@ -44,6 +44,9 @@ def words(share: str) -> Callable[[float], str]:
         ("−{}", "put '-' in its place"),
         ("'{}", "Take out the quotation"),
         ('="{}"', "Take out the quotation"),
+        ("{}±0.1", "without their errors"),
+        ("${}", "without signs before or within them"),
+        ("\u0661{}", "write 0 to 9"),
     ],
 )
 def test_the_remedy_is_that_of_what_the_cells_hold(cell: str, remedy: str) -> None:

@@ -325,3 +325,33 @@ def test_a_run_of_workbooks_is_read_again_as_it_was(tmp_path: Path) -> None:
     others = tables_of_run(run)
     assert others is not None
     assert not len(others.read().obs.columns)
+
+
+def edited(path: Path, old: bytes, new: bytes) -> Path:
+    """Change the XML of the first sheet."""
+    with zipfile.ZipFile(path) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    assert old in parts[sheet]
+    parts[sheet] = parts[sheet].replace(old, new, 1)
+    with zipfile.ZipFile(path, "w") as book:
+        for name, content in parts.items():
+            book.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (b'<row r="3"', b'<row r="99999999999"', "row 99999999999 .* beyond 1048576 rows"),
+        (b'<row r="3"', b'<row r="2"', "row 2 .* numbered twice"),
+        (b'r="C2"', b'r="B2"', "row 2 .* numbered twice"),
+        (b'r="C2"', b'r="A2"', "backwards"),
+    ],
+)
+def test_rows_and_cells_out_of_their_order_are_refused(
+    tmp_path: Path, old: bytes, new: bytes, text: str
+) -> None:
+    path = edited(write(tmp_path / "a.xlsx", PLAIN), old, new)
+    with pytest.raises(ReadError, match=text):
+        read(path)

@@ -73,7 +73,8 @@ def test_the_fit_is_that_in_memory(source: Path, settings: dict[str, Any]) -> No
     )
 
 
-@pytest.mark.parametrize("settings", SETTINGS)
+# The posterior asks for the prior and for what is on disk, not for how training went.
+@pytest.mark.parametrize("settings", [SETTINGS[at] for at in (0, 2, 4)])
 def test_exact_posteriors_are_those_in_memory(source: Path, settings: dict[str, Any]) -> None:
     """To a small part of what is not known: rounding moves modes along the kinks of relu."""
     with open_backed(source) as cohort:

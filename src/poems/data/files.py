@@ -25,6 +25,7 @@ _MEMORY_EACH = 6
 # Bytes of which it is asked whether every other one is zero.
 _HEAD = 64
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_UTF32_MARKS = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 
 
 def existing_file(path: Path) -> Path:
@@ -110,6 +111,8 @@ def read_text(path: Path) -> str:
     """
     data = _unpacked(path, _bytes(existing_file(path)))
     _check_is_text(path, data)
+    if data.startswith(_UTF32_MARKS):
+        raise ReadError(f"{path} is encoded as UTF-32; save it as UTF-8")
     if data.startswith(_UTF16_MARKS) or _is_utf16(data):
         raise ReadError(f"{path} is encoded as UTF-16; save it as UTF-8")
     try:
@@ -149,6 +152,8 @@ def _check_is_text(path: Path, data: bytes) -> None:
                 f"{path} is an Excel workbook, not text; name it .xlsx, or export the sheet as CSV"
             )
         raise ReadError(f"{path} is a zip archive or an Excel workbook; export the table as CSV")
+    if data.startswith(_GZIP_MAGIC):
+        raise ReadError(f"{path} is packed with gzip twice; unpack it once")
     for magic, name in _PACKED.items():
         if data.startswith(magic):
             raise ReadError(f"{path} is packed with {name}; unpack it, or pack it with gzip (.gz)")

@@ -38,6 +38,18 @@ _CAUSES: Final = (
         "Take out the quotation or equality marks, which make text of numbers in a spreadsheet",
     ),
     (
+        re.compile(r"[+-]?(?=[0-9.]*[^\x00-\x7f])[\d.]+"),
+        "Digits of other scripts, or of full width, are not read: write 0 to 9",
+    ),
+    (
+        re.compile(rf"{_NUMBER}\s*(±|\+/-)\s*{_NUMBER}"),
+        "Write the values alone, without their errors",
+    ),
+    (
+        re.compile(rf"[$€£¥~≈]\s*{_NUMBER}|[0-9]+(_[0-9]+)+"),
+        "Write the numbers alone, without signs before or within them",
+    ),
+    (
         re.compile(rf"{_NUMBER}\s*[A-Za-zµμ°][\w/^%µμ°.-]*"),
         "Write the numbers alone, without units; these may stand in the names of the features",
     ),

@@ -166,3 +166,15 @@ def test_times_that_are_all_alike_are_told_of() -> None:
     event = pd.Series([0, 1] * 15, samples, name="event")
     found = read_outcome(pd.Series(7.0, samples, name="time"), event, samples).findings
     assert "survival-one-time" in [each.code for each in found]
+
+
+def test_of_an_event_by_value_what_is_not_understood_as_none_is_named() -> None:
+    event = column("dead", "alive")
+    event.iloc[[1, 3, 5]] = ["gone", -9, "lost"]
+    outcome = read_outcome(DAYS, event, NAMES, event_value="dead")
+    (finding,) = outcome.findings
+    assert finding.severity == "warning"
+    assert finding.items == ("s1", "s3", "s5")
+    assert "'gone' (1), '-9' (1), 'lost' (1)" in finding.message
+    # Of two values the other one means that there was none, whatever it is called.
+    assert read_outcome(DAYS, column("Ill", "well"), NAMES, event_value="ill").findings == ()

@@ -79,3 +79,7 @@ def test_columns_of_one_name_are_kept_apart() -> None:
     obs = pd.DataFrame(np.column_stack([np.linspace(0, 1, N), np.ones(N)]), columns=["x", "x"])
     columns, findings = sort_columns(obs)
     assert len(columns) == len(findings) == 1
+
+
+def test_numbers_too_large_to_square_are_not_tested() -> None:
+    assert sorted_out([1e300, *(np.arange(1, 30) ** 0.5)]) == "numbers beyond 3.4e38"

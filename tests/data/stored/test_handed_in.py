@@ -122,3 +122,11 @@ def test_an_index_just_beyond_a_matrix_is_damage(beyond: int, kind: str) -> None
     checked_sparse([1.0, 2.0], [0, 2], [0, 1, 2, 2], (3, 3), "m", kind)
     with pytest.raises(ReadError, match="number is beyond its 3"):
         checked_sparse([1.0, 2.0], [0, beyond], [0, 1, 2, 2], (3, 3), "m", kind)
+
+
+@pytest.mark.parametrize("kind", ["c8", "S8", "V4", "M8[s]"])
+def test_values_that_are_no_numbers_are_refused(kind: str) -> None:
+    data = table(dense())
+    data.layers["odd"] = np.zeros(data.shape, kind)
+    with pytest.raises(DataError, match=r"layer 'odd' holds values of type .*, not numbers"):
+        poems.read({"v": data}, layer={"v": "odd"})

@@ -14,6 +14,7 @@ from hdf5_files import dense, read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import poems
 from poems import DataError, ReadError
 
 both_ways = pytest.mark.parametrize("backed", [False, True], ids=["memory", "backed"])
@@ -124,3 +125,16 @@ def test_a_table_larger_than_memory_is_refused_with_the_estimate(
     monkeypatch.setattr("poems.data.stored.memory.memory_left", lambda: 100)
     with pytest.raises(ReadError, match=r"a\.parquet of 12 samples and 6 features takes"):
         read({"a": path}, False)
+
+
+def test_a_table_is_refused_that_memory_cannot_hold_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "rna.parquet"
+    pd.DataFrame(np.zeros((1000, 20)), [f"s{i}" for i in range(1000)]).rename(
+        columns=str
+    ).to_parquet(path)
+    # Room for the values, not for what they are copied to on the way.
+    monkeypatch.setattr("poems.data.stored.memory.memory_left", lambda: 1000 * 20 * 30)
+    with pytest.raises(ReadError, match="leave the values in the file"):
+        poems.read({"rna": path})

@@ -139,3 +139,19 @@ def test_a_table_of_features_in_rows_is_no_clinical_table(tmp_path: Path) -> Non
     path = written(series(TABLE), tmp_path, "a.txt")
     with pytest.raises(ReadError, match="features in rows"):
         poems.read({"rna": TABLE}, obs=path)
+
+
+@pytest.mark.parametrize("first", ["# 1.2", "#2.0", ""])
+def test_what_is_named_as_a_gct_file_begins_as_one(tmp_path: Path, first: str) -> None:
+    lines = gct(TABLE).split("\n")
+    text = "\n".join([first, *lines[1:]] if first else lines[2:])
+    with pytest.raises(ReadError, match="named as a GCT file"):
+        poems.read({"rna": written(text, tmp_path, "rna.gct")})
+
+
+@pytest.mark.parametrize("mark", [";", ",", "\t"])
+def test_excel_is_told_what_separates_fields_and_so_are_we(tmp_path: Path, mark: str) -> None:
+    path = written(f"sep={mark}\n{TABLE.to_csv(sep=mark)}", tmp_path, "rna.csv")
+    cohort = poems.read({"rna": path})
+    np.testing.assert_allclose(cohort["rna"].values, TABLE, rtol=1e-6)
+    assert "declared-delimiter" in {each.code for each in cohort.findings}

@@ -204,6 +204,8 @@ def test_semicolons_are_read_and_told(tmp_path):
         ("rna.csv", "sample,g1,g2\ns1,1,2\ns2,1\ns3,1\n", "2 lines do not fit"),
         ("rna.csv", b"sample,g1\ns1,1\ns\xe9,2\n", r"not UTF-8 text: byte 0xe9 on line 3"),
         ("rna.csv", PLAIN.encode("utf-16"), "encoded as UTF-16; save it as UTF-8"),
+        ("rna.csv", PLAIN.encode("utf-32"), "encoded as UTF-32; save it as UTF-8"),
+        ("rna.csv.gz", gzip.compress(gzip.compress(PLAIN.encode())), "packed with gzip twice"),
         ("rna.csv", b"sample,g1\ns1,\x001\n", "zero byte on line 2"),
         ("rna.csv", b"PK\x03\x04 and more", "zip archive or an Excel workbook"),
         (

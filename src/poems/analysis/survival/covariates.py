@@ -99,7 +99,7 @@ def covariate_terms(
     ------
     DataError
         If a column is not there, or cannot be used (constant, identifiers, dates, too few
-        values). The text says why.
+        values, numbers too large). The text says why.
 
     Examples
     --------

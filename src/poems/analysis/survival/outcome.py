@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
@@ -86,7 +87,8 @@ def read_outcome(
         Samples to read.
     event_value
         The value of ``event`` that means that it was seen, compared as text; every other known
-        value means that it was not. By default values are understood as above.
+        value means that it was not, of which the findings name those that are not understood so.
+        By default values are understood as above.
     fewest
         Events needed.
 
@@ -212,7 +214,7 @@ def _as_durations(wrong: pd.Series) -> str:
     if all(map(_WITH_UNIT.fullmatch, texts)):
         return "write the numbers alone, all in one unit"
     if all(map(_COMMA.fullmatch, texts)):
-        return "write decimals with a point"
+        return "write decimals with a point, and thousands without a comma"
     return "give a column of durations"
 
 
@@ -241,7 +243,7 @@ def _events(
                 f"no sample has the value '{event_value}' in the event column '{column.name}'; "
                 f"there are {_some_values(column[known])}"
             )
-        return np.array(codes, dtype=np.float64), []
+        return np.array(codes, dtype=np.float64), _counted_as_censored(column, texts, wanted)
     meanings = {text: _meaning(text) for text in set(texts) - {""}}
     strange = {text for text, meaning in meanings.items() if meaning is None}
     if strange:
@@ -265,6 +267,26 @@ def _events(
         )
     codes = [np.nan if (code := meanings.get(text)) is None else code for text in texts]
     return np.array(codes, dtype=np.float64), findings
+
+
+def _counted_as_censored(column: pd.Series, texts: list[str], wanted: str) -> list[Finding]:
+    """Warn of values beside the event's, and beside those that mean none, that count as none.
+
+    Where two values are all that there are, the other one means that there was no event.
+    """
+    others = {text for text in texts if text not in ("", wanted)}
+    doubtful = {text for text in others if _meaning(text) != 0.0} if len(others) > 1 else set()
+    if not doubtful:
+        return []
+    of = [text in doubtful for text in texts]
+    shown = Counter(str(value) for value in column[of])
+    text = (
+        f"values of the event column '{column.name}' that are not the event's and were taken to "
+        f"mean that there was none: {name_some((f'{v!r} ({n})' for v, n in shown.items()), 5)}. "
+        "Leave the cell empty where it is not known whether there was one"
+    )
+    items = tuple(map(str, column.index[of]))
+    return [Finding("warning", "survival-other-events", text, items=items)]
 
 
 def _is_number(value: object) -> bool:

@@ -111,6 +111,8 @@ def _sort_out(name: str, column: pd.Series) -> ObsColumn | str:
     if pd.api.types.is_datetime64_any_dtype(values) or _are_dates(known):
         return "dates"
     numeric = pd.api.types.is_numeric_dtype(values)
+    if numeric and (known.astype(float).abs() > np.finfo(np.float32).max).any():
+        return "numbers beyond 3.4e38"  # their squares are beyond all numbers
     if _are_identifiers(name, known, numeric):
         return "identifiers"
     if numeric and n_different > 2:

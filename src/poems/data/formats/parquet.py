@@ -12,6 +12,10 @@ from poems.findings import Finding
 if TYPE_CHECKING:
     from poems.data.disk.stores import OpenStore
 
+# Bytes that a value takes at most: in the process that parses, handed over, as a DataFrame, and as
+# what is checked.
+_MEMORY_EACH = 40
+
 # What reads is imported when it does: whether a path is there is said before.
 
 
@@ -23,7 +27,8 @@ def read_table(path: Path) -> Contents:
     from poems.data.stored.parquet_file import open_file
 
     file = open_file(path)
-    require_memory((file.n_rows, len(file.schema.names)), str(path))
+    shape = file.n_rows, len(file.schema.names)
+    require_memory(shape, str(path), bytes_each=_MEMORY_EACH)
     frame = file.frame()
     if isinstance(frame.index, pd.RangeIndex) and frame.shape[1] > 1:
         first = frame.columns[0]

@@ -30,7 +30,8 @@ _SURE: Final = frozenset(
      "featurename", "featuretype", "gccontent", "percentagegccontent", "kegg", "keggid",
      "hmdb", "hmdbid", "pubchem", "pubchemid", "inchikey", "chebiid", "casnumber",
      "sequencelength", "molweightkda", "qvalue", "pvalue", "adjpval", "logfc", "basemean",
-     "compoundname", "retentiontime")
+     "compoundname", "retentiontime", "padj", "fdr", "log2fc", "log2foldchange", "foldchange",
+     "lfcse", "adjustedpvalue", "pval", "qval")
 )  # fmt: skip
 # Columns of features, and words that may as well name a sample: their values have to agree.
 _DOUBTFUL: Final = frozenset(

@@ -12,7 +12,7 @@ from poems.data.naming.excel_dates import date_remedy
 from poems.data.numeric import MISSING_TOKENS
 from poems.errors import DataError
 from poems.files.text_numbers import NUMBER
-from poems.findings import Finding, count, name_some
+from poems.findings import Finding, Severity, count, name_some
 
 _LONGEST_VIEW_NAME = 100
 _NOT_ON_WINDOWS = re.compile(r'[<>:"|?*]')
@@ -27,6 +27,9 @@ _TWO_PARTS = re.compile(r"[0-9]+\.[0-9]")
 _UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp"})
 _NEARLY_ALL = 0.9
 _SOME = 0.1
+_FEWEST_TO_TELL = 3
+_SEPARATOR = re.compile(r"[-._\s/:–—]")
+_BY_DESIGN = 0.4
 
 
 def clean_names(
@@ -34,7 +37,7 @@ def clean_names(
 ) -> tuple[pd.Index, tuple[Finding, ...]]:
     """Return names as stripped strings, with findings on what is assumed or wrong.
 
-    Duplicates, and samples named by measured values, are findings of severity
+    Duplicates, and samples or features named by measured values, are findings of severity
     ``"error"``, so that all problems of a cohort can be told at once.
 
     Parameters
@@ -60,7 +63,11 @@ def clean_names(
     clean = pd.Index([text.strip() for text in texts], dtype=object)
     place = "row (the columns" if in_header else "column (the index"
     remedy = f"put the sample names in the first {place} of a DataFrame)"
-    numbers = _decimal_names(clean, where, remedy) if kind == "sample" else None
+    numbers = None
+    if kind == "sample":
+        numbers = _decimal_names(clean, where, remedy)
+    elif kind == "feature":
+        numbers = _measured_names(clean, where, in_header)
     if numbers is not None and numbers.severity == "error":
         return clean, (numbers,)  # whether the values are unique names is no question then
     unnamed = [
@@ -83,6 +90,7 @@ def clean_names(
         )
         findings.append(Finding("note", "blanks-removed", text, items=tuple(padded)))
     findings += _unseen(clean, kind, where)
+    findings += _alike(clean, kind, where) if kind != "column" else []
     repeated = tuple(clean[clean.duplicated()].unique())
     if repeated:
         text = (
@@ -151,6 +159,34 @@ def _decimal_names(names: pd.Index, where: str, remedy: str) -> Finding | None:
     return Finding("error", "sample-names-are-numbers", text, items=tuple(decimals))
 
 
+def _measured_names(names: pd.Index, where: str, in_header: bool) -> Finding | None:
+    """Say if features are named by values, as of a table without a header.
+
+    Masses and shifts name features, too. They are never negative, which is an error therefore, and
+    mostly in order; otherwise it is a warning.
+    """
+    texts = [name for name in names if name]
+    if len(texts) < _FEWEST_TO_TELL or not all(map(NUMBER.fullmatch, texts)):
+        return None
+    decimals = [name for name in texts if not _WHOLE.fullmatch(name)]
+    values = pd.Series([float(text) for text in texts])
+    ordered = values.is_monotonic_increasing or values.is_monotonic_decreasing
+    if len(decimals) <= _SOME * len(texts) or ordered:
+        return None
+    place = "row" if in_header else "column"
+    text = (
+        f"{where}: where feature names are expected there are numbers ({name_some(decimals)}), "
+        f"probably the values of a sample; put the feature names in the first {place}"
+    )
+    if (values < 0).any():
+        return Finding("error", "feature-names-are-numbers", text, items=tuple(decimals))
+    text = (
+        f"{where}: the features are named by decimal numbers ({name_some(decimals)}); if these are "
+        f"the values of a sample, put the feature names in the first {place}"
+    )
+    return Finding("warning", "feature-names-are-numbers", text, items=tuple(decimals))
+
+
 def _unseen(names: pd.Index, kind: str, where: str) -> list[Finding]:
     """Say which names hold a line break, or another character that nobody sees in them."""
     if "".join(names).isprintable():
@@ -168,6 +204,36 @@ def _unseen(names: pd.Index, kind: str, where: str) -> list[Finding]:
         "best, so that the name matches no other without it: take it out, unless it is meant"
     )
     return [Finding("warning", "unseen-in-names", text, items=found)]
+
+
+def _alike(names: pd.Index, kind: str, where: str) -> list[Finding]:
+    """Say which names of one table differ only by case, the form of letters, or a separator.
+
+    Separators tell features apart; upper and lower case may, too (the precursor hsa-mir-1 and the
+    mature hsa-miR-1), so that of features it is a note.
+    """
+    keys = names.str.casefold()
+    if not "".join(names).isascii():
+        keys = pd.Index([unicodedata.normalize("NFKC", key) for key in keys], dtype=object)
+    if kind == "sample":
+        keys = keys.str.replace(_SEPARATOR, "-", regex=True)
+    if keys.is_unique:
+        return []
+    groups = pd.Series(names.to_numpy(), keys)[keys.duplicated(keep=False)].groupby(level=0)
+    found = [each for _, each in groups.unique().items() if len(each) > 1]
+    # Where most do so they are named by design.
+    if not found or sum(map(len, found)) >= _BY_DESIGN * len(names):
+        return []
+    shown = name_some((" = ".join(f"{name!a}" for name in each) for each in found), 5)
+    differ = "case, the Unicode form of letters" + (" or a separator" if kind == "sample" else "")
+    text = (
+        f"{where}: {count(len(found), f'{kind} has', f'{kind}s have')} several names that differ "
+        f"only by {differ}, and would count as different ones: {shown}. If they are the same, keep "
+        "one"
+    )
+    items = tuple(name for each in found for name in each)
+    severity: Severity = "warning" if kind == "sample" else "note"
+    return [Finding(severity, "names-alike", text, items=items)]
 
 
 def _leaked(names: pd.Index) -> str:

@@ -31,7 +31,8 @@ _OF_SAMPLES: Final = frozenset(
      "cluster", "diagnosis", "status", "event", "os", "ostime", "osstatus", "osmonths", "osevent",
      "osdays", "pfs", "pfi", "dfs", "dss", "vitalstatus", "survival", "survivaltime", "daystodeath",
      "daystolastfollowup", "followup", "phenotype", "condition", "treatment", "target", "outcome",
-     "response", "patientid", "sampleid", "bmi")
+     "response", "patientid", "sampleid", "bmi", "dead", "death", "deceased", "race", "ethnicity",
+     "tumorstage", "tumourstage", "ytrue")
 )  # fmt: skip
 _HALF, _BY_DESIGN = 0.5, 0.4
 _COPY: Final = re.compile(r"(.+)\.[1-9]")

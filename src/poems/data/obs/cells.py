@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -62,7 +63,7 @@ class CleanColumn:
     padded
         Words around which blanks were removed, with how often each occurs.
     alike
-        Words that differ only by upper and lower case, in groups.
+        Words that differ only by upper and lower case or by the form of letters, in groups.
     """
 
     values: pd.Series
@@ -121,13 +122,13 @@ def clean_column(column: pd.Series, *, typed: bool = False) -> CleanColumn:
 
 
 def _alike(values: pd.Series) -> tuple[tuple[str, ...], ...]:
-    """Return the words of classes that differ only by upper and lower case, in groups."""
+    """Return the words of classes that differ only by case, or the form of letters, in groups."""
     words = [each for each in values.unique() if isinstance(each, str)]
     if 2 * len(words) > values.notna().sum():
         return ()  # no classes: most samples have a word of their own
     groups: dict[str, list[str]] = {}
     for word in words:
-        groups.setdefault(word.casefold(), []).append(word)
+        groups.setdefault(unicodedata.normalize("NFKC", word).casefold(), []).append(word)
     return tuple(tuple(each) for each in groups.values() if len(each) > 1)
 
 

@@ -118,8 +118,10 @@ def _findings(found: list[tuple[str, CleanColumn]]) -> Iterator[Finding]:
 
 def _alike(name: str, groups: tuple[tuple[str, ...], ...]) -> Finding:
     shown = name_some((" = ".join(map(shorten, group)) for group in groups), _MOST_SHOWN)
+    by_case = all(len({word.casefold() for word in group}) == 1 for group in groups)
+    by = "upper and lower case" if by_case else "the Unicode form of letters, or by case"
     text = (
-        f"obs column '{name}' has values that differ only by upper and lower case, and count as "
+        f"obs column '{name}' has values that differ only by {by}, and count as "
         f"different ones: {shown}. If they are one, write them alike"
     )
     return Finding("warning", "obs-near-words", text, items=(name,))

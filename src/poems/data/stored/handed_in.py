@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from poems.data.layers import chosen
 from poems.data.stored.compressed import checked_sparse
+from poems.errors import DataError
 
 
 def anndata_values(data: Any, where: str, layer: str | None = None) -> npt.NDArray[Any]:
@@ -29,6 +30,11 @@ def anndata_values(data: Any, where: str, layer: str | None = None) -> npt.NDArr
         _checked(whole.X if name is None else whole.layers[name], f"{where}, {place}")
     found = _checked(data.X if name is None else data.layers[name], f"{where}, {place}")
     dense: npt.NDArray[Any] = found.toarray() if hasattr(found, "toarray") else np.asarray(found)
+    if dense.dtype.kind not in "fiubO":  # of objects each cell is looked at
+        raise DataError(
+            f"{where}, {place} holds values of type {dense.dtype}, not numbers; write it again as "
+            "floating-point numbers"
+        )
     return dense
 
 

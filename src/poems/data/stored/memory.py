@@ -10,7 +10,12 @@ from poems.errors import ReadError
 _BYTES_EACH = 16
 
 
-def require_memory(shape: tuple[int, int], where: str, available: int | None = None) -> None:
+def require_memory(
+    shape: tuple[int, int],
+    where: str,
+    available: int | None = None,
+    bytes_each: int = _BYTES_EACH,
+) -> None:
     """Refuse a table that cannot be held in memory.
 
     Parameters
@@ -22,6 +27,8 @@ def require_memory(shape: tuple[int, int], where: str, available: int | None = N
     available
         Bytes; by default what the system says is left. Where it does not say,
         nothing is refused.
+    bytes_each
+        What a value takes while it is read.
 
     Raises
     ------
@@ -36,7 +43,7 @@ def require_memory(shape: tuple[int, int], where: str, available: int | None = N
     poems.errors.ReadError: X of 1000000 samples and 100000 features takes 1600 GB of memory, ...
     """
     left = memory_left() if available is None else available
-    needed = shape[0] * shape[1] * _BYTES_EACH
+    needed = shape[0] * shape[1] * bytes_each
     if left is not None and needed > left:
         raise ReadError(
             f"{where} of {shape[0]} samples and {shape[1]} features takes {needed / 1e9:.0f} GB of "

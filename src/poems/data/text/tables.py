@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".gct": "\t"}
 # Lines in which a title above the table is looked for, and the fields that such a table has.
 _MOST_TITLES = 30
 _FEWEST_FIELDS = 3
+_DECLARED = re.compile(r"sep=([,;\t])", re.IGNORECASE)
 
 _REMEDIES = {
     ",": "rename it to .csv",
@@ -121,7 +123,8 @@ def read_text_table(path: Path) -> TextTable:
 
     The delimiter goes by the extension (``.csv`` comma, ``.tsv`` and ``.txt``
     tab, each also with ``.gz``); a file that is clearly separated by
-    semicolons is accepted with a finding, and so is a header that is one name
+    semicolons, or says in its first line what separates its fields (``sep=;``,
+    as Excel writes), is accepted with a finding, and so is a header that is one name
     short, as R's ``write.table`` leaves it, delimiters at the ends of all
     rows or of the header, and what :mod:`poems.data.text.preamble` knows of
     comments and formats with a head of their own.
@@ -132,7 +135,15 @@ def read_text_table(path: Path) -> TextTable:
         If the file cannot be read as text, seems to use another delimiter,
         or has records of different lengths; the text names the line.
     """
-    return table_of_lines(path, read_text(path).rstrip("\n").split("\n"))
+    lines = read_text(path).rstrip("\n").split("\n")
+    declared = _DECLARED.fullmatch(lines[0])
+    if declared is None or not any(map(str.strip, lines[1:])):
+        return table_of_lines(path, lines)
+    name = DELIMITER_NAMES[declared[1]]
+    text = f"{path}: its first line, {lines[0]!r}, tells Excel what separates its fields: {name}s"
+    # An empty line in its place keeps the numbers of the others.
+    note = Finding("note", "declared-delimiter", text)
+    return table_of_lines(path, ["", *lines[1:]], declared[1], (note,))
 
 
 def table_of_lines(

@@ -8,7 +8,9 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import le
 from typing import Any
 
 from .links import Refused
@@ -18,6 +20,7 @@ from .payload import Payload
 _MOST_PARTS, _SMALL, _LARGEST, _RATIO = 10_000, 1 << 28, 1 << 32, 100
 _MOST_CELLS = 60_000_000
 _MOST_SHEETS = 20
+_MOST_ROWS = 1 << 20
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?\s*")
 # A format of nothing but zeros shows 7 as 007.
 _ZEROS = re.compile(r"0{2,}")
@@ -33,6 +36,11 @@ def answer(question: dict[str, Any], payload: Payload) -> dict[str, Any]:
     """
     path = question["path"]
     _require_plausible(path)
+    with _in_order(path):
+        return _sheet(question, path, payload)
+
+
+def _sheet(question: dict[str, Any], path: str, payload: Payload) -> dict[str, Any]:
     # Links to other workbooks are not followed; what was computed of them stands in the cells.
     formulas = _book(path, values=False)
     name = _one_sheet(formulas, path, question["sheet"], question["choice"])
@@ -64,6 +72,35 @@ def _require_plausible(path: str) -> None:
         )
     if len(parts) > _MOST_PARTS:
         raise Refused(f"{path} holds more than {_MOST_PARTS} parts; save the sheet as CSV")
+
+
+@contextmanager
+def _in_order(path: str) -> Iterator[None]:
+    """Refuse rows and cells that are numbered twice, backwards, or beyond what a sheet can have.
+
+    The library passes them over, or makes all rows that are missing before.
+    """
+    from openpyxl.worksheet import _read_only
+
+    parser = _read_only.WorkSheetParser
+
+    class InOrder(parser):  # type: ignore[misc, valid-type]
+        def parse_row(self, row: Any) -> Any:
+            last = self.row_counter
+            at, cells = super().parse_row(row)
+            columns = [0, *(cell["column"] for cell in cells)]
+            if not last < at <= _MOST_ROWS or any(map(le, columns[1:], columns)):
+                raise Refused(
+                    f"{path}: row {at} of a sheet, or a cell in it, is numbered twice, backwards "
+                    f"or beyond {_MOST_ROWS} rows: the file is damaged; save the sheet as CSV"
+                )
+            return at, cells
+
+    _read_only.WorkSheetParser = InOrder
+    try:
+        yield
+    finally:
+        _read_only.WorkSheetParser = parser
 
 
 class _Rows:
