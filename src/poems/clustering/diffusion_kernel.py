@@ -16,13 +16,18 @@ def diffused(starts: Array, columns: Array, weights: Array, state: Array) -> Arr
     """
     once = _along(starts, columns, weights, state)
     spread = _along(starts, columns, weights, np.ascontiguousarray(once.T))
-    found = spread + spread.T
+    found = np.empty_like(spread)
+    # An element at a time: for whole arrays numba also compiles what to say if they differ in
+    # shape, which takes it seconds.
     for i in range(len(found)):
+        for j in range(len(found)):
+            found[i, j] = spread[i, j] + spread[j, i]
         found[i, i] += np.float32(2.0)
         total = np.float32(0.0)
         for value in found[i]:
             total += value
-        found[i] /= total
+        for j in range(len(found)):
+            found[i, j] /= total
     return found
 
 

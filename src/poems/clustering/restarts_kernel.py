@@ -26,7 +26,10 @@ def one_start(
     """
     n_clusters = 1 + len(drawn) // n_draws
     centres = np.empty((n_clusters, points.shape[1]))
-    centres[0] = points[first]
+    # Here and below a value at a time: for a row numba also compiles what to say if shapes differ,
+    # which takes it seconds.
+    for d in range(points.shape[1]):
+        centres[0, d] = points[first, d]
     _spread_out(points, lengths, first, drawn, n_draws, centres)
     moved = np.empty_like(centres)
     sizes = np.empty(n_clusters)
@@ -90,7 +93,8 @@ def _spread_out(
                 kept, tried = tried, kept
         nearest, kept = kept, nearest
         left = least
-        centres[number] = points[best]
+        for d in range(points.shape[1]):
+            centres[number, d] = points[best, d]
 
 
 @exactly_compiled

@@ -99,7 +99,7 @@ def _draw_term(ax: Axes, values: pd.Series) -> None:
         values.index, values.to_numpy(), color=PALETTE[0], marker="o" if len(values) == 1 else ""
     )
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-    ax.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize="small")
 

@@ -103,19 +103,20 @@ def write_figure(figure: Figure, target: Path | BytesIO, kind: Format, *, dpi: f
     if kind == "pdf":
         figure.savefig(target, format=kind, metadata=_UNDATED[kind])
         return
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
     canvas: Any = figure.canvas
     before = figure.dpi
     try:
         figure.dpi = dpi
         if kind == "svg":
+            from matplotlib.backends.backend_svg import FigureCanvasSVG
+
             drawing: Any = FigureCanvasSVG(figure)
             # Names within an SVG are drawn at random otherwise.
             with matplotlib.rc_context({"svg.hashsalt": "poems"}):
                 drawing.print_svg(target, metadata=_UNDATED[kind])
         else:
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+
             drawing = FigureCanvasAgg(figure)
             drawing.print_png(target, metadata=_UNDATED[kind])
     finally:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,6 +174,8 @@ def run_obs(
     return aligned, (*noticed, *unmatched)
 
 
+# A report asks for them again and again.
+@lru_cache(maxsize=1)
 def run_subtypes(run: Run) -> Subtypes:
     """Return the subtypes that a run reported, with what is known of how they were chosen.
 

@@ -145,6 +145,15 @@ def test_curves_are_averages_of_predictions(fitted: FittedPoems) -> None:
         response_curves(fitted, "factor_99")
 
 
+def test_curves_are_the_same_however_many_points_are_predicted_at_once(
+    fitted: FittedPoems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = response_curves(fitted, "factor_1")
+    monkeypatch.setattr("poems.analysis.factors.responses._AT_ONCE", 1)
+    for view, curve in response_curves(fitted, "factor_1").items():
+        pd.testing.assert_frame_equal(curve, together[view], check_exact=True)
+
+
 @pytest.mark.parametrize("decoder", ["sparse", "dense"])
 def test_some_features_are_predicted_as_all_are(simulation: Simulation, decoder: str) -> None:
     model = poems.fit(

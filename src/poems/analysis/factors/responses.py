@@ -22,6 +22,8 @@ CENTRAL: Final = 0.95
 # Samples over which a curve is averaged, at most. All points of a curve use the same ones, so they
 # add no noise along it.
 _AVERAGED = 100
+# Numbers predicted in one call: one for each point of a curve would take longer than it computes.
+_AT_ONCE = 1 << 21
 
 
 @torch.no_grad()
@@ -97,6 +99,8 @@ def response_curves(
     low, high = np.quantile(sign * loc[:, dimension].numpy(), [tail, 1 - tail]).tolist()
     positions = np.linspace(low, high, n_points)
     rows = loc[random_rows(len(loc), _AVERAGED, seed)]
+    z = rows.repeat(n_points, 1, 1)
+    z[:, :, dimension] = sign * torch.as_tensor(positions, dtype=z.dtype)[:, None]
     curves = {}
     for i, name in enumerate(model.view_names):
         decoder = model.module.decoder(i)
@@ -105,10 +109,11 @@ def response_curves(
         spread = np.sqrt(model.preprocessing.views[name].variance) if own is None else own.numpy()
         scale = spread[features.numpy()]
         values = np.empty((n_points, len(features)))
-        for at, position in enumerate(positions if len(features) else ()):
-            z = rows.clone()
-            z[:, dimension] = sign * position
-            values[at] = decoder.some(z, features).double().mean(dim=0).numpy() / scale
+        most = max(1, _AT_ONCE // max(1, len(rows) * len(features)))
+        for first in range(0, n_points if len(features) else 0, most):
+            predicted = decoder.some(z[first : first + most].flatten(0, 1), features)
+            for at, point in enumerate(torch.split(predicted, len(rows)), first):
+                values[at] = point.double().mean(dim=0).numpy() / scale
         curves[name] = pd.DataFrame(
             values,
             index=pd.Index(positions, name=factor),
