@@ -76,7 +76,7 @@ def best_start(
     -------
     As there; the sum is infinite if every start left a centre without points, or it gave up.
     """
-    from poems.clustering.restarts_kernel import one_start, same_clusters
+    from poems.clustering.restarts_kernel import best_of_starts
 
     own = np.array(points, dtype=np.float64, order="C")
     tolerance = float(np.mean(np.var(own, axis=0)) * _TOLERANCE)
@@ -87,20 +87,12 @@ def best_start(
     drawn = generator.random_sample((n_starts, 1 + (n_clusters - 1) * n_draws))
     chances = np.full(len(own), 1.0 / len(own)).cumsum()
     chances /= chances[-1]
-    best = np.full(len(own), -1, dtype=np.int32)
-    least = np.inf
-    for row in drawn:
-        labels = np.full(len(own), -1, dtype=np.int32)
-        first = int(chances.searchsorted(row[0], side="right"))
-        within = one_start(own, lengths, first, row[1:], n_draws, labels, _ROUNDS, tolerance)
-        if np.isnan(within):
-            if all_sound:
-                return best.astype(np.intp), np.inf
-            continue
-        # The same clusters may have a smaller sum by rounding alone.
-        if np.isinf(least) or (within < least and not same_clusters(labels, best, n_clusters)):
-            best, least = labels, within
-    return best.astype(np.intp), float(least)
+    firsts = chances.searchsorted(drawn[:, 0], side="right")
+    best = np.full(len(own), -1, dtype=np.intp)
+    least = best_of_starts(
+        own, lengths, firsts, drawn[:, 1:], n_draws, best, _ROUNDS, tolerance, all_sound
+    )
+    return best, least
 
 
 def _by_scikit_learn(

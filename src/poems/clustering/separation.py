@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from itertools import combinations
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
+from scipy import linalg
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
@@ -54,6 +51,9 @@ def least_separation(points: Floats, labels: Codes, n_clusters: int) -> float:
     >>> round(least_separation(even, np.repeat([1, 0], 100), 2), 1)
     3.4
     """
+    # Compiled when it is first called, not when it is imported.
+    from poems.clustering.separation_kernel import centres_of, least_apart
+
     if n_clusters < 2:
         return float("nan")
     if not points.shape[1]:
@@ -62,13 +62,11 @@ def least_separation(points: Floats, labels: Codes, n_clusters: int) -> float:
         if np.bincount(labels, minlength=n_clusters).min() < 2:
             return 0.0
         whitened = _whitened(points, labels, n_clusters)
-        centres = _centres(whitened, labels, n_clusters)
+        centres = centres_of(whitened, labels, n_clusters)
         labels = _nearest(whitened, centres)
     if np.bincount(labels, minlength=n_clusters).min() < 2:
         return 0.0
-    whitened = _whitened(points, labels, n_clusters)
-    members = [whitened[labels == each] for each in range(n_clusters)]
-    return min(_apart(one, other) for one, other in combinations(members, 2))
+    return float(least_apart(_whitened(points, labels, n_clusters), labels, n_clusters))
 
 
 def told_apart_by(points: Floats, labels: Codes, n_clusters: int) -> Floats:
@@ -89,8 +87,10 @@ def told_apart_by(points: Floats, labels: Codes, n_clusters: int) -> Floats:
     >>> told_apart_by(points, np.array([0, 0, 1, 1]), 2).tolist()
     [1.0, 0.0]
     """
+    from poems.clustering.separation_kernel import centres_of
+
     spread = points.var(axis=0)
-    centres = _centres(points, labels, n_clusters)
+    centres = centres_of(points, labels, n_clusters)
     between = centres[labels].var(axis=0)
     shares: Floats = np.divide(between, spread, out=np.zeros_like(spread), where=spread > 0)
     return shares
@@ -98,16 +98,14 @@ def told_apart_by(points: Floats, labels: Codes, n_clusters: int) -> Floats:
 
 def _whitened(points: Floats, labels: Codes, n_clusters: int) -> Floats:
     """Points in coordinates in which clusters have unit variance in every direction."""
-    centres = _centres(points, labels, n_clusters)
-    residuals = points - centres[labels]
+    from poems.clustering.separation_kernel import centres_of
+
+    residuals = points - centres_of(points, labels, n_clusters)[labels]
     within = residuals.T @ residuals / max(1, len(points) - n_clusters)
     within += _RIDGE * (np.trace(within) / len(within) or 1.0) * np.eye(len(within))
-    whitened: Floats = points @ np.linalg.cholesky(np.linalg.inv(within))
-    return whitened
-
-
-def _centres(points: Floats, labels: Codes, n_clusters: int) -> Floats:
-    return np.array([_mean(points[labels == each]) for each in range(n_clusters)])
+    lower = np.linalg.cholesky(within)
+    solved = linalg.solve_triangular(lower, points.T, lower=True, check_finite=False)
+    return np.ascontiguousarray(solved.T)
 
 
 def _nearest(points: Floats, centres: Floats) -> Codes:
@@ -116,29 +114,3 @@ def _nearest(points: Floats, centres: Floats) -> Codes:
     squares = (centres**2).sum(axis=1) - 2.0 * points @ centres.T
     nearest: Codes = squares.argmin(axis=1)
     return nearest
-
-
-def _apart(one: Floats, other: Floats) -> float:
-    """How far two clusters are apart, or their halves that face each other."""
-    direction = _mean(other) - _mean(one)
-    distance = float(np.sqrt(direction @ direction))
-    if not distance > 0:
-        return 0.0
-    direction /= distance
-    left, right = one @ direction, other @ direction
-    left.sort()
-    right.sort()
-    left, right = left[len(left) // 2 :], right[: len(right) - len(right) // 2]
-    n_free = len(left) + len(right) - 2
-    centres = _mean(left), _mean(right)
-    left -= centres[0]
-    right -= centres[1]
-    squares = float(np.add.reduce(left * left) + np.add.reduce(right * right))
-    if n_free < 1 or not squares > 0:
-        return distance
-    return min(distance, float(centres[1] - centres[0]) / math.sqrt(squares / n_free))
-
-
-def _mean(points: Floats) -> Any:
-    """Mean over the first axis; of a hundred numbers ``mean()`` takes five times as long."""
-    return np.add.reduce(points) / len(points)
