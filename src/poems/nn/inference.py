@@ -11,7 +11,8 @@ multiplied with the other experts and with the prior. To eta the logarithm of a 
 added, where it has any. Steps are shortened until nothing is lost. Weak effects C of the factors
 and background factors b (see :class:`poems.nn.background.Background`) are linear: given z the
 posterior of b is a Gaussian in closed form, so that steps are of z alone, with b at its best or
-averaged over, which is the same. The covariance is the inverse of the product's precision.
+averaged over, which is the same. Background factors of views that are not Gaussian have no say
+(:mod:`poems.nn.link_scores`). The covariance is the inverse of the product's precision.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ import torch
 from torch import Tensor
 
 from poems.nn.background_scores import Knowledge
+from poems.nn.inferred import Inferred
 from poems.nn.likelihoods import Likelihood
+from poems.nn.link_scores import own_background, with_link_scores
 from poems.nn.model import POEMS
 from poems.nn.moments import Moments
 from poems.nn.slopes import Pairs, Slopes
@@ -40,29 +43,6 @@ _ASIDE = 0.25
 _SHORTER = 5
 # Numbers that slopes of some samples may take.
 _MOST_SLOPES = 1 << 24
-
-
-@dataclass(frozen=True, eq=False)
-class Inferred:
-    """What is known of some samples.
-
-    ``loc`` and ``variance`` of the latents: (n_samples, n_latent); ``background``, the
-    posterior means of the background factors: (n_samples, n_background); ``shares`` of each view
-    in the precision of the latents: (n_samples, n_views), summing to 1 (0 where a view was
-    not measured); ``settled``: booleans of shape (n_samples,), false where another step
-    would still have gained; ``measured``: which views are known. If asked for, ``covariance`` of
-    latents and background factors together, (n_samples, n_latent + n_background, n_latent +
-    n_background), and their ``moments``.
-    """
-
-    loc: Tensor
-    variance: Tensor
-    background: Tensor
-    shares: Tensor
-    settled: Tensor
-    measured: Tensor
-    covariance: Tensor | None = None
-    moments: Moments | None = None
 
 
 @torch.no_grad()
@@ -102,21 +82,12 @@ def infer(
     """
     z = model.encode(batch).posterior.mean if start is None else start
     parts = [
-        _infer(_Problem(model, part), own, steps, (covariance, moments))
+        with_link_scores(
+            model, part, _infer(_Problem(model, part), own, steps, (covariance, moments))
+        )
         for part, own in _blocks(model, batch, z)
     ]
-    if len(parts) == 1:
-        return parts[0]
-    covariances = [part.covariance for part in parts if part.covariance is not None]
-    sums = [part.moments for part in parts if part.moments is not None]
-    return Inferred(
-        **{name: torch.cat([getattr(part, name) for part in parts]) for name in _OF_SAMPLES},
-        covariance=torch.cat(covariances) if covariances else None,
-        moments=Moments.together(sums) if sums else None,
-    )
-
-
-_OF_SAMPLES = ("loc", "variance", "background", "shares", "settled", "measured")
+    return Inferred.together(parts)
 
 
 def _blocks(model: POEMS, batch: Batch, z: Tensor) -> Iterator[tuple[Batch, Tensor]]:
@@ -211,7 +182,7 @@ class _Problem:
     """The samples' log density, its slope and its curvature."""
 
     def __init__(self, model: POEMS, batch: Batch) -> None:
-        self.model, self.background = model, model.background
+        self.model, self.background = model, own_background(model)
         self.sizes = list(batch.n_features.values())
         self.measured = batch.measured
         self.there = batch.entries()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poems.nn.inference import Inferred
+from poems.nn.inferred import Inferred
 from poems.nn.model import POEMS
 
 

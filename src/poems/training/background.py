@@ -22,7 +22,8 @@ from torch import Tensor
 
 from poems.nn.background import Background
 from poems.nn.background_scores import Knowledge
-from poems.nn.inference import Inferred, infer
+from poems.nn.inference import infer
+from poems.nn.inferred import Inferred
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
 from poems.training.background_rounds import Residuals, one_round, start

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from poems.nn.background import Background
 from poems.nn.background_scores import conditional_scores
-from poems.nn.inference import Inferred
+from poems.nn.inferred import Inferred
 from poems.scaling.batch import Batch
 from poems.training.starts.linear import principal_scores
 

@@ -20,7 +20,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from poems.nn.inference import Inferred, infer
+from poems.nn.inference import infer
+from poems.nn.inferred import Inferred
 from poems.nn.model import POEMS
 from poems.scaling.batch import Batch
 from poems.training.background_rounds import Residuals, State, relearn
