@@ -1,10 +1,10 @@
 """Scores of background factors that are added on the scale of a link, where latents are known.
 
 Views whose likelihood is not Gaussian may have background factors of their own
-(:mod:`poems.training.link_background`): eta_j(z_n) + offset_j + B_j . b_n, b_n ~ N(0, I). These have no
-say about z: latents are what the factors' own effects make of the view. Given z the scores are
-raised from 0 by Fisher scoring. How much an entry tells is taken as what its feature's entries do on
-average, times what its sample's do: that makes steps cheap and changes no answer.
+(:mod:`poems.training.link_background`): eta_j(z_n) + offset_j + B_j . b_n, b_n ~ N(0, I). These
+have no say about z: latents are what the factors' own effects make of the view. Given z the scores
+are raised from 0 by Fisher scoring. How much an entry tells is taken as what its feature's entries
+do on average, times what its sample's do: that makes steps cheap and moves no mode.
 """
 
 from __future__ import annotations
@@ -98,10 +98,9 @@ class Entries:
 
 def own_background(model: POEMS) -> Background:
     """Return the background that has a say about latents: of the views whose noise is additive."""
-    whole, views = model.background, _linked(model)
-    if not views or not whole.n_background:
-        return whole
-    return whole.part(range(len(whole.sizes)), ~whole.factors_of(views))
+    whole = model.background
+    theirs = whole.factors_of(_linked(model))
+    return whole.part(range(len(whole.sizes)), ~theirs) if theirs.any() else whole
 
 
 def _linked(model: POEMS) -> list[int]:
@@ -157,22 +156,19 @@ def link_scores(
     at = entries.eta.new_zeros(len(entries.x), background.n_background) if b is None else b.clone()
     covariance = at.new_zeros(*at.shape, at.shape[1])
     settled = torch.zeros(len(at), dtype=torch.bool)
-    for step in range(steps + 1):
+    for _ in range(steps):
         # Who has arrived stays, so that what is found of a sample is not up to its company.
         rows = (~settled).nonzero()[:, 0]
         if not len(rows):
             break
-        own = entries.take(rows)
-        normal = _Normal.of(own, background, at[rows])
+        own, start = entries.take(rows), at[rows]
+        normal = _Normal.of(own, background, start)
         covariance[rows] = torch.cholesky_inverse(normal.root)
         direction = torch.cholesky_solve(normal.slope[:, :, None], normal.root)[:, :, 0]
+        length = _length(own, background, normal.doubt, start, direction)
+        at[rows] = start + length * direction
         promised = 0.5 * (direction * normal.slope).sum(dim=1)
-        if step < steps:
-            length = _length(own, background, normal.doubt, at[rows], direction)
-            at[rows] += length * direction
-            settled[rows] = ~((promised > _ENOUGH) & (length[:, 0] > 0))
-        else:
-            settled[rows] = ~(promised > _ENOUGH)
+        settled[rows] = ~((promised > _ENOUGH) & (length[:, 0] > 0))
     return at, covariance, settled
 
 

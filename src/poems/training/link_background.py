@@ -2,12 +2,12 @@
 
 When the factors and the background of the Gaussian views stand, the others get
 
-    eta_nj = eta_j(z_n) + offset_j + B_j . b_n,   b_n ~ N(0, I),   (offset_j, B_j) ~ N(0, 1 / alpha_v),
+    eta_nj = eta_j(z_n) + offset_j + B_j . b_n,  b_n ~ N(0, I),  (offset_j, B_j) ~ N(0, 1 / alpha),
 
 a factor analysis with the entries' own likelihoods, decoders and latents held as they are, so that
 what is clustered is what it was. Loadings and scores take turns, each a step of Fisher scoring
 that never loses. What is not known of either counts as in :mod:`poems.training.background`, normal
-about the mode; alpha, a precision for each view and factor, leaves out what the data do not support.
+about the mode; alpha, a precision for each view and factor, leaves out what data do not support.
 
 A factor may still be of a few odd counts alone. So a view has a background if that makes entries
 likelier that were hidden while it was learned, and else it has none.
@@ -33,7 +33,7 @@ from poems.training.starts.linear import principal_scores
 _HIDDEN = 0.1
 # Rounds at most, and once more when nothing is hidden; they end when loadings move by less than
 # this share of their squares.
-_ROUNDS, _MORE, _SETTLED = 15, 5, 2e-3
+_ROUNDS, _MORE, _SETTLED = 15, 3, 1e-2
 # Steps of the latents without what is hidden.
 _STEPS = 2
 # How often a step of loadings is cut to a quarter.
@@ -76,12 +76,13 @@ def fit_link_background(
 
     Returns
     -------
-    What a background foretells of each view that was tried; those where it pays have it.
+    What a background foretells of each view that was tried. Those where it pays have it, if any
+    factor is left.
     """
     views = [
         i
         for i in range(len(model.views))
-        if not model.likelihood(i).additive and batch.measured[:, i].any()
+        if isinstance(model.likelihood(i), OwnScaleLikelihood) and batch.measured[:, i].any()
     ]
     if not views or not most:
         return {}
