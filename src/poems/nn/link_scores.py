@@ -165,7 +165,7 @@ def link_scores(
         normal = _Normal.of(own, background, start)
         covariance[rows] = torch.cholesky_inverse(normal.root)
         direction = torch.cholesky_solve(normal.slope[:, :, None], normal.root)[:, :, 0]
-        length = _length(own, background, normal.doubt, start, direction)
+        length = _length(own, background, normal, start, direction)
         at[rows] = start + length * direction
         promised = 0.5 * (direction * normal.slope).sum(dim=1)
         settled[rows] = ~((promised > _ENOUGH) & (length[:, 0] > 0))
@@ -174,11 +174,16 @@ def link_scores(
 
 @dataclass(frozen=True, eq=False)
 class _Normal:
-    """Normal equations of scores: the ``root`` of their precision, ``slope`` and ``doubt`` of B."""
+    """Normal equations of scores: the ``root`` of their precision, and ``slope``.
+
+    ``shares``, (n_samples, n_views): what a sample's entries tell, by what they do on average;
+    ``uncertainty``: of B, by views, where they tell as much as that.
+    """
 
     root: Tensor
     slope: Tensor
-    doubt: Tensor
+    shares: Tensor
+    uncertainty: Tensor
 
     @classmethod
     def of(cls, entries: Entries, background: Background, b: Tensor) -> _Normal:
@@ -190,23 +195,28 @@ class _Normal:
             [own.sum(dim=1) / mean.sum() for own, mean in zip(told, usual, strict=True)], dim=1
         )
         uncertainty = background.uncertainty[:, K:, K:]
-        doubt = torch.einsum("nv,vab->nab", shares, uncertainty)
-        known = background.grams(entries.weights)[:, K:, K:]
-        precision = torch.einsum("nv,vab->nab", shares, known) + doubt
+        said = background.grams(entries.weights)[:, K:, K:] + uncertainty
+        precision = (shares @ said.flatten(1)).view(*b.shape, b.shape[1])
         precision.diagonal(dim1=1, dim2=2).add_(1.0)
         slope = (entries.score(added) * entries.weights) @ background.loadings - b
-        slope -= (doubt @ b[:, :, None])[:, :, 0]
-        return cls(torch.linalg.cholesky(precision), slope, doubt)
+        made = cls(torch.linalg.cholesky(precision), slope, shares, uncertainty)
+        slope -= made.doubt(b)
+        return made
+
+    def doubt(self, b: Tensor) -> Tensor:
+        """What is not known of B, times scores: (n_samples, n_background)."""
+        parts = zip(self.shares.unbind(1), self.uncertainty, strict=True)
+        return torch.stack([share[:, None] * (b @ own) for share, own in parts]).sum(dim=0)
 
 
 def _length(
-    entries: Entries, background: Background, doubt: Tensor, start: Tensor, direction: Tensor
+    entries: Entries, background: Background, normal: _Normal, start: Tensor, direction: Tensor
 ) -> Tensor:
     """Return as much of each step as loses nothing, 0 if none does: (n_samples, 1)."""
 
     def value(at: Tensor) -> Tensor:
         told = entries.gain(background.predict(at)) @ entries.weights[:, None]
-        squares = at.square().sum(dim=1) + ((doubt @ at[:, :, None])[:, :, 0] * at).sum(dim=1)
+        squares = ((at + normal.doubt(at)) * at).sum(dim=1)
         return told[:, 0].double() - 0.5 * squares.double()
 
     return longest(value, start, direction, _SHORTER)
