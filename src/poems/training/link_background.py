@@ -118,6 +118,7 @@ def _foretold(hidden: Entries, added: Tensor) -> list[Foretold]:
     gains = (hidden.gain(added) - hidden.gain(torch.zeros_like(added))).double()
     told = []
     for own, asked in zip(hidden.by_view(gains), hidden.by_view(hidden.there), strict=True):
+        # Sums of no entry are 0, whatever they are divided by.
         n = asked.sum().clamp_min(1)
         gain = own.sum() / n
         away = own.sum(dim=1) - gain * asked.sum(dim=1)
@@ -180,6 +181,7 @@ def _start(entries: Entries, most: int) -> _State:
         for likelihood, x, eta in parts
         if isinstance(likelihood, OwnScaleLikelihood)
     ]
+    # As above: a feature without entries has residuals of 0.
     there, counts = entries.there, entries.there.sum(dim=0).clamp_min(1)
     left = torch.cat(residuals, dim=1).masked_fill_(~there, 0.0)
     left = (left - left.sum(dim=0) / counts).masked_fill_(~there, 0.0)
@@ -196,6 +198,7 @@ def _start(entries: Entries, most: int) -> _State:
     )
     # Effects of one step, were there no other factor, say how large those of a view are.
     none = torch.zeros_like(entries.eta)
+    # A start alone: what tells less than one unit would be as large as its few entries have it.
     told = entries.information(none).sum(dim=0).clamp_min(1.0)
     alone = (entries.score(none).T @ state.design) / told[:, None]
     for view, (own, w) in enumerate(
@@ -242,6 +245,7 @@ def _update_loadings(entries: Entries, state: _State) -> float:
     # Of a feature that no sample has, whatever it is divided by.
     state.background.precision = (information.sum(dim=0) / len(information)).clamp_min(1e-9)
     state.keep((told[:, 1:] > _NOTHING).any(dim=0))
+    # Where all are 0 nothing moved.
     return float((joint - before).square().sum() / joint.square().sum().clamp_min(1e-12))
 
 
@@ -269,6 +273,7 @@ class _View:
         root = alpha.rsqrt()
         moments = root[:, None] * (design.T @ design + scatter) * root
         values, vectors = torch.linalg.eigh(moments)
+        # Of a view that no sample has all is 0.
         told = information.sum(dim=0).double() / rows.sum().clamp_min(1)
         # Of a matrix of squares: below 0 by rounding alone.
         values = values.clamp_min(0.0)
