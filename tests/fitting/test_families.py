@@ -280,7 +280,7 @@ def test_features_that_are_constant_but_on_held_out_samples_cost_nothing(planted
         assert model.latent.notna().all(axis=None)
 
 
-def test_a_background_is_of_the_gaussian_views_alone(planted: Any) -> None:
+def test_a_background_of_the_gaussian_views_is_theirs_alone(planted: Any) -> None:
     rng = np.random.default_rng(0)
     cohort = planted.cohort
     frames = {name: cohort.frame(name) for name in cohort.views}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -23,8 +24,9 @@ from poems.scaling.batch import Batch
 from poems.scaling.disk.batches import BackedBatches
 from poems.scaling.disk.subset import MOST_SAMPLES, bounded, random_rows
 from poems.settings.groups import ModelSettings
-from poems.training.background import fit_background
+from poems.training.background import fit_background, most_factors
 from poems.training.interrupts import hold_again, interrupts_let_through
+from poems.training.link_background import Foretold, fit_link_background
 
 # Networks hold a number for every two samples: beyond this they take gigabytes and minutes.
 LARGEST_NETWORK = 5000
@@ -41,8 +43,10 @@ def learn_background(
         some = data if len(data) <= MOST_SAMPLES else data.take(_some(len(data), seed))
         batch, findings = bounded(some, seed, "the background", "samples", "background-subset")
         with interrupts_let_through():
-            fit_background(module, batch, options.background)
-        return (*findings, *_without_background(module))
+            found = fit_background(module, batch, options.background)
+            most = most_factors(len(batch), options.background)
+            told = fit_link_background(module, batch, found.loc, most, seed)
+        return (*findings, *_of_links(module, told))
     except KeyboardInterrupt:
         if not hold_again():
             raise
@@ -55,16 +59,24 @@ def learn_background(
     return (missing,)
 
 
-def _without_background(module: POEMS) -> tuple[Finding, ...]:
-    """Name the views that background factors are not added to."""
-    views = [name for i, name in enumerate(module.views) if not module.likelihood(i).additive]
-    if not views:
-        return ()
-    text = (
-        "dense background factors are of Gaussian views alone: none adds to "
-        f"{name_some(views, 20)}, whose likelihood is another"
-    )
-    return (Finding("note", "background-views", text, items=tuple(views)),)
+def _of_links(module: POEMS, told: Mapping[str, Foretold]) -> Iterator[Finding]:
+    """Say of views that are not Gaussian which have a background, and what it foretells."""
+    has = [v for v in told if module.background.factors_of([module.views.index(v)]).any()]
+    without = [view for view in told if view not in has]
+    gains = ", ".join(f"{told[v].gain:.2g} ({v}; standard error {told[v].error:.1g})" for v in has)
+    if has:
+        text = (
+            "dense background factors are added to the linear predictor of views that are not "
+            "Gaussian where they make entries likelier that were hidden from them; nats an "
+            f"entry: {gains}"
+        )
+        yield Finding("note", "background-links", text, items=tuple(has))
+    if without:
+        text = (
+            f"no dense background factors are added to {name_some(without, 20)}: entries that "
+            "were hidden from them were not made likelier beyond a standard error"
+        )
+        yield Finding("note", "background-views", text, items=tuple(without))
 
 
 def _some(n_samples: int, seed: int) -> Tensor:

@@ -275,7 +275,8 @@ class FitTables(ABC):
     def background_loadings(self) -> dict[str, pd.DataFrame]:
         """Linear effects of the background factors, view to (n_features, n_background).
 
-        On the preprocessed scale, of a move by one standard deviation of the factor's prior.
+        On the preprocessed scale (of views that are not Gaussian, that of their link), of a move by
+        one standard deviation of the factor's prior.
         """
         return {
             view: numbered(loadings, self.features(view), "background")

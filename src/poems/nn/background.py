@@ -119,6 +119,45 @@ class Background(nn.Module):
         made.uncertainty[list(views)] = self.uncertainty
         return made
 
+    def factors_of(self, views: Sequence[int]) -> Tensor:
+        """Tell which background factors have loadings in some views: (n_background,)."""
+        parts = torch.split(self.loadings, list(self.sizes))
+        found = torch.zeros(self.n_background, dtype=torch.bool)
+        for i in views:
+            found |= (parts[i] != 0).any(dim=0)
+        return found
+
+    def part(self, views: Sequence[int], factors: Tensor) -> Background:
+        """Return some background factors, and the features of some views alone.
+
+        ``factors``: which, booleans of shape (n_background,).
+        """
+        made = Background([self.sizes[i] for i in views], int(factors.sum()), self.n_latent)
+        rows = torch.split(torch.arange(sum(self.sizes)), list(self.sizes))
+        own = torch.cat([rows[i] for i in views])
+        made.loadings = self.loadings[own][:, factors]
+        for name in ("weak", "offset", "precision"):
+            setattr(made, name, getattr(self, name)[own])
+        kept = torch.cat([torch.ones(self.n_latent, dtype=torch.bool), factors])
+        made.uncertainty = self.uncertainty[list(views)][:, kept][:, :, kept]
+        made.carried, made.moments = self.carried[list(views)], self.moments
+        return made
+
+    def beside(self, other: Background) -> Background:
+        """Return these factors and another background's, whose views these have no part in."""
+        ours, width = self.n_background, self.n_latent + self.n_background
+        made = Background(self.sizes, ours + other.n_background, self.n_latent)
+        made.loadings = torch.cat([self.loadings, other.loadings], dim=1)
+        theirs = (other.loadings != 0).any(dim=1)
+        for name in ("offset", "precision"):
+            setattr(made, name, getattr(other, name).where(theirs, getattr(self, name)))
+        made.weak, made.carried, made.moments = self.weak, self.carried, self.moments
+        made.uncertainty[:, :width, :width] = self.uncertainty
+        made.uncertainty[:, width:, width:] = other.uncertainty[
+            :, other.n_latent :, other.n_latent :
+        ]
+        return made
+
     def grams(self, weights: Tensor) -> Tensor:
         """Return G' diag(w precision) G of each view, G = (C, B): (n_views, width, width).
 

@@ -11,7 +11,8 @@ multiplied with the other experts and with the prior. To eta the logarithm of a 
 added, where it has any. Steps are shortened until nothing is lost. Weak effects C of the factors
 and background factors b (see :class:`poems.nn.background.Background`) are linear: given z the
 posterior of b is a Gaussian in closed form, so that steps are of z alone, with b at its best or
-averaged over, which is the same. The covariance is the inverse of the product's precision.
+averaged over, which is the same. Background factors of views that are not Gaussian have no say
+(:mod:`poems.nn.link_scores`). The covariance is the inverse of the product's precision.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from torch import Tensor
 from poems.nn.background_scores import Knowledge
 from poems.nn.inferred import Inferred
 from poems.nn.likelihoods import Likelihood
+from poems.nn.link_scores import own_background, with_link_scores
 from poems.nn.model import POEMS
 from poems.nn.moments import Moments
 from poems.nn.slopes import Pairs, Slopes
@@ -84,7 +86,9 @@ def infer(
     """
     z = model.encode(batch).posterior.mean if start is None else start
     return Inferred.together(
-        _infer(_Problem(model, part), own, steps, (covariance, moments))
+        with_link_scores(
+            model, part, _infer(_Problem(model, part), own, steps, (covariance, moments))
+        )
         for part, own in _blocks(model, batch, z)
     )
 
@@ -190,7 +194,7 @@ class _Problem:
     def __init__(self, model: POEMS, batch: Batch) -> None:
         self.model = model
         self.used = model.solved_for()
-        self.background = model.background.of_latents(self.used)
+        self.background = own_background(model).of_latents(self.used)
         self.sizes = list(batch.n_features.values())
         self.measured = batch.measured
         self.there = batch.entries()

@@ -57,11 +57,12 @@ def fit_background(model: POEMS, batch: Batch, most: int | None = None) -> Infer
     most
         Background factors at most, by default one for two samples and 64 in all, of which
         those stay that the data support; 0 for none. They are of the views alone whose noise
-        is additive (:attr:`poems.nn.likelihoods.Likelihood.additive`).
+        is additive (:attr:`poems.nn.likelihoods.Likelihood.additive`); others may have some of
+        their own (:mod:`poems.training.link_background`).
     """
     sizes = tuple(batch.n_features.values())
     model.background = Background(sizes, 0, model.n_latent)
-    limit = min(_MOST, len(batch) // _SAMPLES_EACH) if most is None else most
+    limit = most_factors(len(batch), most)
     additive = [i for i in range(len(model.views)) if model.likelihood(i).additive]
     learns = bool(limit and additive and batch.measured[:, additive].any())
     found = infer(model, batch, steps=_STEPS, moments=learns)
@@ -94,6 +95,15 @@ def fit_background(model: POEMS, batch: Batch, most: int | None = None) -> Infer
         state.learn_of(found, given.scatter(batch.measured), additive, rows)
         learn_carried(model, batch, found, left(), state, additive)
     return found
+
+
+def most_factors(n_samples: int, most: int | None = None) -> int:
+    """Background factors at most, those that were asked for or what so many samples allow.
+
+    >>> most_factors(50), most_factors(50, 3)
+    (25, 3)
+    """
+    return min(_MOST, n_samples // _SAMPLES_EACH) if most is None else most
 
 
 def _positions(sizes: tuple[int, ...]) -> tuple[Tensor, ...]:
