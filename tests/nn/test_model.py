@@ -68,7 +68,8 @@ def test_samples_are_encoded_one_by_one(batch: Batch) -> None:
         single = model.encode(batch.take(torch.tensor([n]))).posterior.mean
         torch.testing.assert_close(single, mean[n : n + 1])
     twice = model.encode(batch.take(torch.tensor([5, 5, 2]))).posterior.mean
-    assert torch.equal(twice[0], twice[1])
+    # Not to the bit: on some processors the rows of a product are summed in different orders.
+    torch.testing.assert_close(twice[0], twice[1], rtol=1e-6, atol=1e-6)
 
 
 def test_a_view_that_no_sample_has_is_skipped(batch: Batch) -> None:

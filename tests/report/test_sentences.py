@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hostile_names import SCRIPT
 
-from poems.diagnosis.check import Diagnosis
+from poems.diagnosis.check import Check, Diagnosis
 from poems.findings import Finding
 from poems.report.blocks import Sentence, Table
 from poems.report.sections import cautions, summary
@@ -197,8 +197,10 @@ def test_a_silhouette_is_no_reason_to_praise_subtypes_or_to_doubt_them(
 
 
 def test_of_a_fit_that_failed_no_subtypes_are_told(source: Source) -> None:
-    """The cohort of these tests is fitted too shortly to have converged."""
-    said = text(summary.subtype_sentences(source))
+    check = Check("not-converged", "fall a feature", 0.1, 0.01, "warning", meaning="It fell.")
+    model = replace(source.model, diagnosis=Diagnosis((check,)))
+    failed = replace(source, run=replace(source.run, fit=model))
+    said = text(summary.subtype_sentences(failed))
     assert said.startswith("The fit failed its diagnosis (not-converged), so that no subtypes")
 
 

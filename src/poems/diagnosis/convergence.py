@@ -93,6 +93,7 @@ def worth_of(r2: Mapping[str, float], n_terms: Mapping[str, float]) -> float:
     >>> round(worth_of({"rna": 0.75, "protein": 0.0}, {"rna": 30, "protein": 10}), 2)
     0.52
     """
+    # Below 0 factors are worth nothing, and where all is explained the logarithm has no end.
     left = {name: 1.0 - min(max(share, 0.0), _ALL_BUT) for name, share in r2.items()}
     return sum(-0.5 * math.log(left[name]) * n for name, n in n_terms.items()) / sum(
         n_terms.values()

@@ -34,9 +34,7 @@ from poems.scaling.batch import Batch
 
 # Steps at most; a sample has arrived if a step promises less than the one gain, in nats, or if no
 # length of it gains more than the other.
-_STEPS = 20
-_ENOUGH = 1e-4
-_NOTHING = 1e-5
+_STEPS, _ENOUGH, _NOTHING = 20, 1e-4, 1e-5
 # Samples that have arrived are put aside once they are this share of those at work.
 _ASIDE = 0.25
 # A step is tried at full length and this many times at a quarter of the length before.
@@ -84,11 +82,10 @@ def infer(
     >>> infer(model, batch).loc.shape
     torch.Size([3, 2])
     """
+    wanted = covariance, moments
     z = model.encode(batch).posterior.mean if start is None else start
     return Inferred.together(
-        with_link_scores(
-            model, part, _infer(_Problem(model, part), own, steps, (covariance, moments))
-        )
+        with_link_scores(model, part, _infer(_Problem(model, part), own, steps, wanted))
         for part, own in _blocks(model, batch, z)
     )
 
@@ -247,9 +244,8 @@ class _Problem:
             nothing = torch.zeros_like(eta)
             pull = z.new_zeros(len(z), len(self.used))
             return _Point(z, value, z.new_zeros(len(z), 0), nothing, eta, pull)
-        own_z = self._of_used(z)
-        left = (self.x - eta).sub_(self.background.offset)
-        left = left.addmm_(own_z, self.background.weak.T, alpha=-1.0)
+        own_z, background = self._of_used(z), self.background
+        left = (self.x - eta).sub_(background.offset).addmm_(own_z, background.weak.T, alpha=-1.0)
         if not self._complete:
             left.masked_fill_(~self.there, 0.0)
         if own is not None:
