@@ -149,6 +149,11 @@ def test_what_is_named_as_a_gct_file_begins_as_one(tmp_path: Path, first: str) -
         poems.read({"rna": written(text, tmp_path, "rna.gct")})
 
 
+def test_what_was_made_of_a_gct_file_need_not_begin_as_one(tmp_path: Path) -> None:
+    path = written(TABLE.to_csv(sep="\t"), tmp_path, "rna.gct.txt")
+    np.testing.assert_allclose(poems.read({"rna": path})["rna"].values, TABLE, rtol=1e-6)
+
+
 @pytest.mark.parametrize("mark", [";", ",", "\t"])
 def test_excel_is_told_what_separates_fields_and_so_are_we(tmp_path: Path, mark: str) -> None:
     path = written(f"sep={mark}\n{TABLE.to_csv(sep=mark)}", tmp_path, "rna.csv")

@@ -111,7 +111,8 @@ def find_table(path: Path, lines: list[str], delimiter: str) -> Frame:
             raise ReadError(f"{path} {what}")
     if _GCT.fullmatch(first.rstrip(f"{delimiter}\t,; ").strip('"')):
         return _gct(path, lines, start)
-    if ".gct" in path.suffixes[-2:]:
+    named = path.with_suffix("") if path.suffix == ".gz" else path
+    if named.suffix == ".gct":
         raise ReadError(
             f"{path} is named as a GCT file, whose first line is '#1.2' or '#1.3', and begins with "
             f"{shorten(first)}; copy it again, or name it .tsv (and pass --features-in-rows)"
