@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# A file of tests stays with one worker: what its tests share is made once.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+# A file of tests stays with one worker: what its tests share is made once. Programs that tests start
+# are compiled once, too, also where bytecode is not kept.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: demo test test-fast search lint format clean
 
@@ -23,7 +24,7 @@ test: $(STAMP)
 test-fast: $(STAMP)
 	$(PYTEST) -m "not slow"
 
-# Ten times as many examples for the tests that hypothesis writes, and new ones each time.
+# Many times as many examples for the tests that hypothesis writes, and new ones each time.
 search: $(STAMP)
 	$(PYTEST) -m hypothesis --hypothesis-profile=search
 

@@ -36,11 +36,16 @@ def test_a_feature_is_far_from_zero_beyond_ten_thousand_deviations() -> None:
 
 
 def test_an_offset_changes_nothing() -> None:
-    near = poems.fit(cohort(0.0), epochs=3, progress=False)
-    far = poems.fit(cohort(1e8), epochs=3, progress=False)
-    np.testing.assert_allclose(far.latent, near.latent, atol=2e-3)
-    predicted = far.reconstruct()["rna"].to_numpy() - 1e8
-    np.testing.assert_allclose(predicted, near.reconstruct()["rna"], atol=2e-3)
+    """Numbers of single precision lie 8 apart there; rounding may move a loading at the threshold.
+
+    By the encoders' answers, for exact posteriors rest at kinks, where rounding decides.
+    """
+    options = {"epochs": 3, "inference": "amortised", "progress": False}
+    near, far = (poems.fit(cohort(offset), **options) for offset in (0.0, 1e8))
+    np.testing.assert_allclose(far.latent, near.latent, atol=1e-5)
+    apart = np.abs(far.reconstruct()["rna"].to_numpy() - 1e8 - near.reconstruct()["rna"].to_numpy())
+    assert np.quantile(apart, 0.9) < 1e-6
+    assert apart.max() < 0.02
 
 
 def test_one_new_sample_far_from_zero_keeps_its_digits() -> None:

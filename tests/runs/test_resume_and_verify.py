@@ -242,7 +242,7 @@ def test_commands_find_the_tables_of_the_fit_again(
     said = capsys.readouterr().err
     assert f"the table of omic 'protein', {own[1]}, is not what it was at the fit" in said
     assert poems_here("factors", run) == 0
-    told = capsys.readouterr().out
+    told = " ".join(capsys.readouterr().out.split())
     assert "R² of all factors" not in told
     assert "is not what it was at the fit" in told
     assert "What takes the tables is left out" in told
