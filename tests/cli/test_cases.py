@@ -158,6 +158,29 @@ def test_11_genes_that_became_dates(said: Said) -> None:
         assert was in text
 
 
+def test_13_views_that_name_their_features_alike(said: Said) -> None:
+    """Gene symbols of rna and protein: an id of its own for each in graph and workbook of views."""
+    import mudata
+    import networkx as nx
+
+    rna, protein, _ = cohort()
+    protein.columns = rna.columns[:12]
+    rna.to_csv("rna.csv")
+    protein.to_csv("protein.csv")
+    given = ("--view", "rna=rna.csv", "--view", "protein=protein.csv")
+    assert said("fit", *given, "--out", "run", "--epochs", 30, "--no-analysis", "-q")[0] == 0
+    assert said("associations", "run", "--out", "pairs")[0] == 0
+    nodes = pd.read_csv("pairs/cross_omic_nodes.csv")
+    assert nodes.iloc[:, 0].is_unique
+    assert len(nx.read_graphml("pairs/cross_omic.graphml")) == len(nodes)
+    assert said("export", "run", "--to", "h5mu", "--out", "x.h5mu")[0] == 0
+    with warnings.catch_warnings():
+        # What the library says of its own plans.
+        warnings.simplefilter("ignore")
+        made = mudata.read_h5mu("x.h5mu")
+    assert {name: view.n_vars for name, view in made.mod.items()} == {"rna": 20, "protein": 12}
+
+
 def test_18_columns_that_anndata_reserves(tmp_path: Path) -> None:
     rna, _, obs = cohort()
     obs["_index"] = range(N)
@@ -201,6 +224,19 @@ def test_25_too_few_samples(said: Said, n: int) -> None:
     code, text = said("fit", "rna.csv", "--out", "run")
     assert code == 1
     assert f"{n} samples are too few to fit; at least 8 are needed" in text
+
+
+def test_27_what_patients_lack_is_predicted_in_the_units_of_the_table() -> None:
+    rna, protein, _ = cohort()
+    absent = protein.index[::4]
+    gap = np.random.default_rng(1).random(rna.shape) < 0.1
+    views = {"rna": rna.mask(gap), "protein": protein.drop(absent)}
+    made = poems.fit(poems.read(views), progress=False).reconstruct()
+    mean = views["protein"].mean()
+    said, true = (each.loc[absent] - mean for each in (made["protein"], protein))
+    assert np.corrcoef(said.to_numpy().ravel(), true.to_numpy().ravel())[0, 1] > 0.6
+    said, true = (each.to_numpy()[gap] for each in (made["rna"] - rna.mean(), rna - rna.mean()))
+    assert np.corrcoef(said, true)[0, 1] > 0.6
 
 
 def test_28_logarithms_of_zero(said: Said) -> None:
