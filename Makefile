@@ -24,7 +24,7 @@ test: $(STAMP)
 test-fast: $(STAMP)
 	$(PYTEST) -m "not slow"
 
-# Many times as many examples for the tests that hypothesis writes, and new ones each time.
+# Ten times as many examples for the tests that hypothesis writes, and new ones each time.
 search: $(STAMP)
 	$(PYTEST) -m hypothesis --hypothesis-profile=search
 

@@ -26,7 +26,7 @@ from poems.scaling.batch import Batch
 
 # The first call into torch is slow, and shared machines pause: time limits would be noise.
 # A run of the suite says the same of the same code; `make search` draws other examples, and more.
-settings.register_profile("poems", deadline=None, max_examples=30, derandomize=True)
+settings.register_profile("poems", deadline=None, max_examples=50, derandomize=True)
 settings.register_profile("search", deadline=None, max_examples=500)
 settings.load_profile("poems")
 

@@ -56,7 +56,7 @@ def test_planted_factors_are_stable_and_those_of_noise_are_not(planted: Simulati
             planted.cohort, seed=seed, progress=False, lambda_spike_scale=0.2, **QUICK
         )
         found = poems.stability(
-            planted.cohort, n_runs=6, n_permutations=0, reference=reference, progress=False
+            planted.cohort, n_runs=10, n_permutations=0, reference=reference, progress=False
         )
         match = match_factors(planted.loadings, found.reference.loadings)
         table = found.factor_stability

@@ -53,9 +53,9 @@ def fitted_level(
     level = torch.zeros_like(eta[0])
     for _ in range(_STEPS):
         at = eta + level
-        step = total(likelihood.score(values, at)) / total(likelihood.information(at))
-        # Of no measured value: 0 / 0.
-        step = step.nan_to_num(0.0).clamp(-_LONGEST, _LONGEST).to(level.dtype)
+        slope, told = total(likelihood.score(values, at)), total(likelihood.information(at))
+        # Where no value was measured nothing is told, and the level stays.
+        step = (slope / told).where(told > 0, 0.0).clamp(-_LONGEST, _LONGEST).to(level.dtype)
         level = level + step
         if float(step.abs().max()) < _ENOUGH:
             break
